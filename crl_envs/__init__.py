@@ -1,0 +1,19 @@
+"""Environments in which to measure how cooperative multi-agent learning scales with the number of agents."""
+
+from crl_envs.core.optimum import Optimum
+from crl_envs.registration import make, make_gym_vec, make_vec, register, registered_ids
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Optimum",
+    "__version__",
+    "make",
+    "make_gym_vec",
+    "make_vec",
+    "register",
+    "registered_ids",
+]
+
+register("crl/bandit-v0", "crl_envs.bandit.env:BanditEnv")
+register("crl/sysadmin-v0", "crl_envs.sysadmin.env:SysadminEnv")

@@ -1,0 +1,28 @@
+"""Choice of the array backend: NumPy always, Numba with the extra ``fast``; the same results from both."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Literal
+
+from crl_envs.core.arguments import check_choice
+
+BackendName = Literal["numpy", "numba"]
+
+
+def resolve_backend(name: str) -> BackendName:
+    """``"auto"`` to ``"numba"`` where that is installed, else ``"numpy"``; other names to themselves.
+
+    Raises:
+        ValueError: Unknown backend, or ``"numba"`` asked for and not installed.
+    """
+    check_choice("backend", name, ("auto", "numpy", "numba"))
+    if name == "numpy":
+        return "numpy"
+    if find_spec("numba") is not None:
+        return "numba"
+    if name == "numba":
+        raise ValueError(
+            "backend='numba' needs Numba: pip install 'crl-envs[fast]', or use backend='numpy'"
+        )
+    return "numpy"

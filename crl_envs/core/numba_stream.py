@@ -1,0 +1,34 @@
+"""Level 2 of the random stream (see `crl_envs.core.stream`) for Numba kernels."""
+
+# mypy: disable-error-code="no-untyped-def,misc,no-untyped-call"
+from __future__ import annotations
+
+from numba import njit, uint32, uint64
+
+from crl_envs.core.stream import GOLDEN, MIX_1, MIX_2
+
+
+@njit(cache=True, nogil=True, inline="always")
+def pair_word(key, pair):
+    """The ``uint64`` whose halves are the words of lanes 2·pair and 2·pair + 1."""
+    z = key + uint64(pair + 1) * GOLDEN
+    z = (z ^ (z >> uint64(30))) * MIX_1
+    z = (z ^ (z >> uint64(27))) * MIX_2
+    return z ^ (z >> uint64(31))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def lane_word(key, lane):
+    """The ``uint32`` word of one lane."""
+    return uint32(pair_word(key, lane >> 1) >> uint64(32 * (lane & 1)))
+
+
+@njit(cache=True, nogil=True)
+def fill_words(key, first_pair, out):
+    """Write ``pair_word(key, first_pair + j)`` to ``out[j]`` (``uint64[:]``)."""
+    start = key + uint64(first_pair + 1) * GOLDEN
+    for j in range(out.shape[0]):
+        z = start + uint64(j) * GOLDEN
+        z = (z ^ (z >> uint64(30))) * MIX_1
+        z = (z ^ (z >> uint64(27))) * MIX_2
+        out[j] = z ^ (z >> uint64(31))

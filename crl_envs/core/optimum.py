@@ -1,0 +1,23 @@
+"""What is known about the best policy of an environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The best expected episode return, mean over agents and summed over the horizon.
+
+    Attributes:
+        value: The optimum itself (`exact`), an upper bound of it (`bound`) or a guess (`estimate`).
+        kind: ``"exact"``, ``"bound"`` or ``"estimate"``.
+        method: How the value was found, in a few words.
+        lower: The return that the best known policy reaches; equal to `value` when that is exact.
+    """
+
+    value: float
+    kind: Literal["exact", "bound", "estimate"]
+    method: str
+    lower: float

@@ -1,0 +1,270 @@
+"""The dict view: a World with one column as a PettingZoo ParallelEnv."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import networkx as nx
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from numpy.typing import NDArray
+from pettingzoo import ParallelEnv
+
+from crl_envs.core.arguments import check_seed
+from crl_envs.core.legality import legalise
+from crl_envs.core.optimum import Optimum
+from crl_envs.core.stream import Stream
+from crl_envs.core.world import Edges, World
+
+Infos = dict[str, dict[str, Any]]
+
+
+class WorldEnv(ParallelEnv[str, Any, int]):
+    """A world as a ParallelEnv with agents ``agent_0 … agent_{n−1}`` and local rewards.
+
+    All agents act at every step and leave together at the end of the episode. ``infos[agent]`` always has
+
+    - ``action_mask``: ``int8[A]``, 1 for a legal action, never all zero;
+    - ``neighbors``: tuple of the ids of the agents that share an edge with this one;
+    - ``illegal_action`` (only where masks vary): True when this step's action was illegal and so had no effect.
+
+    Args:
+        world: The dynamics.
+        render_mode: None; the worlds don't draw themselves yet.
+
+    Raises:
+        ValueError: Unknown render mode.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": [], "is_parallelizable": True}
+    render_mode: str | None = None
+
+    def __init__(self, world: World[Any], render_mode: str | None = None) -> None:
+        if render_mode is not None:
+            raise ValueError(f"render_mode must be None, got {render_mode!r}")
+        self.world = world
+        self.possible_agents = [f"agent_{i}" for i in range(world.n_agents)]
+        self.agents: list[str] = []
+        self.state_space = world.single_state_space
+        self._stream = Stream(1)
+        self._state: Any = None
+        self._mask: NDArray[np.int8] | None = None
+        self._elapsed = 0
+        self._rows = len(world.single_observation_space.shape or ()) > 0
+        self._false = dict.fromkeys(self.possible_agents, False)
+        self._true = dict.fromkeys(self.possible_agents, True)
+        self._observation_spaces: dict[str, spaces.Space[Any]] = {}
+        self._action_spaces: dict[str, spaces.Discrete] = {}
+        self._templates: list[dict[str, Any]] | None = None
+
+    def observation_space(self, agent: str) -> spaces.Space[Any]:
+        """The observation space of one agent, the same object at each call."""
+        return self._space_of(agent, self._observation_spaces, self.world.single_observation_space)
+
+    def action_space(self, agent: str) -> spaces.Discrete:
+        """The action space of one agent, the same object at each call."""
+        return self._space_of(agent, self._action_spaces, self.world.single_action_space)
+
+    @property
+    def observation_spaces(self) -> dict[str, spaces.Space[Any]]:  # type: ignore[override]
+        """All observation spaces by agent."""
+        return {agent: self.observation_space(agent) for agent in self.possible_agents}
+
+    @property
+    def action_spaces(self) -> dict[str, spaces.Space[Any]]:  # type: ignore[override]
+        """All action spaces by agent."""
+        return {agent: self.action_space(agent) for agent in self.possible_agents}
+
+    @property
+    def topology(self) -> nx.DiGraph:
+        """The graph of agents 0 … n−1; what an edge means is on the environment's page."""
+        return self.world.topology
+
+    @property
+    def edges(self) -> Edges:
+        """The edges of `topology` as an array ``int64[E, 2]``."""
+        return self.world.edges
+
+    def optimum(self) -> Optimum:
+        """What is known about the best expected episode return, mean over agents."""
+        return self.world.optimum()
+
+    def metrics(self) -> dict[str, Any]:
+        """Measurements of the present state: numbers, and arrays ``[n]`` for what each agent has.
+
+        Raises:
+            gymnasium.error.ResetNeeded: Before the first reset.
+        """
+        self._need_state("metrics")
+        measured = self.world.metrics(self._state)
+        return {k: v[0].item() if v.ndim == 1 else v[..., 0] for k, v in measured.items()}
+
+    def state(self) -> NDArray[Any]:
+        """The full state as a fresh 1-D array in ``state_space``.
+
+        Raises:
+            gymnasium.error.ResetNeeded: Before the first reset.
+        """
+        self._need_state("state")
+        return np.ascontiguousarray(self.world.state_array(self._state)[:, 0])
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], Infos]:
+        """Start an episode; with a seed the random stream starts anew, without one it goes on.
+
+        Raises:
+            ValueError: The seed is not an integer in [0, 2^64 − 1].
+        """
+        if seed is not None:
+            self._stream.seed(check_seed("seed", seed))
+        self._state = self.world.initial(self._stream)
+        self._stream.advance()
+        self._elapsed = 0
+        self.agents = self.possible_agents[:]
+        self._mask = self.world.action_mask(self._state)
+        return self._observations(), self._infos(None)
+
+    def step(
+        self, actions: dict[str, int]
+    ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], Infos]:
+        """Let all agents act at once.
+
+        Args:
+            actions: One action for every live agent, in any order.
+
+        Returns:
+            Observations, local rewards, terminations, truncations and infos, one entry an agent. After the end of
+            the episode, with no agents and no actions, five empty dicts.
+
+        Raises:
+            ValueError: An agent's action is missing, of an unknown agent, or not in its action space.
+            gymnasium.error.ResetNeeded: Before the first reset, or with actions after the end of the episode.
+        """
+        if not self.agents:
+            if self._state is not None and not actions:
+                return {}, {}, {}, {}, {}
+            raise ResetNeeded("call reset() before step()")
+        action, illegal = legalise(self._pack(actions), self._mask)
+        self._state, rewards = self.world.step(self._state, action, self._stream)
+        self._stream.advance()
+        self._elapsed += 1
+        self._mask = self.world.action_mask(self._state)
+
+        terminated = bool(self.world.terminal(self._state)[0])
+        truncated = not terminated and self._elapsed == self.world.horizon
+        if terminated or truncated:
+            self.agents = []
+        return (
+            self._observations(),
+            dict(zip(self.possible_agents, rewards[:, 0].tolist(), strict=True)),
+            (self._true if terminated else self._false).copy(),
+            (self._true if truncated else self._false).copy(),
+            self._infos(illegal),
+        )
+
+    def render(self) -> None:
+        """Nothing: there is no render mode yet."""
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _observations(self) -> dict[str, Any]:
+        observed = self.world.observation(self._state)
+        if self._rows:
+            return dict(
+                zip(self.possible_agents, np.ascontiguousarray(observed[..., 0]), strict=True)
+            )
+        return dict(zip(self.possible_agents, observed[:, 0].tolist(), strict=True))
+
+    def _infos(self, illegal: NDArray[np.bool_] | None) -> Infos:
+        """Fresh info dicts; the arrays and tuples that never change are shared and read-only."""
+        if self._templates is None:
+            self._templates = self._make_templates()
+        infos = dict(zip(self.possible_agents, map(dict.copy, self._templates), strict=True))
+        if self._mask is not None:
+            masks = np.ascontiguousarray(self._mask[:, :, 0])
+            flags = [False] * len(infos) if illegal is None else illegal[:, 0].tolist()
+            for info, mask, flag in zip(infos.values(), masks, flags, strict=True):
+                info["action_mask"] = mask
+                info["illegal_action"] = flag
+        return infos
+
+    def _make_templates(self) -> list[dict[str, Any]]:
+        everything = np.ones(int(self.world.single_action_space.n), np.int8)
+        everything.setflags(write=False)
+        neighbors = self._neighbors()
+        return [{"action_mask": everything, "neighbors": ids} for ids in neighbors]
+
+    def _neighbors(self) -> list[tuple[str, ...]]:
+        """Ids of the agents that share an edge with each agent, ascending."""
+        adjacent: list[set[int]] = [set() for _ in self.possible_agents]
+        for source, target in self.world.edges.tolist():
+            adjacent[source].add(target)
+            adjacent[target].add(source)
+        return [tuple(self.possible_agents[j] for j in sorted(near)) for near in adjacent]
+
+    def _pack(self, actions: dict[str, int]) -> NDArray[np.integer]:
+        """Actions as an integer array ``[n, 1]`` in the order of the agents."""
+        values = actions.values()
+        if list(actions) != self.agents:
+            missing = [agent for agent in self.agents if agent not in actions]
+            unknown = [agent for agent in actions if agent not in self._false]
+            if missing or unknown:
+                raise ValueError(
+                    "actions must have one entry for each live agent: "
+                    f"missing {missing[:5]}, unknown {unknown[:5]}"
+                )
+            values = {agent: actions[agent] for agent in self.agents}.values()
+        n_actions = int(self.world.single_action_space.n)
+        try:
+            if n_actions <= 256:
+                packed: NDArray[np.integer] = np.frombuffer(bytes(values), np.uint8)
+            else:
+                packed = np.fromiter((a.__index__() for a in values), np.int64, len(values))
+            valid = packed.min() >= 0 and packed.max() < n_actions
+        except (TypeError, ValueError, AttributeError, OverflowError):
+            valid = False
+        if not valid:
+            space = self.world.single_action_space
+            agent, bad = next((k, a) for k, a in actions.items() if not _is_action(a, n_actions))
+            raise ValueError(f"action of {agent} must be in {space}, got {bad!r}")
+        return packed[:, None]
+
+    def _space_of(
+        self, agent: str, made: dict[str, Any], template: spaces.Space[Any]
+    ) -> Any:
+        """An agent's own copy of a space (its sampler can be seeded alone), made at the first request."""
+        space = made.get(agent)
+        if space is None:
+            if agent not in self._false:
+                raise ValueError(
+                    f"agent must be one of agent_0 … agent_{self.world.n_agents - 1}, got {agent!r}"
+                )
+            space = made[agent] = _fresh_copy(template)
+        return space
+
+    def _need_state(self, what: str) -> None:
+        if self._state is None:
+            raise ResetNeeded(f"call reset() before {what}()")
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}(n_agents={self.world.n_agents})"
+
+
+def _is_action(value: Any, n_actions: int) -> bool:
+    try:
+        return 0 <= value.__index__() < n_actions
+    except (AttributeError, TypeError):
+        return False
+
+
+def _fresh_copy(space: spaces.Space[Any]) -> spaces.Space[Any]:
+    if isinstance(space, spaces.Discrete):
+        return spaces.Discrete(int(space.n))
+    if isinstance(space, spaces.MultiDiscrete):
+        return spaces.MultiDiscrete(space.nvec, dtype=space.dtype.type)
+    if isinstance(space, spaces.Box):
+        return spaces.Box(space.low, space.high, dtype=space.dtype.type)
+    raise TypeError(f"a world's spaces are Discrete, MultiDiscrete or Box, got {space}")

@@ -1,0 +1,223 @@
+"""The random stream: a draw is a pure function of (seed, clock, purpose, agent).
+
+Every column (one environment of a batch) has a 64-bit seed and a clock that counts its resets and steps
+since it was seeded. A draw is made in two levels:
+
+1. a 64-bit *key* per (seed, clock, purpose): the first two output words of Philox4x32-10 (Salmon et al. 2011,
+   "Parallel random numbers: as easy as 1, 2, 3") with the seed as its key and
+   ``(clock mod 2^32, clock div 2^32, purpose, 0)`` as its counter;
+2. a 32-bit *word* per agent: the SplitMix64 sequence (Steele, Lea & Flood 2014) started at the key, each output
+   giving two words, low half first.
+
+Nothing depends on the order of evaluation, the batch or the thread count, so every view and every backend of a
+world sees the same numbers. Level 2 is SplitMix64 because Philox for every agent costs a NumPy-only
+installation about five times as much.
+"""
+
+from __future__ import annotations
+
+import secrets
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crl_envs.core.arguments import check_seed
+
+UInt32Array = NDArray[np.uint32]
+UInt64Array = NDArray[np.uint64]
+
+GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
+MIX_2: Final = np.uint64(0x94D049BB133111EB)
+
+_PHILOX_M0: Final = np.uint64(0xD2511F53)
+_PHILOX_M1: Final = np.uint64(0xCD9E8D57)
+_PHILOX_W0: Final = 0x9E3779B9
+_PHILOX_W1: Final = 0xBB67AE85
+_LOW: Final = np.uint64(0xFFFFFFFF)
+_S32: Final = np.uint64(32)
+
+_KEYS_PER_BLOCK: Final = 4096
+_MOST_STEPS_AHEAD: Final = 256
+
+
+class Purpose(IntEnum):
+    """What a draw is for; two purposes at the same clock are independent."""
+
+    INITIAL = 0
+    TRANSITION = 1
+    REWARD = 2
+    LOAD = 3
+    ARRIVAL = 4
+    DEPARTURE = 5
+    LINK_LOSS = 6
+    LINK_DELAY = 7
+    FAILURE = 8
+    RETURN = 9
+    DISCOVERY = 10
+    DISCOVERED_AGENT = 11
+    INSTANCE = 16
+    TOPOLOGY = 17
+    ACTION = 32
+
+
+def philox4x32(
+    counter: tuple[UInt64Array, UInt64Array, UInt64Array, UInt64Array],
+    key: tuple[UInt64Array, UInt64Array],
+    rounds: int = 10,
+) -> tuple[UInt64Array, UInt64Array, UInt64Array, UInt64Array]:
+    """Philox4x32: four counter words and two key words to four random words.
+
+    Args:
+        counter: Four broadcastable ``uint64`` arrays holding 32-bit words.
+        key: Two broadcastable ``uint64`` arrays holding 32-bit words.
+        rounds: 10 for the generator as published.
+
+    Returns:
+        Four ``uint64`` arrays holding 32-bit words.
+    """
+    x0, x1, x2, x3 = counter
+    k0, k1 = key
+    for r in range(rounds):
+        p0 = x0 * _PHILOX_M0
+        p1 = x2 * _PHILOX_M1
+        bump0 = np.uint64(r * _PHILOX_W0 & 0xFFFFFFFF)
+        bump1 = np.uint64(r * _PHILOX_W1 & 0xFFFFFFFF)
+        x0 = (p1 >> _S32) ^ x1 ^ ((k0 + bump0) & _LOW)
+        x2 = (p0 >> _S32) ^ x3 ^ ((k1 + bump1) & _LOW)
+        x1 = p1 & _LOW
+        x3 = p0 & _LOW
+    return x0, x1, x2, x3
+
+
+def splitmix64(z: UInt64Array) -> UInt64Array:
+    """The output function of SplitMix64, elementwise (``uint64`` array of any shape, not modified)."""
+    t = z >> np.uint64(30)
+    t ^= z
+    t *= MIX_1
+    u = t >> np.uint64(27)
+    t ^= u
+    t *= MIX_2
+    np.right_shift(t, np.uint64(31), out=u)
+    t ^= u
+    return t
+
+
+def words(keys: UInt64Array, lanes: int, first: int = 0) -> UInt32Array:
+    """The words of lanes ``first … first + lanes − 1`` for every column.
+
+    Args:
+        keys: ``uint64[B]``, one key a column.
+        lanes: Number of lanes (agents).
+        first: The first lane; even.
+
+    Returns:
+        ``uint32[lanes, B]``, uniform on all 2^32 values.
+    """
+    pairs = (lanes + 1) // 2
+    z = np.arange(first // 2 + 1, first // 2 + 1 + pairs, dtype=np.uint64)
+    z *= GOLDEN
+    if keys.shape[0] == 1:
+        z += keys
+        flat = splitmix64(z).astype("<u8", copy=False).view("<u4")
+        return flat[:lanes, None].astype(np.uint32, copy=False)
+    mixed = splitmix64(z[:, None] + keys)
+    both = np.empty((pairs, 2, keys.shape[0]), np.uint32)
+    both[:, 0] = mixed
+    both[:, 1] = mixed >> _S32
+    return both.reshape(2 * pairs, keys.shape[0])[:lanes]
+
+
+def threshold(probability: float | NDArray[np.float64]) -> UInt64Array:
+    """The integer below which a word means success: round(p·2^32), so that p = 0 is never and p = 1 always.
+
+    Returns:
+        ``uint64`` array of the argument's shape (0-d for a float), in [0, 2^32].
+    """
+    return np.asarray(np.rint(np.asarray(probability, np.float64) * 2.0**32), np.uint64)
+
+
+def fixed_words(seed: int, purpose: Purpose, lanes: int) -> UInt32Array:
+    """Words of a problem instance: ``uint32[lanes]``, a function of the seed and the purpose alone."""
+    stream = Stream(1)
+    stream.seed(seed)
+    return words(stream.keys(purpose), lanes)[:, 0]
+
+
+class Stream:
+    """Seeds and clocks of B columns, and the keys that follow from them.
+
+    Args:
+        num_envs: Number of columns B.
+
+    Attributes:
+        seeds: ``uint64[B]``; drawn from the operating system until `seed` is called.
+        clock: ``uint64[B]``; ticks (resets and steps) since seeding.
+    """
+
+    def __init__(self, num_envs: int = 1) -> None:
+        self.num_envs = num_envs
+        self.seed(secrets.randbits(63))
+
+    def seed(self, seed: int) -> None:
+        """Give column b the seed ``seed + b`` (Gymnasium's rule for vector environments) and clock 0.
+
+        Raises:
+            ValueError: The seed is not an integer in [0, 2^64 − B].
+        """
+        check_seed("seed", seed, high=2**64 - self.num_envs)
+        self.seeds = np.uint64(seed) + np.arange(self.num_envs, dtype=np.uint64)
+        self.clock = np.zeros(self.num_envs, np.uint64)
+        self._forget()
+
+    def advance(self, columns: NDArray[np.bool_] | None = None) -> None:
+        """Move the clock of the given columns (``bool[B]``, all by default) one tick on."""
+        if columns is None:
+            self.clock += np.uint64(1)
+            self._offset = self._offset + 1
+        else:
+            self.clock += columns.astype(np.uint64)
+            self._offset = self._offset + columns.astype(np.int64)
+
+    def keys(self, purpose: Purpose) -> UInt64Array:
+        """The keys of the present clock for one purpose: ``uint64[B]``, read-only."""
+        block = self._blocks.get(purpose)
+        if block is None or int(np.max(self._offset)) >= block.shape[0]:
+            if np.any(self._offset):
+                self._forget()
+            block = self._blocks[purpose] = self._compute(purpose)
+        if isinstance(self._offset, int):
+            return block[self._offset]
+        return block[self._offset, np.arange(self.num_envs)]
+
+    def words(self, purpose: Purpose, lanes: int) -> UInt32Array:
+        """``uint32[lanes, B]`` for the present clock and one purpose."""
+        return words(self.keys(purpose), lanes)
+
+    def _forget(self) -> None:
+        self._blocks: dict[Purpose, UInt64Array] = {}
+        self._offset: int | NDArray[np.int64] = 0
+
+    def _compute(self, purpose: Purpose) -> UInt64Array:
+        """Keys of the present clock and of some after it: ``uint64[ahead, B]``."""
+        ahead = max(1, min(_MOST_STEPS_AHEAD, _KEYS_PER_BLOCK // self.num_envs))
+        clock = self.clock + np.arange(ahead, dtype=np.uint64)[:, None]
+        counter = (
+            clock & _LOW,
+            clock >> _S32,
+            np.full(1, purpose, np.uint64),
+            np.zeros(1, np.uint64),
+        )
+        low, high, _, _ = philox4x32(counter, (self.seeds & _LOW, self.seeds >> _S32))
+        block = low | (high << _S32)
+        block.setflags(write=False)
+        return block
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"num_envs": self.num_envs, "seeds": self.seeds, "clock": self.clock}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._forget()

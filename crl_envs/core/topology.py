@@ -1,0 +1,158 @@
+"""Graphs of agents as edge arrays: named families, and networkx graphs.
+
+Every builder returns ``int64[E, 2]`` pairs (source, target), sorted, without self-loops or repeats. Undirected
+families have each edge in both directions. Random families use the counter-based stream, so they don't change
+with the version of NumPy or networkx.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from crl_envs.core.arguments import check_choice
+from crl_envs.core.stream import Purpose, fixed_words
+from crl_envs.core.world import Edges
+
+
+def directed_ring(n: int) -> Edges:
+    """i → i + 1 (mod n)."""
+    return _edges([(i, (i + 1) % n) for i in range(n)])
+
+
+def ring(n: int) -> Edges:
+    """i ↔ i + 1 (mod n)."""
+    return _both_ways([(i, (i + 1) % n) for i in range(n)])
+
+
+def star(n: int) -> Edges:
+    """Agent 0 ↔ every other one."""
+    return _both_ways([(0, i) for i in range(1, n)])
+
+
+def legs(n: int, count: int = 3) -> Edges:
+    """`count` chains of (nearly) equal length that start at agent 0 (Guestrin, Koller & Parr 2002)."""
+    return _both_ways([(max(i - count, 0), i) for i in range(1, n)])
+
+
+def ring_of_rings(n: int) -> Edges:
+    """About √n rings of about √n agents, whose first agents form a ring."""
+    size = max(1, round(n**0.5))
+    firsts = list(range(0, n, size))
+    pairs = [(a, b) for a, b in zip(firsts, firsts[1:] + firsts[:1], strict=True)]
+    for first in firsts:
+        members = list(range(first, min(first + size, n)))
+        pairs += zip(members, members[1:] + members[:1], strict=True)
+    return _both_ways(pairs)
+
+
+def grid(n: int) -> Edges:
+    """A square lattice with ⌈√n⌉ columns, its last row perhaps shorter; four neighbours at most."""
+    width = int(np.ceil(np.sqrt(n)))
+    right = [(i, i + 1) for i in range(n - 1) if (i + 1) % width]
+    down = [(i, i + width) for i in range(n - width)]
+    return _both_ways(right + down)
+
+
+def random_successors(n: int, degree: int, seed: int) -> Edges:
+    """Each agent → `degree` other agents (at most n − 1), distinct and uniform."""
+    degree = min(degree, n - 1)
+    draws = fixed_words(seed, Purpose.TOPOLOGY, n * degree).reshape(n, degree).tolist()
+    pairs = []
+    for i, row in enumerate(draws):
+        moved: dict[int, int] = {}  # a Fisher–Yates shuffle of the n − 1 others, cut off after `degree`
+        for k, word in enumerate(row):
+            j = k + (word * (n - 1 - k) >> 32)
+            other = moved.get(j, j)
+            moved[j] = moved.get(k, k)
+            pairs.append((i, other + (other >= i)))
+    return _edges(pairs)
+
+
+def random_graph(n: int, seed: int, degree: int = 2) -> Edges:
+    """Each agent ↔ `degree` uniform others, drawn with replacement (mean degree just below 2·`degree`)."""
+    if n == 1:
+        return _edges([])
+    draws = fixed_words(seed, Purpose.TOPOLOGY, n * degree).astype(np.uint64)
+    others = ((draws * np.uint64(n - 1)) >> np.uint64(32)).astype(np.int64)
+    sources = np.repeat(np.arange(n), degree)
+    others += others >= sources
+    return _both_ways(zip(sources.tolist(), others.tolist(), strict=True))
+
+
+UNDIRECTED: Final[dict[str, Callable[[int, int], Edges]]] = {
+    "ring": lambda n, _: ring(n),
+    "star": lambda n, _: star(n),
+    "legs": lambda n, _: legs(n),
+    "ring_of_rings": lambda n, _: ring_of_rings(n),
+    "grid": lambda n, _: grid(n),
+    "random": lambda n, seed: random_graph(n, seed),
+}
+
+
+def named_edges(topology: str, n: int, seed: int) -> Edges:
+    """Edges of an undirected family by name.
+
+    Raises:
+        ValueError: Unknown name; near matches are suggested.
+    """
+    return UNDIRECTED[check_choice("topology", topology, UNDIRECTED)](n, seed)
+
+
+def graph_edges(graph: nx.Graph) -> Edges:
+    """Edges of a networkx graph, its nodes numbered in their order; an undirected edge counts both ways.
+
+    Raises:
+        ValueError: The graph is empty or has a self-loop.
+    """
+    if graph.number_of_nodes() == 0:
+        raise ValueError("topology must have at least one node, got an empty graph")
+    index = {node: i for i, node in enumerate(graph.nodes)}
+    pairs = [(index[a], index[b]) for a, b in graph.edges()]
+    loops = [a for a, b in pairs if a == b]
+    if loops:
+        raise ValueError(f"topology must have no self-loops, got one at node {loops[0]}")
+    return _edges(pairs) if graph.is_directed() else _both_ways(pairs)
+
+
+class Adjacency(NamedTuple):
+    """Lists of neighbours in compressed rows: those of i are ``indices[indptr[i] : indptr[i + 1]]``."""
+
+    indptr: NDArray[np.int64]  # int64[n + 1]
+    indices: NDArray[np.int64]  # int64[E], ascending in each row
+
+    @property
+    def degree(self) -> NDArray[np.int64]:
+        """``int64[n]``: neighbours of each agent."""
+        return np.diff(self.indptr)
+
+
+def sources_of(edges: Edges, n: int) -> Adjacency:
+    """For each agent, the agents with an edge to it."""
+    return _rows(edges[:, 1], edges[:, 0], n)
+
+
+def neighbors_of(edges: Edges, n: int) -> Adjacency:
+    """For each agent, the agents that share an edge with it in either direction."""
+    both = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
+    return _rows(both[:, 0], both[:, 1], n)
+
+
+def _rows(row: NDArray[np.int64], column: NDArray[np.int64], n: int) -> Adjacency:
+    order = np.lexsort((column, row))
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n))])
+    return Adjacency(indptr.astype(np.int64), np.ascontiguousarray(column[order], np.int64))
+
+
+def _both_ways(pairs: Iterable[tuple[int, int]]) -> Edges:
+    pairs = list(pairs)
+    return _edges(pairs + [(b, a) for a, b in pairs])
+
+
+def _edges(pairs: Iterable[tuple[int, int]]) -> Edges:
+    edges = np.array(list(pairs), np.int64).reshape(-1, 2)
+    return np.unique(edges[edges[:, 0] != edges[:, 1]], axis=0)

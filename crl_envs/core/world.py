@@ -1,0 +1,109 @@
+"""The World protocol: dynamics as array functions, in the verbs of ``gymnasium.experimental.functional.FuncEnv``.
+
+A world holds parameters and no episode. Its state is an array, or a NamedTuple of arrays, whose last axis is
+the batch of B environments (columns); functions return new arrays and never write into their arguments. All
+randomness comes from the `Stream` they are given, at its present clock.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import Any, ClassVar, Generic, TypeVar
+
+import networkx as nx
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from crl_envs.core.optimum import Optimum
+from crl_envs.core.stream import Stream
+
+StateT = TypeVar("StateT")
+Edges = NDArray[np.int64]  # int64[E, 2], (source, target) agent indices
+
+
+class World(ABC, Generic[StateT]):
+    """One family of problems for n cooperating agents.
+
+    Attributes:
+        name: Short name, for messages and metadata.
+        n_agents: Number of agents n.
+        horizon: Steps after which an episode is truncated; None when it isn't.
+        single_observation_space: What one agent observes; the same for all.
+        single_action_space: ``Discrete(A)``, the same for all; action 0 is what an illegal action becomes.
+        single_state_space: Space of one column of `state_array`.
+    """
+
+    name: ClassVar[str]
+    n_agents: int
+    horizon: int | None
+    single_observation_space: spaces.Space[Any]
+    single_action_space: spaces.Discrete
+    single_state_space: spaces.Space[Any]
+
+    @property
+    @abstractmethod
+    def edges(self) -> Edges:
+        """``int64[E, 2]``: pairs (source, target) of agents; what an edge means is the world's to say."""
+
+    @cached_property
+    def topology(self) -> nx.DiGraph:
+        """The graph of agents 0 … n−1 with the world's edges."""
+        graph = nx.DiGraph()
+        graph.add_nodes_from(range(self.n_agents))
+        graph.add_edges_from(map(tuple, self.edges.tolist()))
+        return graph
+
+    @abstractmethod
+    def initial(self, stream: Stream) -> StateT:
+        """States at the start of an episode."""
+
+    @abstractmethod
+    def transition(self, state: StateT, action: NDArray[np.integer], stream: Stream) -> StateT:
+        """Next states. `action` is ``[n, B]`` and legal, or 0 where an illegal one was asked for."""
+
+    @abstractmethod
+    def reward(
+        self, state: StateT, action: NDArray[np.integer], next_state: StateT, stream: Stream
+    ) -> NDArray[np.float32]:
+        """Local rewards ``float32[n, B]`` of a transition, at the clock of that transition."""
+
+    def step(
+        self, state: StateT, action: NDArray[np.integer], stream: Stream
+    ) -> tuple[StateT, NDArray[np.float32]]:
+        """`transition` and `reward` together; a world may fuse them, with the same result."""
+        next_state = self.transition(state, action, stream)
+        return next_state, self.reward(state, action, next_state, stream)
+
+    @abstractmethod
+    def observation(self, state: StateT) -> NDArray[Any]:
+        """Observations ``[n, B]`` for a Discrete space, ``[n, k, B]`` for a space of shape (k,); a fresh array."""
+
+    @abstractmethod
+    def terminal(self, state: StateT) -> NDArray[np.bool_]:
+        """Whether the episode has ended: ``bool[B]``."""
+
+    def action_mask(self, state: StateT) -> NDArray[np.int8] | None:
+        """Legal actions ``int8[n, A, B]``, or None when every action is always legal."""
+        return None
+
+    @abstractmethod
+    def state_array(self, state: StateT) -> NDArray[Any]:
+        """The full state for centralised critics: a fresh array ``[d, B]``."""
+
+    @abstractmethod
+    def metrics(self, state: StateT) -> dict[str, NDArray[Any]]:
+        """Named measurements of a state, each with the batch as its last axis."""
+
+    @abstractmethod
+    def optimum(self) -> Optimum:
+        """What is known about the best expected episode return."""
+
+
+def column_select(columns: NDArray[np.bool_], chosen: StateT, other: StateT) -> StateT:
+    """The state that has `chosen`'s columns where ``columns[b]`` and `other`'s elsewhere."""
+    if isinstance(chosen, tuple) and isinstance(other, tuple):
+        fields = (np.where(columns, c, o) for c, o in zip(chosen, other, strict=True))
+        return type(chosen)(*fields)
+    return np.where(columns, chosen, other)  # type: ignore[return-value, call-overload]

@@ -1,0 +1,158 @@
+"""Ids to environments: one registry behind ``make``, ``make_vec``, ``make_gym_vec``, PettingZoo and Gymnasium."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import gymnasium
+import pettingzoo
+from gymnasium.vector import AutoresetMode
+from pettingzoo import ParallelEnv
+
+from crl_envs.core.agent_vector import AgentVectorEnv
+from crl_envs.core.arguments import check_keywords, suggestion
+from crl_envs.core.vector import WorldVectorEnv
+from crl_envs.core.world import World
+
+_ID = re.compile(r"[\w:.-]+/[\w:.-]+-v\d+")
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What an id stands for.
+
+    Attributes:
+        id: ``namespace/name-vN``.
+        entry_point: Callable that returns a ParallelEnv, or ``"module:attribute"`` of one. When it has an attribute
+            ``make_world`` (callable giving a `World`), the id has the vector views too.
+    """
+
+    id: str
+    entry_point: Callable[..., ParallelEnv[Any, Any, Any]] | str
+
+    def load(self) -> Callable[..., ParallelEnv[Any, Any, Any]]:
+        """The entry point itself."""
+        if not isinstance(self.entry_point, str):
+            return self.entry_point
+        module, _, attribute = self.entry_point.partition(":")
+        loaded: Callable[..., ParallelEnv[Any, Any, Any]] = getattr(import_module(module), attribute)
+        return loaded
+
+
+_REGISTRY: dict[str, Registration] = {}
+
+
+def register(id: str, entry_point: Callable[..., ParallelEnv[Any, Any, Any]] | str) -> None:
+    """Add an id to `make` and, where PettingZoo has a registry (1.27 on), to ``pettingzoo.make``.
+
+    The joint single-agent form is registered with Gymnasium as ``namespace/name-joint-vN``.
+
+    Args:
+        id: ``namespace/name-vN``.
+        entry_point: Callable (class or function) that returns a ParallelEnv, or ``"module:attribute"``.
+
+    Raises:
+        ValueError: The id has another form, or is taken by another entry point.
+    """
+    if not isinstance(id, str) or not _ID.fullmatch(id):
+        raise ValueError(f"id must look like 'namespace/name-v0', got {id!r}")
+    if id in _REGISTRY:
+        if _REGISTRY[id].entry_point == entry_point:
+            return
+        raise ValueError(f"id {id!r} is registered already, for {_REGISTRY[id].entry_point!r}")
+    _REGISTRY[id] = Registration(id, entry_point)
+    if hasattr(pettingzoo, "register"):
+        pettingzoo.register("parallel", id, entry_point=entry_point)
+    name, version = id.rsplit("-", 1)
+    gymnasium.register(
+        f"{name}-joint-{version}", entry_point="crl_envs.registration:make_joint", kwargs={"id": id}
+    )
+
+
+def registered_ids() -> list[str]:
+    """All ids, sorted."""
+    return sorted(_REGISTRY)
+
+
+def make(id: str, **kwargs: Any) -> ParallelEnv[Any, Any, Any]:
+    """A new environment as a PettingZoo ParallelEnv with local rewards.
+
+    Args:
+        id: A registered id, as ``"crl/sysadmin-v0"``.
+        **kwargs: The environment's arguments; see its class.
+
+    Raises:
+        ValueError: Unknown id (near matches are listed), unknown argument, or a value out of range.
+    """
+    entry_point = _find(id).load()
+    check_keywords(id, entry_point, kwargs)
+    return entry_point(**kwargs)
+
+
+def make_vec(
+    id: str,
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    **kwargs: Any,
+) -> WorldVectorEnv:
+    """`num_envs` environments as arrays, all agents at once: rewards ``(num_envs, n)`` and so on.
+
+    Args:
+        id: A registered id whose environment is a world.
+        num_envs: Number of environments.
+        autoreset_mode: One of Gymnasium's three.
+        **kwargs: The environment's arguments.
+
+    Raises:
+        ValueError: As `make`; or the id has only the dict view.
+    """
+    world = _make_world(id, kwargs)
+    return WorldVectorEnv(world, num_envs, autoreset_mode)
+
+
+def make_gym_vec(
+    id: str,
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    **kwargs: Any,
+) -> AgentVectorEnv:
+    """The same as `make_vec` as a Gymnasium vector env whose ``num_envs · n`` sub-environments are the agents.
+
+    Raises:
+        ValueError: As `make_vec`.
+    """
+    return AgentVectorEnv(make_vec(id, num_envs, autoreset_mode=autoreset_mode, **kwargs))
+
+
+def make_joint(id: str, render_mode: str | None = None, **kwargs: Any) -> gymnasium.Env[Any, Any]:
+    """The environment as one single-agent ``gymnasium.Env`` with the global reward; Gymnasium's entry point."""
+    from crl_envs.wrappers import JointAction
+
+    return JointAction(make(id, render_mode=render_mode, **kwargs))
+
+
+def _make_world(id: str, kwargs: dict[str, Any]) -> World[Any]:
+    entry_point = _find(id).load()
+    if not hasattr(entry_point, "make_world"):
+        raise ValueError(f"{id} has no vector view: its entry point has no make_world")
+    check_keywords(id, entry_point, kwargs)
+    if kwargs.get("render_mode") is not None:
+        raise ValueError(f"render_mode must be None, got {kwargs['render_mode']!r}")
+    world: World[Any] = entry_point.make_world(
+        **{key: value for key, value in kwargs.items() if key != "render_mode"}
+    )
+    return world
+
+
+def _find(id: str) -> Registration:
+    if id not in _REGISTRY:
+        names = {known.split("/")[-1]: known for known in _REGISTRY}
+        near = suggestion(id, [*_REGISTRY, *names])
+        raise ValueError(f"unknown id {id!r}{near}; registered: {', '.join(registered_ids())}")
+    return _REGISTRY[id]

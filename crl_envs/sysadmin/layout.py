@@ -1,0 +1,165 @@
+"""What the SYSADMIN worlds share: arguments, graph, relabelling, observations."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, ClassVar
+
+import networkx as nx
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from crl_envs.core.arguments import (
+    check_bool,
+    check_choice,
+    check_int,
+    check_probability,
+    check_seed,
+)
+from crl_envs.core.backend import resolve_backend
+from crl_envs.core.stream import Purpose, Stream, fixed_words, threshold
+from crl_envs.core.topology import (
+    UNDIRECTED,
+    Adjacency,
+    directed_ring,
+    graph_edges,
+    named_edges,
+    neighbors_of,
+    sources_of,
+)
+from crl_envs.core.world import Edges, World
+from crl_envs.sysadmin.dynamics import DYNAMICS
+
+State = NDArray[np.uint8]
+
+_MOST_OBSERVED = 50_000_000  # agents × (1 + neighbours) of a neighbourhood observation
+
+
+class SysadminLayout(World[State]):
+    """Base of the SYSADMIN worlds: machines on a graph, each with a small discrete state ``uint8[n, B]``.
+
+    Arguments are documented at `crl_envs.sysadmin.SysadminEnv`.
+
+    Attributes:
+        n_values: Number of states of one machine.
+        parents: For each machine, those that influence it.
+        neighbors: For each machine, those that share an edge with it.
+        swap: ``uint8[n, 1]``, 1 where the hidden relabelling exchanges the two actions; None without it.
+    """
+
+    name = "sysadmin"
+    n_values: ClassVar[int]
+
+    def __init__(
+        self,
+        n_agents: int | None = None,
+        dynamics: str = "ring",
+        topology: str | nx.Graph = "ring",
+        observe: str = "own",
+        relabel: bool = False,
+        horizon: int = 20,
+        start_up: float = 0.5,
+        instance_seed: int = 0,
+        backend: str = "auto",
+    ) -> None:
+        self.dynamics = check_choice("dynamics", dynamics, DYNAMICS)
+        self.observe = check_choice("observe", observe, ("own", "neighborhood"))
+        self.relabel = check_bool("relabel", relabel)
+        self.horizon: int = check_int("horizon", horizon, low=1)
+        self.start_up = check_probability("start_up", start_up)
+        self.instance_seed = check_seed("instance_seed", instance_seed)
+        self.backend = resolve_backend(backend)
+        self.n_agents, self._edges = _size_and_edges(n_agents, topology, dynamics, instance_seed)
+        self.is_directed_ring = self.n_agents > 1 and np.array_equal(
+            self._edges, directed_ring(self.n_agents)
+        )
+        self.parents = sources_of(self._edges, self.n_agents)
+        self.swap = _swap(self.n_agents, instance_seed) if relabel else None
+        self.single_action_space = spaces.Discrete(2)
+        self.single_observation_space = self._observation_space()
+
+    @cached_property
+    def single_state_space(self) -> spaces.MultiDiscrete:  # type: ignore[override]
+        """Every machine's state."""
+        return spaces.MultiDiscrete(np.full(self.n_agents, self.n_values), dtype=np.uint8)
+
+    @property
+    def edges(self) -> Edges:
+        """``int64[E, 2]``: (source, target) where the source's state influences the target's."""
+        return self._edges
+
+    @cached_property
+    def neighbors(self) -> Adjacency:
+        """For each machine, those that share an edge with it, ascending."""
+        return neighbors_of(self._edges, self.n_agents)
+
+    def executed(self, action: NDArray[np.integer]) -> State:
+        """What is done (1 reboots) when the agents choose `action`: differs under `relabel`."""
+        action = action.astype(np.uint8, copy=False)
+        return action if self.swap is None else action ^ self.swap
+
+    def observation(self, state: State) -> State:
+        """Own states ``uint8[n, B]``, or own and neighbours' ``uint8[n, 1 + k, B]``."""
+        if self.observe == "own":
+            return state.copy()
+        absent = np.full((1, state.shape[1]), self.n_values, np.uint8)
+        return np.concatenate([state, absent])[self._observed]
+
+    def terminal(self, state: State) -> NDArray[np.bool_]:
+        """Never: episodes are truncated at the horizon."""
+        return np.zeros(state.shape[1], np.bool_)
+
+    def state_array(self, state: State) -> State:
+        """``uint8[n, B]``."""
+        return state.copy()
+
+    def _start_words(self, stream: Stream) -> NDArray[np.bool_]:
+        return stream.words(Purpose.INITIAL, self.n_agents) < threshold(self.start_up)
+
+    @cached_property
+    def _observed(self) -> NDArray[np.int64]:
+        """``int64[n, 1 + k]``: the agents that each one sees, n standing for nobody."""
+        indptr, indices = self.neighbors
+        degree = self.neighbors.degree
+        seen = np.full((self.n_agents, 1 + int(degree.max(initial=0))), self.n_agents, np.int64)
+        seen[:, 0] = np.arange(self.n_agents)
+        rows = np.repeat(np.arange(self.n_agents), degree)
+        seen[rows, 1 + np.arange(indices.size) - indptr[rows]] = indices
+        return seen
+
+    def _observation_space(self) -> spaces.Space[Any]:
+        if self.observe == "own":
+            return spaces.Discrete(self.n_values)
+        degree = self.neighbors.degree
+        most = int(degree.max(initial=0))
+        if self.n_agents * (1 + most) > _MOST_OBSERVED:
+            raise ValueError(
+                f"observe='neighborhood' needs n_agents × (1 + largest degree) ≤ {_MOST_OBSERVED}, "
+                f"got {self.n_agents} × {1 + most}; use observe='own'"
+            )
+        fewest = int(degree.min(initial=0))
+        sizes = [self.n_values] * (1 + fewest) + [self.n_values + 1] * (most - fewest)
+        return spaces.MultiDiscrete(sizes, dtype=np.uint8)
+
+
+def _size_and_edges(
+    n_agents: int | None, topology: str | nx.Graph, dynamics: str, seed: int
+) -> tuple[int, Edges]:
+    if isinstance(topology, nx.Graph):
+        edges = graph_edges(topology)
+        size = topology.number_of_nodes()
+        if n_agents is not None and n_agents != size:
+            raise ValueError(
+                f"n_agents must be {size}, the number of nodes of topology, or left out; got {n_agents!r}"
+            )
+        return size, edges
+    check_choice("topology", topology, UNDIRECTED)
+    size = 10 if n_agents is None else check_int("n_agents", n_agents, low=1, high=100_000_000)
+    if topology == "ring" and dynamics == "ring":
+        return size, directed_ring(size)
+    return size, named_edges(topology, size, seed)
+
+
+def _swap(n: int, seed: int) -> State:
+    return (fixed_words(seed, Purpose.INSTANCE, n) & np.uint32(1)).astype(np.uint8)[:, None]

@@ -1,0 +1,87 @@
+"""One step of binary SYSADMIN in NumPy, in blocks that stay in cache."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crl_envs.core.stream import words
+
+_BLOCK = 16384  # agents × columns at a time
+
+State = NDArray[np.uint8]
+
+
+def step_ring(
+    state: State,
+    action: State,
+    keys: NDArray[np.uint64],
+    thresholds: NDArray[np.uint32],
+    next_state: State,
+    reward: NDArray[np.float32],
+) -> None:
+    """Next states and 0/1 rewards where the only parent of a machine is the one before it.
+
+    Args:
+        state, action, next_state: ``uint8[n, B]``, n ≥ 2.
+        keys: ``uint64[B]``.
+        thresholds: ``uint32[4]``, indexed by 2·own + parent, ascending.
+        reward: ``float32[n, B]``, written.
+    """
+    n, b = state.shape
+    up = state.view(np.bool_)
+    reboot = action.view(np.bool_)
+    out = next_state.view(np.bool_)
+    both_down, parent_up, own_up, both_up = thresholds
+    parent = np.concatenate([up[-1:], up[:-1]])
+    for low, high in row_blocks(n, b):
+        word = words(keys, high - low, low)
+        own, before = up[low:high], parent[low:high]
+        healthy = word < both_up
+        healthy &= before
+        healthy |= word < own_up
+        healthy &= own
+        ailing = word < parent_up
+        ailing &= before
+        healthy |= ailing
+        healthy |= word < both_down
+        np.logical_or(healthy, reboot[low:high], out=out[low:high])
+        np.greater(own, reboot[low:high], out=reward[low:high])
+
+
+def step_graph(
+    state: State,
+    action: State,
+    keys: NDArray[np.uint64],
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    thresholds: NDArray[np.uint32],
+    next_state: State,
+) -> None:
+    """Next states on any graph.
+
+    Args:
+        state, action, next_state: ``uint8[n, B]``.
+        keys: ``uint64[B]``.
+        indptr, indices: Parents in compressed rows.
+        offsets: ``int64[n]``: where agent i's rows begin in `thresholds`.
+        thresholds: ``uint32``: for each own state, one entry for each number of parents up.
+    """
+    n, b = state.shape
+    degree = np.diff(indptr)
+    ups = np.zeros((n, b), np.int64)
+    with_parents = np.flatnonzero(degree)
+    if with_parents.size:
+        starts = indptr[:-1][with_parents]
+        ups[with_parents] = np.add.reduceat(state[indices], starts, axis=0, dtype=np.int64)
+    index = offsets[:, None] + state * (degree + 1)[:, None] + ups
+    for low, high in row_blocks(n, b):
+        up = words(keys, high - low, low) < thresholds[index[low:high]]
+        np.logical_or(up, action[low:high], out=next_state[low:high].view(np.bool_))
+
+
+def row_blocks(n: int, b: int) -> list[tuple[int, int]]:
+    """Ranges of rows, each starting at an even one, of about `_BLOCK` elements."""
+    rows = max(2, _BLOCK // b // 2 * 2)
+    return [(low, min(low + rows, n)) for low in range(0, n, rows)]

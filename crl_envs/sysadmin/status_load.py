@@ -1,0 +1,103 @@
+"""SYSADMIN with three status and three load values for each machine (Guestrin, Koller & Parr 2001)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crl_envs.core.optimum import Optimum
+from crl_envs.core.stream import Purpose, Stream, threshold
+from crl_envs.sysadmin.layout import State, SysadminLayout
+
+GOOD, FAULTY, DEAD = 0, 1, 2
+IDLE, LOADED, SUCCESS = 0, 1, 2
+
+P_FAULTY: Final = 0.4
+P_FAULTY_BONUS: Final = 0.2
+P_DEAD: Final = 0.1
+P_DEAD_BONUS: Final = 0.5
+P_LOAD: Final = 0.6
+P_DONE_GOOD: Final = 0.9
+P_DONE_FAULTY: Final = 0.6
+
+
+class StatusLoadWorld(SysadminLayout):
+    """Dynamics ``status-load``: the reward is a completed job.
+
+    A machine's state is ``3 · status + load`` (``uint8[n, B]``), status good 0, faulty 1, dead 2, load idle 0,
+    loaded 1, success 2. Without a reboot, with f the share of parents that are not good and d the share that are dead:
+
+    - good → faulty with .4 + .2 f, faulty → dead with .1 + .5 d, dead stays dead;
+    - idle → loaded with .6 (not when dead), loaded → success with .9 when good and .6 when faulty, lost when
+      dead, success → idle.
+
+    A reboot makes the machine good and idle. The reward is 1 in a step that starts in success, whatever the action.
+    The base rates are those that public implementations of the problem use; the shares are this project's reading
+    of "a dead machine raises its neighbours' risk".
+    """
+
+    n_values = 9
+
+    def initial(self, stream: Stream) -> State:
+        """Each machine good with probability `start_up`, else faulty; all idle."""
+        good = self._start_words(stream)
+        return np.where(good, 3 * GOOD + IDLE, 3 * FAULTY + IDLE).astype(np.uint8)
+
+    def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
+        """Every machine's next status and load."""
+        status, load = state // 3, state % 3
+        reboot = self.executed(action) == 1
+        worse = stream.words(Purpose.TRANSITION, self.n_agents) < self._worse(status)
+        progress = stream.words(Purpose.LOAD, self.n_agents) < _PROGRESS[status, load]
+        next_status = status + worse
+        advanced = np.where(load == SUCCESS, IDLE, load + progress)
+        next_load = np.where(status == DEAD, IDLE, advanced)
+        return np.where(reboot, 3 * GOOD + IDLE, 3 * next_status + next_load).astype(np.uint8)
+
+    def reward(
+        self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
+    ) -> NDArray[np.float32]:
+        """1 where the load is a success."""
+        return (state % 3 == SUCCESS).astype(np.float32)
+
+    def metrics(self, state: State) -> dict[str, NDArray[Any]]:
+        """Shares ``float64[B]`` of machines that are good, faulty, dead and loaded."""
+        status, load = state // 3, state % 3
+        return {
+            "good": (status == GOOD).mean(axis=0),
+            "faulty": (status == FAULTY).mean(axis=0),
+            "dead": (status == DEAD).mean(axis=0),
+            "loaded": (load == LOADED).mean(axis=0),
+        }
+
+    def optimum(self) -> Optimum:
+        """An upper bound: the best cycle idle, loaded, success with a good machine throughout."""
+        value = np.array([0.0, 0.0, 0.0])
+        for _ in range(self.horizon):
+            idle = P_LOAD * value[LOADED] + (1 - P_LOAD) * value[IDLE]
+            loaded = P_DONE_GOOD * value[SUCCESS] + (1 - P_DONE_GOOD) * value[LOADED]
+            value = np.array([idle, loaded, 1.0 + value[IDLE]])
+        return Optimum(float(value[IDLE]), "bound", "upper: machines that never fail; lower: 0", 0.0)
+
+    def _worse(self, status: State) -> NDArray[np.uint64]:
+        """Thresholds ``uint64[n, B]`` of the event that the status gets one worse."""
+        indptr, indices = self.parents
+        degree = self.parents.degree
+        with_parents = np.flatnonzero(degree)
+        not_good = np.zeros(status.shape)
+        dead = np.zeros(status.shape)
+        if with_parents.size:
+            starts = indptr[:-1][with_parents]
+            share = 1.0 / degree[with_parents, None]
+            near = status[indices]
+            not_good[with_parents] = np.add.reduceat(near != GOOD, starts, axis=0, dtype=np.int64) * share
+            dead[with_parents] = np.add.reduceat(near == DEAD, starts, axis=0, dtype=np.int64) * share
+        risk = np.where(status == GOOD, P_FAULTY + P_FAULTY_BONUS * not_good, 0.0)
+        return threshold(np.where(status == FAULTY, P_DEAD + P_DEAD_BONUS * dead, risk))
+
+
+_PROGRESS: Final = threshold(
+    np.array([[P_LOAD, P_DONE_GOOD, 0.0], [P_LOAD, P_DONE_FAULTY, 0.0], [0.0, 0.0, 0.0]])
+)
