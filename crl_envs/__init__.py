@@ -16,4 +16,5 @@ __all__ = [
 ]
 
 register("crl/bandit-v0", "crl_envs.bandit.env:BanditEnv")
+register("crl/load_balancing-v0", "crl_envs.load_balancing.env:LoadBalancingEnv")
 register("crl/sysadmin-v0", "crl_envs.sysadmin.env:SysadminEnv")

@@ -130,6 +130,13 @@ def words(keys: UInt64Array, lanes: int, first: int = 0) -> UInt32Array:
     return both.reshape(2 * pairs, keys.shape[0])[:lanes]
 
 
+def lane_words(keys: UInt64Array, lanes: NDArray[np.int64]) -> UInt32Array:
+    """One word for each (key, lane) pair: ``uint64[M]`` and ``int64[M]`` to ``uint32[M]``."""
+    lane = lanes.astype(np.uint64)
+    z = splitmix64(keys + ((lane >> np.uint64(1)) + np.uint64(1)) * GOLDEN)
+    return (z >> (_S32 * (lane & np.uint64(1)))).astype(np.uint32)
+
+
 def threshold(probability: float | NDArray[np.float64]) -> UInt64Array:
     """The integer below which a word means success: round(p·2^32), so that p = 0 is never and p = 1 always.
 

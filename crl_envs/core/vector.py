@@ -212,10 +212,11 @@ class WorldVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         return np.moveaxis(self.world.observation(self._state), -1, 0)
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> dict[str, Any]:
+        told = {k: np.moveaxis(v, -1, 0) for k, v in self.world.info(self._state).items()}
         if self._mask is None:
-            return {}
+            return told
         flags = np.zeros((self.num_envs, self.n_agents), np.bool_) if illegal is None else illegal.T
-        return {"action_mask": np.moveaxis(self._mask, -1, 0), "illegal_action": flags}
+        return told | {"action_mask": np.moveaxis(self._mask, -1, 0), "illegal_action": flags}
 
     def _final(self, ended: NDArray[np.bool_], illegal: NDArray[np.bool_] | None) -> dict[str, Any]:
         """What the finished columns ended with, in Gymnasium's layout."""

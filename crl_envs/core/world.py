@@ -88,6 +88,10 @@ class World(ABC, Generic[StateT]):
         """Legal actions ``int8[n, A, B]``, or None when every action is always legal."""
         return None
 
+    def info(self, state: StateT) -> dict[str, NDArray[Any]]:
+        """What learners are told beside the mask: named arrays ``[n, …, B]``."""
+        return {}
+
     @abstractmethod
     def state_array(self, state: StateT) -> NDArray[Any]:
         """The full state for centralised critics: a fresh array ``[d, B]``."""

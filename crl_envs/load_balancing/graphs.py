@@ -1,0 +1,113 @@
+"""Who may delegate to whom, and where the large servers stand (Dowling & Haridi 2008, §6.1 and §6.2)."""
+
+from __future__ import annotations
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from crl_envs.core.arguments import check_choice, check_int
+from crl_envs.core.stream import Purpose, fixed_words
+from crl_envs.core.topology import graph_edges, random_successors, sources_of
+from crl_envs.core.world import Edges
+
+_DEFAULT_AGENTS = 50
+_DEFAULT_DEGREE = {"grid": 9, "random": 10}
+_MOST_SLOTS = 50_000_000
+
+
+def grid_successors(n: int, degree: int) -> Edges:
+    """i → i + 1 … i + `degree` (mod n): the paper's "grid"."""
+    agents = np.arange(n, dtype=np.int64)
+    targets = (agents[:, None] + np.arange(1, degree + 1)) % n
+    return np.stack([np.repeat(agents, degree), targets.ravel()], axis=1)
+
+
+def build_edges(
+    topology: str | nx.Graph, n_agents: int | None, out_degree: int | None, seed: int
+) -> tuple[int, Edges]:
+    """Number of agents and delegation edges ``int64[E, 2]`` in the order of each agent's slots.
+
+    Raises:
+        ValueError: Unknown topology, or sizes that don't fit it.
+    """
+    if isinstance(topology, nx.Graph):
+        n = topology.number_of_nodes()
+        if n_agents is not None and n_agents != n:
+            raise ValueError(
+                f"n_agents must be {n}, the number of nodes of topology, or left out; got {n_agents!r}"
+            )
+        if out_degree is not None:
+            raise ValueError(f"out_degree must be left out for a networkx topology, got {out_degree!r}")
+        return n, graph_edges(topology)
+    check_choice("topology", topology, tuple(_DEFAULT_DEGREE))
+    n = _DEFAULT_AGENTS if n_agents is None else check_int("n_agents", n_agents, low=1)
+    if out_degree is None:
+        degree = min(_DEFAULT_DEGREE[topology], max(n // 5, 1), n - 1)
+    else:
+        degree = check_int("out_degree", out_degree, low=0, high=n - 1)
+    if topology == "grid":
+        return n, grid_successors(n, degree)
+    return n, random_successors(n, degree, seed)
+
+
+def slot_table(edges: Edges, n: int) -> NDArray[np.int32]:
+    """``int32[n, K]``: each agent's successors in the order of `edges`, padded with −1 to the largest out-degree.
+
+    Raises:
+        ValueError: The table would be too large.
+    """
+    degree = np.bincount(edges[:, 0], minlength=n)
+    width = int(degree.max(initial=0))
+    if n * width > _MOST_SLOTS:
+        raise ValueError(
+            f"topology must have n_agents × (largest out-degree) ≤ {_MOST_SLOTS}, got {n} × {width}"
+        )
+    order = np.argsort(edges[:, 0], kind="stable")
+    source, target = edges[order].T
+    table = np.full((n, width), -1, np.int32)
+    first = np.concatenate([[0], np.cumsum(degree)[:-1]])
+    table[source, np.arange(source.size) - first[source]] = target
+    return table
+
+
+def hops_from(edges: Edges, n: int, start: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``int64[n]``: delegations from the nearest of `start` to each agent; −1 where there is no path."""
+    successors = sources_of(edges[:, ::-1], n)
+    hops = np.full(n, -1, np.int64)
+    frontier = np.unique(start)
+    hops[frontier] = 0
+    distance = 0
+    while frontier.size:
+        distance += 1
+        reached = np.concatenate(
+            [successors.indices[successors.indptr[i] : successors.indptr[i + 1]] for i in frontier]
+        )
+        frontier = np.unique(reached[hops[reached] < 0])
+        hops[frontier] = distance
+    return hops
+
+
+def default_servers(
+    topology: str | nx.Graph, n: int, edges: Edges, entries: NDArray[np.int64], seed: int
+) -> tuple[int, ...]:
+    """Positions of the two servers: 47 and 48 of 50 on the grid, drawn beyond one hop on a random graph.
+
+    None on a networkx graph and where fewer than four agents leave no room.
+
+    Raises:
+        ValueError: A random graph without two agents beyond one hop from the entries.
+    """
+    if isinstance(topology, nx.Graph) or n < 4:
+        return ()
+    if topology == "grid":
+        return (n - 3, n - 2)
+    hops = hops_from(edges, n, entries)
+    far = np.flatnonzero(hops > 1)
+    if far.size < 2:
+        raise ValueError(
+            "servers must be given: the random topology has fewer than two agents that are more "
+            f"than one hop from the entries {entries.tolist()}"
+        )
+    draws = fixed_words(seed, Purpose.INSTANCE, n)[far]
+    return tuple(sorted(far[np.argsort(draws, kind="stable")[:2]].tolist()))

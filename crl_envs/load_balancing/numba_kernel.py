@@ -1,0 +1,254 @@
+"""The load-balancing dynamics in Numba: the events of `numpy_kernel.advance`, one column after another."""
+
+# mypy: disable-error-code="no-untyped-def,misc,no-untyped-call"
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, uint64
+
+from crl_envs.core.numba_stream import lane_word
+from crl_envs.load_balancing.rules import (
+    FIRST_DELEGATION,
+    NEVER,
+    STORE,
+    WHEN_FULL,
+    Count,
+    Outcome,
+)
+
+_TIME, _REMAINING, _ENTERED = int(Count.TIME), int(Count.REMAINING), int(Count.ENTERED)
+_DEPARTED, _TIMED_OUT = int(Count.DEPARTED), int(Count.TIMED_OUT)
+_MESSAGES, _LOST, _JOINED = int(Count.MESSAGES), int(Count.MESSAGES_LOST), int(Count.JOINED)
+
+_NONE = int(Outcome.NONE)
+_STORED, _STORE_FAILED = int(Outcome.STORED), int(Outcome.STORE_FAILED)
+_DELEGATED, _MESSAGE_LOST = int(Outcome.DELEGATED), int(Outcome.MESSAGE_LOST)
+_DISCOVERED, _NOT_DISCOVERED = int(Outcome.DISCOVERED), int(Outcome.NOT_DISCOVERED)
+
+
+@njit(cache=True, nogil=True)
+def advance(rules, state, action, keys):
+    """See `numpy_kernel.advance`."""
+    for c in range(action.shape[1]):
+        for i in range(action.shape[0]):
+            state.outcome[i, c] = _NONE
+        if rules.none_departs.size:
+            _depart(rules, state, keys, c)
+        _act(rules, state, action, keys, c)
+        state.count[_TIME, c] += 1
+        if rules.fail or rules.recover:
+            _fail_and_return(rules, state, keys, c)
+        if rules.join_at != NEVER:
+            _join(rules, state, c)
+        if rules.timeout != NEVER:
+            _time_out(rules, state, c)
+        if rules.poisson:
+            _arrive(rules, state, keys, c)
+        _admit(rules, state, c)
+        _order_queues(state, c)
+
+
+@njit(cache=True, nogil=True)
+def _admit(rules, state, c):
+    n, n_entries, places = rules.capacity.size, rules.entries.size, state.at.shape[0]
+    place = 0
+    while True:
+        while place < places and state.at[place, c] >= 0:
+            place += 1
+        if place == places:
+            return
+        entry = -1
+        for k in range(n_entries):
+            e = (state.count[_ENTERED, c] + k) % n_entries
+            supply = state.backlog[e, c] if rules.poisson else state.count[_REMAINING, c]
+            if supply > 0 and state.active[rules.entries[e], c]:
+                entry = e
+                break
+        if entry < 0:
+            return
+        if rules.poisson:
+            state.backlog[entry, c] -= 1
+        else:
+            state.count[_REMAINING, c] -= 1
+        state.count[_ENTERED, c] += 1
+        now = state.count[_TIME, c]
+        agent = rules.entries[entry]
+        state.at[place, c] = agent
+        state.ready[place, c] = now
+        state.birth[place, c] = now
+        state.ticket[place, c] = (now * (n + 1) + n) * places + place
+        if rules.memory:
+            state.visited[place, :, c] = 0
+            state.visited[place, agent, c] = 1
+
+
+@njit(cache=True, nogil=True)
+def _order_queues(state, c):
+    for i in range(state.head.shape[0]):
+        state.head[i, c] = -1
+        state.waiting[i, c] = 0
+    now = state.count[_TIME, c]
+    for place in range(state.at.shape[0]):
+        i = state.at[place, c]
+        if i < 0 or state.ready[place, c] > now:
+            continue
+        state.waiting[i, c] += 1
+        first = state.head[i, c]
+        if first < 0 or state.ticket[place, c] < state.ticket[first, c]:
+            state.head[i, c] = place
+
+
+@njit(cache=True, nogil=True)
+def _depart(rules, state, keys, c):
+    for i in range(state.load.shape[0]):
+        stored = state.load[i, c]
+        if stored == 0:
+            continue
+        u = (lane_word(keys.departure[c], i) + 0.5) * 2.0**-32
+        p = rules.none_departs[stored]
+        below = p
+        leaving = 0
+        while u >= below and leaving < stored:
+            p = p * ((stored - leaving) / (leaving + 1)) * rules.departure_odds
+            below = below + p
+            leaving += 1
+        state.load[i, c] -= leaving
+        state.count[_DEPARTED, c] += leaving
+
+
+@njit(cache=True, nogil=True)
+def _act(rules, state, action, keys, c):
+    slots = rules.successors.shape[1] + rules.extra_slots
+    for i in range(action.shape[0]):
+        place = state.head[i, c]
+        if place < 0 or not state.active[i, c]:
+            continue
+        chosen = np.int64(action[i, c])
+        if chosen == STORE:
+            if state.load[i, c] < rules.capacity[i]:
+                state.load[i, c] += 1
+                state.at[place, c] = -1
+                state.outcome[i, c] = _STORED
+            else:
+                state.outcome[i, c] = _STORE_FAILED
+        elif chosen >= FIRST_DELEGATION + slots:
+            _discover(rules, state, keys, i, c)
+        elif chosen >= FIRST_DELEGATION:
+            _delegate(rules, state, keys, i, place, chosen - FIRST_DELEGATION, c)
+
+
+@njit(cache=True, nogil=True)
+def _delegate(rules, state, keys, i, place, slot, c):
+    n, places, k = rules.capacity.size, state.at.shape[0], rules.successors.shape[1]
+    target = rules.successors[i, slot] if slot < k else state.found[i, slot - k, c]
+    state.count[_MESSAGES, c] += 1
+    lost = not state.active[target, c]
+    if rules.loss and uint64(lane_word(keys.loss[c], i)) < uint64(rules.loss):
+        lost = True
+    if lost:
+        state.count[_LOST, c] += 1
+        state.outcome[i, c] = _MESSAGE_LOST
+        return
+    state.outcome[i, c] = _DELEGATED
+    ready = state.count[_TIME, c] + 1
+    if rules.delay:
+        word = uint64(lane_word(keys.delay[c], i))
+        ready += np.int64((word * uint64(rules.delay + 1)) >> uint64(32))
+    state.at[place, c] = target
+    state.ready[place, c] = ready
+    state.ticket[place, c] = (ready * (n + 1) + i) * places + place
+    if rules.memory:
+        state.visited[place, target, c] = 1
+
+
+@njit(cache=True, nogil=True)
+def _is_candidate(rules, state, i, j, c):
+    if j == i or not state.active[j, c]:
+        return False
+    if not rules.discover_any and j < rules.n_founders:
+        return False
+    for k in range(rules.successors.shape[1]):
+        if rules.successors[i, k] == j:
+            return False
+    for k in range(rules.extra_slots):
+        if state.found[i, k, c] == j:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _discover(rules, state, keys, i, c):
+    n = rules.capacity.size
+    state.count[_MESSAGES, c] += 1
+    state.outcome[i, c] = _NOT_DISCOVERED
+    slot = 0
+    while slot < rules.extra_slots and state.found[i, slot, c] >= 0:
+        slot += 1
+    candidates = 0
+    for j in range(n):
+        candidates += _is_candidate(rules, state, i, j, c)
+    failed = uint64(lane_word(keys.discovery[c], i)) >= uint64(rules.find)
+    if failed or candidates == 0 or slot == rules.extra_slots:
+        return
+    word = uint64(lane_word(keys.discovered[c], i))
+    pick = np.int64((word * uint64(candidates)) >> uint64(32))
+    for j in range(n):
+        if _is_candidate(rules, state, i, j, c):
+            if pick == 0:
+                state.found[i, slot, c] = j
+                state.outcome[i, c] = _DISCOVERED
+                return
+            pick -= 1
+
+
+@njit(cache=True, nogil=True)
+def _fail_and_return(rules, state, keys, c):
+    for i in range(state.active.shape[0]):
+        if state.active[i, c]:
+            if uint64(lane_word(keys.failure[c], i)) < uint64(rules.fail):
+                state.active[i, c] = 0
+        elif i < rules.n_founders or state.count[_JOINED, c]:
+            if uint64(lane_word(keys.recovery[c], i)) < uint64(rules.recover):
+                state.active[i, c] = 1
+
+
+@njit(cache=True, nogil=True)
+def _join(rules, state, c):
+    if state.count[_JOINED, c]:
+        return
+    if rules.join_at == WHEN_FULL:
+        stored = 0
+        for i in range(state.load.shape[0]):
+            stored += state.load[i, c]
+        due = stored >= rules.founders_capacity
+    else:
+        due = state.count[_TIME, c] >= rules.join_at
+    if due:
+        state.count[_JOINED, c] = 1
+        for i in range(rules.n_founders, state.active.shape[0]):
+            state.active[i, c] = 1
+
+
+@njit(cache=True, nogil=True)
+def _time_out(rules, state, c):
+    for place in range(state.at.shape[0]):
+        age = state.count[_TIME, c] - state.birth[place, c]
+        if state.at[place, c] >= 0 and age >= rules.timeout:
+            state.at[place, c] = -1
+            state.count[_TIMED_OUT, c] += 1
+
+
+@njit(cache=True, nogil=True)
+def _arrive(rules, state, keys, c):
+    for e in range(rules.entries.size):
+        u = (lane_word(keys.arrival[c], e) + 0.5) * 2.0**-32
+        p = rules.arrival_zero
+        below = p
+        arrivals = 0
+        while u >= below and arrivals < rules.most_arrivals:
+            arrivals += 1
+            p = p * (rules.arrival_rate / arrivals)
+            below = below + p
+        coming = min(arrivals, state.count[_REMAINING, c])
+        state.backlog[e, c] += coming
+        state.count[_REMAINING, c] -= coming

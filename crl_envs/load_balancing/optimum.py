@@ -1,0 +1,60 @@
+"""The least cost of storing all loads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crl_envs.core.optimum import Optimum
+from crl_envs.load_balancing.rules import ENDLESS, NEVER
+
+if TYPE_CHECKING:
+    from crl_envs.load_balancing.world import LoadBalancingWorld
+
+
+def find_optimum(world: LoadBalancingWorld) -> Optimum:
+    """The best episode return, mean over agents: every load goes straight to the agent where it costs least.
+
+    Storing the x-th load at an agent h hops from the entry costs h delegations and the store, which in the gradient
+    model grows with x; the cheapest set of stores is therefore the cheapest ones taken one by one. Exact with one
+    entry, a finite supply that fits, and neither departures, faults, timeouts nor a server that joins, if the horizon
+    leaves the steps for it. Otherwise only the bound 0 (every reward is a cost) and, when loads must be stored
+    without anything to free capacity, the same sum as a bound.
+    """
+    rules = world.rules
+    reachable = world.hops >= 0
+    room = int(world.capacity[reachable].sum())
+    finite = rules.n_loads < ENDLESS and rules.n_loads <= room
+    steady = not rules.none_departs.size and rules.timeout == NEVER and rules.join_at == NEVER
+    faultless = not (rules.loss or rules.fail or rules.poisson)
+    if not (finite and steady):
+        return Optimum(0.0, "bound", "every reward is a cost", -np.inf)
+    costs, steps = cheapest_stores(world)
+    value = float(costs.sum()) / world.n_agents
+    clear = faultless and world.entries.size == 1 and not rules.extra_slots
+    if clear and steps <= world.horizon:
+        return Optimum(value, "exact", "cheapest stores by hops and marginal cost", value)
+    return Optimum(0.0, "bound", "every reward is a cost", -np.inf)
+
+
+def cheapest_stores(world: LoadBalancingWorld) -> tuple[np.ndarray, int]:
+    """Rewards of the `n_loads` best stores, best first, and the steps that they take one after another.
+
+    Returns:
+        ``float64[n_loads]``, each the delegations and the store of one load, and the sum of hops + 1.
+    """
+    per_hop = world.delegation_reward + world.connection_cost
+    rewards, lengths = [], []
+    for hops, capacity in zip(world.hops.tolist(), world.capacity.tolist(), strict=True):
+        if hops < 0 or capacity == 0:
+            continue
+        store = np.zeros(capacity)
+        if world.cost_model == "gradient":
+            spare = np.arange(capacity - 1, -1, -1)
+            store = world.min_q_value * np.where(spare > 0, 1 / (2 * np.maximum(spare, 1)), 1.0)
+        rewards.append(hops * per_hop + store)
+        lengths.append(np.full(capacity, hops + 1))
+    every, steps = np.concatenate(rewards), np.concatenate(lengths)
+    best = np.argsort(-every, kind="stable")[: world.rules.n_loads]
+    return every[best], int(steps[best].sum())

@@ -1,0 +1,131 @@
+"""What a load-balancing problem is made of: constants of the dynamics, the state, and the codes in them."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+NOOP: Final = 0
+STORE: Final = 1
+FIRST_DELEGATION: Final = 2
+
+NEVER: Final = -1
+WHEN_FULL: Final = -2
+ENDLESS: Final = 2**62
+
+
+class Outcome(IntEnum):
+    """What an agent's last action led to."""
+
+    NONE = 0
+    STORED = 1
+    STORE_FAILED = 2
+    DELEGATED = 3
+    MESSAGE_LOST = 4
+    DISCOVERED = 5
+    NOT_DISCOVERED = 6
+
+
+class Count(IntEnum):
+    """Rows of `State.count`."""
+
+    TIME = 0
+    REMAINING = 1
+    ENTERED = 2
+    DEPARTED = 3
+    TIMED_OUT = 4
+    MESSAGES = 5
+    MESSAGES_LOST = 6
+    JOINED = 7
+
+
+class Rules(NamedTuple):
+    """Constants of one problem; n agents, K delegation slots by topology and S for discovered neighbours."""
+
+    capacity: NDArray[np.int64]  # int64[n], loads
+    successors: NDArray[np.int32]  # int32[n, K], agent of each delegation slot, −1 where there is none
+    extra_slots: int  # S
+    may_discover: NDArray[np.uint8]  # uint8[n]
+    discover_any: bool  # any agent may be found, or only one that joined
+    entries: NDArray[np.int64]  # int64[E], agents at which loads enter
+    n_founders: int  # agents that are there from the start; at most one joins later
+    founders_capacity: int  # loads
+    join_at: int  # a step, WHEN_FULL or NEVER
+    n_loads: int
+    poisson: bool
+    arrival_rate: float  # loads a step at each entry
+    arrival_zero: float  # exp(−arrival_rate)
+    most_arrivals: int  # loads at one entry in one step
+    departure_odds: float  # p / (1 − p)
+    none_departs: NDArray[np.float64]  # float64[largest capacity + 1], (1 − p)^k; empty without departures
+    loss: int  # threshold in [0, 2^32]
+    delay: int  # most extra steps on a link
+    fail: int  # threshold
+    recover: int  # threshold
+    find: int  # threshold
+    memory: bool
+    timeout: int  # steps, or NEVER
+
+
+class State(NamedTuple):
+    """B columns of the world. A load in flight occupies one of L places; stored ones are only counted."""
+
+    load: NDArray[np.int32]  # int32[n, B], stored loads
+    active: NDArray[np.uint8]  # uint8[n, B], 0 while failed or not yet joined
+    found: NDArray[np.int32]  # int32[n, S, B], discovered neighbours, −1 where the slot is free
+    at: NDArray[np.int32]  # int32[L, B], the agent where a load is or is going to; −1 for an empty place
+    ready: NDArray[np.int64]  # int64[L, B], the step from which it is in that agent's queue
+    ticket: NDArray[np.int64]  # int64[L, B], queues are served in ascending order
+    birth: NDArray[np.int64]  # int64[L, B], the step at which it entered
+    visited: NDArray[np.uint8]  # uint8[L, n, B], or [L, 0, B] without memory
+    head: NDArray[np.int32]  # int32[n, B], place of the first load in each queue, −1 when empty
+    waiting: NDArray[np.int32]  # int32[n, B], length of each queue
+    outcome: NDArray[np.int8]  # int8[n, B], Outcome of the last action
+    backlog: NDArray[np.int64]  # int64[E, B], loads that arrived and haven't entered
+    count: NDArray[np.int64]  # int64[8, B], see Count
+
+
+class Keys(NamedTuple):
+    """Keys ``uint64[B]`` of the present clock for each kind of draw; unused ones may hold anything."""
+
+    arrival: NDArray[np.uint64]
+    departure: NDArray[np.uint64]
+    loss: NDArray[np.uint64]
+    delay: NDArray[np.uint64]
+    failure: NDArray[np.uint64]
+    recovery: NDArray[np.uint64]
+    discovery: NDArray[np.uint64]
+    discovered: NDArray[np.uint64]
+
+
+def empty_state(rules: Rules, places: int, columns: int) -> State:
+    """No load anywhere; founders active; queues empty; the supply of loads untouched."""
+    n, extra = rules.capacity.size, rules.extra_slots
+    active = np.ones((n, columns), np.uint8)
+    active[rules.n_founders :] = 0
+    count = np.zeros((len(Count), columns), np.int64)
+    count[Count.REMAINING] = rules.n_loads
+    return State(
+        load=np.zeros((n, columns), np.int32),
+        active=active,
+        found=np.full((n, extra, columns), -1, np.int32),
+        at=np.full((places, columns), -1, np.int32),
+        ready=np.zeros((places, columns), np.int64),
+        ticket=np.zeros((places, columns), np.int64),
+        birth=np.zeros((places, columns), np.int64),
+        visited=np.zeros((places, n if rules.memory else 0, columns), np.uint8),
+        head=np.full((n, columns), -1, np.int32),
+        waiting=np.zeros((n, columns), np.int32),
+        outcome=np.zeros((n, columns), np.int8),
+        backlog=np.zeros((rules.entries.size, columns), np.int64),
+        count=count,
+    )
+
+
+def copy_state(state: State) -> State:
+    """A deep copy."""
+    fields: Any = (field.copy() for field in state)
+    return State(*fields)

@@ -1,0 +1,439 @@
+"""Load balancing: loads enter a graph of agents, travel by delegation and are stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+from typing import Any, Literal
+
+import networkx as nx
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from crl_envs.core.arguments import (
+    check_bool,
+    check_choice,
+    check_int,
+    check_probability,
+    check_real,
+    check_seed,
+)
+from crl_envs.core.backend import resolve_backend
+from crl_envs.core.optimum import Optimum
+from crl_envs.core.stream import Purpose, Stream, threshold
+from crl_envs.core.world import Edges, World
+from crl_envs.load_balancing import numpy_kernel
+from crl_envs.load_balancing.graphs import build_edges, default_servers, hops_from, slot_table
+from crl_envs.load_balancing.rules import (
+    ENDLESS,
+    FIRST_DELEGATION,
+    NEVER,
+    NOOP,
+    STORE,
+    WHEN_FULL,
+    Count,
+    Keys,
+    Outcome,
+    Rules,
+    State,
+    copy_state,
+    empty_state,
+)
+
+_LARGEST_CAPACITY = 2**31 - 1
+
+
+class LoadBalancingWorld(World[State]):
+    """See `crl_envs.load_balancing.LoadBalancingEnv` for the arguments and `rules.State` for the state.
+
+    Attributes:
+        rules: The constants that the kernels read.
+        places: Most loads in flight L.
+        slots: Delegation slots K + S.
+        capacity: ``int64[n]``, loads.
+        entries: ``int64[E]``, the agents at which loads enter.
+        action_kinds: Kind of each action: ``noop``, ``local``, ``delegation`` or ``discovery``.
+    """
+
+    name = "load_balancing"
+
+    def __init__(
+        self,
+        n_agents: int | None = None,
+        topology: str | nx.Graph = "grid",
+        out_degree: int | None = None,
+        capacity: int | Sequence[int] = 20,
+        servers: Sequence[int] | None = None,
+        server_capacity: int = 200,
+        entries: Sequence[int] = (0,),
+        cost_model: str = "discrete",
+        n_loads: int | Literal["endless"] | None = None,
+        max_in_flight: int = 1,
+        arrival_rate: float | None = None,
+        departure_rate: float = 0.0,
+        message_loss: float = 0.0,
+        message_delay: int = 0,
+        fail_rate: float = 0.0,
+        return_rate: float = 0.1,
+        join_capacity: int = 0,
+        join_at: int | Literal["full"] = "full",
+        discovery: str = "off",
+        discover: str | None = None,
+        discovery_rate: float = 1.0,
+        discovery_slots: int = 1,
+        memory: bool = False,
+        timeout: int | None = None,
+        min_q_value: float = -200.0,
+        delegation_reward: float = -2.0,
+        connection_cost: float = -10.0,
+        max_steps: int = 500_000,
+        instance_seed: int = 0,
+        backend: str = "auto",
+    ) -> None:
+        self.cost_model = check_choice("cost_model", cost_model, ("discrete", "gradient"))
+        self.places = check_int("max_in_flight", max_in_flight, low=1, high=1_000_000)
+        self.horizon: int = check_int("max_steps", max_steps, low=1, high=2**40)
+        self.instance_seed = check_seed("instance_seed", instance_seed)
+        self.min_q_value = check_real("min_q_value", min_q_value, high=0.0)
+        self.delegation_reward = check_real("delegation_reward", delegation_reward, high=0.0)
+        self.connection_cost = check_real("connection_cost", connection_cost, high=0.0)
+        self.backend = resolve_backend(backend)
+
+        founders, edges = build_edges(topology, n_agents, out_degree, instance_seed)
+        self.entries = _agents("entries", entries, founders)
+        if self.entries.size == 0:
+            raise ValueError("entries must name at least one agent, got none")
+        if servers is None and isinstance(capacity, int):
+            servers = default_servers(topology, founders, edges, self.entries, instance_seed)
+        self.servers = tuple(_agents("servers", servers or (), founders).tolist())
+        own = _capacities(capacity, founders, self.servers, server_capacity)
+        joins = check_int("join_capacity", join_capacity, low=0, high=_LARGEST_CAPACITY)
+        self.n_agents = founders + (joins > 0)
+        self.capacity = np.concatenate([own, [joins] * (joins > 0)]).astype(np.int64)
+        if joins:
+            first = edges[edges[:, 0] == self.entries[0], 1]
+            edges = np.concatenate([edges, np.stack([np.full_like(first, founders), first], 1)])
+        self._edges = edges
+        successors = slot_table(edges, self.n_agents)
+
+        check_choice("discovery", discovery, ("off", "entry_neighbors", "all"))
+        if discover is None:
+            discover = "joined" if joins else "any"
+        check_choice("discover", discover, ("joined", "any"))
+        if discovery != "off" and discover == "joined" and not joins:
+            raise ValueError("discover='joined' needs a server that joins: join_capacity ≥ 1")
+        finders = _finders(discovery, self.n_agents, founders, successors, self.entries)
+        extra = check_int("discovery_slots", discovery_slots, low=1, high=1000)
+        self.discovers = discovery != "off"
+        self.slots = successors.shape[1] + extra * self.discovers
+        departs = check_real("departure_rate", departure_rate, low=0.0, high=0.999)
+        self.rules = Rules(
+            capacity=self.capacity,
+            successors=successors,
+            extra_slots=extra * self.discovers,
+            may_discover=finders,
+            discover_any=discover == "any",
+            entries=self.entries,
+            n_founders=founders,
+            founders_capacity=int(own.sum()),
+            join_at=_join_step(join_at) if joins else NEVER,
+            n_loads=_supply(n_loads, int(self.capacity.sum())),
+            poisson=arrival_rate is not None,
+            **_arrivals(arrival_rate),
+            departure_odds=departs / (1 - departs),
+            none_departs=_none_departs(departs, int(self.capacity.max())),
+            loss=int(threshold(check_probability("message_loss", message_loss))),
+            delay=check_int("message_delay", message_delay, low=0, high=1_000_000),
+            fail=int(threshold(check_probability("fail_rate", fail_rate))),
+            recover=int(threshold(check_probability("return_rate", return_rate))),
+            find=int(threshold(check_probability("discovery_rate", discovery_rate))),
+            memory=check_bool("memory", memory),
+            timeout=NEVER if timeout is None else check_int("timeout", timeout, low=1),
+        )
+        if not self.rules.fail:
+            self.rules = self.rules._replace(recover=0)
+
+        self.action_kinds = (
+            ("noop", "local")
+            + ("delegation",) * self.slots
+            + ("discovery",) * self.discovers
+        )
+        self.single_action_space = spaces.Discrete(len(self.action_kinds))
+        self.single_observation_space = spaces.Box(0.0, 1.0, (4,), np.float32)
+
+    @cached_property
+    def single_state_space(self) -> spaces.Box:  # type: ignore[override]
+        """Stored loads, queue lengths and activity of every agent."""
+        most = np.concatenate([self.capacity, np.full(self.n_agents, self.places), np.ones(self.n_agents)])
+        most = np.maximum(most, 1)
+        return spaces.Box(np.zeros(most.size, np.int32), most.astype(np.int32), dtype=np.int32)
+
+    @property
+    def edges(self) -> Edges:
+        """``int64[E, 2]``: (source, target) where the source may delegate to the target from the start."""
+        return self._edges
+
+    @cached_property
+    def hops(self) -> NDArray[np.int64]:
+        """``int64[n]``: delegations from the nearest entry to each agent; −1 where there is no path."""
+        return hops_from(self._edges, self.n_agents, self.entries)
+
+    def initial(self, stream: Stream) -> State:
+        """Empty agents, and the first loads at the entries (none yet where arrivals are Poisson)."""
+        state = empty_state(self.rules, self.places, stream.num_envs)
+        numpy_kernel.admit(self.rules, state)
+        numpy_kernel.order_queues(state)
+        return state
+
+    def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
+        """One step; see `numpy_kernel` for the order of events."""
+        next_state = copy_state(state)
+        keys = self._keys(stream)
+        if self.backend == "numba":
+            _numba_kernel().advance(self.rules, next_state, action, keys)
+        else:
+            numpy_kernel.advance(self.rules, next_state, action, keys)
+        return next_state
+
+    def reward(
+        self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
+    ) -> NDArray[np.float32]:
+        """What each agent's action cost (Table 1), from its outcome: ``float32[n, B]``, ≤ 0.
+
+        A store that succeeds costs nothing in the discrete model and ``min_q_value / (2 · spare)`` in the gradient
+        model, spare being the capacity left after it (``min_q_value`` when that is none).
+        """
+        reward = self._outcome_reward[next_state.outcome]
+        if self.cost_model == "gradient":
+            agent, b = np.nonzero(next_state.outcome == Outcome.STORED)
+            spare = self.capacity[agent] - next_state.load[agent, b]
+            share = np.where(spare > 0, 1.0 / (2.0 * np.maximum(spare, 1)), 1.0)
+            reward[agent, b] = self.min_q_value * share
+        return reward
+
+    def observation(self, state: State) -> NDArray[np.float32]:
+        """``float32[n, 4, B]``: holds a load, q / (1 + q) for a queue of q, share of capacity used, is active."""
+        observed = np.empty((self.n_agents, 4, state.load.shape[1]), np.float32)
+        active = state.active > 0
+        observed[:, 0] = (state.head >= 0) & active
+        observed[:, 1] = state.waiting / (1.0 + state.waiting)
+        observed[:, 2] = self._fill(state)
+        observed[:, 3] = active
+        return observed
+
+    def terminal(self, state: State) -> NDArray[np.bool_]:
+        """Whether every load has entered and none is in flight."""
+        supply = (state.count[Count.REMAINING] == 0) & (state.backlog.sum(axis=0) == 0)
+        return supply & (state.at < 0).all(axis=0)
+
+    def action_mask(self, state: State) -> NDArray[np.int8]:
+        """``int8[n, A, B]``: with a load, everything but the no-op that its slots allow; without, only the no-op."""
+        columns = state.load.shape[1]
+        mask = np.zeros((self.n_agents, len(self.action_kinds), columns), np.int8)
+        mask[:, NOOP] = 1
+        agent, b = np.nonzero((state.head >= 0) & (state.active > 0))
+        mask[agent, NOOP, b] = 0
+        mask[agent, STORE, b] = 1
+        mask[agent, FIRST_DELEGATION : FIRST_DELEGATION + self.slots, b] = self._open_slots(
+            state, agent, b
+        )
+        if self.discovers:
+            mask[agent, -1, b] = self._may_discover(state, agent, b)
+        return mask
+
+    def info(self, state: State) -> dict[str, NDArray[Any]]:
+        """``outcome`` ``int8[n, B]`` (see `rules.Outcome`) and ``neighbors`` ``int32[n, K + S, B]``, −1 for none."""
+        return {
+            "outcome": state.outcome,
+            "neighbors": numpy_kernel.neighbor_table(self.rules, state),
+        }
+
+    def state_array(self, state: State) -> NDArray[np.int32]:
+        """``int32[3n, B]``: stored loads, queue lengths, activity."""
+        return np.concatenate([state.load, state.waiting, state.active.astype(np.int32)])
+
+    def metrics(self, state: State) -> dict[str, NDArray[Any]]:
+        """Counts of loads and messages, all ``[B]`` but `load`.
+
+        - ``stored``, ``queued``, ``on_wire``, ``departed``, ``timed_out``: loads; they add up to ``loads_in``;
+        - ``backlog``: loads that have arrived and wait outside; ``remaining``: those that have yet to arrive;
+        - ``utilisation``: stored / capacity of the agents that have joined;
+        - ``messages_sent`` (delegations tried and discoveries), ``messages_lost``;
+        - ``equalisation``: standard deviation over those agents of the percentage of capacity used (§6.1);
+        - ``load``: ``int32[n, B]``, stored loads of each agent.
+        """
+        count = state.count
+        in_flight = state.at >= 0
+        on_wire = in_flight & (state.ready > count[Count.TIME])
+        present = np.ones(state.load.shape, np.bool_)
+        present[self.rules.n_founders :] = count[Count.JOINED] > 0
+        stored = state.load.sum(axis=0, dtype=np.int64)
+        capacity = np.where(present, self.capacity[:, None], 0).sum(axis=0)
+        share = 100.0 * self._fill(state)
+        members = present.sum(axis=0)
+        mean = np.where(present, share, 0.0).sum(axis=0) / members
+        spread = np.where(present, (share - mean) ** 2, 0.0).sum(axis=0) / members
+        return {
+            "loads_in": count[Count.ENTERED].copy(),
+            "stored": stored,
+            "queued": (in_flight & ~on_wire).sum(axis=0),
+            "on_wire": on_wire.sum(axis=0),
+            "departed": count[Count.DEPARTED].copy(),
+            "timed_out": count[Count.TIMED_OUT].copy(),
+            "backlog": state.backlog.sum(axis=0),
+            "remaining": count[Count.REMAINING].copy(),
+            "utilisation": stored / np.maximum(capacity, 1),
+            "messages_sent": count[Count.MESSAGES].copy(),
+            "messages_lost": count[Count.MESSAGES_LOST].copy(),
+            "equalisation": np.sqrt(spread),
+            "load": state.load.copy(),
+        }
+
+    def optimum(self) -> Optimum:
+        """See `crl_envs.load_balancing.optimum.find_optimum`."""
+        from crl_envs.load_balancing.optimum import find_optimum
+
+        return find_optimum(self)
+
+    @cached_property
+    def _outcome_reward(self) -> NDArray[np.float32]:
+        delegated = self.delegation_reward + self.connection_cost
+        link = self.connection_cost
+        by_outcome = {
+            Outcome.NONE: 0.0,
+            Outcome.STORED: 0.0,
+            Outcome.STORE_FAILED: self.min_q_value,
+            Outcome.DELEGATED: delegated,
+            Outcome.MESSAGE_LOST: link,
+            Outcome.DISCOVERED: link,
+            Outcome.NOT_DISCOVERED: link,
+        }
+        return np.array([by_outcome[outcome] for outcome in Outcome], np.float32)
+
+    def _fill(self, state: State) -> NDArray[np.float64]:
+        """Share of capacity used ``float64[n, B]``; an agent without capacity counts as full."""
+        capacity = self.capacity[:, None]
+        return np.where(capacity > 0, state.load / np.maximum(capacity, 1), 1.0)
+
+    def _open_slots(
+        self, state: State, agent: NDArray[np.int64], b: NDArray[np.int64]
+    ) -> NDArray[np.int8]:
+        """``int8[M, K + S]``: slots through which the M holding agents may delegate their first load."""
+        neighbor = self.rules.successors[agent]
+        if self.rules.extra_slots:
+            neighbor = np.concatenate([neighbor, state.found[agent, :, b]], axis=1)
+        is_open = neighbor >= 0
+        if self.rules.memory:
+            place = state.head[agent, b][:, None]
+            is_open &= state.visited[place, np.maximum(neighbor, 0), b[:, None]] == 0
+        return is_open.astype(np.int8)
+
+    def _may_discover(
+        self, state: State, agent: NDArray[np.int64], b: NDArray[np.int64]
+    ) -> NDArray[np.int8]:
+        allowed = (self.rules.may_discover[agent] > 0) & (state.found[agent, :, b] < 0).any(axis=1)
+        if self.rules.join_at != NEVER:
+            allowed &= state.count[Count.JOINED, b] > 0
+        return allowed.astype(np.int8)
+
+    def _keys(self, stream: Stream) -> Keys:
+        rules = self.rules
+        unused = stream.seeds
+        return Keys(
+            arrival=stream.keys(Purpose.ARRIVAL) if rules.poisson else unused,
+            departure=stream.keys(Purpose.DEPARTURE) if rules.none_departs.size else unused,
+            loss=stream.keys(Purpose.LINK_LOSS) if rules.loss else unused,
+            delay=stream.keys(Purpose.LINK_DELAY) if rules.delay else unused,
+            failure=stream.keys(Purpose.FAILURE) if rules.fail else unused,
+            recovery=stream.keys(Purpose.RETURN) if rules.fail else unused,
+            discovery=stream.keys(Purpose.DISCOVERY) if self.discovers else unused,
+            discovered=stream.keys(Purpose.DISCOVERED_AGENT) if self.discovers else unused,
+        )
+
+
+def _agents(name: str, agents: Sequence[int], n: int) -> NDArray[np.int64]:
+    """Distinct agent indices as an array."""
+    if isinstance(agents, str) or not isinstance(agents, Sequence | np.ndarray):
+        raise ValueError(f"{name} must be a sequence of agent indices, got {agents!r}")
+    checked = [check_int(name, agent, low=0, high=n - 1) for agent in agents]
+    if len(set(checked)) != len(checked):
+        raise ValueError(f"{name} must be distinct agents, got {list(agents)!r}")
+    return np.array(checked, np.int64)
+
+
+def _capacities(
+    capacity: int | Sequence[int], n: int, servers: Sequence[int], server_capacity: int
+) -> NDArray[np.int64]:
+    if isinstance(capacity, Sequence | np.ndarray) and not isinstance(capacity, str):
+        if len(capacity) != n:
+            raise ValueError(f"capacity must have one entry for each of {n} agents, got {len(capacity)}")
+        values = [check_int("capacity", c, low=0, high=_LARGEST_CAPACITY) for c in capacity]
+        each = np.array(values, np.int64)
+    else:
+        each = np.full(n, check_int("capacity", capacity, low=0, high=_LARGEST_CAPACITY), np.int64)
+    each[list(servers)] = check_int("server_capacity", server_capacity, low=0, high=_LARGEST_CAPACITY)
+    return each
+
+
+def _finders(
+    discovery: str,
+    n: int,
+    founders: int,
+    successors: NDArray[np.int32],
+    entries: NDArray[np.int64],
+) -> NDArray[np.uint8]:
+    """Agents that have the discovery action."""
+    finders = np.zeros(n, np.uint8)
+    if discovery == "all":
+        finders[:founders] = 1
+    elif discovery == "entry_neighbors":
+        near = successors[entries].ravel()
+        finders[near[near >= 0]] = 1
+    return finders
+
+
+def _join_step(join_at: int | str) -> int:
+    if join_at == "full":
+        return WHEN_FULL
+    if isinstance(join_at, str):
+        raise ValueError(f"join_at must be 'full' or a step ≥ 1, got {join_at!r}")
+    return check_int("join_at", join_at, low=1)
+
+
+def _supply(n_loads: int | str | None, capacity: int) -> int:
+    if n_loads is None:
+        return capacity
+    if n_loads == "endless":
+        return ENDLESS
+    if isinstance(n_loads, str):
+        raise ValueError(f"n_loads must be an integer ≥ 1, 'endless' or None, got {n_loads!r}")
+    return check_int("n_loads", n_loads, low=1, high=ENDLESS)
+
+
+def _arrivals(rate: float | None) -> dict[str, Any]:
+    if rate is None:
+        return {"arrival_rate": 0.0, "arrival_zero": 1.0, "most_arrivals": 0}
+    rate = check_real("arrival_rate", rate, low=0.0, high=500.0, open_low=True)
+    most = math.ceil(rate + 40 * math.sqrt(rate) + 40)
+    return {"arrival_rate": rate, "arrival_zero": math.exp(-rate), "most_arrivals": most}
+
+
+def _none_departs(rate: float, largest: int) -> NDArray[np.float64]:
+    """P(none of k stored loads departs) for k = 0 … largest; empty without departures."""
+    if rate == 0:
+        return np.empty(0)
+    if largest * -math.log1p(-rate) > 700:
+        raise ValueError(
+            f"departure_rate must be at most {-math.expm1(-700 / largest):.3g} for a capacity of "
+            f"{largest}, got {rate!r}"
+        )
+    return np.asarray((1.0 - rate) ** np.arange(largest + 1))
+
+
+@lru_cache(maxsize=1)
+def _numba_kernel() -> Any:
+    from crl_envs.load_balancing import numba_kernel
+
+    return numba_kernel
