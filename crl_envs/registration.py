@@ -39,7 +39,9 @@ class Registration:
         if not isinstance(self.entry_point, str):
             return self.entry_point
         module, _, attribute = self.entry_point.partition(":")
-        loaded: Callable[..., ParallelEnv[Any, Any, Any]] = getattr(import_module(module), attribute)
+        loaded: Callable[..., ParallelEnv[Any, Any, Any]] = getattr(
+            import_module(module), attribute
+        )
         return loaded
 
 
@@ -152,7 +154,6 @@ def _make_world(id: str, kwargs: dict[str, Any]) -> World[Any]:
 
 def _find(id: str) -> Registration:
     if id not in _REGISTRY:
-        names = {known.split("/")[-1]: known for known in _REGISTRY}
-        near = suggestion(id, [*_REGISTRY, *names])
+        near = suggestion(id, registered_ids())
         raise ValueError(f"unknown id {id!r}{near}; registered: {', '.join(registered_ids())}")
     return _REGISTRY[id]

@@ -118,5 +118,3 @@ class AgentVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
                 for i in range(self.n_agents):
                     final[b * self.n_agents + i] = observations[i]
         return final
-
-

@@ -20,6 +20,6 @@ def legalise(
     """
     if mask is None:
         return action, None
-    asked = action.astype(np.intp)[:, None, :]
-    illegal = np.take_along_axis(mask, asked, axis=1)[:, 0] == 0
+    n, columns = action.shape
+    illegal = mask[np.arange(n)[:, None], action, np.arange(columns)] == 0
     return np.where(illegal, action.dtype.type(0), action), illegal

@@ -184,7 +184,7 @@ class WorldEnv(ParallelEnv[str, Any, int]):
             self._templates = self._make_templates()
         infos = dict(zip(self.possible_agents, map(dict.copy, self._templates), strict=True))
         if self._mask is not None:
-            masks = np.ascontiguousarray(self._mask[:, :, 0])
+            masks = self._mask[:, :, 0].copy()
             flags = [False] * len(infos) if illegal is None else illegal[:, 0].tolist()
             for info, mask, flag in zip(infos.values(), masks, flags, strict=True):
                 info["action_mask"] = mask
@@ -232,9 +232,7 @@ class WorldEnv(ParallelEnv[str, Any, int]):
             raise ValueError(f"action of {agent} must be in {space}, got {bad!r}")
         return packed[:, None]
 
-    def _space_of(
-        self, agent: str, made: dict[str, Any], template: spaces.Space[Any]
-    ) -> Any:
+    def _space_of(self, agent: str, made: dict[str, Any], template: spaces.Space[Any]) -> Any:
         """An agent's own copy of a space (its sampler can be seeded alone), made at the first request."""
         space = made.get(agent)
         if space is None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import secrets
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,7 @@ _S32: Final = np.uint64(32)
 
 _KEYS_PER_BLOCK: Final = 4096
 _MOST_STEPS_AHEAD: Final = 256
+_NO_BLOCK: Final = (0, np.empty((0, 1), np.uint64))
 
 
 class Purpose(IntEnum):
@@ -161,8 +162,12 @@ class Stream:
 
     Attributes:
         seeds: ``uint64[B]``; drawn from the operating system until `seed` is called.
-        clock: ``uint64[B]``; ticks (resets and steps) since seeding.
     """
+
+    _offset: int | NDArray[np.int64]  # ticks since `_base`
+    _blocks: dict[
+        Purpose, tuple[int | NDArray[np.int64], UInt64Array]
+    ]  # the offset at its start; keys
 
     def __init__(self, num_envs: int = 1) -> None:
         self.num_envs = num_envs
@@ -176,36 +181,44 @@ class Stream:
         """
         check_seed("seed", seed, high=2**64 - self.num_envs)
         self.seeds = np.uint64(seed) + np.arange(self.num_envs, dtype=np.uint64)
-        self.clock = np.zeros(self.num_envs, np.uint64)
-        self._forget()
+        self._begin(np.zeros(self.num_envs, np.uint64))
+
+    @property
+    def clock(self) -> UInt64Array:
+        """``uint64[B]``: ticks (resets and steps) since seeding."""
+        return self._base + np.uint64(self._offset)
 
     def advance(self, columns: NDArray[np.bool_] | None = None) -> None:
         """Move the clock of the given columns (``bool[B]``, all by default) one tick on."""
-        if columns is None:
-            self.clock += np.uint64(1)
+        if columns is None or columns.all():
             self._offset = self._offset + 1
         else:
-            self.clock += columns.astype(np.uint64)
             self._offset = self._offset + columns.astype(np.int64)
 
     def keys(self, purpose: Purpose) -> UInt64Array:
         """The keys of the present clock for one purpose: ``uint64[B]``, read-only."""
-        block = self._blocks.get(purpose)
-        if block is None or int(np.max(self._offset)) >= block.shape[0]:
-            if np.any(self._offset):
-                self._forget()
-            block = self._blocks[purpose] = self._compute(purpose)
-        if isinstance(self._offset, int):
-            return block[self._offset]
-        return block[self._offset, np.arange(self.num_envs)]
+        start, block = self._blocks.get(purpose, _NO_BLOCK)
+        row = self._offset - start
+        keys: UInt64Array
+        if isinstance(row, int):
+            if row < block.shape[0]:
+                keys = block[row]
+                return keys
+        elif row.max() < block.shape[0]:
+            keys = block[row, np.arange(self.num_envs)]
+            return keys
+        block = self._compute(purpose)
+        self._blocks[purpose] = self._offset, block
+        keys = block[0]
+        return keys
 
     def words(self, purpose: Purpose, lanes: int) -> UInt32Array:
         """``uint32[lanes, B]`` for the present clock and one purpose."""
         return words(self.keys(purpose), lanes)
 
-    def _forget(self) -> None:
-        self._blocks: dict[Purpose, UInt64Array] = {}
-        self._offset: int | NDArray[np.int64] = 0
+    def _begin(self, clock: UInt64Array) -> None:
+        """Start at a clock, without any keys."""
+        self._base, self._offset, self._blocks = clock, 0, {}
 
     def _compute(self, purpose: Purpose) -> UInt64Array:
         """Keys of the present clock and of some after it: ``uint64[ahead, B]``."""
@@ -225,6 +238,6 @@ class Stream:
     def __getstate__(self) -> dict[str, object]:
         return {"num_envs": self.num_envs, "seeds": self.seeds, "clock": self.clock}
 
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        self._forget()
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.num_envs, self.seeds = state["num_envs"], state["seeds"]
+        self._begin(state["clock"])

@@ -7,7 +7,7 @@ with the version of NumPy or networkx.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import networkx as nx
@@ -21,67 +21,76 @@ from crl_envs.core.world import Edges
 
 def directed_ring(n: int) -> Edges:
     """i → i + 1 (mod n)."""
-    return _edges([(i, (i + 1) % n) for i in range(n)])
+    i = np.arange(n)
+    return sorted_edges(i, (i + 1) % n)
 
 
 def ring(n: int) -> Edges:
     """i ↔ i + 1 (mod n)."""
-    return _both_ways([(i, (i + 1) % n) for i in range(n)])
+    i = np.arange(n)
+    return _both_ways(i, (i + 1) % n)
 
 
 def star(n: int) -> Edges:
     """Agent 0 ↔ every other one."""
-    return _both_ways([(0, i) for i in range(1, n)])
+    i = np.arange(1, n)
+    return _both_ways(np.zeros_like(i), i)
 
 
 def legs(n: int, count: int = 3) -> Edges:
     """`count` chains of (nearly) equal length that start at agent 0 (Guestrin, Koller & Parr 2002)."""
-    return _both_ways([(max(i - count, 0), i) for i in range(1, n)])
+    i = np.arange(1, n)
+    return _both_ways(np.maximum(i - count, 0), i)
 
 
 def ring_of_rings(n: int) -> Edges:
     """About √n rings of about √n agents, whose first agents form a ring."""
     size = max(1, round(n**0.5))
-    firsts = list(range(0, n, size))
-    pairs = [(a, b) for a, b in zip(firsts, firsts[1:] + firsts[:1], strict=True)]
-    for first in firsts:
-        members = list(range(first, min(first + size, n)))
-        pairs += zip(members, members[1:] + members[:1], strict=True)
-    return _both_ways(pairs)
+    i = np.arange(n)
+    first = i // size * size
+    last = np.minimum(first + size, n) - 1
+    firsts = np.arange(0, n, size)
+    return _both_ways(
+        np.concatenate([i, firsts]),
+        np.concatenate([np.where(i == last, first, i + 1), np.roll(firsts, -1)]),
+    )
 
 
 def grid(n: int) -> Edges:
     """A square lattice with ⌈√n⌉ columns, its last row perhaps shorter; four neighbours at most."""
     width = int(np.ceil(np.sqrt(n)))
-    right = [(i, i + 1) for i in range(n - 1) if (i + 1) % width]
-    down = [(i, i + width) for i in range(n - width)]
-    return _both_ways(right + down)
+    i = np.arange(n)
+    left = i[:-1][(i[:-1] + 1) % width != 0]
+    above = i[: max(n - width, 0)]
+    return _both_ways(np.concatenate([left, above]), np.concatenate([left + 1, above + width]))
 
 
 def random_successors(n: int, degree: int, seed: int) -> Edges:
     """Each agent → `degree` other agents (at most n − 1), distinct and uniform."""
     degree = min(degree, n - 1)
     draws = fixed_words(seed, Purpose.TOPOLOGY, n * degree).reshape(n, degree).tolist()
-    pairs = []
+    targets = []
     for i, row in enumerate(draws):
-        moved: dict[int, int] = {}  # a Fisher–Yates shuffle of the n − 1 others, cut off after `degree`
+        moved: dict[
+            int, int
+        ] = {}  # a Fisher–Yates shuffle of the n − 1 others, cut off after `degree`
         for k, word in enumerate(row):
             j = k + (word * (n - 1 - k) >> 32)
             other = moved.get(j, j)
             moved[j] = moved.get(k, k)
-            pairs.append((i, other + (other >= i)))
-    return _edges(pairs)
+            targets.append(other + (other >= i))
+    return sorted_edges(np.repeat(np.arange(n), degree), np.array(targets, np.int64))
 
 
 def random_graph(n: int, seed: int, degree: int = 2) -> Edges:
     """Each agent ↔ `degree` uniform others, drawn with replacement (mean degree just below 2·`degree`)."""
     if n == 1:
-        return _edges([])
+        return np.empty((0, 2), np.int64)
     draws = fixed_words(seed, Purpose.TOPOLOGY, n * degree).astype(np.uint64)
     others = ((draws * np.uint64(n - 1)) >> np.uint64(32)).astype(np.int64)
     sources = np.repeat(np.arange(n), degree)
     others += others >= sources
-    return _both_ways(zip(sources.tolist(), others.tolist(), strict=True))
+    return _both_ways(sources, others)
 
 
 UNDIRECTED: Final[dict[str, Callable[[int, int], Edges]]] = {
@@ -112,11 +121,22 @@ def graph_edges(graph: nx.Graph) -> Edges:
     if graph.number_of_nodes() == 0:
         raise ValueError("topology must have at least one node, got an empty graph")
     index = {node: i for i, node in enumerate(graph.nodes)}
-    pairs = [(index[a], index[b]) for a, b in graph.edges()]
-    loops = [a for a, b in pairs if a == b]
+    loops = [a for a, b in graph.edges() if a == b]
     if loops:
-        raise ValueError(f"topology must have no self-loops, got one at node {loops[0]}")
-    return _edges(pairs) if graph.is_directed() else _both_ways(pairs)
+        raise ValueError(f"topology must have no self-loops, got one at node {loops[0]!r}")
+    pairs = np.array([(index[a], index[b]) for a, b in graph.edges()], np.int64).reshape(-1, 2)
+    return sorted_edges(*pairs.T) if graph.is_directed() else _both_ways(*pairs.T)
+
+
+def sorted_edges(source: NDArray[np.int64], target: NDArray[np.int64]) -> Edges:
+    """Edges from ``source[k]`` to ``target[k]`` as ``int64[E, 2]``: sorted, without self-loops and repeats."""
+    proper = source != target
+    base = np.int64(1 + max(source.max(initial=0), target.max(initial=0)))
+    code = np.sort(
+        source[proper] * base + target[proper]
+    )  # np.unique is slower, along an axis much
+    code = code[np.diff(code, prepend=-1) > 0]
+    return np.stack([code // base, code % base], axis=1)
 
 
 class Adjacency(NamedTuple):
@@ -138,7 +158,7 @@ def sources_of(edges: Edges, n: int) -> Adjacency:
 
 def neighbors_of(edges: Edges, n: int) -> Adjacency:
     """For each agent, the agents that share an edge with it in either direction."""
-    both = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
+    both = _both_ways(edges[:, 0], edges[:, 1])
     return _rows(both[:, 0], both[:, 1], n)
 
 
@@ -148,11 +168,5 @@ def _rows(row: NDArray[np.int64], column: NDArray[np.int64], n: int) -> Adjacenc
     return Adjacency(indptr.astype(np.int64), np.ascontiguousarray(column[order], np.int64))
 
 
-def _both_ways(pairs: Iterable[tuple[int, int]]) -> Edges:
-    pairs = list(pairs)
-    return _edges(pairs + [(b, a) for a, b in pairs])
-
-
-def _edges(pairs: Iterable[tuple[int, int]]) -> Edges:
-    edges = np.array(list(pairs), np.int64).reshape(-1, 2)
-    return np.unique(edges[edges[:, 0] != edges[:, 1]], axis=0)
+def _both_ways(source: NDArray[np.int64], target: NDArray[np.int64]) -> Edges:
+    return sorted_edges(np.concatenate([source, target]), np.concatenate([target, source]))

@@ -177,9 +177,11 @@ class WorldVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
                 self._done = ended
                 extra: dict[str, Any] = {}
             case AutoresetMode.SAME_STEP:
-                extra = self._final(ended, illegal) if ended.any() else {}
+                extra = {}
                 if ended.any():
+                    extra = self._final(ended, illegal)
                     self._restart(ended)
+                    illegal = None if illegal is None else illegal & ~ended
             case AutoresetMode.DISABLED:
                 self._done = idle | ended
                 extra = {}
@@ -216,7 +218,10 @@ class WorldVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         if self._mask is None:
             return told
         flags = np.zeros((self.num_envs, self.n_agents), np.bool_) if illegal is None else illegal.T
-        return told | {"action_mask": np.moveaxis(self._mask, -1, 0), "illegal_action": flags}
+        return told | {
+            "action_mask": np.moveaxis(self._mask, -1, 0).copy(),
+            "illegal_action": flags,
+        }
 
     def _final(self, ended: NDArray[np.bool_], illegal: NDArray[np.bool_] | None) -> dict[str, Any]:
         """What the finished columns ended with, in Gymnasium's layout."""
@@ -272,7 +277,9 @@ def joint_space(space: spaces.Space[Any], n: int) -> spaces.Space[Any]:
         return spaces.MultiDiscrete(np.tile(space.nvec, (n, 1)), dtype=space.dtype.type)
     if isinstance(space, spaces.Box):
         stack = (n,) + (1,) * len(space.shape)
-        return spaces.Box(np.tile(space.low, stack), np.tile(space.high, stack), dtype=space.dtype.type)
+        return spaces.Box(
+            np.tile(space.low, stack), np.tile(space.high, stack), dtype=space.dtype.type
+        )
     raise TypeError(f"a world's observation space is Discrete, MultiDiscrete or Box, got {space}")
 
 

@@ -182,12 +182,11 @@ class LoadBalancingEnv(WorldEnv):
             self._templates = self._make_templates()
         agents, state = self.possible_agents, self._state
         infos = dict(zip(agents, map(dict.copy, self._templates), strict=True))
-        holding = (state.head[:, 0] >= 0) & (state.active[:, 0] > 0)
-        for i in np.flatnonzero(holding).tolist():
+        for i in np.flatnonzero(state.head[:, 0] >= 0).tolist():
             infos[agents[i]]["action_mask"] = self._mask[i, :, 0].copy()
         for i in np.flatnonzero(state.outcome[:, 0]).tolist():
             infos[agents[i]]["outcome"] = _OUTCOMES[state.outcome[i, 0]]
-        if illegal is not None:
+        if illegal is not None and illegal.any():
             for i in np.flatnonzero(illegal[:, 0]).tolist():
                 infos[agents[i]]["illegal_action"] = True
         if self.world.rules.extra_slots:

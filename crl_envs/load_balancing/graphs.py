@@ -38,7 +38,9 @@ def build_edges(
                 f"n_agents must be {n}, the number of nodes of topology, or left out; got {n_agents!r}"
             )
         if out_degree is not None:
-            raise ValueError(f"out_degree must be left out for a networkx topology, got {out_degree!r}")
+            raise ValueError(
+                f"out_degree must be left out for a networkx topology, got {out_degree!r}"
+            )
         return n, graph_edges(topology)
     check_choice("topology", topology, tuple(_DEFAULT_DEGREE))
     n = _DEFAULT_AGENTS if n_agents is None else check_int("n_agents", n_agents, low=1)

@@ -93,6 +93,8 @@ def _order_queues(state, c):
         if i < 0 or state.ready[place, c] > now:
             continue
         state.waiting[i, c] += 1
+        if not state.active[i, c]:
+            continue
         first = state.head[i, c]
         if first < 0 or state.ticket[place, c] < state.ticket[first, c]:
             state.head[i, c] = place
@@ -121,7 +123,7 @@ def _act(rules, state, action, keys, c):
     slots = rules.successors.shape[1] + rules.extra_slots
     for i in range(action.shape[0]):
         place = state.head[i, c]
-        if place < 0 or not state.active[i, c]:
+        if place < 0:
             continue
         chosen = np.int64(action[i, c])
         if chosen == STORE:

@@ -84,7 +84,7 @@ def admit(rules: Rules, state: State) -> None:
 
 
 def order_queues(state: State) -> None:
-    """Find the first load and the length of every queue, in place."""
+    """Find the first load (of active agents) and the length of every queue, in place."""
     n, columns = state.head.shape
     place, b = np.nonzero((state.at >= 0) & (state.ready <= state.count[Count.TIME]))
     queue = state.at[place, b].astype(np.int64) * columns + b
@@ -95,6 +95,7 @@ def order_queues(state: State) -> None:
     head = state.head.reshape(-1)
     head[:] = -1
     head[queue[leads]] = place[leads]
+    state.head[state.active == 0] = -1
     state.waiting[:] = np.bincount(queue, minlength=n * columns).reshape(n, columns)
 
 
@@ -118,7 +119,7 @@ def _depart(rules: Rules, state: State, keys: Keys) -> None:
 
 
 def _act(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys) -> None:
-    agent, b = np.nonzero((state.head >= 0) & (state.active > 0))
+    agent, b = np.nonzero(state.head >= 0)
     place = state.head[agent, b].astype(np.int64)
     chosen = action[agent, b].astype(np.int64)
     slots = rules.successors.shape[1] + rules.extra_slots
@@ -129,9 +130,7 @@ def _act(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys) ->
     targets = neighbor_table(rules, state)[
         agent[delegating], chosen[delegating] - FIRST_DELEGATION, b[delegating]
     ]
-    _delegate(
-        rules, state, keys, agent[delegating], b[delegating], place[delegating], targets
-    )
+    _delegate(rules, state, keys, agent[delegating], b[delegating], place[delegating], targets)
     for i, c in zip(agent[discovering].tolist(), b[discovering].tolist(), strict=True):
         _discover(rules, state, keys, i, c)
 

@@ -46,7 +46,9 @@ class Rules(NamedTuple):
     """Constants of one problem; n agents, K delegation slots by topology and S for discovered neighbours."""
 
     capacity: NDArray[np.int64]  # int64[n], loads
-    successors: NDArray[np.int32]  # int32[n, K], agent of each delegation slot, −1 where there is none
+    successors: NDArray[
+        np.int32
+    ]  # int32[n, K], agent of each delegation slot, −1 where there is none
     extra_slots: int  # S
     may_discover: NDArray[np.uint8]  # uint8[n]
     discover_any: bool  # any agent may be found, or only one that joined
@@ -60,7 +62,9 @@ class Rules(NamedTuple):
     arrival_zero: float  # exp(−arrival_rate)
     most_arrivals: int  # loads at one entry in one step
     departure_odds: float  # p / (1 − p)
-    none_departs: NDArray[np.float64]  # float64[largest capacity + 1], (1 − p)^k; empty without departures
+    none_departs: NDArray[
+        np.float64
+    ]  # float64[largest capacity + 1], (1 − p)^k; empty without departures
     loss: int  # threshold in [0, 2^32]
     delay: int  # most extra steps on a link
     fail: int  # threshold
@@ -76,12 +80,16 @@ class State(NamedTuple):
     load: NDArray[np.int32]  # int32[n, B], stored loads
     active: NDArray[np.uint8]  # uint8[n, B], 0 while failed or not yet joined
     found: NDArray[np.int32]  # int32[n, S, B], discovered neighbours, −1 where the slot is free
-    at: NDArray[np.int32]  # int32[L, B], the agent where a load is or is going to; −1 for an empty place
+    at: NDArray[
+        np.int32
+    ]  # int32[L, B], the agent where a load is or is going to; −1 for an empty place
     ready: NDArray[np.int64]  # int64[L, B], the step from which it is in that agent's queue
     ticket: NDArray[np.int64]  # int64[L, B], queues are served in ascending order
     birth: NDArray[np.int64]  # int64[L, B], the step at which it entered
     visited: NDArray[np.uint8]  # uint8[L, n, B], or [L, 0, B] without memory
-    head: NDArray[np.int32]  # int32[n, B], place of the first load in each queue, −1 when empty
+    head: NDArray[
+        np.int32
+    ]  # int32[n, B], place of the load that each agent can act on: the first of its queue, or −1
     waiting: NDArray[np.int32]  # int32[n, B], length of each queue
     outcome: NDArray[np.int8]  # int8[n, B], Outcome of the last action
     backlog: NDArray[np.int64]  # int64[E, B], loads that arrived and haven't entered

@@ -115,6 +115,8 @@ class LoadBalancingWorld(World[State]):
         if joins:
             first = edges[edges[:, 0] == self.entries[0], 1]
             edges = np.concatenate([edges, np.stack([np.full_like(first, founders), first], 1)])
+        self._divisor = np.maximum(self.capacity, 1)[:, None]
+        self._roomless = np.flatnonzero(self.capacity == 0)
         self._edges = edges
         successors = slot_table(edges, self.n_agents)
 
@@ -156,9 +158,7 @@ class LoadBalancingWorld(World[State]):
             self.rules = self.rules._replace(recover=0)
 
         self.action_kinds = (
-            ("noop", "local")
-            + ("delegation",) * self.slots
-            + ("discovery",) * self.discovers
+            ("noop", "local") + ("delegation",) * self.slots + ("discovery",) * self.discovers
         )
         self.single_action_space = spaces.Discrete(len(self.action_kinds))
         self.single_observation_space = spaces.Box(0.0, 1.0, (4,), np.float32)
@@ -166,7 +166,9 @@ class LoadBalancingWorld(World[State]):
     @cached_property
     def single_state_space(self) -> spaces.Box:  # type: ignore[override]
         """Stored loads, queue lengths and activity of every agent."""
-        most = np.concatenate([self.capacity, np.full(self.n_agents, self.places), np.ones(self.n_agents)])
+        most = np.concatenate(
+            [self.capacity, np.full(self.n_agents, self.places), np.ones(self.n_agents)]
+        )
         most = np.maximum(most, 1)
         return spaces.Box(np.zeros(most.size, np.int32), most.astype(np.int32), dtype=np.int32)
 
@@ -216,31 +218,32 @@ class LoadBalancingWorld(World[State]):
     def observation(self, state: State) -> NDArray[np.float32]:
         """``float32[n, 4, B]``: holds a load, q / (1 + q) for a queue of q, share of capacity used, is active."""
         observed = np.empty((self.n_agents, 4, state.load.shape[1]), np.float32)
-        active = state.active > 0
-        observed[:, 0] = (state.head >= 0) & active
-        observed[:, 1] = state.waiting / (1.0 + state.waiting)
+        observed[:, 0] = state.head >= 0
+        observed[:, 1] = self._crowding[state.waiting]
         observed[:, 2] = self._fill(state)
-        observed[:, 3] = active
+        observed[:, 3] = state.active
         return observed
 
     def terminal(self, state: State) -> NDArray[np.bool_]:
         """Whether every load has entered and none is in flight."""
-        supply = (state.count[Count.REMAINING] == 0) & (state.backlog.sum(axis=0) == 0)
-        return supply & (state.at < 0).all(axis=0)
+        exhausted: NDArray[np.bool_] = state.count[Count.REMAINING] == 0
+        if not exhausted.any():
+            return exhausted
+        return exhausted & (state.backlog.sum(axis=0) == 0) & (state.at < 0).all(axis=0)
 
     def action_mask(self, state: State) -> NDArray[np.int8]:
         """``int8[n, A, B]``: with a load, everything but the no-op that its slots allow; without, only the no-op."""
-        columns = state.load.shape[1]
-        mask = np.zeros((self.n_agents, len(self.action_kinds), columns), np.int8)
+        mask = np.zeros((self.n_agents, len(self.action_kinds), state.load.shape[1]), np.int8)
         mask[:, NOOP] = 1
-        agent, b = np.nonzero((state.head >= 0) & (state.active > 0))
-        mask[agent, NOOP, b] = 0
-        mask[agent, STORE, b] = 1
-        mask[agent, FIRST_DELEGATION : FIRST_DELEGATION + self.slots, b] = self._open_slots(
-            state, agent, b
-        )
+        agent, b = np.nonzero(state.head >= 0)
+        legal = self._legal_with_load[agent]
+        if self.rules.extra_slots or self.rules.memory:
+            legal[:, FIRST_DELEGATION : FIRST_DELEGATION + self.slots] = self._open_slots(
+                state, agent, b
+            )
         if self.discovers:
-            mask[agent, -1, b] = self._may_discover(state, agent, b)
+            legal[:, -1] = self._may_discover(state, agent, b)
+        mask[agent, :, b] = legal
         return mask
 
     def info(self, state: State) -> dict[str, NDArray[Any]]:
@@ -312,10 +315,27 @@ class LoadBalancingWorld(World[State]):
         }
         return np.array([by_outcome[outcome] for outcome in Outcome], np.float32)
 
+    @cached_property
+    def _crowding(self) -> NDArray[np.float32]:
+        """``float32[L + 1]``: q / (1 + q)."""
+        q = np.arange(self.places + 1)
+        return (q / (1.0 + q)).astype(np.float32)
+
+    @cached_property
+    def _legal_with_load(self) -> NDArray[np.int8]:
+        """``int8[n, A]``: what an agent with a load may do by the topology alone."""
+        legal = np.zeros((self.n_agents, len(self.action_kinds)), np.int8)
+        legal[:, STORE] = 1
+        width = self.rules.successors.shape[1]
+        legal[:, FIRST_DELEGATION : FIRST_DELEGATION + width] = self.rules.successors >= 0
+        return legal
+
     def _fill(self, state: State) -> NDArray[np.float64]:
         """Share of capacity used ``float64[n, B]``; an agent without capacity counts as full."""
-        capacity = self.capacity[:, None]
-        return np.where(capacity > 0, state.load / np.maximum(capacity, 1), 1.0)
+        fill: NDArray[np.float64] = state.load / self._divisor
+        if self._roomless.size:
+            fill[self._roomless] = 1.0
+        return fill
 
     def _open_slots(
         self, state: State, agent: NDArray[np.int64], b: NDArray[np.int64]
@@ -368,12 +388,16 @@ def _capacities(
 ) -> NDArray[np.int64]:
     if isinstance(capacity, Sequence | np.ndarray) and not isinstance(capacity, str):
         if len(capacity) != n:
-            raise ValueError(f"capacity must have one entry for each of {n} agents, got {len(capacity)}")
+            raise ValueError(
+                f"capacity must have one entry for each of {n} agents, got {len(capacity)}"
+            )
         values = [check_int("capacity", c, low=0, high=_LARGEST_CAPACITY) for c in capacity]
         each = np.array(values, np.int64)
     else:
         each = np.full(n, check_int("capacity", capacity, low=0, high=_LARGEST_CAPACITY), np.int64)
-    each[list(servers)] = check_int("server_capacity", server_capacity, low=0, high=_LARGEST_CAPACITY)
+    each[list(servers)] = check_int(
+        "server_capacity", server_capacity, low=0, high=_LARGEST_CAPACITY
+    )
     return each
 
 

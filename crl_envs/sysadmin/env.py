@@ -124,7 +124,5 @@ class SysadminEnv(WorldEnv):
             ValueError: More than five machines, or ``dynamics="status-load"``.
         """
         if not isinstance(self.world, SysadminWorld):
-            raise ValueError(
-                "transition_model() needs binary dynamics, got dynamics='status-load'"
-            )
+            raise ValueError("transition_model() needs binary dynamics, got dynamics='status-load'")
         return transition_model(self.world)

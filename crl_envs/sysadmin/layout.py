@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import networkx as nx
@@ -29,6 +29,7 @@ from crl_envs.core.topology import (
     sources_of,
 )
 from crl_envs.core.world import Edges, World
+from crl_envs.sysadmin import numpy_kernel
 from crl_envs.sysadmin.dynamics import DYNAMICS
 
 State = NDArray[np.uint8]
@@ -114,6 +115,10 @@ class SysadminLayout(World[State]):
         """``uint8[n, B]``."""
         return state.copy()
 
+    @property
+    def _kernel(self) -> Any:
+        return _numba_kernel() if self.backend == "numba" else numpy_kernel
+
     def _start_words(self, stream: Stream) -> NDArray[np.bool_]:
         return stream.words(Purpose.INITIAL, self.n_agents) < threshold(self.start_up)
 
@@ -138,7 +143,7 @@ class SysadminLayout(World[State]):
                 f"observe='neighborhood' needs n_agents × (1 + largest degree) ≤ {_MOST_OBSERVED}, "
                 f"got {self.n_agents} × {1 + most}; use observe='own'"
             )
-        fewest = int(degree.min(initial=0))
+        fewest = int(degree.min())
         sizes = [self.n_values] * (1 + fewest) + [self.n_values + 1] * (most - fewest)
         return spaces.MultiDiscrete(sizes, dtype=np.uint8)
 
@@ -159,6 +164,13 @@ def _size_and_edges(
     if topology == "ring" and dynamics == "ring":
         return size, directed_ring(size)
     return size, named_edges(topology, size, seed)
+
+
+@lru_cache(maxsize=1)
+def _numba_kernel() -> Any:
+    from crl_envs.sysadmin import numba_kernel
+
+    return numba_kernel
 
 
 def _swap(n: int, seed: int) -> State:

@@ -8,7 +8,7 @@ from numba import float32, njit, uint8, uint32, uint64
 
 from crl_envs.core.numba_stream import fill_words, pair_word
 
-_BLOCK = 1024  # agents at a time when there is one column
+_BLOCK = 4096  # agents at a time when there is one column; even
 
 
 @njit(cache=True, nogil=True)
@@ -16,29 +16,28 @@ def step_ring(state, action, keys, thresholds, next_state, reward):
     """See `numpy_kernel.step_ring`."""
     n, b = state.shape
     t0, t1, t2, t3 = thresholds[0], thresholds[1], thresholds[2], thresholds[3]
-    if b == 1:
-        own, reboot = state[:, 0], action[:, 0]
-        out, pay = next_state[:, 0], reward[:, 0]
+    if b == 1:  # as flat contiguous arrays, which LLVM can vectorise
+        own, reboot = state.ravel(), action.ravel()
+        out, pay = next_state.ravel(), reward.ravel()
         buffer = np.empty(_BLOCK // 2, np.uint64)
         word = buffer.view(np.uint32)
-        parent = np.empty(_BLOCK, np.uint8)
         for low in range(0, n, _BLOCK):
             high = min(low + _BLOCK, n)
-            m = high - low
-            fill_words(keys[0], low >> 1, buffer[: (m + 1) >> 1])
-            parent[0] = own[low - 1] if low else own[n - 1]
-            parent[1:m] = own[low : high - 1]
+            fill_words(keys[0], low >> 1, buffer[: (high - low + 1) >> 1])
+            first = max(low, 1)
+            if low == 0:
+                _ring_row(own[:1], own[n - 1 :], reboot[:1], word, t0, t1, t2, t3, out[:1], pay[:1])
             _ring_row(
-                own[low:high],
-                parent[:m],
-                reboot[low:high],
-                word[:m],
+                own[first:high],
+                own[first - 1 : high - 1],
+                reboot[first:high],
+                word[first - low :],
                 t0,
                 t1,
                 t2,
                 t3,
-                out[low:high],
-                pay[low:high],
+                out[first:high],
+                pay[first:high],
             )
         return
     word = np.empty((2, b), np.uint32)
@@ -93,3 +92,39 @@ def step_graph(state, action, keys, indptr, indices, offsets, thresholds, next_s
             word = uint32(pair_word(keys[c], i >> 1) >> shift)
             t = thresholds[offsets[i] + state[i, c] * width + ups[c]]
             next_state[i, c] = uint8(word < t) | action[i, c]
+
+
+@njit(cache=True, nogil=True)
+def step_status_load(
+    state,
+    action,
+    status_keys,
+    load_keys,
+    indptr,
+    indices,
+    offsets,
+    risk,
+    progress,
+    next_state,
+):
+    """See `numpy_kernel.step_status_load`."""
+    n, b = state.shape
+    worse = np.empty(b, np.int64)
+    for i in range(n):
+        worse[:] = 0
+        for e in range(indptr[i], indptr[i + 1]):
+            source = state[indices[e]]
+            for c in range(b):
+                worse[c] += source[c] // uint8(3) > state[i, c] // uint8(3)
+        width = indptr[i + 1] - indptr[i] + 1
+        shift = uint64(32 * (i & 1))
+        for c in range(b):
+            own = state[i, c]
+            status, load = own // uint8(3), own % uint8(3)
+            word = uint32(pair_word(status_keys[c], i >> 1) >> shift)
+            next_status = status + (word < risk[offsets[i] + status * width + worse[c]])
+            word = uint32(pair_word(load_keys[c], i >> 1) >> shift)
+            next_load = load + (word < progress[own])
+            if status == 2 or load == 2:
+                next_load = 0
+            next_state[i, c] = 0 if action[i, c] else uint8(3 * next_status + next_load)

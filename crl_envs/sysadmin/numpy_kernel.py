@@ -81,6 +81,46 @@ def step_graph(
         np.logical_or(up, action[low:high], out=next_state[low:high].view(np.bool_))
 
 
+def step_status_load(
+    state: State,
+    action: State,
+    status_keys: NDArray[np.uint64],
+    load_keys: NDArray[np.uint64],
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    risk: NDArray[np.uint32],
+    progress: NDArray[np.uint32],
+    next_state: State,
+) -> None:
+    """Next states ``3 · status + load`` of `crl_envs.sysadmin.status_load.StatusLoadWorld`.
+
+    Args:
+        state, action, next_state: ``uint8[n, B]``.
+        status_keys, load_keys: ``uint64[B]``.
+        indptr, indices: Parents in compressed rows.
+        offsets: ``int64[n]``: where agent i's rows begin in `risk`.
+        risk: ``uint32``: for each own status, one entry for each number of parents in a worse status.
+        progress: ``uint32[9]``, by state.
+    """
+    n, b = state.shape
+    degree = np.diff(indptr)
+    status, load = np.divmod(state, np.uint8(3))
+    worse = np.zeros((n, b), np.int64)
+    with_parents = np.flatnonzero(degree)
+    if with_parents.size:
+        is_worse = status[indices] > np.repeat(status, degree, axis=0)
+        starts = indptr[:-1][with_parents]
+        worse[with_parents] = np.add.reduceat(is_worse, starts, axis=0, dtype=np.int64)
+    index = offsets[:, None] + status * (degree + 1)[:, None] + worse
+    for low, high in row_blocks(n, b):
+        rows = slice(low, high)
+        next_status = status[rows] + (words(status_keys, high - low, low) < risk[index[rows]])
+        next_load = load[rows] + (words(load_keys, high - low, low) < progress[state[rows]])
+        next_load[(status[rows] == 2) | (load[rows] == 2)] = 0
+        next_state[rows] = np.where(action[rows], 0, 3 * next_status + next_load)
+
+
 def row_blocks(n: int, b: int) -> list[tuple[int, int]]:
     """Ranges of rows, each starting at an even one, of about `_BLOCK` elements."""
     rows = max(2, _BLOCK // b // 2 * 2)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
+from crl_envs.core.topology import sorted_edges
 from crl_envs.sysadmin.dynamics import REBOOT_COST, up_probability
 
 if TYPE_CHECKING:
@@ -183,8 +184,8 @@ def _up_given_state(world: SysadminWorld, bits: NDArray[np.uint8]) -> NDArray[np
 
 
 def _rotation_symmetric(world: SysadminWorld) -> bool:
-    shifted = np.unique((world.edges + 1) % world.n_agents, axis=0)
-    return np.array_equal(shifted, world.edges)
+    shifted = (world.edges + 1) % world.n_agents
+    return np.array_equal(sorted_edges(shifted[:, 0], shifted[:, 1]), world.edges)
 
 
 @lru_cache(maxsize=4)

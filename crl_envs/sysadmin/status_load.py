@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -47,14 +48,22 @@ class StatusLoadWorld(SysadminLayout):
 
     def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
         """Every machine's next status and load."""
-        status, load = state // 3, state % 3
-        reboot = self.executed(action) == 1
-        worse = stream.words(Purpose.TRANSITION, self.n_agents) < self._worse(status)
-        progress = stream.words(Purpose.LOAD, self.n_agents) < _PROGRESS[status, load]
-        next_status = status + worse
-        advanced = np.where(load == SUCCESS, IDLE, load + progress)
-        next_load = np.where(status == DEAD, IDLE, advanced)
-        return np.where(reboot, 3 * GOOD + IDLE, 3 * next_status + next_load).astype(np.uint8)
+        risk, offsets = self._risk
+        indptr, indices = self.parents
+        next_state = np.empty_like(state)
+        self._kernel.step_status_load(
+            state,
+            self.executed(action),
+            stream.keys(Purpose.TRANSITION),
+            stream.keys(Purpose.LOAD),
+            indptr,
+            indices,
+            offsets,
+            risk,
+            _PROGRESS,
+            next_state,
+        )
+        return next_state
 
     def reward(
         self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
@@ -79,25 +88,28 @@ class StatusLoadWorld(SysadminLayout):
             idle = P_LOAD * value[LOADED] + (1 - P_LOAD) * value[IDLE]
             loaded = P_DONE_GOOD * value[SUCCESS] + (1 - P_DONE_GOOD) * value[LOADED]
             value = np.array([idle, loaded, 1.0 + value[IDLE]])
-        return Optimum(float(value[IDLE]), "bound", "upper: machines that never fail; lower: 0", 0.0)
+        return Optimum(
+            float(value[IDLE]), "bound", "upper: machines that never fail; lower: 0", 0.0
+        )
 
-    def _worse(self, status: State) -> NDArray[np.uint64]:
-        """Thresholds ``uint64[n, B]`` of the event that the status gets one worse."""
-        indptr, indices = self.parents
-        degree = self.parents.degree
-        with_parents = np.flatnonzero(degree)
-        not_good = np.zeros(status.shape)
-        dead = np.zeros(status.shape)
-        if with_parents.size:
-            starts = indptr[:-1][with_parents]
-            share = 1.0 / degree[with_parents, None]
-            near = status[indices]
-            not_good[with_parents] = np.add.reduceat(near != GOOD, starts, axis=0, dtype=np.int64) * share
-            dead[with_parents] = np.add.reduceat(near == DEAD, starts, axis=0, dtype=np.int64) * share
-        risk = np.where(status == GOOD, P_FAULTY + P_FAULTY_BONUS * not_good, 0.0)
-        return threshold(np.where(status == FAULTY, P_DEAD + P_DEAD_BONUS * dead, risk))
+    @cached_property
+    def _risk(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Thresholds of the event that the status gets one worse, and where each machine's begin.
+
+        Returns:
+            ``uint32[·]`` and ``int64[n]``: entry ``offset[i] + status · (degree_i + 1) + parents in a worse status`` is
+            machine i's; the parents in a worse status are those not good for a good machine, dead for a faulty one.
+        """
+        degrees, kind = np.unique(self.parents.degree, return_inverse=True)
+        parts = []
+        for degree in degrees:
+            share = np.arange(degree + 1) / max(degree, 1)
+            good, faulty = P_FAULTY + P_FAULTY_BONUS * share, P_DEAD + P_DEAD_BONUS * share
+            parts.append(np.concatenate([good, faulty, np.zeros(degree + 1)]))
+        begins = np.cumsum([0] + [part.size for part in parts[:-1]])
+        return threshold(np.concatenate(parts)).astype(np.uint32), begins[kind].astype(np.int64)
 
 
 _PROGRESS: Final = threshold(
-    np.array([[P_LOAD, P_DONE_GOOD, 0.0], [P_LOAD, P_DONE_FAULTY, 0.0], [0.0, 0.0, 0.0]])
-)
+    np.array([P_LOAD, P_DONE_GOOD, 0.0, P_LOAD, P_DONE_FAULTY, 0.0, 0.0, 0.0, 0.0])
+).astype(np.uint32)  # by state: that an idle machine gets a load and a loaded one completes it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Purpose, Stream, threshold
-from crl_envs.sysadmin import numpy_kernel
 from crl_envs.sysadmin.dynamics import REBOOT_COST, up_probability
 from crl_envs.sysadmin.layout import State, SysadminLayout
 
@@ -78,10 +77,6 @@ class SysadminWorld(SysadminLayout):
     def _thresholds(self) -> NDArray[np.uint32]:
         return threshold(self.up_probabilities[0]).astype(np.uint32)
 
-    @property
-    def _kernel(self) -> Any:
-        return _numba_kernel() if self.backend == "numba" else numpy_kernel
-
     def _next_state(
         self, state: State, reboot: State, stream: Stream
     ) -> tuple[State, NDArray[np.float32] | None]:
@@ -102,10 +97,3 @@ class SysadminWorld(SysadminLayout):
         if self._reboot_cost:
             return state - self._reboot_cost * reboot
         return np.greater(state, reboot).astype(np.float32)
-
-
-@lru_cache(maxsize=1)
-def _numba_kernel() -> Any:
-    from crl_envs.sysadmin import numba_kernel
-
-    return numba_kernel

@@ -1,0 +1,91 @@
+# Everything a developer runs, from a bare clone with Python >= 3.11 and make. `make` alone lists the targets.
+# Variables: PYTHON (which interpreter makes the environment), VENV (where), ARGS (more arguments for pytest).
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# Runs use processes, not threads, for parallelism; plots never open a window.
+OMP_NUM_THREADS ?= 1
+MPLBACKEND ?= Agg
+export OMP_NUM_THREADS MPLBACKEND
+# Without this, Material for MkDocs prints an announcement at each build.
+export NO_MKDOCS_2_WARNING := true
+
+MADE := $(VENV)/.made
+DEMO := $(VENV)/.installed-demo
+DEV := $(VENV)/.installed-dev
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test test-all check format docs build bench clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+
+venv: $(DEV) ## Make .venv with everything for development
+
+demo: $(DEMO) ## Reproduce Bagnell & Ng's Figure 3 into results/fig3
+	@echo "==> Reproducing Figure 3 into results/fig3"
+	@$(BIN)/crl-envs reproduce fig3 --out results/fig3
+
+test: $(DEV) ## Run the tests, without those marked slow
+	@echo "==> Testing"
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+test-all: $(DEV) ## Run all tests
+	@echo "==> Testing, slow tests too"
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -m '' $(ARGS)
+
+check: $(DEV) ## Check format, lint, types and docs
+	@echo "==> Checking the format (ruff format)"
+	@$(BIN)/ruff format --check --quiet || { echo "    'make format' mends the files above"; exit 1; }
+	@echo "==> Checking the code (ruff check)"
+	@$(BIN)/ruff check
+	@echo "==> Checking the types (mypy)"
+	@$(BIN)/mypy
+	@$(MAKE) --no-print-directory docs
+
+format: $(DEV) ## Format the code, and mend what ruff can mend
+	@echo "==> Formatting"
+	@$(BIN)/ruff check --fix --exit-zero --quiet
+	@$(BIN)/ruff format
+
+docs: $(DEV) ## Build the documentation into site/
+	@echo "==> Building the documentation into site/"
+	@$(BIN)/mkdocs build --strict --quiet
+
+build: $(DEV) ## Build the sdist and the wheel into dist/
+	@echo "==> Building into dist/"
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist
+
+bench: $(DEV) ## Measure the speed (benchmarks/)
+	@echo "==> Measuring the speed"
+	@$(BIN)/python -m benchmarks
+
+clean: ## Remove .venv, caches, dist/ and site/; results/ stays
+	rm -rf $(VENV) build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamp files: nothing is installed anew unless pyproject.toml or constraints.txt changed.
+$(MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: crl-envs needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." >&2; \
+	  echo "       Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "==> Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(DEMO): $(MADE) pyproject.toml constraints.txt
+	@echo "==> Installing crl-envs[fast,bench] into $(VENV) (about a minute)"
+	@$(PIP) install --constraint constraints.txt --editable '.[fast,bench]'
+	@touch $@
+
+$(DEV): $(MADE) pyproject.toml constraints.txt
+	@echo "==> Installing crl-envs[dev] into $(VENV) (one to two minutes)"
+	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $(DEMO) $@

@@ -1,0 +1,118 @@
+"""CPU time of repeated calls, tables and JSON: what the benchmarks share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import crl_envs
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Least, median and largest of some measurements."""
+
+    low: float
+    median: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        return cls(min(values), statistics.median(values), max(values))
+
+
+def cpu_seconds(call: Callable[[], object], repeats: int, at_least: float) -> list[float]:
+    """CPU seconds of one call, `repeats` times, each the mean over as many calls as take `at_least` seconds.
+
+    CPU time (``time.process_time``) and not wall time, so that other processes disturb less; they still share the
+    caches and the memory bus, and so the fastest repeat says most about the code.
+    """
+    call()
+    loops = 1
+    while (elapsed := _timed(call, loops)) < at_least:
+        loops = max(2 * loops, int(1.2 * loops * at_least / max(elapsed, 1e-6)))
+    return [_timed(call, loops) / loops for _ in range(repeats)]
+
+
+def _timed(call: Callable[[], object], loops: int) -> float:
+    start = time.process_time()
+    for _ in range(loops):
+        call()
+    return time.process_time() - start
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A plain table, the first column to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for cells in (header, ["-" * width for width in widths], *rows):
+        first, *others = (
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        )
+        print("  ".join([first, *others]).rstrip())
+
+
+def parser(description: str | None, repeats: int) -> argparse.ArgumentParser:
+    """A parser with the options that all benchmarks have."""
+    made = argparse.ArgumentParser(description=(description or "").strip().splitlines()[0])
+    made.add_argument("--repeats", type=int, default=repeats, help=f"repeats (default {repeats})")
+    made.add_argument(
+        "--json", type=Path, metavar="PATH", help="write the measurements to PATH too"
+    )
+    return made
+
+
+def write_json(path: Path | None, name: str, rows: Sequence[Any]) -> None:
+    """The measurements (dataclasses) with the versions and the processor, when a path was asked for."""
+    if path is None:
+        return
+    content = {
+        "benchmark": name,
+        "processor": processor(),
+        "cpus": os.cpu_count(),
+        "versions": versions(),
+        "rows": [asdict(row) for row in rows],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that matter here, those that are installed."""
+    found = {"python": platform.python_version(), "crl-envs": crl_envs.__version__}
+    for package in ("numpy", "numba", "gymnasium", "pettingzoo", "pyRDDLGym"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def processor() -> str:
+    """The processor's name as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def print_machine() -> None:
+    """One line that says where and with what the table below was measured."""
+    listed = ", ".join(f"{name} {number}" for name, number in versions().items())
+    print(f"{processor()}; {listed}; load {_load()}")
+
+
+def _load() -> str:
+    return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"

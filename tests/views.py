@@ -1,0 +1,340 @@
+"""One stream, three views: the dict view recorded column by column, and the array views held against it.
+
+    assert_views_agree("crl/sysadmin-v0", {"n_agents": 5}, steps=1000, num_envs=3, seed=7)
+
+A column's run is a sequence of ticks: tick 0 is the seeded reset, and every further one is a step, or the reset that
+follows the end of an episode. Actions are a function of (column, tick, agent), so that the run of a column is the
+same in every autoreset mode; only the step at which a vector env shows a tick differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+import crl_envs
+
+HAS_NUMBA = find_spec("numba") is not None
+BACKENDS: tuple[str, ...] = ("numpy", "numba") if HAS_NUMBA else ("numpy",)
+
+_WILD = 8  # one action in so many is drawn from all actions, legal or not
+_MASK_KEYS = ("action_mask", "illegal_action")
+
+Translate = Mapping[str, Callable[[Any], Any]]
+
+
+class Played(NamedTuple):
+    """What the comparison went through, for the caller to see that it was worth something."""
+
+    episodes: int  # that ended, in all columns together
+    terminated: int  # of them by termination
+    staggered: bool  # whether an episode ended in one column while one went on in another
+    illegal: int  # actions that were illegal
+
+
+@dataclass
+class Recording:
+    """B dict envs, tick by tick: arrays ``[ticks, B, …]``."""
+
+    observation: Any
+    reward: Any  # float32[K, B, n]
+    terminated: Any  # bool[K, B]
+    truncated: Any  # bool[K, B]
+    action: Any  # int64[K, B, n], what led to the tick
+    state: Any
+    infos: dict[str, Any] = field(default_factory=dict)  # with action_mask int8[K, B, n, A]
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> Any:
+        return self.terminated | self.truncated
+
+
+def assert_views_agree(
+    id: str,
+    kwargs: dict[str, Any] | None = None,
+    steps: int = 1000,
+    num_envs: int = 3,
+    seed: int = 0,
+    *,
+    backends: Sequence[str | None] = BACKENDS,
+    modes: Sequence[AutoresetMode] = tuple(AutoresetMode),
+    translate: Translate | None = None,
+) -> Played:
+    """Check that column b of the array views is the dict env reset with seed + b, bit for bit.
+
+    Compares observations, rewards, ends, infos, states and metrics of `make_vec` (each backend) and
+    `make_gym_vec` with dict envs whose backends take turns, in every autoreset mode.
+
+    Args:
+        id: A registered id with a world.
+        kwargs: The environment's arguments.
+        steps: Ticks of every column.
+        num_envs: Number of columns B.
+        seed: Seed of column 0.
+        backends: Backends to compare; ``(None,)`` where the environment has no such argument.
+        modes: Autoreset modes to go through.
+        translate: For infos that the dict view words differently, a function from an agent's info to the
+            array view's, by key. ``neighbors`` (ids to indices, −1 for None) is known.
+
+    Raises:
+        AssertionError: Two views differ.
+    """
+    arguments = [
+        dict(kwargs or {}) | ({} if name is None else {"backend": name}) for name in backends
+    ]
+    translate = {"neighbors": _neighbor_indices, **(translate or {})}
+    told = [
+        key
+        for key in crl_envs.make_vec(id, 1, **arguments[0]).reset(seed=0)[1]
+        if key not in _MASK_KEYS
+    ]
+    envs = [crl_envs.make(id, **arguments[b % len(arguments)]) for b in range(num_envs)]
+    recording = record(envs, steps, seed, told, translate)
+    for mode in modes:
+        for given in arguments:
+            vec = crl_envs.make_vec(id, num_envs, autoreset_mode=mode, **given)
+            _compare(vec, recording, mode, seed, _check_vector)
+        flat = crl_envs.make_gym_vec(id, num_envs, autoreset_mode=mode, **arguments[-1])
+        _compare(flat, recording, mode, seed, _check_agents)
+
+    ended = recording.ended
+    return Played(
+        episodes=int(ended.sum()),
+        terminated=int(recording.terminated.sum()),
+        staggered=bool((ended.any(axis=1) & ~ended.all(axis=1)).any()),
+        illegal=int(np.sum(recording.infos.get("illegal_action", 0))),
+    )
+
+
+def record(
+    envs: Sequence[Any],
+    steps: int,
+    seed: int,
+    told: Sequence[str] = (),
+    translate: Translate | None = None,
+) -> Recording:
+    """Play dict envs for `steps` ticks; env b with seed + b."""
+    columns = [list(_play(env, steps, seed, b)) for b, env in enumerate(envs)]
+    agents = envs[0].possible_agents
+    translate = translate or {}
+
+    def stack(read: Callable[[_Tick], Any], dtype: Any = None) -> Any:
+        return np.array([[read(column[k]) for column in columns] for k in range(steps)], dtype)
+
+    def info(key: str) -> Callable[[_Tick], Any]:
+        say = translate.get(key, lambda value: value)
+        return lambda tick: [say(tick.infos[agent][key]) for agent in agents]
+
+    first = columns[0][0]
+    keys = [key for key in _MASK_KEYS if key in first.infos[agents[0]]] + list(told)
+    return Recording(
+        observation=stack(lambda tick: list(tick.observations.values())),
+        reward=stack(lambda tick: list(tick.rewards.values()), np.float32),
+        terminated=stack(lambda tick: tick.terminated),
+        truncated=stack(lambda tick: tick.truncated),
+        action=stack(lambda tick: tick.action),
+        state=stack(lambda tick: tick.state),
+        infos={key: stack(info(key)) for key in keys},
+        metrics={key: stack(lambda tick, key=key: tick.metrics[key]) for key in first.metrics},
+    )
+
+
+class _Tick(NamedTuple):
+    observations: dict[str, Any]
+    rewards: dict[str, float]
+    terminated: bool
+    truncated: bool
+    infos: dict[str, dict[str, Any]]
+    action: Any
+    state: Any
+    metrics: dict[str, Any]
+
+
+def _play(env: Any, ticks: int, seed: int, b: int) -> Iterator[_Tick]:
+    agents = env.possible_agents
+    draws = np.random.default_rng([seed, b]).integers(2**32, size=(ticks, len(agents)))
+    nothing = dict.fromkeys(agents, 0.0)
+    for k in range(ticks):
+        if env.agents:
+            mask = np.array([infos[agent]["action_mask"] for agent in agents])
+            action = choose(mask, draws[k])
+            given = dict(zip(agents, action.tolist(), strict=True))
+            observations, rewards, terminations, truncations, infos = env.step(given)
+            terminated, truncated = _common(terminations), _common(truncations)
+            assert not (terminated and truncated)
+        else:
+            observations, infos = env.reset(seed=seed + b if k == 0 else None)
+            rewards, terminated, truncated = nothing, False, False
+            action = (draws[k] >> 3) % env.action_space(agents[0]).n
+        assert list(observations) == list(rewards) == list(infos) == agents
+        yield _Tick(
+            observations, rewards, terminated, truncated, infos, action, env.state(), env.metrics()
+        )
+
+
+def choose(mask: Any, draws: Any) -> Any:
+    """Actions ``int64[n]``: mostly uniform legal ones, now and then any.
+
+    Args:
+        mask: ``int8[n, A]``.
+        draws: ``int64[n]``, uniform.
+    """
+    wild, draws = draws % _WILD == 0, draws // _WILD
+    rank = draws % mask.sum(axis=1)
+    legal = (np.cumsum(mask, axis=1) > rank[:, None]).argmax(axis=1)
+    return np.where(wild, draws % mask.shape[1], legal)
+
+
+def _common(flags: dict[str, bool]) -> bool:
+    """The flag that all agents have."""
+    (flag,) = set(flags.values())
+    assert isinstance(flag, bool)
+    return flag
+
+
+def _neighbor_indices(ids: Sequence[str | None]) -> list[int]:
+    return [-1 if id is None else int(id.removeprefix("agent_")) for id in ids]
+
+
+class _Shown(NamedTuple):
+    """What a vector env should return."""
+
+    place: tuple[Any, Any]  # (ticks, columns) of observations and infos
+    paid: tuple[Any, Any]  # of rewards and flags; where `still`, zero and False
+    still: Any  # bool[B]
+    final: Any  # bool[B]: columns with a final observation, that of `paid`
+
+
+_CheckFunction = Callable[[Any, Any, Recording, _Shown], None]
+
+
+def _compare(
+    vec: Any, recording: Recording, mode: AutoresetMode, seed: int, check: _CheckFunction
+) -> None:
+    """Lead a vector env through the ticks of a recording."""
+    ticks, num_envs = recording.terminated.shape
+    columns = np.arange(num_envs)
+    at = np.zeros(num_envs, np.int64)
+    nobody, everybody = np.zeros(num_envs, np.bool_), np.ones(num_envs, np.bool_)
+    rest = np.zeros(num_envs, np.int64)  # steps that a finished column has stood still
+    n = recording.action.shape[2]
+
+    observations, infos = vec.reset(seed=seed)
+    returned = (observations, None, None, None, infos)
+    check(vec, returned, recording, _Shown((at, columns), (at, columns), everybody, nobody))
+    while at.max() + 2 < ticks:
+        done = recording.ended[at, columns]
+        if mode is AutoresetMode.DISABLED:
+            due = done & (rest >= 1 + columns % 3)  # so that columns rest for different times
+            if due.any():
+                at, rest = at + due, np.where(due, 0, rest)
+                options = {"reset_mask": due if vec.num_envs == num_envs else np.repeat(due, n)}
+                observations, infos = vec.reset(options=options)
+                returned = (observations, None, None, None, infos)
+                place = (at, columns)
+                check(vec, returned, recording, _Shown(place, place, everybody, nobody))
+                done = recording.ended[at, columns]
+        returned = vec.step(recording.action[at + 1, columns].reshape(vec.action_space.shape))
+        still, final = nobody, nobody
+        match mode:
+            case AutoresetMode.NEXT_STEP:
+                at = paid = at + 1
+            case AutoresetMode.SAME_STEP:
+                paid = at + 1
+                final = recording.ended[paid, columns]
+                at = paid + final
+            case AutoresetMode.DISABLED:
+                at = paid = at + ~done
+                still, rest = done, rest + done
+        check(vec, returned, recording, _Shown((at, columns), (paid, columns), still, final))
+
+
+def _check_vector(vec: Any, returned: Any, recording: Recording, shown: _Shown) -> None:
+    observations, rewards, terminations, truncations, infos = returned
+    _same(observations, recording.observation[shown.place])
+    _check_infos(infos, recording, shown, lambda values: values)
+    _same(vec.state(), recording.state[shown.place])
+    metrics = vec.metrics()
+    assert metrics.keys() == recording.metrics.keys()
+    for key, values in metrics.items():
+        _same(values, recording.metrics[key][shown.place])
+    if rewards is None:
+        return
+    still = shown.still
+    assert rewards.dtype == np.float32
+    _same(rewards, np.where(still[:, None], np.float32(0), recording.reward[shown.paid]))
+    _same(terminations, recording.terminated[shown.paid] & ~still)
+    _same(truncations, recording.truncated[shown.paid] & ~still)
+
+
+def _check_agents(vec: Any, returned: Any, recording: Recording, shown: _Shown) -> None:
+    n = vec.n_agents
+
+    def flat(values: Any) -> Any:
+        return values.reshape(vec.num_envs, *values.shape[2:])
+
+    observations, rewards, terminations, truncations, infos = returned
+    _same(observations, flat(recording.observation[shown.place]))
+    _check_infos(infos, recording, shown, flat, n)
+    if rewards is None:
+        return
+    still = shown.still
+    expected = np.where(still[:, None], np.float32(0), recording.reward[shown.paid])
+    _same(rewards, flat(expected))
+    _same(terminations, np.repeat(recording.terminated[shown.paid] & ~still, n))
+    _same(truncations, np.repeat(recording.truncated[shown.paid] & ~still, n))
+
+
+def _check_infos(
+    infos: dict[str, Any],
+    recording: Recording,
+    shown: _Shown,
+    flat: Callable[[Any], Any],
+    repeat: int = 1,
+) -> None:
+    """Infos of the shown ticks, and final ones where episodes ended; `flat` turns (B, n, …) to the view's shape."""
+    expected = {key: values[shown.place] for key, values in recording.infos.items()}
+    if "illegal_action" in expected:
+        expected["illegal_action"] = expected["illegal_action"] & ~shown.still[:, None]
+    else:
+        assert (expected.pop("action_mask") == 1).all()
+    if shown.final.any():
+        final = np.repeat(shown.final, repeat)
+        _same(infos["_final_obs"], final)
+        _same(infos["_final_info"], final)
+        last = flat(recording.observation[shown.paid])
+        for b, observation in enumerate(infos["final_obs"]):
+            if final[b]:
+                _same(observation, last[b])
+            else:
+                assert observation is None
+        final_info = infos["final_info"]
+        assert final_info.keys() == {*expected, *(f"_{key}" for key in expected)}
+        for key in expected:
+            _same(final_info[f"_{key}"], final)
+            _same(final_info[key][final], flat(recording.infos[key][shown.paid])[final])
+        infos = {key: value for key, value in infos.items() if "final_" not in key}
+    assert infos.keys() == expected.keys()
+    for key, values in expected.items():
+        _same(infos[key], flat(values))
+
+
+def _same(seen: Any, expected: Any) -> None:
+    """Equal shapes and values, floats to the bit and the dtype (the dict view's integers are Python's)."""
+    seen, expected = np.asarray(seen), np.asarray(expected)
+    assert seen.shape == expected.shape
+    if "f" in (seen.dtype.kind, expected.dtype.kind):
+        assert seen.dtype == expected.dtype
+        equal = seen.tobytes() == expected.tobytes()
+    else:
+        assert (seen.dtype == bool) == (expected.dtype == bool)
+        equal = np.array_equal(seen, expected)
+    if not equal:
+        np.testing.assert_array_equal(seen, expected)
+        raise AssertionError("equal values with different bits (zeros of different sign?)")
