@@ -18,6 +18,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 import crl_envs
+from crl_envs.core.agent_vector import AgentVectorEnv
 
 HAS_NUMBA = find_spec("numba") is not None
 BACKENDS: tuple[str, ...] = ("numpy", "numba") if HAS_NUMBA else ("numpy",)
@@ -99,9 +100,9 @@ def assert_views_agree(
     for mode in modes:
         for given in arguments:
             vec = crl_envs.make_vec(id, num_envs, autoreset_mode=mode, **given)
-            _compare(vec, recording, mode, seed, _check_vector)
-        flat = crl_envs.make_gym_vec(id, num_envs, autoreset_mode=mode, **arguments[-1])
-        _compare(flat, recording, mode, seed, _check_agents)
+            _compare(vec, recording, mode, seed)
+        agents = crl_envs.make_gym_vec(id, num_envs, autoreset_mode=mode, **arguments[-1])
+        _compare(agents, recording, mode, seed)
 
     ended = recording.ended
     return Played(
@@ -203,126 +204,123 @@ def _neighbor_indices(ids: Sequence[str | None]) -> list[int]:
 
 
 class _Shown(NamedTuple):
-    """What a vector env should return."""
+    """What a vector env returned, and the ticks that it should show."""
 
-    place: tuple[Any, Any]  # (ticks, columns) of observations and infos
-    paid: tuple[Any, Any]  # of rewards and flags; where `still`, zero and False
-    still: Any  # bool[B]
+    at: Any  # int64[B]: ticks of observations and infos
+    paid: Any  # int64[B]: ticks of rewards and ends
+    still: Any  # bool[B]: columns that stand still, without reward and end
     final: Any  # bool[B]: columns with a final observation, that of `paid`
+    observations: Any
+    rewards: Any  # None from reset()
+    terminations: Any
+    truncations: Any
+    infos: dict[str, Any]
+    state: Any
+    metrics: dict[str, Any]
 
 
-_CheckFunction = Callable[[Any, Any, Recording, _Shown], None]
+def _compare(vec: Any, recording: Recording, mode: AutoresetMode, seed: int) -> None:
+    """Lead a vector env through the ticks of a recording, and then compare.
+
+    Afterwards, and without copies in between, so that an array that a later step overwrites is a difference.
+    """
+    shown = list(_lead(vec, recording, mode, seed))
+    of_agents = isinstance(vec, AgentVectorEnv)
+    columns = np.arange(recording.terminated.shape[1])
+    at = np.array([one.at for one in shown])
+
+    def shaped(values: Any) -> Any:
+        """(S, B, n, …) in the shape of the view."""
+        return values.reshape(len(values), -1, *values.shape[3:]) if of_agents else values
+
+    def each(flags: Any) -> Any:
+        """(S, B) in the shape of the view."""
+        return np.repeat(flags, vec.n_agents, axis=-1) if of_agents else flags
+
+    _same([one.observations for one in shown], shaped(recording.observation[at, columns]))
+    if not of_agents:
+        _same([one.state for one in shown], recording.state[at, columns])
+        for key, values in recording.metrics.items():
+            _same([one.metrics[key] for one in shown], values[at, columns])
+        assert all(one.metrics.keys() == recording.metrics.keys() for one in shown)
+
+    still = np.array([one.still for one in shown])
+    expected = {key: values[at, columns] for key, values in recording.infos.items()}
+    if "illegal_action" in expected:
+        expected["illegal_action"] &= ~still[:, :, None]
+    else:
+        assert (expected.pop("action_mask") == 1).all()
+    for key, values in expected.items():
+        _same([one.infos[key] for one in shown], shaped(values))
+    final_keys = {"final_obs", "_final_obs", "final_info", "_final_info"}
+    for one in shown:
+        assert one.infos.keys() == expected.keys() | (final_keys if one.final.any() else set())
+
+    stepped = [one for one in shown if one.rewards is not None]
+    still = np.array([one.still for one in stepped])
+    paid = np.array([one.paid for one in stepped])
+    reward = np.where(still[:, :, None], np.float32(0), recording.reward[paid, columns])
+    _same([one.rewards for one in stepped], shaped(reward))
+    terminated, truncated = recording.terminated[paid, columns], recording.truncated[paid, columns]
+    _same([one.terminations for one in stepped], each(terminated & ~still))
+    _same([one.truncations for one in stepped], each(truncated & ~still))
+
+    ended = [one for one in shown if one.final.any()]
+    if ended:
+        paid = np.array([one.paid for one in ended])
+        final = each(np.array([one.final for one in ended]))
+        _same([one.infos["_final_obs"] for one in ended], final)
+        _same([one.infos["_final_info"] for one in ended], final)
+        last = [observation for one in ended for observation in one.infos["final_obs"]]
+        assert [observation is None for observation in last] == (~final).reshape(-1).tolist()
+        last = [observation for observation in last if observation is not None]
+        _same(last, shaped(recording.observation[paid, columns])[final])
+        told = {key: shaped(recording.infos[key][paid, columns]) for key in expected}
+        for one in ended:
+            assert one.infos["final_info"].keys() == {*told, *(f"_{key}" for key in told)}
+        for key, values in told.items():
+            _same([one.infos["final_info"][f"_{key}"] for one in ended], final)
+            seen = np.array([one.infos["final_info"][key] for one in ended])
+            _same(seen[final], values[final])
 
 
-def _compare(
-    vec: Any, recording: Recording, mode: AutoresetMode, seed: int, check: _CheckFunction
-) -> None:
-    """Lead a vector env through the ticks of a recording."""
+def _lead(vec: Any, recording: Recording, mode: AutoresetMode, seed: int) -> Iterator[_Shown]:
     ticks, num_envs = recording.terminated.shape
     columns = np.arange(num_envs)
     at = np.zeros(num_envs, np.int64)
-    nobody, everybody = np.zeros(num_envs, np.bool_), np.ones(num_envs, np.bool_)
     rest = np.zeros(num_envs, np.int64)  # steps that a finished column has stood still
-    n = recording.action.shape[2]
+    nobody, everybody = np.zeros(num_envs, np.bool_), np.ones(num_envs, np.bool_)
+    shape = vec.action_space.shape
+
+    def show(paid: Any, still: Any, final: Any, *returned: Any) -> _Shown:
+        if isinstance(vec, AgentVectorEnv):
+            return _Shown(at, paid, still, final, *returned, None, {})
+        return _Shown(at, paid, still, final, *returned, vec.state(), vec.metrics())
 
     observations, infos = vec.reset(seed=seed)
-    returned = (observations, None, None, None, infos)
-    check(vec, returned, recording, _Shown((at, columns), (at, columns), everybody, nobody))
+    yield show(at, everybody, nobody, observations, None, None, None, infos)
     while at.max() + 2 < ticks:
-        done = recording.ended[at, columns]
         if mode is AutoresetMode.DISABLED:
-            due = done & (rest >= 1 + columns % 3)  # so that columns rest for different times
+            due = recording.ended[at, columns] & (rest >= 1 + columns % 3)  # rests of different lengths
             if due.any():
                 at, rest = at + due, np.where(due, 0, rest)
-                options = {"reset_mask": due if vec.num_envs == num_envs else np.repeat(due, n)}
-                observations, infos = vec.reset(options=options)
-                returned = (observations, None, None, None, infos)
-                place = (at, columns)
-                check(vec, returned, recording, _Shown(place, place, everybody, nobody))
-                done = recording.ended[at, columns]
-        returned = vec.step(recording.action[at + 1, columns].reshape(vec.action_space.shape))
-        still, final = nobody, nobody
+                mask = np.repeat(due, vec.num_envs // num_envs)
+                observations, infos = vec.reset(options={"reset_mask": mask})
+                yield show(at, everybody, nobody, observations, None, None, None, infos)
+        done = recording.ended[at, columns]
+        returned = vec.step(recording.action[at + 1, columns].reshape(shape))
         match mode:
             case AutoresetMode.NEXT_STEP:
-                at = paid = at + 1
+                at = at + 1
+                yield show(at, nobody, nobody, *returned)
             case AutoresetMode.SAME_STEP:
                 paid = at + 1
                 final = recording.ended[paid, columns]
                 at = paid + final
+                yield show(paid, nobody, final, *returned)
             case AutoresetMode.DISABLED:
-                at = paid = at + ~done
-                still, rest = done, rest + done
-        check(vec, returned, recording, _Shown((at, columns), (paid, columns), still, final))
-
-
-def _check_vector(vec: Any, returned: Any, recording: Recording, shown: _Shown) -> None:
-    observations, rewards, terminations, truncations, infos = returned
-    _same(observations, recording.observation[shown.place])
-    _check_infos(infos, recording, shown, lambda values: values)
-    _same(vec.state(), recording.state[shown.place])
-    metrics = vec.metrics()
-    assert metrics.keys() == recording.metrics.keys()
-    for key, values in metrics.items():
-        _same(values, recording.metrics[key][shown.place])
-    if rewards is None:
-        return
-    still = shown.still
-    assert rewards.dtype == np.float32
-    _same(rewards, np.where(still[:, None], np.float32(0), recording.reward[shown.paid]))
-    _same(terminations, recording.terminated[shown.paid] & ~still)
-    _same(truncations, recording.truncated[shown.paid] & ~still)
-
-
-def _check_agents(vec: Any, returned: Any, recording: Recording, shown: _Shown) -> None:
-    n = vec.n_agents
-
-    def flat(values: Any) -> Any:
-        return values.reshape(vec.num_envs, *values.shape[2:])
-
-    observations, rewards, terminations, truncations, infos = returned
-    _same(observations, flat(recording.observation[shown.place]))
-    _check_infos(infos, recording, shown, flat, n)
-    if rewards is None:
-        return
-    still = shown.still
-    expected = np.where(still[:, None], np.float32(0), recording.reward[shown.paid])
-    _same(rewards, flat(expected))
-    _same(terminations, np.repeat(recording.terminated[shown.paid] & ~still, n))
-    _same(truncations, np.repeat(recording.truncated[shown.paid] & ~still, n))
-
-
-def _check_infos(
-    infos: dict[str, Any],
-    recording: Recording,
-    shown: _Shown,
-    flat: Callable[[Any], Any],
-    repeat: int = 1,
-) -> None:
-    """Infos of the shown ticks, and final ones where episodes ended; `flat` turns (B, n, …) to the view's shape."""
-    expected = {key: values[shown.place] for key, values in recording.infos.items()}
-    if "illegal_action" in expected:
-        expected["illegal_action"] = expected["illegal_action"] & ~shown.still[:, None]
-    else:
-        assert (expected.pop("action_mask") == 1).all()
-    if shown.final.any():
-        final = np.repeat(shown.final, repeat)
-        _same(infos["_final_obs"], final)
-        _same(infos["_final_info"], final)
-        last = flat(recording.observation[shown.paid])
-        for b, observation in enumerate(infos["final_obs"]):
-            if final[b]:
-                _same(observation, last[b])
-            else:
-                assert observation is None
-        final_info = infos["final_info"]
-        assert final_info.keys() == {*expected, *(f"_{key}" for key in expected)}
-        for key in expected:
-            _same(final_info[f"_{key}"], final)
-            _same(final_info[key][final], flat(recording.infos[key][shown.paid])[final])
-        infos = {key: value for key, value in infos.items() if "final_" not in key}
-    assert infos.keys() == expected.keys()
-    for key, values in expected.items():
-        _same(infos[key], flat(values))
+                at, rest = at + ~done, rest + done
+                yield show(at, done, nobody, *returned)
 
 
 def _same(seen: Any, expected: Any) -> None:

@@ -35,7 +35,7 @@ def advance(rules, state, action, keys):
         if rules.none_departs.size:
             _depart(rules, state, keys, c)
         _act(rules, state, action, keys, c)
-        state.count[_TIME, c] += 1
+        state.tally[_TIME, c] += 1
         if rules.fail or rules.recover:
             _fail_and_return(rules, state, keys, c)
         if rules.join_at != NEVER:
@@ -59,8 +59,8 @@ def _admit(rules, state, c):
             return
         entry = -1
         for k in range(n_entries):
-            e = (state.count[_ENTERED, c] + k) % n_entries
-            supply = state.backlog[e, c] if rules.poisson else state.count[_REMAINING, c]
+            e = (state.tally[_ENTERED, c] + k) % n_entries
+            supply = state.backlog[e, c] if rules.poisson else state.tally[_REMAINING, c]
             if supply > 0 and state.active[rules.entries[e], c]:
                 entry = e
                 break
@@ -69,9 +69,9 @@ def _admit(rules, state, c):
         if rules.poisson:
             state.backlog[entry, c] -= 1
         else:
-            state.count[_REMAINING, c] -= 1
-        state.count[_ENTERED, c] += 1
-        now = state.count[_TIME, c]
+            state.tally[_REMAINING, c] -= 1
+        state.tally[_ENTERED, c] += 1
+        now = state.tally[_TIME, c]
         agent = rules.entries[entry]
         state.at[place, c] = agent
         state.ready[place, c] = now
@@ -87,7 +87,7 @@ def _order_queues(state, c):
     for i in range(state.head.shape[0]):
         state.head[i, c] = -1
         state.waiting[i, c] = 0
-    now = state.count[_TIME, c]
+    now = state.tally[_TIME, c]
     for place in range(state.at.shape[0]):
         i = state.at[place, c]
         if i < 0 or state.ready[place, c] > now:
@@ -115,7 +115,7 @@ def _depart(rules, state, keys, c):
             below = below + p
             leaving += 1
         state.load[i, c] -= leaving
-        state.count[_DEPARTED, c] += leaving
+        state.tally[_DEPARTED, c] += leaving
 
 
 @njit(cache=True, nogil=True)
@@ -143,16 +143,16 @@ def _act(rules, state, action, keys, c):
 def _delegate(rules, state, keys, i, place, slot, c):
     n, places, k = rules.capacity.size, state.at.shape[0], rules.successors.shape[1]
     target = rules.successors[i, slot] if slot < k else state.found[i, slot - k, c]
-    state.count[_MESSAGES, c] += 1
+    state.tally[_MESSAGES, c] += 1
     lost = not state.active[target, c]
     if rules.loss and uint64(lane_word(keys.loss[c], i)) < uint64(rules.loss):
         lost = True
     if lost:
-        state.count[_LOST, c] += 1
+        state.tally[_LOST, c] += 1
         state.outcome[i, c] = _MESSAGE_LOST
         return
     state.outcome[i, c] = _DELEGATED
-    ready = state.count[_TIME, c] + 1
+    ready = state.tally[_TIME, c] + 1
     if rules.delay:
         word = uint64(lane_word(keys.delay[c], i))
         ready += np.int64((word * uint64(rules.delay + 1)) >> uint64(32))
@@ -181,7 +181,7 @@ def _is_candidate(rules, state, i, j, c):
 @njit(cache=True, nogil=True)
 def _discover(rules, state, keys, i, c):
     n = rules.capacity.size
-    state.count[_MESSAGES, c] += 1
+    state.tally[_MESSAGES, c] += 1
     state.outcome[i, c] = _NOT_DISCOVERED
     slot = 0
     while slot < rules.extra_slots and state.found[i, slot, c] >= 0:
@@ -209,14 +209,14 @@ def _fail_and_return(rules, state, keys, c):
         if state.active[i, c]:
             if uint64(lane_word(keys.failure[c], i)) < uint64(rules.fail):
                 state.active[i, c] = 0
-        elif i < rules.n_founders or state.count[_JOINED, c]:
+        elif i < rules.n_founders or state.tally[_JOINED, c]:
             if uint64(lane_word(keys.recovery[c], i)) < uint64(rules.recover):
                 state.active[i, c] = 1
 
 
 @njit(cache=True, nogil=True)
 def _join(rules, state, c):
-    if state.count[_JOINED, c]:
+    if state.tally[_JOINED, c]:
         return
     if rules.join_at == WHEN_FULL:
         stored = 0
@@ -224,9 +224,9 @@ def _join(rules, state, c):
             stored += state.load[i, c]
         due = stored >= rules.founders_capacity
     else:
-        due = state.count[_TIME, c] >= rules.join_at
+        due = state.tally[_TIME, c] >= rules.join_at
     if due:
-        state.count[_JOINED, c] = 1
+        state.tally[_JOINED, c] = 1
         for i in range(rules.n_founders, state.active.shape[0]):
             state.active[i, c] = 1
 
@@ -234,10 +234,10 @@ def _join(rules, state, c):
 @njit(cache=True, nogil=True)
 def _time_out(rules, state, c):
     for place in range(state.at.shape[0]):
-        age = state.count[_TIME, c] - state.birth[place, c]
+        age = state.tally[_TIME, c] - state.birth[place, c]
         if state.at[place, c] >= 0 and age >= rules.timeout:
             state.at[place, c] = -1
-            state.count[_TIMED_OUT, c] += 1
+            state.tally[_TIMED_OUT, c] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -251,6 +251,6 @@ def _arrive(rules, state, keys, c):
             arrivals += 1
             p = p * (rules.arrival_rate / arrivals)
             below = below + p
-        coming = min(arrivals, state.count[_REMAINING, c])
+        coming = min(arrivals, state.tally[_REMAINING, c])
         state.backlog[e, c] += coming
-        state.count[_REMAINING, c] -= coming
+        state.tally[_REMAINING, c] -= coming

@@ -34,7 +34,7 @@ def advance(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys)
     if rules.none_departs.size:
         _depart(rules, state, keys)
     _act(rules, state, action, keys)
-    state.count[Count.TIME] += 1
+    state.tally[Count.TIME] += 1
     if rules.fail or rules.recover:
         _fail_and_return(rules, state, keys)
     if rules.join_at != NEVER:
@@ -51,7 +51,7 @@ def admit(rules: Rules, state: State) -> None:
     """Let loads enter in place, one column after another in rounds, until there is no place or no load."""
     n, n_entries = rules.capacity.size, rules.entries.size
     places, columns = state.at.shape
-    count = state.count
+    count = state.tally
     turn = np.arange(n_entries)[:, None]
     while True:
         free = state.at < 0
@@ -86,7 +86,7 @@ def admit(rules: Rules, state: State) -> None:
 def order_queues(state: State) -> None:
     """Find the first load (of active agents) and the length of every queue, in place."""
     n, columns = state.head.shape
-    place, b = np.nonzero((state.at >= 0) & (state.ready <= state.count[Count.TIME]))
+    place, b = np.nonzero((state.at >= 0) & (state.ready <= state.tally[Count.TIME]))
     queue = state.at[place, b].astype(np.int64) * columns + b
     ticket = state.ticket[place, b]
     first = np.full(n * columns, _NO_TICKET)
@@ -115,7 +115,7 @@ def _depart(rules: Rules, state: State, keys: Keys) -> None:
         leaving[going] = k + 1
         going = going[(u[going] >= below[going]) & (leaving[going] < stored[going])]
     state.load[agent, b] -= leaving.astype(np.int32)
-    np.add.at(state.count[Count.DEPARTED], b, leaving)
+    np.add.at(state.tally[Count.DEPARTED], b, leaving)
 
 
 def _act(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys) -> None:
@@ -157,11 +157,11 @@ def _delegate(
     if rules.loss:
         lost |= lane_words(keys.loss[b], agent) < np.uint64(rules.loss)
     state.outcome[agent, b] = np.where(lost, Outcome.MESSAGE_LOST, Outcome.DELEGATED)
-    np.add.at(state.count[Count.MESSAGES], b, 1)
-    np.add.at(state.count[Count.MESSAGES_LOST], b, lost.astype(np.int64))
+    np.add.at(state.tally[Count.MESSAGES], b, 1)
+    np.add.at(state.tally[Count.MESSAGES_LOST], b, lost.astype(np.int64))
     sent = ~lost
     agent, b, place, target = agent[sent], b[sent], place[sent], target[sent]
-    ready = state.count[Count.TIME, b] + 1
+    ready = state.tally[Count.TIME, b] + 1
     if rules.delay:
         word = lane_words(keys.delay[b], agent).astype(np.uint64)
         ready += ((word * np.uint64(rules.delay + 1)) >> np.uint64(32)).astype(np.int64)
@@ -174,7 +174,7 @@ def _delegate(
 
 def _discover(rules: Rules, state: State, keys: Keys, i: int, c: int) -> None:
     """Agent i of column c looks for an active agent that it has no slot for, uniformly among them."""
-    state.count[Count.MESSAGES, c] += 1
+    state.tally[Count.MESSAGES, c] += 1
     lane, column = np.array([i]), np.array([c])
     word = lane_words(keys.discovery[column], lane)[0]
     open_slots = np.flatnonzero(state.found[i, :, c] < 0)
@@ -197,14 +197,14 @@ def _fail_and_return(rules: Rules, state: State, keys: Keys) -> None:
     n = rules.capacity.size
     up = state.active > 0
     present = np.ones_like(up)
-    present[rules.n_founders :] = state.count[Count.JOINED] > 0
+    present[rules.n_founders :] = state.tally[Count.JOINED] > 0
     fails = up & (words(keys.failure, n) < np.uint64(rules.fail))
     returns = ~up & present & (words(keys.recovery, n) < np.uint64(rules.recover))
     state.active[:] = (up & ~fails) | returns
 
 
 def _join(rules: Rules, state: State) -> None:
-    count = state.count
+    count = state.tally
     if rules.join_at == WHEN_FULL:
         due = state.load.sum(axis=0) >= rules.founders_capacity
     else:
@@ -215,7 +215,7 @@ def _join(rules: Rules, state: State) -> None:
 
 
 def _time_out(rules: Rules, state: State) -> None:
-    count = state.count
+    count = state.tally
     late = (state.at >= 0) & (count[Count.TIME] - state.birth >= rules.timeout)
     state.at[late] = -1
     count[Count.TIMED_OUT] += late.sum(axis=0)
@@ -235,6 +235,6 @@ def _arrive(rules: Rules, state: State, keys: Keys) -> None:
         below[going] = below[going] + p[going]
         going &= (u >= below) & (arrivals < rules.most_arrivals)
     for entry in range(n_entries):
-        coming = np.minimum(arrivals[entry], state.count[Count.REMAINING])
+        coming = np.minimum(arrivals[entry], state.tally[Count.REMAINING])
         state.backlog[entry] += coming
-        state.count[Count.REMAINING] -= coming
+        state.tally[Count.REMAINING] -= coming

@@ -30,7 +30,7 @@ class Outcome(IntEnum):
 
 
 class Count(IntEnum):
-    """Rows of `State.count`."""
+    """Rows of `State.tally`."""
 
     TIME = 0
     REMAINING = 1
@@ -93,7 +93,7 @@ class State(NamedTuple):
     waiting: NDArray[np.int32]  # int32[n, B], length of each queue
     outcome: NDArray[np.int8]  # int8[n, B], Outcome of the last action
     backlog: NDArray[np.int64]  # int64[E, B], loads that arrived and haven't entered
-    count: NDArray[np.int64]  # int64[8, B], see Count
+    tally: NDArray[np.int64]  # int64[8, B], its rows are those of Count
 
 
 class Keys(NamedTuple):
@@ -129,7 +129,7 @@ def empty_state(rules: Rules, places: int, columns: int) -> State:
         waiting=np.zeros((n, columns), np.int32),
         outcome=np.zeros((n, columns), np.int8),
         backlog=np.zeros((rules.entries.size, columns), np.int64),
-        count=count,
+        tally=count,
     )
 
 

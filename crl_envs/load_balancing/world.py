@@ -226,7 +226,7 @@ class LoadBalancingWorld(World[State]):
 
     def terminal(self, state: State) -> NDArray[np.bool_]:
         """Whether every load has entered and none is in flight."""
-        exhausted: NDArray[np.bool_] = state.count[Count.REMAINING] == 0
+        exhausted: NDArray[np.bool_] = state.tally[Count.REMAINING] == 0
         if not exhausted.any():
             return exhausted
         return exhausted & (state.backlog.sum(axis=0) == 0) & (state.at < 0).all(axis=0)
@@ -267,7 +267,7 @@ class LoadBalancingWorld(World[State]):
         - ``equalisation``: standard deviation over those agents of the percentage of capacity used (§6.1);
         - ``load``: ``int32[n, B]``, stored loads of each agent.
         """
-        count = state.count
+        count = state.tally
         in_flight = state.at >= 0
         on_wire = in_flight & (state.ready > count[Count.TIME])
         present = np.ones(state.load.shape, np.bool_)
@@ -355,7 +355,7 @@ class LoadBalancingWorld(World[State]):
     ) -> NDArray[np.int8]:
         allowed = (self.rules.may_discover[agent] > 0) & (state.found[agent, :, b] < 0).any(axis=1)
         if self.rules.join_at != NEVER:
-            allowed &= state.count[Count.JOINED, b] > 0
+            allowed &= state.tally[Count.JOINED, b] > 0
         return allowed.astype(np.int8)
 
     def _keys(self, stream: Stream) -> Keys:

@@ -55,7 +55,7 @@ def test_conservation_at_each_step_under_every_fault(arguments, seed):
         if before is not None:
             assert np.isfinite(reward).all() and (reward <= 0).all()
             stored = (state.outcome == Outcome.STORED).sum(axis=0)
-            gone = state.count[Count.DEPARTED] - before.count[Count.DEPARTED]
+            gone = state.tally[Count.DEPARTED] - before.tally[Count.DEPARTED]
             np.testing.assert_array_equal(
                 state.load.sum(axis=0) - before.load.sum(axis=0), stored - gone
             )
@@ -66,7 +66,7 @@ def test_conservation_at_each_step_under_every_fault(arguments, seed):
 def test_every_queue_is_first_in_first_out_and_places_are_consistent(arguments, seed):
     world = LoadBalancingWorld(**arguments, backend="numpy")
     for _, _, state, _ in rollout(world, 1, 40, seed):
-        now = state.count[Count.TIME, 0]
+        now = state.tally[Count.TIME, 0]
         for agent in range(world.n_agents):
             queue = [
                 (state.ticket[p, 0], p)

@@ -76,9 +76,8 @@ def test_an_illegal_action_does_nothing_and_is_flagged():
 def test_the_share_of_lost_messages_is_the_loss():
     """A binomial test; false alarm 1e-6."""
     world = LoadBalancingWorld(message_loss=0.3, capacity=0, server_capacity=0, n_loads=1)
-    for _, _, state, _ in rollout(world, 40, 300, seed=1):
-        pass
-    sent, lost = (int(state.count[c].sum()) for c in (Count.MESSAGES, Count.MESSAGES_LOST))
+    *_, (_, _, state, _) = rollout(world, 40, 300, seed=1)
+    sent, lost = (int(state.tally[c].sum()) for c in (Count.MESSAGES, Count.MESSAGES_LOST))
     assert sent > 5000
     assert stats.binomtest(lost, sent, 0.3).pvalue > 1e-6
 
@@ -92,7 +91,7 @@ def test_delays_are_uniform():
     for before, action, state, _ in rollout(world, 60, 200, seed=2):
         if before is not None:
             sent = ((action > 1) & (before.head >= 0)).any(axis=0)
-            now = before.count[Count.TIME]
+            now = before.tally[Count.TIME]
             waits.append((state.ready[0] - now)[sent])
     frequency = np.bincount(np.concatenate(waits), minlength=5)
     assert frequency[0] == 0 and frequency.size == 5
@@ -107,7 +106,7 @@ def test_arrivals_are_poisson():
     seen = []
     for before, _, state, _ in rollout(world, 50, 200, seed=3):
         if before is not None:
-            seen.append(before.count[Count.REMAINING] - state.count[Count.REMAINING])
+            seen.append(before.tally[Count.REMAINING] - state.tally[Count.REMAINING])
     frequency = np.bincount(np.concatenate(seen), minlength=13)
     expected = stats.poisson(2 * rate).pmf(np.arange(12)) * frequency.sum()
     expected = np.append(expected, frequency.sum() - expected.sum())
@@ -131,7 +130,7 @@ def test_departures_are_binomial(rate):
     observed = np.append(frequency[common], frequency[~common].sum())
     expected = np.append(pmf[common], pmf[~common].sum()) * left.size
     assert stats.chisquare(observed, expected).pvalue > 1e-6
-    assert after.count[Count.DEPARTED].sum() == left.sum()
+    assert after.tally[Count.DEPARTED].sum() == left.sum()
 
 
 def test_failures_and_returns_have_their_rates():
@@ -164,7 +163,7 @@ def test_a_message_to_a_failed_agent_is_lost():
     state.active[1] = 0
     after = world.transition(state, np.array([[2], [0], [0]], np.uint8), stream)
     assert after.at[0, 0] == 0
-    assert after.count[Count.MESSAGES_LOST, 0] == 1
+    assert after.tally[Count.MESSAGES_LOST, 0] == 1
 
 
 def test_a_load_remembers_where_it_has_been():
