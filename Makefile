@@ -65,7 +65,8 @@ build: $(DEV) ## Build the sdist and the wheel into dist/
 
 bench: $(DEV) ## Measure the speed (benchmarks/)
 	@echo "==> Measuring the speed"
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.import_time
+	@$(BIN)/python -m benchmarks.sysadmin_speed
 
 clean: ## Remove .venv, caches, dist/ and site/; results/ stays
 	rm -rf $(VENV) build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache

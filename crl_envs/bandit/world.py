@@ -67,7 +67,7 @@ class BanditWorld(World[State]):
         """1 with probability `p_correct` for the right action, `p_wrong` for the wrong one, else 0."""
         right = (action == self.correct_action[:, None]).view(np.uint8)
         words = stream.words(Purpose.REWARD, self.n_agents)
-        return (words < self._by_match[right]).astype(np.float32)
+        return np.asarray(words < self._by_match[right], np.float32)
 
     def observation(self, state: State) -> NDArray[np.uint8]:
         """The only one there is: ``uint8[n, B]`` zeros."""
@@ -75,7 +75,7 @@ class BanditWorld(World[State]):
 
     def terminal(self, state: State) -> NDArray[np.bool_]:
         """After one step."""
-        return state[0].astype(np.bool_)
+        return np.asarray(state[0], np.bool_)
 
     def state_array(self, state: State) -> State:
         """``uint8[1, B]``: whether the agents have acted."""

@@ -70,7 +70,7 @@ class AgentVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         observations, infos = self.vec.reset(seed=seed, options=options)
         return self._observations(observations), self._infos(infos)
 
-    def step(self, actions: NDArray[Any]) -> StepResult:  # type: ignore[override]
+    def step(self, actions: NDArray[Any]) -> StepResult:
         """Let every sub-environment act: integers ``(B·n,)``.
 
         Raises:

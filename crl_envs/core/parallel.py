@@ -60,19 +60,23 @@ class WorldEnv(ParallelEnv[str, Any, int]):
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """The observation space of one agent, the same object at each call."""
-        return self._space_of(agent, self._observation_spaces, self.world.single_observation_space)
+        template = self.world.single_observation_space
+        space: spaces.Space[Any] = self._space_of(agent, self._observation_spaces, template)
+        return space
 
     def action_space(self, agent: str) -> spaces.Discrete:
         """The action space of one agent, the same object at each call."""
-        return self._space_of(agent, self._action_spaces, self.world.single_action_space)
+        template = self.world.single_action_space
+        space: spaces.Discrete = self._space_of(agent, self._action_spaces, template)
+        return space
 
     @property
-    def observation_spaces(self) -> dict[str, spaces.Space[Any]]:  # type: ignore[override]
+    def observation_spaces(self) -> dict[str, spaces.Space[Any]]:
         """All observation spaces by agent."""
         return {agent: self.observation_space(agent) for agent in self.possible_agents}
 
     @property
-    def action_spaces(self) -> dict[str, spaces.Space[Any]]:  # type: ignore[override]
+    def action_spaces(self) -> dict[str, spaces.Space[Any]]:
         """All action spaces by agent."""
         return {agent: self.action_space(agent) for agent in self.possible_agents}
 
@@ -220,7 +224,7 @@ class WorldEnv(ParallelEnv[str, Any, int]):
         n_actions = int(self.world.single_action_space.n)
         try:
             if n_actions <= 256:
-                packed: NDArray[np.integer] = np.frombuffer(bytes(values), np.uint8)
+                packed: NDArray[np.integer] = np.frombuffer(bytearray(values), np.uint8)
             else:
                 packed = np.fromiter((a.__index__() for a in values), np.int64, len(values))
             valid = packed.min() >= 0 and packed.max() < n_actions
@@ -253,7 +257,7 @@ class WorldEnv(ParallelEnv[str, Any, int]):
 
 def _is_action(value: Any, n_actions: int) -> bool:
     try:
-        return 0 <= value.__index__() < n_actions
+        return bool(0 <= value.__index__() < n_actions)
     except (AttributeError, TypeError):
         return False
 

@@ -196,7 +196,7 @@ class Stream:
             self._offset = self._offset + columns.astype(np.int64)
 
     def keys(self, purpose: Purpose) -> UInt64Array:
-        """The keys of the present clock for one purpose: ``uint64[B]``, read-only."""
+        """The keys of the present clock for one purpose: ``uint64[B]``; not to be written to."""
         start, block = self._blocks.get(purpose, _NO_BLOCK)
         row = self._offset - start
         keys: UInt64Array
@@ -232,7 +232,6 @@ class Stream:
         )
         low, high, _, _ = philox4x32(counter, (self.seeds & _LOW, self.seeds >> _S32))
         block = low | (high << _S32)
-        block.setflags(write=False)
         return block
 
     def __getstate__(self) -> dict[str, object]:

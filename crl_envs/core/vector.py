@@ -62,7 +62,7 @@ class WorldVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
             ) from None
         self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
         self.n_agents = world.n_agents
-        self._dtype = np.uint8 if self._n_actions <= 256 else np.int64
+        self._dtype: Any = np.uint8 if self._n_actions <= 256 else np.int64
         self._stream = Stream(self.num_envs)
         self._state: Any = None
         self._mask: NDArray[np.int8] | None = None
@@ -134,7 +134,7 @@ class WorldVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         self._restart(columns)
         return self._observations(), self._infos(None)
 
-    def step(self, actions: NDArray[Any]) -> StepResult:  # type: ignore[override]
+    def step(self, actions: NDArray[Any]) -> StepResult:
         """Let all agents of all environments act at once.
 
         Args:

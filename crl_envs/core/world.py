@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import networkx as nx
 import numpy as np
@@ -107,7 +107,10 @@ class World(ABC, Generic[StateT]):
 
 def column_select(columns: NDArray[np.bool_], chosen: StateT, other: StateT) -> StateT:
     """The state that has `chosen`'s columns where ``columns[b]`` and `other`'s elsewhere."""
+    selected: Any
     if isinstance(chosen, tuple) and isinstance(other, tuple):
         fields = (np.where(columns, c, o) for c, o in zip(chosen, other, strict=True))
-        return type(chosen)(*fields)
-    return np.where(columns, chosen, other)  # type: ignore[return-value, call-overload]
+        selected = type(chosen)(*fields)
+    else:
+        selected = np.where(columns, cast(Any, chosen), cast(Any, other))
+    return cast(StateT, selected)

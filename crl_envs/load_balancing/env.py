@@ -182,6 +182,7 @@ class LoadBalancingEnv(WorldEnv):
             self._templates = self._make_templates()
         agents, state = self.possible_agents, self._state
         infos = dict(zip(agents, map(dict.copy, self._templates), strict=True))
+        assert self._mask is not None
         for i in np.flatnonzero(state.head[:, 0] >= 0).tolist():
             infos[agents[i]]["action_mask"] = self._mask[i, :, 0].copy()
         for i in np.flatnonzero(state.outcome[:, 0]).tolist():

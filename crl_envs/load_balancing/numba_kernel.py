@@ -16,6 +16,9 @@ from crl_envs.load_balancing.rules import (
     Outcome,
 )
 
+# Helpers are called from here only: wrappers for calls from Python would take longer to compile than they do.
+_INNER = {"cache": True, "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
 _TIME, _REMAINING, _ENTERED = int(Count.TIME), int(Count.REMAINING), int(Count.ENTERED)
 _DEPARTED, _TIMED_OUT = int(Count.DEPARTED), int(Count.TIMED_OUT)
 _MESSAGES, _LOST, _JOINED = int(Count.MESSAGES), int(Count.MESSAGES_LOST), int(Count.JOINED)
@@ -48,7 +51,7 @@ def advance(rules, state, action, keys):
         _order_queues(state, c)
 
 
-@njit(cache=True, nogil=True)
+@njit(**_INNER)
 def _admit(rules, state, c):
     n, n_entries, places = rules.capacity.size, rules.entries.size, state.at.shape[0]
     place = 0
@@ -82,7 +85,7 @@ def _admit(rules, state, c):
             state.visited[place, agent, c] = 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**_INNER)
 def _order_queues(state, c):
     for i in range(state.head.shape[0]):
         state.head[i, c] = -1
@@ -100,7 +103,7 @@ def _order_queues(state, c):
             state.head[i, c] = place
 
 
-@njit(cache=True, nogil=True)
+@njit(**_INNER)
 def _depart(rules, state, keys, c):
     for i in range(state.load.shape[0]):
         stored = state.load[i, c]
@@ -118,7 +121,7 @@ def _depart(rules, state, keys, c):
         state.tally[_DEPARTED, c] += leaving
 
 
-@njit(cache=True, nogil=True)
+@njit(**_INNER)
 def _act(rules, state, action, keys, c):
     slots = rules.successors.shape[1] + rules.extra_slots
     for i in range(action.shape[0]):
@@ -139,7 +142,7 @@ def _act(rules, state, action, keys, c):
             _delegate(rules, state, keys, i, place, chosen - FIRST_DELEGATION, c)
 
 
-@njit(cache=True, nogil=True)
+@njit(**_INNER)
 def _delegate(rules, state, keys, i, place, slot, c):
     n, places, k = rules.capacity.size, state.at.shape[0], rules.successors.shape[1]
     target = rules.successors[i, slot] if slot < k else state.found[i, slot - k, c]
@@ -163,7 +166,7 @@ def _delegate(rules, state, keys, i, place, slot, c):
         state.visited[place, target, c] = 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**_INNER)
 def _is_candidate(rules, state, i, j, c):
     if j == i or not state.active[j, c]:
         return False
@@ -178,7 +181,7 @@ def _is_candidate(rules, state, i, j, c):
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(**_INNER)
 def _discover(rules, state, keys, i, c):
     n = rules.capacity.size
     state.tally[_MESSAGES, c] += 1
@@ -203,7 +206,7 @@ def _discover(rules, state, keys, i, c):
             pick -= 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**_INNER)
 def _fail_and_return(rules, state, keys, c):
     for i in range(state.active.shape[0]):
         if state.active[i, c]:
@@ -214,7 +217,7 @@ def _fail_and_return(rules, state, keys, c):
                 state.active[i, c] = 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**_INNER)
 def _join(rules, state, c):
     if state.tally[_JOINED, c]:
         return
@@ -231,7 +234,7 @@ def _join(rules, state, c):
             state.active[i, c] = 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**_INNER)
 def _time_out(rules, state, c):
     for place in range(state.at.shape[0]):
         age = state.tally[_TIME, c] - state.birth[place, c]
@@ -240,7 +243,7 @@ def _time_out(rules, state, c):
             state.tally[_TIMED_OUT, c] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**_INNER)
 def _arrive(rules, state, keys, c):
     for e in range(rules.entries.size):
         u = (lane_word(keys.arrival[c], e) + 0.5) * 2.0**-32

@@ -229,7 +229,8 @@ class LoadBalancingWorld(World[State]):
         exhausted: NDArray[np.bool_] = state.tally[Count.REMAINING] == 0
         if not exhausted.any():
             return exhausted
-        return exhausted & (state.backlog.sum(axis=0) == 0) & (state.at < 0).all(axis=0)
+        idle: NDArray[np.bool_] = (state.backlog.sum(axis=0) == 0) & (state.at < 0).all(axis=0)
+        return exhausted & idle
 
     def action_mask(self, state: State) -> NDArray[np.int8]:
         """``int8[n, A, B]``: with a load, everything but the no-op that its slots allow; without, only the no-op."""

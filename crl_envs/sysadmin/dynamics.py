@@ -33,7 +33,7 @@ def up_probability(dynamics: str, degree: int) -> NDArray[np.float64]:
     if dynamics == "ippc2011":
         up = 0.45 + 0.5 * (1 + ups) / (1 + degree)
         return np.stack([np.full(degree + 1, 0.1), up])
-    up = 0.95 * 0.5**downs
+    up = np.asarray(0.95 * 0.5**downs, np.float64)
     down = 0.05 * up
     if dynamics == "ring":
         down[downs == 1] = 0.0238

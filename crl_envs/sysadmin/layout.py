@@ -83,7 +83,8 @@ class SysadminLayout(World[State]):
     @cached_property
     def single_state_space(self) -> spaces.MultiDiscrete:  # type: ignore[override]
         """Every machine's state."""
-        return spaces.MultiDiscrete(np.full(self.n_agents, self.n_values), dtype=np.uint8)
+        dtype: Any = np.uint8
+        return spaces.MultiDiscrete(np.full(self.n_agents, self.n_values), dtype=dtype)
 
     @property
     def edges(self) -> Edges:
@@ -97,8 +98,8 @@ class SysadminLayout(World[State]):
 
     def executed(self, action: NDArray[np.integer]) -> State:
         """What is done (1 reboots) when the agents choose `action`: differs under `relabel`."""
-        action = action.astype(np.uint8, copy=False)
-        return action if self.swap is None else action ^ self.swap
+        chosen: State = action.astype(np.uint8, copy=False)
+        return chosen if self.swap is None else chosen ^ self.swap
 
     def observation(self, state: State) -> State:
         """Own states ``uint8[n, B]``, or own and neighbours' ``uint8[n, 1 + k, B]``."""

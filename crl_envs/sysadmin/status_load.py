@@ -69,7 +69,7 @@ class StatusLoadWorld(SysadminLayout):
         self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
     ) -> NDArray[np.float32]:
         """1 where the load is a success."""
-        return (state % 3 == SUCCESS).astype(np.float32)
+        return np.asarray(state % 3 == SUCCESS, np.float32)
 
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
         """Shares ``float64[B]`` of machines that are good, faulty, dead and loaded."""
