@@ -52,6 +52,7 @@ class WorldEnv(ParallelEnv[str, Any, int]):
         self._mask: NDArray[np.int8] | None = None
         self._elapsed = 0
         self._rows = len(world.single_observation_space.shape or ()) > 0
+        self._scalars = _scalars(world.single_observation_space)
         self._false = dict.fromkeys(self.possible_agents, False)
         self._true = dict.fromkeys(self.possible_agents, True)
         self._observation_spaces: dict[str, spaces.Space[Any]] = {}
@@ -180,7 +181,8 @@ class WorldEnv(ParallelEnv[str, Any, int]):
             return dict(
                 zip(self.possible_agents, np.ascontiguousarray(observed[..., 0]), strict=True)
             )
-        return dict(zip(self.possible_agents, observed[:, 0].tolist(), strict=True))
+        scalars = map(self._scalars.__getitem__, observed[:, 0].tolist())
+        return dict(zip(self.possible_agents, scalars, strict=True))
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> Infos:
         """Fresh info dicts; the arrays and tuples that never change are shared and read-only."""
@@ -253,6 +255,11 @@ class WorldEnv(ParallelEnv[str, Any, int]):
 
     def __str__(self) -> str:
         return f"{type(self).__name__}(n_agents={self.world.n_agents})"
+
+
+def _scalars(space: spaces.Space[Any]) -> list[Any]:
+    """The values of a Discrete space in its dtype: looking them up is cheaper than making them."""
+    return list(np.arange(space.n, dtype=space.dtype)) if isinstance(space, spaces.Discrete) else []
 
 
 def _is_action(value: Any, n_actions: int) -> bool:

@@ -22,6 +22,7 @@ from crl_envs.core.arguments import (
 )
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
+from crl_envs.core.reduction import fold_sum
 from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.world import Edges, World
 from crl_envs.load_balancing import numpy_kernel
@@ -277,8 +278,8 @@ class LoadBalancingWorld(World[State]):
         capacity = np.where(present, self.capacity[:, None], 0).sum(axis=0)
         share = 100.0 * self._fill(state)
         members = present.sum(axis=0)
-        mean = np.where(present, share, 0.0).sum(axis=0) / members
-        spread = np.where(present, (share - mean) ** 2, 0.0).sum(axis=0) / members
+        mean = fold_sum(np.where(present, share, 0.0)) / members
+        spread = fold_sum(np.where(present, (share - mean) ** 2, 0.0)) / members
         return {
             "loads_in": count[Count.ENTERED].copy(),
             "stored": stored,

@@ -1,0 +1,342 @@
+"""Checks of what an environment returns: spaces, keys, types and values, step by step.
+
+All but `check_spaces` and `check_state` read the one reference recording of the subject.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from crl_envs.testing.actions import mask_expectation, masks
+from crl_envs.testing.compare import difference
+from crl_envs.testing.errors import fault, quote
+from crl_envs.testing.membership import dtype_expectation, membership_expectation
+from crl_envs.testing.rollouts import (
+    NO_STATE,
+    STEP_DATA,
+    ParallelEnvLike,
+    Step,
+    assert_same,
+    raised,
+    read_state,
+    space_of,
+)
+from crl_envs.testing.subject import BRIEF, Subject
+
+
+def check_api(subject: Subject) -> None:
+    """`reset` gives two dicts and `step` five, and neither raises on legal actions.
+
+    Raises:
+        ConformanceError: `api`; or `action-mask`, `state` or `spaces` if it is for such a reason
+            that the episodes cannot be played.
+    """
+    _ = subject.reference
+
+
+def check_spaces(subject: Subject) -> None:
+    """`observation_space(agent)` and `action_space(agent)` are one object for the life of the env.
+
+    They are asked for before the first reset, and after every reset and step. Catches a space built
+    anew at each call, or at each reset: a seed given to it is lost, and a learner that built its
+    network on the first one may be fed data of another.
+
+    Raises:
+        ConformanceError: `spaces`.
+    """
+    with subject.fresh() as env:
+        first = {
+            (method, agent): space_of(env, method, agent)
+            for method in ("observation_space", "action_space")
+            for agent in subject.reference.observation_spaces
+        }
+        for k in range(2):
+            episode = subject.begin(env, k, number=k)
+            _compare_spaces(env, episode.steps[-1], first)
+            while not episode.over and len(episode.steps) <= BRIEF:
+                _compare_spaces(env, episode.step(), first)
+
+
+def _compare_spaces(env: ParallelEnvLike, step: Step, first: dict[tuple[str, Any], Any]) -> None:
+    for (method, agent), space in first.items():
+        if space_of(env, method, agent) is not space:
+            what = f"{method}() gave a new object {space}, expected the same object every time"
+            raise step.fault("spaces", what, agent)
+
+
+def check_final_step(subject: Subject) -> None:
+    """The step that ends an agent still returns that agent's data.
+
+    Catches dicts that are built from `env.agents` after the ended agents left it: the last reward
+    and the flag that says why the episode ended are lost.
+
+    Raises:
+        ConformanceError: `final-step`.
+    """
+    for step in subject.reference.steps:
+        for agent in [a for a in step.acting if a not in step.agents]:
+            missing = [name for name in STEP_DATA if agent not in getattr(step, name)]
+            if missing:
+                what = (
+                    f"the agent's last {', '.join(missing)} missing, "
+                    f"expected data for all agents that acted"
+                )
+                raise step.fault("final-step", what, agent)
+
+
+def check_keys(subject: Subject) -> None:
+    """The keys of every returned dict are the live agents: those that acted, and those that joined.
+
+    Raises:
+        ConformanceError: `keys`.
+    """
+    for step in subject.reference.steps:
+        expected = {*step.acting, *step.agents}
+        for name in ("observations", "infos") if step.index == 0 else STEP_DATA:
+            keys = set(getattr(step, name))
+            if keys != expected:
+                what = (
+                    f"{name} lack {_listed(expected - keys)} and have {_listed(keys - expected)} "
+                    f"too much, expected the live agents as keys"
+                )
+                raise step.fault("keys", what)
+
+
+def _listed(agents: set[Any]) -> str:
+    return ", ".join(sorted(map(repr, agents))) or "none"
+
+
+def check_agents(subject: Subject) -> None:
+    """`env.agents` follows the flags, and `env.possible_agents` never changes.
+
+    Catches ended agents that stay, agents that leave without a flag, agents that come back within
+    the episode, agents outside `possible_agents`, duplicates, and an episode that starts without
+    agents.
+
+    Raises:
+        ConformanceError: `agents`.
+    """
+    possible = subject.reference.episodes[0][0].possible_agents
+    for episode in subject.reference.episodes:
+        ended: set[Any] = set()
+        for step in episode:
+            if step.possible_agents != possible:
+                seen, expected = quote(list(step.possible_agents)), quote(list(possible))
+                raise step.fault(
+                    "agents", f"possible_agents changed: saw {seen}, expected {expected}"
+                )
+            if len(set(step.agents)) != len(step.agents) or not {*step.agents} <= {*possible}:
+                what = (
+                    f"saw agents {quote(list(step.agents))}, "
+                    f"expected some of possible_agents, each once"
+                )
+                raise step.fault("agents", what)
+            if step.index == 0 and not step.agents:
+                raise step.fault("agents", "saw no live agents after reset, expected at least one")
+            for agent in step.acting:
+                _check_departure(step, agent)
+            ended |= set(step.acting) - set(step.agents)
+            for agent in [a for a in step.agents if a in ended]:
+                what = "an ended agent is live again, expected it to stay out"
+                raise step.fault("agents", what, agent)
+
+
+def _check_departure(step: Step, agent: Any) -> None:
+    flags = (step.terminations.get(agent), step.truncations.get(agent))
+    ended = any(map(raised, flags))
+    if ended and agent in step.agents:
+        what = (
+            f"ended (terminated, truncated = {flags}) but still in env.agents, expected it to leave"
+        )
+        raise step.fault("agents", what, agent)
+    if not ended and agent not in step.agents:
+        what = f"left env.agents with terminated, truncated = {flags}, expected one of them True"
+        raise step.fault("agents", what, agent)
+
+
+def check_dtype(subject: Subject) -> None:
+    """Observations have exactly the type and dtype that their space states.
+
+    Catches float64 arrays in a float32 space, and lists in place of arrays. A Discrete observation
+    may be a Python int or any NumPy integer.
+
+    Raises:
+        ConformanceError: `dtype`.
+    """
+    for step, agent, observation in _observations(subject):
+        expectation = dtype_expectation(_observation_space(subject, agent), observation)
+        if expectation is not None:
+            what = f"saw observation {quote(observation)}, expected {expectation}"
+            raise step.fault("dtype", what, agent)
+
+
+def check_observation_space(subject: Subject) -> None:
+    """Observations lie in their space and are finite.
+
+    Raises:
+        ConformanceError: `observation-space`.
+    """
+    for step, agent, observation in _observations(subject):
+        expectation = membership_expectation(_observation_space(subject, agent), observation)
+        if expectation is not None:
+            what = f"saw observation {quote(observation)}, expected {expectation}"
+            raise step.fault("observation-space", what, agent)
+
+
+def _observations(subject: Subject) -> Iterator[tuple[Step, Any, Any]]:
+    for step in subject.reference.steps:
+        for agent, observation in step.observations.items():
+            if agent in subject.reference.observation_spaces:
+                yield step, agent, observation
+
+
+def _observation_space(subject: Subject, agent: Any) -> Any:
+    return subject.reference.observation_spaces[agent]
+
+
+def check_rewards(subject: Subject) -> None:
+    """Rewards are finite real numbers: Python or NumPy ones, or arrays of size one.
+
+    Catches NaN and infinities, bools, strings, None, and arrays of more than one number.
+
+    Raises:
+        ConformanceError: `reward`.
+    """
+    for step in subject.reference.steps:
+        for agent, reward in step.rewards.items():
+            number = (
+                reward.item() if isinstance(reward, np.ndarray) and reward.size == 1 else reward
+            )
+            real = isinstance(number, Real) and not isinstance(number, bool)
+            if not real or not math.isfinite(number):
+                what = f"saw reward {quote(reward)}, expected a finite number"
+                raise step.fault("reward", what, agent)
+
+
+def check_flags(subject: Subject) -> None:
+    """Terminations and truncations are Python bools.
+
+    Catches `np.bool_` (of which `is True` is false, and which JSON cannot write), 0 and 1, and
+    None.
+
+    Raises:
+        ConformanceError: `flags`.
+    """
+    for step in subject.reference.steps:
+        for name in ("terminations", "truncations"):
+            for agent, flag in getattr(step, name).items():
+                if type(flag) is not bool:
+                    what = f"saw {name} flag {quote(flag)}, expected a Python bool"
+                    raise step.fault("flags", what, agent)
+
+
+def check_infos(subject: Subject) -> None:
+    """Every agent's info is a dict.
+
+    Raises:
+        ConformanceError: `infos`.
+    """
+    for step in subject.reference.steps:
+        for agent, info in step.infos.items():
+            if not isinstance(info, dict):
+                what = f"saw info {quote(info)}, expected a dict"
+                raise step.fault("infos", what, agent)
+
+
+def check_masks(subject: Subject) -> None:
+    """Action masks, where there are any, are int8, of the right length, 0 or 1, and never all zero.
+
+    A mask lies in `infos[agent]["action_mask"]` or, if the observation is a dict, in
+    `observation["action_mask"]`; if in both, the two agree. The masks of an agent's last step count
+    too: the value of a truncated state is a maximum over its legal actions.
+
+    Raises:
+        ConformanceError: `action-mask`.
+    """
+    for step in subject.reference.steps:
+        for agent, space in subject.reference.action_spaces.items():
+            given = masks(step.observations.get(agent), step.infos.get(agent))
+            for place, mask in given.items():
+                expectation = mask_expectation(space, mask)
+                if expectation is not None:
+                    what = f"saw mask {quote(mask)} in the {place}, expected {expectation}"
+                    raise step.fault("action-mask", what, agent)
+            if len(given) == 2 and difference(*given.values()) is not None:
+                shown = " and ".join(f"{quote(m)} in the {place}" for place, m in given.items())
+                raise step.fault("action-mask", f"saw masks {shown}, expected the same mask", agent)
+
+
+def check_state(subject: Subject) -> None:
+    """`state()`, if there is one, gives an array, the same at each call, and in `state_space`.
+
+    Catches a state that is drawn anew at each call, a `state()` that moves the environment's random
+    stream (the same episode without the extra calls goes on differently), a wrong dtype, and
+    non-finite numbers. Without a `state_space` any finite array will do.
+
+    Raises:
+        ConformanceError: `state`.
+    """
+    reference = subject.reference
+    if reference.episodes[0][0].state is NO_STATE:
+        return
+    for step in reference.steps:
+        _check_state_value(step, reference.state_space)
+    with subject.fresh() as env:
+        episode = subject.begin(env, 0)
+        while True:
+            step = episode.steps[-1]
+            for _ in range(2):
+                again = read_state(env, episode=step.episode, step=step.index)
+                if difference(again, step.state) is not None:
+                    what = f"saw {quote(again)}, expected {quote(step.state)} as at the call before"
+                    raise step.fault("state", what)
+            if episode.over:
+                break
+            episode.step()
+        why = "more calls of state() must not change the episode"
+        assert_same("state", why, episode.steps, reference.episodes[0])
+
+
+def _check_state_value(step: Step, space: Any) -> None:
+    if space is not None:
+        expectation = membership_expectation(space, step.state)
+    elif not isinstance(step.state, np.ndarray) or step.state.dtype == object:
+        expectation = "an array of numbers"
+    elif step.state.dtype.kind in "fc" and not np.isfinite(step.state).all():
+        expectation = "finite numbers"
+    else:
+        return
+    if expectation is not None:
+        raise step.fault("state", f"saw state {quote(step.state)}, expected {expectation}")
+
+
+def check_alias(subject: Subject) -> None:
+    """What was returned earlier is not changed by a later step or reset.
+
+    Catches a buffer that is handed out and then written again, which makes every transition in a
+    replay memory hold the newest observation. Rewards, flags, infos (with their masks), the dicts
+    themselves and `state()` are held to the same rule.
+
+    Raises:
+        ConformanceError: `alias`.
+    """
+    for step in subject.reference.steps:
+        for name, original in step.originals.items():
+            kept = getattr(step, name)
+            now = dict(original) if isinstance(original, dict) and name != "state" else original
+            found = difference(now, kept)
+            if found is not None:
+                agent = found.path[0] if found.path and name in STEP_DATA else None
+                raise fault(
+                    "alias",
+                    f"what was returned here ({name}) was overwritten later: "
+                    f"saw {quote(found.seen)}, expected {quote(found.expected)} still",
+                    agent=agent,
+                    episode=step.episode,
+                    step=step.index,
+                )

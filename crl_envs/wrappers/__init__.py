@@ -1,0 +1,6 @@
+"""Wrappers: any ParallelEnv in, a ParallelEnv (or a single-agent Gymnasium env) with another view of it out."""
+
+from crl_envs.wrappers.global_reward import GlobalReward, VectorGlobalReward
+from crl_envs.wrappers.joint_action import JointAction
+
+__all__ = ["GlobalReward", "JointAction", "VectorGlobalReward"]

@@ -1,0 +1,136 @@
+"""The team's reward for every agent (Bagnell & Ng 2005, §2: R = 1/n Σ R_i), with the agents' own kept in the infos."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import networkx as nx
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+from numpy.typing import NDArray
+from pettingzoo import ParallelEnv
+from pettingzoo.utils.wrappers import BaseParallelWrapper
+
+from crl_envs.core.arguments import check_choice
+from crl_envs.core.optimum import Optimum
+from crl_envs.core.reduction import Reduce, team_reward
+from crl_envs.core.vector import WorldVectorEnv
+from crl_envs.core.world import Edges
+
+_StepResult = tuple[
+    dict[Any, Any], dict[Any, float], dict[Any, bool], dict[Any, bool], dict[Any, dict[str, Any]]
+]
+
+
+class GlobalReward(BaseParallelWrapper):
+    """Give every agent the team's reward; ``infos[agent]["local_reward"]`` keeps its own.
+
+    The team's reward of a step is the mean or the sum of the rewards of the agents that took part in it (those in
+    the wrapped environment's reward dict, in its order), added as `crl_envs.core.team_reward` adds: bit for bit
+    what a learner computes that is given the local rewards. Where the wrapped environment already reports a
+    ``local_reward``, that one stays.
+
+    A `WorldVectorEnv` is accepted too and gives a `VectorGlobalReward`.
+
+    Args:
+        env: Any ParallelEnv, or a `WorldVectorEnv`.
+        reduce: ``"mean"``, or ``"sum"``, which is n times the mean: a learner then needs a smaller step size.
+
+    Raises:
+        ValueError: Another kind of environment, or an unknown `reduce`.
+    """
+
+    reduce: Reduce
+
+    def __new__(cls, env: Any = None, reduce: str = "mean") -> Any:
+        """A `VectorGlobalReward` for vector environments; the defaults are there for pickle."""
+        if isinstance(env, VectorEnv):
+            return VectorGlobalReward(env, reduce)
+        return super().__new__(cls)
+
+    def __init__(self, env: Any, reduce: str = "mean") -> None:
+        if not isinstance(env, ParallelEnv):
+            raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {env!r}")
+        self.reduce = _check_reduce(reduce)
+        super().__init__(env)
+
+    def step(self, actions: dict[Any, Any]) -> _StepResult:
+        """As the wrapped environment's, with the team's reward as a ``float`` for every agent."""
+        observations, local, terminations, truncations, infos = self.env.step(actions)
+        if not local:
+            return observations, local, terminations, truncations, infos
+        team = float(team_reward(np.array(list(local.values()), np.float64), self.reduce))
+        told = {agent: dict(info) for agent, info in infos.items()}
+        for agent, reward in local.items():
+            told.setdefault(agent, {}).setdefault("local_reward", reward)
+        return observations, dict.fromkeys(local, team), terminations, truncations, told
+
+
+class VectorGlobalReward(VectorWrapper):
+    """`GlobalReward` for a batch: rewards ``float64 (B, n)``, in each row the same number n times.
+
+    ``infos["local_reward"]`` holds the agents' own rewards, ``(B, n)``.
+
+    Args:
+        env: A `WorldVectorEnv`, perhaps wrapped.
+        reduce: ``"mean"`` or ``"sum"``.
+
+    Raises:
+        ValueError: Another kind of environment, or an unknown `reduce`.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], reduce: str = "mean") -> None:
+        if not isinstance(env, VectorEnv) or not isinstance(env.unwrapped, WorldVectorEnv):
+            raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {env!r}")
+        super().__init__(env)
+        self.reduce = _check_reduce(reduce)
+
+    def step(
+        self, actions: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
+        """As the wrapped environment's, with the team's reward for every agent."""
+        observations, local, terminations, truncations, infos = self.env.step(actions)
+        team = team_reward(local.T, self.reduce)
+        rewards = np.repeat(team[:, None], local.shape[1], axis=1)
+        told = {"local_reward": local, **infos}
+        return observations, rewards, terminations, truncations, told
+
+    @property
+    def n_agents(self) -> int:
+        """Number of agents n."""
+        return self._world_env.n_agents
+
+    @property
+    def autoreset_mode(self) -> AutoresetMode:
+        """What happens to a column whose episode has ended."""
+        return self._world_env.autoreset_mode
+
+    @property
+    def topology(self) -> nx.DiGraph:
+        """The graph of agents 0 … n−1."""
+        return self._world_env.topology
+
+    @property
+    def edges(self) -> Edges:
+        """The edges of `topology` as an array ``int64[E, 2]``."""
+        return self._world_env.edges
+
+    def optimum(self) -> Optimum:
+        """What is known about the best expected episode return, mean over agents, whatever `reduce` is."""
+        return self._world_env.optimum()
+
+    def metrics(self) -> dict[str, NDArray[Any]]:
+        """Measurements of the present states: arrays ``(B,)``, and ``(B, n)`` for what each agent has."""
+        return self._world_env.metrics()
+
+    def state(self) -> NDArray[Any]:
+        """The full states, a fresh array ``(B, d)``."""
+        return self._world_env.state()
+
+    @property
+    def _world_env(self) -> WorldVectorEnv:
+        return cast(WorldVectorEnv, self.env.unwrapped)
+
+
+def _check_reduce(reduce: str) -> Reduce:
+    return cast(Reduce, check_choice("reduce", reduce, ("mean", "sum")))

@@ -1,0 +1,249 @@
+"""All agents of a ParallelEnv as one agent: the centralised controller's view, for single-agent libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, cast
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from numpy.typing import NDArray
+from pettingzoo import ParallelEnv
+
+from crl_envs.core.arguments import check_choice
+from crl_envs.core.reduction import Reduce, team_reward
+
+_NOTHING: dict[str, Any] = {}
+
+AgentSpaces = Sequence[tuple[Any, spaces.Space[Any]]]  # (agent, its space), in agent order
+
+
+class JointAction(gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
+    """A ParallelEnv as one ``gymnasium.Env``: joint observation, joint action, the team's reward.
+
+    Everything is in the order of ``env.possible_agents``.
+
+    - ``action_space``: ``MultiDiscrete``, the agents' Discrete and MultiDiscrete actions one after the other.
+    - ``observation_space``: a 1-D ``MultiDiscrete`` when all agents observe Discrete or MultiDiscrete values, a 1-D
+      ``Box`` when all observe Boxes.
+    - reward: the mean or sum over the agents that took part in the step, as in `GlobalReward`.
+    - ``info["action_mask"]``: ``int8``, one entry for each value of each action component, as MaskablePPO wants
+      it (ones for agents without a mask); also from `action_masks`. ``info["local_rewards"]``: ``float64[n]``.
+
+    The episode ends when the last agent's does: truncated when any agent was truncated without being terminated,
+    else terminated. An agent that has left keeps its last observation (before it first appears: zeros, or the
+    nearest its space allows), has the local reward 0, and its part of the action is ignored; its mask then
+    allows the first value only. The ParallelEnv is at ``env``; ``env.unwrapped`` has its optimum and metrics.
+
+    Args:
+        env: Any ParallelEnv with ``possible_agents`` and the spaces above.
+        reduce: ``"mean"`` or ``"sum"``.
+
+    Raises:
+        ValueError: Another kind of environment, an unknown `reduce`, or an agent with another kind of space.
+    """
+
+    def __init__(self, env: Any, reduce: str = "mean") -> None:
+        if not isinstance(env, ParallelEnv):
+            raise ValueError(f"env must be a ParallelEnv, got {env!r}")
+        self.reduce = cast(Reduce, check_choice("reduce", reduce, ("mean", "sum")))
+        self.env = env
+        self.agents = list(env.possible_agents)
+        given = dict(getattr(env, "metadata", {}))
+        self.metadata = {**given, "render_modes": given.get("render_modes", [])}
+        self.render_mode = getattr(env, "render_mode", None)
+
+        observed = [(agent, env.observation_space(agent)) for agent in self.agents]
+        acted = [(agent, env.action_space(agent)) for agent in self.agents]
+        joint_space = _join_observations(observed)
+        self.observation_space = joint_space
+        self._blank = _nearest_to_zero(joint_space)
+        self.action_space = _join_discrete(acted, "action")
+        self._observation_at = _bounds([_size(space) for _, space in observed])
+        self._action_at = _bounds([_size(space) for _, space in acted])
+        self._first = [_first_values(_parts(space)[0]) for _, space in acted]
+        self._anything = [np.ones_like(first) for first in self._first]
+        self._scalar_observations = all(isinstance(s, spaces.Discrete) for _, s in observed)
+        self._action_spaces = [space for _, space in acted]
+        self._scalar_actions = all(isinstance(s, spaces.Discrete) for _, s in acted)
+        self._live: list[Any] = []
+        self._truncated = False
+        self._observation = self._blank
+        self._mask = np.concatenate(self._anything)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Start an episode; seed and options go to the ParallelEnv."""
+        super().reset(seed=seed)
+        observations, infos = self.env.reset(seed=seed, options=options)
+        self._observation = self._blank
+        self._live = list(self.env.agents)
+        self._truncated = False
+        return self._observe(observations), {"action_mask": self._masks(infos)}
+
+    def step(
+        self, action: NDArray[np.int64]
+    ) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
+        """Let all agents act.
+
+        Raises:
+            ValueError: `action` is not in the action space.
+            gymnasium.error.ResetNeeded: No agent is left, or before the first reset.
+        """
+        if not self._live:
+            raise ResetNeeded("call reset() before step()")
+        array = np.asarray(action)
+        if not self.action_space.contains(array):
+            raise ValueError(
+                f"action must be an integer array of shape {self.action_space.shape} in "
+                f"{self.action_space}, got {action!r}"
+            )
+        observations, rewards, terminations, truncations, infos = self.env.step(self._split(array))
+        local = np.array([rewards.get(agent, 0.0) for agent in self.agents], np.float64)
+        took_part = np.array(list(rewards.values()), np.float64)
+        team = float(team_reward(took_part, self.reduce)) if rewards else 0.0
+
+        for agent in self._live:
+            if truncations.get(agent, False) and not terminations.get(agent, False):
+                self._truncated = True
+                break
+        self._live = [
+            agent
+            for agent in self.env.agents
+            if not terminations.get(agent, False) and not truncations.get(agent, False)
+        ]
+        ended = not self._live
+        info = {"action_mask": self._masks(infos), "local_rewards": local}
+        terminated, truncated = ended and not self._truncated, ended and self._truncated
+        return self._observe(observations), team, terminated, truncated, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """The present ``info["action_mask"]`` as ``bool``: what sb3-contrib's MaskablePPO asks for."""
+        return self._mask.astype(np.bool_)
+
+    def state(self) -> NDArray[Any]:
+        """The ParallelEnv's full state."""
+        return cast(NDArray[Any], self.env.state())
+
+    def render(self) -> Any:
+        """The ParallelEnv's picture."""
+        return self.env.render()
+
+    def close(self) -> None:
+        """Close the ParallelEnv."""
+        self.env.close()
+
+    def _split(self, action: NDArray[Any]) -> dict[Any, Any]:
+        """The live agents' actions out of the joint one."""
+        if self._scalar_actions:
+            every = dict(zip(self.agents, action.tolist(), strict=True))
+        else:
+            parts = (action[low:high] for low, high in pairwise(self._action_at))
+            every = dict(
+                zip(self.agents, map(_own_action, self._action_spaces, parts), strict=True)
+            )
+        if self._live == self.agents:
+            return every
+        return {agent: every[agent] for agent in self._live}
+
+    def _observe(self, observations: dict[Any, Any]) -> NDArray[Any]:
+        """The joint observation, a fresh array; agents that are away keep their last part of it."""
+        dtype = self._observation.dtype
+        if self._scalar_observations and list(observations) == self.agents:
+            self._observation = np.array(list(observations.values()), dtype)
+        else:
+            joint = self._observation.copy()
+            bounds = pairwise(self._observation_at)
+            for agent, (low, high) in zip(self.agents, bounds, strict=True):
+                if agent in observations:
+                    joint[low:high] = np.ravel(observations[agent])
+            self._observation = joint
+        return self._observation.copy()
+
+    def _masks(self, infos: dict[Any, dict[str, Any]]) -> NDArray[np.int8]:
+        """All agents' masks end to end, a fresh array."""
+        live = set(self._live)
+        parts = []
+        for agent, anything, first in zip(self.agents, self._anything, self._first, strict=True):
+            if live and agent not in live:
+                parts.append(first)
+                continue
+            mask = infos.get(agent, _NOTHING).get("action_mask")
+            if mask is None:
+                mask = anything
+            elif isinstance(mask, tuple):
+                mask = np.concatenate(mask)
+            if len(mask) != len(anything):
+                raise ValueError(
+                    f"action_mask of {agent} must have {len(anything)} entries, got {len(mask)}"
+                )
+            parts.append(mask)
+        self._mask = np.concatenate(parts, dtype=np.int8, casting="unsafe")
+        return self._mask.copy()
+
+
+def _join_observations(observed: AgentSpaces) -> spaces.MultiDiscrete | spaces.Box:
+    if observed and all(isinstance(space, spaces.Box) for _, space in observed):
+        boxes = [cast(spaces.Box, space) for _, space in observed]
+        dtype = np.result_type(*(box.dtype for box in boxes))
+        low = np.concatenate([np.ravel(box.low).astype(dtype) for box in boxes])
+        high = np.concatenate([np.ravel(box.high).astype(dtype) for box in boxes])
+        return spaces.Box(low, high, dtype=dtype.type)
+    return _join_discrete(observed, "observation")
+
+
+def _join_discrete(given: AgentSpaces, what: str) -> spaces.MultiDiscrete:
+    """One MultiDiscrete out of the agents' Discrete and MultiDiscrete spaces."""
+    if not given:
+        raise ValueError("env must have at least one possible agent, got none")
+    parts = []
+    for agent, space in given:
+        if not isinstance(space, spaces.Discrete | spaces.MultiDiscrete):
+            boxes = "" if what == "action" else ", or Box for all agents"
+            raise ValueError(
+                f"the {what} space of {agent} must be Discrete or MultiDiscrete{boxes}, got {space}"
+            )
+        parts.append(_parts(space))
+    sizes, starts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return spaces.MultiDiscrete(sizes, start=starts)
+
+
+def _parts(space: spaces.Space[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sizes and first values of the components of a Discrete or MultiDiscrete space."""
+    if isinstance(space, spaces.Discrete):
+        return np.array([space.n], np.int64), np.array([space.start], np.int64)
+    joint = cast(spaces.MultiDiscrete, space)
+    return np.ravel(joint.nvec).astype(np.int64), np.ravel(joint.start).astype(np.int64)
+
+
+def _size(space: spaces.Space[Any]) -> int:
+    return int(np.prod(space.shape or (), dtype=np.int64))
+
+
+def _bounds(sizes: list[int]) -> list[int]:
+    return [0, *np.cumsum(sizes).tolist()]
+
+
+def _own_action(space: spaces.Space[Any], part: NDArray[Any]) -> Any:
+    """An agent's action out of its part of the joint one."""
+    if isinstance(space, spaces.Discrete):
+        return int(part[0])
+    return part.reshape(space.shape or ()).astype(space.dtype)
+
+
+def _first_values(sizes: NDArray[Any]) -> NDArray[np.int8]:
+    """``int8[sizes.sum()]``: 1 at the first value of each component."""
+    first = np.zeros(int(sizes.sum()), np.int8)
+    first[np.cumsum(sizes) - sizes] = 1
+    return first
+
+
+def _nearest_to_zero(space: spaces.MultiDiscrete | spaces.Box) -> NDArray[Any]:
+    if isinstance(space, spaces.Box):
+        return np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
+    nearest = np.clip(0, space.start, space.start + space.nvec - 1)
+    return np.asarray(nearest, space.dtype)

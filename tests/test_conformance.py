@@ -1,0 +1,117 @@
+"""Every id, with a matrix of arguments, against our conformance kit and PettingZoo's own tests."""
+
+import re
+import warnings
+
+import networkx as nx
+import pytest
+from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, seed_test
+from pettingzoo.utils.conversions import parallel_to_aec
+
+import crl_envs
+from crl_envs.testing import check_parallel_env
+from crl_envs.wrappers import GlobalReward
+from tests.load_balancing.driving import EVERYTHING
+
+RING = nx.cycle_graph(5, create_using=nx.DiGraph)
+
+CASES = {
+    "bandit": ("crl/bandit-v0", {}),
+    "bandit-one": ("crl/bandit-v0", {"n_agents": 1}),
+    "bandit-sure": ("crl/bandit-v0", {"p_correct": 1.0, "p_wrong": 0.0, "n_agents": 7}),
+    "sysadmin": ("crl/sysadmin-v0", {}),
+    "sysadmin-numpy": ("crl/sysadmin-v0", {"backend": "numpy", "n_agents": 3}),
+    "sysadmin-bidirectional": (
+        "crl/sysadmin-v0",
+        {"dynamics": "ring-bidirectional", "observe": "neighborhood"},
+    ),
+    "sysadmin-ippc": ("crl/sysadmin-v0", {"dynamics": "ippc2011", "topology": "star"}),
+    "sysadmin-status-load": (
+        "crl/sysadmin-v0",
+        {"dynamics": "status-load", "topology": "grid", "observe": "neighborhood"},
+    ),
+    "sysadmin-graph": ("crl/sysadmin-v0", {"topology": RING, "relabel": True, "horizon": 7}),
+    "sysadmin-rings": ("crl/sysadmin-v0", {"topology": "ring_of_rings", "n_agents": 17}),
+    "sysadmin-legs": ("crl/sysadmin-v0", {"topology": "legs", "n_agents": 8}),
+    "sysadmin-random": ("crl/sysadmin-v0", {"topology": "random", "observe": "neighborhood"}),
+    "load-small": ("crl/load_balancing-v0", {"n_agents": 6, "capacity": 2, "server_capacity": 5}),
+    "load-gradient": (
+        "crl/load_balancing-v0",
+        {"cost_model": "gradient", "topology": "random", "n_agents": 15, "max_steps": 150},
+    ),
+    "load-graph": ("crl/load_balancing-v0", {"topology": RING, "capacity": 3, "max_steps": 90}),
+    "load-everything": ("crl/load_balancing-v0", EVERYTHING | {"max_steps": 120}),
+    "load-numpy": (
+        "crl/load_balancing-v0",
+        EVERYTHING | {"max_steps": 60, "backend": "numpy", "cost_model": "gradient"},
+    ),
+    "load-paper": ("crl/load_balancing-v0", {"max_steps": 100}),
+}
+
+# Load balancing on the paper's clock draws nothing at random once the topology is fixed.
+DETERMINISTIC = {"bandit-sure", "load-small", "load-gradient", "load-graph", "load-paper"}
+
+# Advice on spaces and shapes that PettingZoo gives about any env with discrete or with sparse observations.
+EXPECTED = (
+    "Observation is not a NumPy array",
+    "Observation numpy array is all zeros",
+    "Observation space for each agent probably should be gymnasium.spaces.box or",
+)
+
+
+@pytest.fixture(params=CASES)
+def case(request):
+    id, arguments = CASES[request.param]
+    return request.param, lambda: crl_envs.make(id, **arguments)
+
+
+def expecting_only_advice(test, *args, **kwargs):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        test(*args, **kwargs)
+    unexpected = [str(w.message) for w in caught if not str(w.message).startswith(EXPECTED)]
+    assert not unexpected
+
+
+def test_our_kit(case):
+    name, env_fn = case
+    check_parallel_env(env_fn, stochastic=name not in DETERMINISTIC)
+
+
+def test_our_kit_on_the_global_reward(case):
+    name, env_fn = case
+    check_parallel_env(lambda: GlobalReward(env_fn()), stochastic=name not in DETERMINISTIC)
+
+
+def test_pettingzoo_parallel(case):
+    expecting_only_advice(parallel_api_test, case[1](), num_cycles=150)
+    expecting_only_advice(parallel_seed_test, case[1], num_cycles=50)
+
+
+def test_pettingzoo_aec(case):
+    expecting_only_advice(api_test, parallel_to_aec(case[1]()), num_cycles=60)
+    expecting_only_advice(seed_test, lambda: parallel_to_aec(case[1]()), num_cycles=20)
+
+
+def test_every_id_is_covered():
+    assert {id for id, _ in CASES.values()} == set(crl_envs.registered_ids())
+
+
+def test_docstrings_have_the_fixed_headings():
+    headings = [
+        "Description",
+        "Action Space",
+        "Observation Space",
+        "Starting State",
+        "Reward",
+        "Episode End",
+        "Information",
+        "Arguments",
+        "Known Optimum",
+        "Scaling Knob",
+        "References",
+        "Version History",
+    ]
+    for id in crl_envs.registered_ids():
+        found = re.findall(r"^    ## (.+)$", type(crl_envs.make(id)).__doc__, re.MULTILINE)
+        assert found == headings, id
