@@ -3,8 +3,9 @@
 import networkx as nx
 import pytest
 
+from crl_envs.load_balancing import LoadBalancingWorld, Outcome
 from tests.load_balancing.driving import EVERYTHING
-from tests.views import assert_views_agree
+from tests.views import assert_verbs_agree, assert_views_agree
 
 ARGUMENTS = {
     "paper": {},
@@ -20,8 +21,23 @@ ARGUMENTS = {
 }
 
 
+OUTCOME_CODES = {"outcome": lambda said: Outcome[said.upper()].value}
+
+
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_three_views_agree_for_a_thousand_steps(name):
-    assert_views_agree(
-        "crl/load_balancing-v0", ARGUMENTS[name], steps=1000, num_envs=3, seed=11
+    played = assert_views_agree(
+        "crl/load_balancing-v0",
+        ARGUMENTS[name],
+        steps=1000,
+        num_envs=3,
+        seed=11,
+        translate=OUTCOME_CODES,
     )
+    assert played.illegal > 0
+    assert played.episodes > 0 or name == "paper"
+
+
+def test_the_world_functions_by_themselves():
+    for arguments in ARGUMENTS.values():
+        assert_verbs_agree(LoadBalancingWorld(**arguments))
