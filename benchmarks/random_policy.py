@@ -1,4 +1,4 @@
-"""Steps that a uniformly random policy takes to store all loads, through the dict API (Dowling & Haridi 2008, Figure 6).
+"""Steps of a uniformly random policy until all loads are stored, through the dict API (Dowling & Haridi 2008, Fig. 6).
 
 python benchmarks/random_policy.py --seeds 20
 python benchmarks/random_policy.py --seeds 5 --topology random --graphs 4

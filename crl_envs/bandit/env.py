@@ -54,7 +54,7 @@ class BanditEnv(WorldEnv):
         p_wrong: Probability of reward 1 for the wrong action.
         instance_seed: Seed of the right actions, apart from the rewards' seed.
         render_mode: None.
-        backend: ``"auto"``, ``"numpy"`` or ``"numba"``: all the same NumPy code, since one step has no loop to gain from.
+        backend: ``"auto"``, ``"numpy"`` or ``"numba"``: the same NumPy code, one step having no loop to gain from.
 
     Raises:
         ValueError: An argument out of its range.

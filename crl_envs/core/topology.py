@@ -99,7 +99,7 @@ UNDIRECTED: Final[dict[str, Callable[[int, int], Edges]]] = {
     "legs": lambda n, _: legs(n),
     "ring_of_rings": lambda n, _: ring_of_rings(n),
     "grid": lambda n, _: grid(n),
-    "random": lambda n, seed: random_graph(n, seed),
+    "random": random_graph,
 }
 
 

@@ -20,8 +20,8 @@ class LoadBalancingEnv(WorldEnv):
 
     ## Description
     The load-balancing problem of Dowling & Haridi (2008, §6). Each agent has room for a number of loads; two servers
-    have ten times as much. A load waits in an agent's queue (first in, first out); each active agent acts on the first load
-    of its queue at every step. By default it is the paper's clock: one load in flight, so one step is one action of
+    have ten times as much. A load waits in an agent's queue (first in, first out); each active agent acts on the first
+    load of its queue at every step. By default it is the paper's clock: one load in flight, so one step is one action of
     the agent that holds it, and the next load enters when the last one is stored. Beyond the paper: several loads in
     flight and entries, Poisson arrivals, departures, lost and late messages, agents that fail and return, a server that
     joins, discovery, loads that remember and time out.
@@ -60,7 +60,7 @@ class LoadBalancingEnv(WorldEnv):
     ## Information
     ``action_mask``; ``illegal_action``; ``neighbors``, the agent behind each delegation slot (None for an empty one);
     ``action_kinds``; ``outcome`` of the last action: none, stored, store_failed, delegated, message_lost, discovered,
-    not_discovered. ``metrics()``: see `crl_envs.load_balancing.world.LoadBalancingWorld.metrics`; at each step loads_in =
+    not_discovered. ``metrics()``: see `crl_envs.load_balancing.LoadBalancingWorld.metrics`; at each step loads_in =
     stored + queued + on_wire + departed + timed_out.
 
     ## Arguments
