@@ -71,7 +71,7 @@ def register(id: str, entry_point: Callable[..., ParallelEnv[Any, Any, Any]] | s
         pettingzoo.register("parallel", id, entry_point=entry_point)
     name, version = id.rsplit("-", 1)
     gymnasium.register(
-        f"{name}-joint-{version}", entry_point="crl_envs.registration:make_joint", kwargs={"id": id}
+        f"{name}-joint-{version}", entry_point="crl_envs.registration:make_joint", kwargs={"of": id}
     )
 
 
@@ -132,11 +132,11 @@ def make_gym_vec(
     return AgentVectorEnv(make_vec(id, num_envs, autoreset_mode=autoreset_mode, **kwargs))
 
 
-def make_joint(id: str, render_mode: str | None = None, **kwargs: Any) -> gymnasium.Env[Any, Any]:
-    """The environment as one single-agent ``gymnasium.Env`` with the global reward; Gymnasium's entry point."""
+def make_joint(of: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
+    """The environment `of` as one single-agent ``gymnasium.Env`` with the global reward; Gymnasium's entry point."""
     from crl_envs.wrappers import JointAction
 
-    return JointAction(make(id, render_mode=render_mode, **kwargs))
+    return JointAction(make(of, **kwargs))
 
 
 def _make_world(id: str, kwargs: dict[str, Any]) -> World[Any]:

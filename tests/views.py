@@ -19,6 +19,7 @@ from gymnasium.vector import AutoresetMode
 
 import crl_envs
 from crl_envs.core.agent_vector import AgentVectorEnv
+from crl_envs.core.stream import Stream
 
 HAS_NUMBA = find_spec("numba") is not None
 BACKENDS: tuple[str, ...] = ("numpy", "numba") if HAS_NUMBA else ("numpy",)
@@ -113,6 +114,67 @@ def assert_views_agree(
     )
 
 
+def assert_verbs_agree(world: Any, steps: int = 30, num_envs: int = 3, seed: int = 0) -> None:
+    """Check a world's functions by themselves.
+
+    ``step`` is `transition` and `reward`; no function writes into its arguments or moves the clock; results share
+    no memory with arguments; and a column cut out of a batch goes on as it does within it.
+
+    Raises:
+        AssertionError: One of these doesn't hold.
+    """
+    stream = Stream(num_envs)
+    stream.seed(seed)
+    alone = Stream(1)
+    alone.seed(seed + num_envs - 1)
+    state = world.initial(stream)
+    draws = np.random.default_rng(seed).integers(2**32, size=(steps, world.n_agents, num_envs))
+    n_actions = int(world.single_action_space.n)
+    dtype = np.uint8 if n_actions <= 256 else np.int64
+    for draw in draws:
+        stream.advance()
+        alone.advance()
+        mask = world.action_mask(state)
+        if mask is None:
+            mask = np.ones((world.n_agents, n_actions, num_envs), np.int8)
+        legal = [choose(mask[:, :, b], draw[:, b] * _WILD + 1) for b in range(num_envs)]
+        action = np.array(legal, dtype).T.copy()
+        kept = _copies(state), action.copy(), stream.clock
+
+        following = world.transition(state, action, stream)
+        reward = world.reward(state, action, following, stream)
+        stepped, paid = world.step(state, action, stream)
+        results = [world.observation(state), world.terminal(state), world.state_array(state)]
+        results += [world.action_mask(state), *world.metrics(state).values()]
+        for seen, expected in zip(_fields(stepped), _fields(following), strict=True):
+            assert seen.dtype == expected.dtype
+            np.testing.assert_array_equal(seen, expected)
+        assert paid.dtype == reward.dtype == np.float32
+        assert paid.tobytes() == reward.tobytes()
+        for seen, expected in zip(_fields(state), kept[0], strict=True):
+            np.testing.assert_array_equal(seen, expected)
+        np.testing.assert_array_equal(action, kept[1])
+        np.testing.assert_array_equal(stream.clock, kept[2])
+        for result in [*_fields(following), *_fields(stepped), reward, paid, *results[:3]]:
+            assert not any(np.shares_memory(result, given) for given in [*_fields(state), action])
+
+        cut = [given[..., -1:] for given in _fields(state)]
+        column = cut[0] if not isinstance(state, tuple) else type(state)(*cut)
+        single, income = world.step(column, action[:, -1:], alone)
+        for seen, expected in zip(_fields(single), _fields(stepped), strict=True):
+            np.testing.assert_array_equal(seen, expected[..., -1:])
+        np.testing.assert_array_equal(income, paid[:, -1:])
+        state = stepped
+
+
+def _fields(state: Any) -> list[Any]:
+    return list(state) if isinstance(state, tuple) else [state]
+
+
+def _copies(state: Any) -> list[Any]:
+    return [values.copy() for values in _fields(state)]
+
+
 def record(
     envs: Sequence[Any],
     steps: int,
@@ -161,6 +223,7 @@ def _play(env: Any, ticks: int, seed: int, b: int) -> Iterator[_Tick]:
     agents = env.possible_agents
     draws = np.random.default_rng([seed, b]).integers(2**32, size=(ticks, len(agents)))
     nothing = dict.fromkeys(agents, 0.0)
+    infos: dict[str, dict[str, Any]] = {}
     for k in range(ticks):
         if env.agents:
             mask = np.array([infos[agent]["action_mask"] for agent in agents])
@@ -301,7 +364,9 @@ def _lead(vec: Any, recording: Recording, mode: AutoresetMode, seed: int) -> Ite
     yield show(at, everybody, nobody, observations, None, None, None, infos)
     while at.max() + 2 < ticks:
         if mode is AutoresetMode.DISABLED:
-            due = recording.ended[at, columns] & (rest >= 1 + columns % 3)  # rests of different lengths
+            due = recording.ended[at, columns] & (
+                rest >= 1 + columns % 3
+            )  # rests of different lengths
             if due.any():
                 at, rest = at + due, np.where(due, 0, rest)
                 mask = np.repeat(due, vec.num_envs // num_envs)

@@ -32,9 +32,21 @@ purposes = st.sampled_from(PURPOSES)
 
 # Random123 1.14, tests/kat_vectors, "philox4x32 10": counter, key, output.
 KNOWN_PHILOX = [
-    ("00000000 00000000 00000000 00000000", "00000000 00000000", "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
-    ("ffffffff ffffffff ffffffff ffffffff", "ffffffff ffffffff", "408f276d 41c83b0e a20bc7c6 6d5451fd"),
-    ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
+    (
+        "00000000 00000000 00000000 00000000",
+        "00000000 00000000",
+        "6627e8d5 e169c58d bc57ac4c 9b00dbd8",
+    ),
+    (
+        "ffffffff ffffffff ffffffff ffffffff",
+        "ffffffff ffffffff",
+        "408f276d 41c83b0e a20bc7c6 6d5451fd",
+    ),
+    (
+        "243f6a88 85a308d3 13198a2e 03707344",
+        "a4093822 299f31d0",
+        "d16cfe09 94fdcceb 5001e420 24126ea1",
+    ),
 ]
 # SplitMix64 from the seed 1234567: the outputs published with the generator.
 KNOWN_SPLITMIX = [
@@ -94,7 +106,11 @@ class TestDefinition:
         assert seen.shape == (lanes, len(columns))
         assert seen.T.tolist() == [words_of(*column, purpose, lanes) for column in columns]
 
-    @given(st.integers(0, 40).map(lambda k: 2 * k), st.integers(1, 30), st.lists(seeds, min_size=1, max_size=4))
+    @given(
+        st.integers(0, 40).map(lambda k: 2 * k),
+        st.integers(1, 30),
+        st.lists(seeds, min_size=1, max_size=4),
+    )
     def test_words_of_later_lanes(self, first: int, lanes: int, keys: list[int]) -> None:
         columns = np.array(keys, np.uint64)
         np.testing.assert_array_equal(
@@ -105,7 +121,10 @@ class TestDefinition:
     def test_words_of_single_lanes(self, pairs: list[tuple[int, int]]) -> None:
         keys = np.array([key for key, _ in pairs], np.uint64)
         lanes = np.array([lane for _, lane in pairs], np.int64)
-        whole = [int(words(keys[k : k + 1], 2, int(lane) & ~1)[lane & 1, 0]) for k, lane in enumerate(lanes)]
+        whole = [
+            int(words(keys[k : k + 1], 2, int(lane) & ~1)[lane & 1, 0])
+            for k, lane in enumerate(lanes)
+        ]
         assert lane_words(keys, lanes).tolist() == whole
 
     @given(st.integers(0, 2**64 - 4), st.integers(1, 4), purposes)
@@ -135,9 +154,7 @@ class TestClock:
         stream = Stream(num_envs)
         stream.seed(seed)
         clock = np.zeros(num_envs, np.uint64)
-        masks = st.one_of(
-            st.none(), st.lists(st.booleans(), min_size=num_envs, max_size=num_envs)
-        )
+        masks = st.one_of(st.none(), st.lists(st.booleans(), min_size=num_envs, max_size=num_envs))
         moves = st.tuples(st.sampled_from([0, 1, 1, 2, 255, 256, 300]), masks, purposes)
         for ticks, mask, purpose in data.draw(st.lists(moves, max_size=8)):
             columns = None if mask is None else np.array(mask)
@@ -157,7 +174,9 @@ class TestClock:
         stream.seed(11)
         last = num_envs - 1
         for tick in range(600 if num_envs < 5000 else 5):
-            assert stream.keys(Purpose.TRANSITION)[last] == key_of(11 + last, tick, Purpose.TRANSITION)
+            assert stream.keys(Purpose.TRANSITION)[last] == key_of(
+                11 + last, tick, Purpose.TRANSITION
+            )
             if tick % 7 == 3:
                 assert stream.keys(Purpose.INITIAL)[0] == key_of(11, tick, Purpose.INITIAL)
             stream.advance()
@@ -201,7 +220,9 @@ class TestClock:
     def test_bad_seeds(self, seed: Any) -> None:
         """With two columns the largest seed is 2^64 − 2."""
         stream = Stream(2)
-        with pytest.raises(ValueError, match=r"seed must be an integer in \[0, 18446744073709551614\]"):
+        with pytest.raises(
+            ValueError, match=r"seed must be an integer in \[0, 18446744073709551614\]"
+        ):
             stream.seed(seed)
         stream.seed(2**64 - 2)
         assert stream.seeds.tolist() == [2**64 - 2, 2**64 - 1]
@@ -252,7 +273,9 @@ class TestRandomness:
             stream.advance()
         return drawn
 
-    @pytest.mark.parametrize("shape", [(1, 1, 200_000), (200_000, 1, 1), (1, 2000, 100), (60, 60, 60)])
+    @pytest.mark.parametrize(
+        "shape", [(1, 1, 200_000), (200_000, 1, 1), (1, 2000, 100), (60, 60, 60)]
+    )
     def test_bytes_are_uniform(self, shape: tuple[int, int, int]) -> None:
         """Chi-square over the 256 values of each of the four bytes; along seeds, clocks, lanes, all (Bonferroni)."""
         num_seeds, clocks, lanes = shape
@@ -283,7 +306,10 @@ class TestRandomness:
             first, second = drawn, self.words(60, 60, Purpose.LOAD, 60) >> np.uint32(28)
         else:
             moved = np.moveaxis(drawn, ["clock", "lane", "seed"].index(axis), 0)
-            first, second = moved[0:-1:2], moved[1::2]  # disjoint pairs, so that they are independent
+            first, second = (
+                moved[0:-1:2],
+                moved[1::2],
+            )  # disjoint pairs, so that they are independent
         counts = np.bincount((16 * first + second).reshape(-1), minlength=256)
         assert stats.chisquare(counts).pvalue > self.ALARM
 

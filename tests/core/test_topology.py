@@ -115,7 +115,9 @@ class TestFamilies:
             assert nx.is_isomorphic(graph.subgraph(part), nx.cycle_graph(k))
 
     def test_unknown_name(self) -> None:
-        with pytest.raises(ValueError, match=r"topology must be one of .*'ring_of_rings'.*did you mean"):
+        with pytest.raises(
+            ValueError, match=r"topology must be one of .*'ring_of_rings'.*did you mean"
+        ):
             named_edges("ring_of_ring", 5, 0)
 
 
@@ -174,7 +176,7 @@ class TestRandomGraph:
     def test_uniform_partner(self) -> None:
         """Three agents draw two partners each. Fixed seeds; false alarm 1e-6.
 
-        The edge a–b is missing when a and b both drew c twice, with probability 1/16; no two edges are missing together.
+        The edge a–b is missing when a and b both drew c twice, with probability 1/16; no two edges are missing at once.
         """
         missing = sum(len(random_graph(3, seed)) < 6 for seed in range(1500))
         assert stats.binomtest(missing, 1500, 3 / 16).pvalue > 1e-6
@@ -203,7 +205,9 @@ class TestGraphEdges:
             graph_edges(nx.Graph())
 
     def test_self_loop(self) -> None:
-        with pytest.raises(ValueError, match="topology must have no self-loops, got one at node 'x'"):
+        with pytest.raises(
+            ValueError, match="topology must have no self-loops, got one at node 'x'"
+        ):
             graph_edges(nx.Graph([("w", "x"), ("x", "x")]))
 
 

@@ -173,7 +173,9 @@ class TestAutoreset:
 class TestSpaces:
     @pytest.mark.parametrize("backend", BACKENDS)
     @pytest.mark.parametrize(("id", "kwargs"), CASES)
-    def test_what_is_returned_is_in_them(self, id: str, kwargs: dict[str, Any], backend: str) -> None:
+    def test_what_is_returned_is_in_them(
+        self, id: str, kwargs: dict[str, Any], backend: str
+    ) -> None:
         given = kwargs if id == TOY else kwargs | {"backend": backend}
         vec = crl_envs.make_vec(id, 3, autoreset_mode="SameStep", **given)
         agents = crl_envs.make_gym_vec(id, 3, autoreset_mode="SameStep", **given)
@@ -233,7 +235,11 @@ class TestResults:
         n_actions = int(clean.single_action_space.nvec[0])
         for _ in range(15):
             for array in [observations, dirty.state(), *dirty.metrics().values(), *infos.values()]:
-                if isinstance(array, np.ndarray) and array.dtype != object and array.flags.writeable:
+                if (
+                    isinstance(array, np.ndarray)
+                    and array.dtype != object
+                    and array.flags.writeable
+                ):
                     array[...] = 1
             actions = rng.integers(n_actions, size=(3, kwargs["n_agents"]))
             seen = dirty.step(actions)
@@ -353,7 +359,9 @@ class TestBadInput:
     def test_reset_mask(self, mask: Any) -> None:
         vec = crl_envs.make_vec(SYSADMIN, 2)
         vec.reset(seed=0)
-        with pytest.raises(ValueError, match=r"options\['reset_mask'\] must be a bool array of shape \(2,\)"):
+        with pytest.raises(
+            ValueError, match=r"options\['reset_mask'\] must be a bool array of shape \(2,\)"
+        ):
             vec.reset(options={"reset_mask": mask})
 
     def test_reset_mask_needs_a_reset_and_no_seed(self) -> None:

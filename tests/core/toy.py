@@ -1,4 +1,7 @@
-"""A small world that has what bandit and SYSADMIN lack: varying masks, ends that differ, float observations."""
+"""A small world that has what bandit and SYSADMIN lack: varying masks, ends that differ, float observations.
+
+The fixture in conftest.py gives it an id.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
-import crl_envs
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.stream import Purpose, Stream, threshold
@@ -82,10 +84,5 @@ class ToyEnv(WorldEnv):
     metadata = WorldEnv.metadata | {"name": TOY}
     make_world = ToyWorld
 
-    def __init__(
-        self, n_agents: int = 4, horizon: int = 6, render_mode: str | None = None
-    ) -> None:
+    def __init__(self, n_agents: int = 4, horizon: int = 6, render_mode: str | None = None) -> None:
         super().__init__(ToyWorld(n_agents, horizon), render_mode)
-
-
-crl_envs.register(TOY, ToyEnv)

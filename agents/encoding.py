@@ -1,0 +1,154 @@
+"""Observations as rows of a table: one integer for each agent's observation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+_MOST_BOX_COMPONENTS: Final = 12
+
+
+class ObservationEncoder:
+    """From the agents' observations to table rows 0 … O−1.
+
+    An observation is a list of components, each with a few values; together they are the digits of the row, the
+    last component varying fastest.
+
+    - ``Discrete``: one component, its value less the space's first.
+    - ``MultiDiscrete``: its components.
+    - ``Box``: of each component only whether it is below (0) or at least (1) the middle of its bounds; at most 12
+      components, all bounded.
+
+    Args:
+        observed: The agents and their observation spaces, in agent order.
+
+    Attributes:
+        n_rows: Rows of the largest agent's table, O.
+        n_components: Components of all agents together, C.
+
+    Raises:
+        ValueError: An agent's space is of another kind, or a Box unbounded or too large.
+    """
+
+    def __init__(self, observed: Sequence[tuple[Any, spaces.Space[Any]]]) -> None:
+        self.agents = [agent for agent, _ in observed]
+        parts = [_components(agent, space) for agent, space in observed]
+        self._sizes = [radix.size for radix, _, _ in parts]
+        self.n_components = sum(self._sizes)
+        self.n_rows = max(_product(radix) for radix, _, _ in parts)
+        self._bounds = np.concatenate([[0], np.cumsum(self._sizes)])
+        radix, first, cut = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        self._radix = radix.astype(np.uintp)[:, None]
+        self._weights = np.concatenate([_weights(radix) for radix, _, _ in parts])[:, None]
+        self._first, self._any_first = first[:, None], bool(first.any())
+        self._cut, self._any_cut = cut[:, None], not np.isnan(cut).all()
+        self._all_cut = not np.isnan(cut).any()
+        self._blank = self._first.astype(np.float64 if self._any_cut else np.int64)  # in range
+        self._same_size = len(set(self._sizes)) == 1
+        self._one_each = set(self._sizes) == {1}
+
+    def flatten(self, observations: Mapping[Any, Any]) -> NDArray[Any]:
+        """Components ``[C, 1]`` of the observations of some or all agents; those of the others are in range.
+
+        Raises:
+            ValueError: An unknown agent, or an observation of the wrong size.
+        """
+        if self._same_size and list(observations) == self.agents:
+            try:
+                joint = np.array(list(observations.values()))
+            except ValueError:  # ragged: see below whose fault it is
+                joint = np.empty(0)
+            if joint.size == self.n_components and joint.dtype.kind in "biuf":
+                return joint.reshape(-1, 1)
+        joint = self._blank.copy()
+        places = dict(zip(self.agents, range(len(self.agents)), strict=True))
+        for agent, value in observations.items():
+            if agent not in places:
+                raise ValueError(
+                    f"observations must be of agents {self.agents[0]!r} … {self.agents[-1]!r}, "
+                    f"got one of {agent!r}"
+                )
+            low, high = self._bounds[places[agent]], self._bounds[places[agent] + 1]
+            flat = np.ravel(value)
+            if flat.size != high - low or flat.dtype.kind not in "biuf":
+                raise ValueError(
+                    f"the observation of {agent} must have {high - low} numbers, got {value!r}"
+                )
+            joint[low:high, 0] = flat
+        return joint
+
+    def rows(self, components: NDArray[Any]) -> NDArray[np.intp]:
+        """Table rows ``intp[n, B]`` of components ``[C, B]``.
+
+        Raises:
+            ValueError: A component is outside of its space.
+        """
+        digits = self._digits(components)
+        outside = digits.view(np.uintp) >= self._radix  # negative digits become huge
+        if np.count_nonzero(outside):
+            c, b = np.argwhere(outside)[0]
+            agent = self.agents[int(np.searchsorted(self._bounds, c, side="right")) - 1]
+            raise ValueError(
+                f"the observation of {agent} must be in its space, got {components[c, b]}"
+            )
+        if self._one_each:
+            return digits
+        weighted = digits * self._weights
+        return np.add.reduceat(weighted, self._bounds[:-1], axis=0)
+
+    def _digits(self, components: NDArray[Any]) -> NDArray[np.intp]:
+        if self._all_cut:
+            return (components >= self._cut).astype(np.intp, order="C")
+        values = components
+        if components.dtype.kind == "f":  # no whole number is outside of every space
+            values = np.where(components == np.floor(components), components, -1.0 + self._first)
+        digits = values.astype(np.intp, order="C")
+        if self._any_first:
+            digits -= self._first
+        if self._any_cut:
+            above = (components >= self._cut).astype(np.intp)
+            digits = np.where(np.isnan(self._cut), digits, above)
+        return digits
+
+
+_Components = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+
+
+def _components(agent: Any, space: spaces.Space[Any]) -> _Components:
+    """For each component its number of values, its first value and where it is cut (NaN: not at all)."""
+    if isinstance(space, spaces.Discrete):
+        return np.array([space.n]), np.array([space.start]), np.array([np.nan])
+    if isinstance(space, spaces.MultiDiscrete):
+        radix = np.ravel(space.nvec).astype(np.int64)
+        return radix, np.ravel(space.start).astype(np.int64), np.full(radix.size, np.nan)
+    if not isinstance(space, spaces.Box) or 0 in space.shape:
+        raise ValueError(
+            f"the observation space of {agent} must be Discrete, MultiDiscrete or Box, got {space}"
+        )
+    low, high = np.ravel(space.low).astype(np.float64), np.ravel(space.high).astype(np.float64)
+    if low.size > _MOST_BOX_COMPONENTS:
+        raise ValueError(
+            f"a Box observed by {agent} must have at most {_MOST_BOX_COMPONENTS} components to be "
+            f"a table, got {low.size}"
+        )
+    if not (np.isfinite(low) & np.isfinite(high)).all():
+        raise ValueError(f"a Box observed by {agent} must be bounded, got {space}")
+    return np.full(low.size, 2), np.zeros(low.size, np.int64), low / 2 + high / 2
+
+
+def _product(radix: NDArray[np.int64]) -> int:
+    product = 1
+    for size in radix.tolist():  # Python's integers don't overflow
+        product *= size
+    return product
+
+
+def _weights(radix: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The value of each digit: the product of the radices after it."""
+    if _product(radix) > np.iinfo(np.intp).max:
+        return np.zeros(radix.size, np.intp)  # whoever makes the table refuses its size
+    return np.concatenate([np.cumprod(radix[:0:-1])[::-1], [1]]).astype(np.intp)

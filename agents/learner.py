@@ -1,0 +1,280 @@
+"""What all learners share: the vocabulary of Stable-Baselines3, the loop over episodes, history, checkpoints."""
+
+from __future__ import annotations
+
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents import checkpoint
+from agents.array_view import Frame, Transition
+from agents.parallel_view import ParallelView
+from agents.rollout import Episode, view_of
+from crl_envs.core.arguments import check_int, check_keywords
+from crl_envs.core.reduction import team_reward
+from crl_envs.core.stream import Purpose, Stream
+
+Callback = Callable[["Learner"], Any]
+
+_APART: Final = np.uint64(
+    2**63
+)  # clock at which the draws of `act` begin, far from those of `learn`
+
+
+class Learner(ABC):
+    """Base of the learners. A subclass has a `config_class` and the four methods at the end.
+
+    On a vector env of B columns there are B learners, each on its own column with its own parameters: column b
+    of a learner with seed s is the learner with seed s + b on a single environment. They learn in step: an
+    episode begins in all columns together. (See `agents.vector_view.VectorView` on episodes of different lengths.)
+
+    The environment is reset with the seed at the first episode and without one after that. Actions are drawn
+    from a stream of the learner's own, also seeded with the seed; NumPy's global generator is left alone.
+
+    Args:
+        env: Any ParallelEnv, or a vector env in the layout of `crl_envs.core.WorldVectorEnv`.
+        **config: Fields of `config_class`.
+
+    Attributes:
+        config: The hyperparameters, an object of `config_class`.
+        episodes: Episodes learnt from, the same number in every column.
+        env_steps: ``int64[B]``, environment steps learnt from.
+        history: One dict an episode: ``episode`` (from 0), ``steps`` (of this episode), ``env_steps`` (so far),
+            ``local_return_mean`` (mean over agents of the episode's sum of own rewards, also under `GlobalReward`),
+            ``global_return`` (episode's sum of the mean own reward of the agents that took part in the step), and
+            what the environment's ``metrics()`` said at the end of the episode. Numbers on a single environment;
+            on a vector env all but ``episode`` are arrays ``(B,)``.
+
+    Raises:
+        ValueError: An unknown hyperparameter or a bad value; an environment of another kind or with spaces that
+            the learner can't learn with.
+    """
+
+    config_class: ClassVar[type[Any]]
+
+    def __init__(self, env: Any, **config: Any) -> None:
+        check_keywords(type(self).__name__, self.config_class, config)
+        self.config = self.config_class(**config)
+        self.env = env
+        self.view = view_of(env)
+        self.episodes = 0
+        self.env_steps = np.zeros(self.view.num_envs, np.int64)
+        self.history: list[dict[str, Any]] = []
+        self._stream = self._stream_at(np.zeros_like(self.env_steps))
+        self._act_stream = self._stream_at(np.full_like(self.env_steps, _APART))
+
+    def learn(
+        self,
+        total_episodes: int | None = None,
+        total_steps: int | None = None,
+        callback: Callback | None = None,
+    ) -> Self:
+        """Go on learning. Two calls in a row are the same as one with the sum of their episodes.
+
+        Args:
+            total_episodes: Number of further episodes.
+            total_steps: Number of further environment steps, in every column; the episode in which it is
+                reached is played to its end.
+            callback: Called with the learner after each episode; learning stops when it returns False.
+
+        Returns:
+            The learner.
+
+        Raises:
+            ValueError: Not exactly one of the totals, or not a whole number ≥ 0.
+        """
+        if (total_episodes is None) == (total_steps is None):
+            raise ValueError(
+                "exactly one of total_episodes and total_steps must be given, "
+                f"got total_episodes={total_episodes!r}, total_steps={total_steps!r}"
+            )
+        last, goal = math.inf, np.full(self.view.num_envs, math.inf)
+        if total_episodes is not None:
+            last = self.episodes + check_int("total_episodes", total_episodes, low=0)
+        else:
+            goal = self.env_steps + check_int("total_steps", total_steps, low=0)
+        while self.episodes < last and (self.env_steps < goal).any():
+            self._play_episode()
+            if callback is not None:
+                answer = callback(self)
+                if answer is not None and not answer:
+                    break
+        return self
+
+    def act(
+        self, observations: Any, deterministic: bool = False, *, action_masks: Any = None
+    ) -> Any:
+        """Actions of the present policy. Draws nothing from the stream that learning uses.
+
+        Args:
+            observations: A dict agent → observation, of all agents or some (one column only), or an array
+                ``(B, n, …)`` as the vector env gives.
+            deterministic: The most probable action (the first of equals) instead of a random one.
+            action_masks: What is legal: a dict agent → mask, or an array ``(B, n, A)``.
+
+        Returns:
+            For a dict, a dict of ints with the same agents; for an array ``int64 (B, n)``.
+
+        Raises:
+            ValueError: An unknown agent, the wrong shape or a value outside of its space.
+        """
+        view = self.view
+        is_dict = isinstance(observations, Mapping)
+        if is_dict and view.num_envs > 1:
+            raise ValueError(
+                f"observations must be an array of shape ({view.num_envs}, {view.n_agents}, …), "
+                "got a dict, which could be any column's"
+            )
+        make_frame = view.frame_of_dict if is_dict else view.frame_of_array
+        frame = make_frame(observations, action_masks)
+        words = None
+        if not deterministic:
+            words = self._act_stream.words(Purpose.ACTION, view.n_agents)
+            self._act_stream.advance()
+        actions = view.own_actions(self.choose(frame, words).astype(np.int64))
+        if not is_dict:
+            return np.ascontiguousarray(actions.T)
+        every = dict(zip(view.agents, actions[:, 0].tolist(), strict=True))
+        return {agent: every[agent] for agent in observations}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a checkpoint (.npz, no pickle) to exactly `path`.
+
+        It holds all of the learner and nothing of the environment: learning goes on from it bit for bit when the
+        environment is in the state that it was in.
+        """
+        meta = {
+            "learner": type(self).__name__,
+            "config": asdict(self.config),
+            "episodes": self.episodes,
+            "history": self.history,
+        }
+        checkpoint.write(path, meta, self._all_arrays())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], env: Any) -> Self:
+        """The learner in a checkpoint, on an environment with the same spaces and number of columns.
+
+        The environment is used as it is: a learner that has learnt already doesn't reset it with its seed.
+        ``Learner.load`` finds the class by its name among those that have been imported.
+
+        Raises:
+            ValueError: The file is damaged, of another learner, or doesn't fit the environment.
+            OSError: The file can't be opened.
+        """
+        meta, arrays = checkpoint.read(path)
+        try:
+            learner: Self = _class_named(cls, meta["learner"])(env, **meta["config"])
+            learner._restore(meta, arrays)
+        except Exception as error:  # meta may lack anything, and hold anything
+            raise ValueError(
+                f"{os.fspath(path)} doesn't fit {cls.__name__} on {env}: {error}"
+            ) from error
+        return learner
+
+    @abstractmethod
+    def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
+        """Actions ``[n, B]`` in [0, A).
+
+        Args:
+            frame: What the agents know.
+            words: ``uint32[n, B]``, a uniform word for each agent; None for the most probable actions.
+        """
+
+    @abstractmethod
+    def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
+        """Take in a step: what the agents knew, what they did, and what came of it."""
+
+    @abstractmethod
+    def end_episode(self, episode: Episode) -> None:
+        """Take in that the episode has ended in all columns."""
+
+    @abstractmethod
+    def get_arrays(self) -> dict[str, NDArray[Any]]:
+        """All that has been learnt, by name, for a checkpoint."""
+
+    @abstractmethod
+    def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Go on from what `get_arrays` gave; shapes and dtypes are those of the present arrays."""
+
+    def begin_episode(self) -> None:  # noqa: B027  (there may be nothing to do)
+        """Get ready: the environment has just been reset."""
+
+    def _play_episode(self) -> None:
+        view, stream = self.view, self._stream
+        seed = None
+        if self.episodes == 0:
+            seed = self.config.seed
+            stream.seed(seed)
+        frame = view.reset(seed)
+        self.begin_episode()
+        episode = Episode(view)
+        while view.n_running:
+            actions = self.choose(frame, stream.words(Purpose.ACTION, view.n_agents))
+            stream.advance(None if view.n_running == view.num_envs else view.running)
+            transition = view.step(actions)
+            self.observe(frame, actions, transition)
+            episode.add(transition)
+            frame = transition.frame
+        self.end_episode(episode)
+        self.env_steps += episode.steps
+        self._remember(episode)
+        self.episodes += 1
+
+    def _remember(self, episode: Episode) -> None:
+        measured = {
+            **episode.metrics,
+            "steps": episode.steps,
+            "env_steps": self.env_steps.copy(),
+            "local_return_mean": team_reward(episode.local_returns),
+            "global_return": episode.local_team_return,
+        }
+        if isinstance(self.view, ParallelView):
+            measured = {k: v[0].item() if v.ndim == 1 else v[0] for k, v in measured.items()}
+        self.history.append({"episode": self.episodes, **measured})
+
+    def _stream_at(self, clock: NDArray[np.integer]) -> Stream:
+        stream = Stream(self.view.num_envs)
+        stream.seed(self.config.seed)
+        stream.__setstate__({**stream.__getstate__(), "clock": clock.astype(np.uint64)})
+        return stream
+
+    def _all_arrays(self) -> dict[str, NDArray[Any]]:
+        own = {f"learnt_{name}": array for name, array in self.get_arrays().items()}
+        clocks = {"clock": self._stream.clock, "act_clock": self._act_stream.clock}
+        return {"env_steps": self.env_steps, **clocks, **own}
+
+    def _restore(self, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+        for name, present in self._all_arrays().items():
+            array = arrays[name]
+            if array.shape != present.shape or array.dtype != present.dtype:
+                raise ValueError(
+                    f"{name} is {array.dtype} of shape {array.shape}, "
+                    f"not {present.dtype} of shape {present.shape}"
+                )
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise ValueError(f"{name} has values that aren't finite")
+        self.episodes = check_int("episodes", meta["episodes"], low=0)
+        self.history = [dict(entry) for entry in meta["history"]]
+        self.env_steps = arrays["env_steps"]
+        self._stream = self._stream_at(arrays["clock"])
+        self._act_stream = self._stream_at(arrays["act_clock"])
+        self.set_arrays(
+            {k.removeprefix("learnt_"): v for k, v in arrays.items() if k.startswith("learnt_")}
+        )
+
+
+def _class_named(base: type[Any], name: str) -> type[Any]:
+    """`base` or the class derived from it that has this name."""
+    candidates = [base]
+    for candidate in candidates:
+        if candidate.__name__ == name:
+            return candidate
+        candidates += candidate.__subclasses__()
+    raise ValueError(f"it holds a learner of the class {name}")

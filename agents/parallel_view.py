@@ -1,0 +1,154 @@
+"""A PettingZoo ParallelEnv as arrays of one column."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.array_view import (
+    ArrayView,
+    Frame,
+    TeamRewards,
+    Transition,
+    measure,
+    sorted_pairs,
+    topology_pairs,
+)
+from crl_envs.core.reduction import team_reward
+
+
+class ParallelView(ArrayView):
+    """One column: a PettingZoo ParallelEnv.
+
+    An agent that has left (or not yet come) isn't live; its rewards are 0.
+
+    Args:
+        env: Any ParallelEnv with ``possible_agents``.
+
+    Raises:
+        ValueError: No possible agents, or spaces that don't make a table.
+    """
+
+    num_envs = 1
+
+    def __init__(self, env: Any) -> None:
+        self.env = env
+        agents = list(getattr(env, "possible_agents", ()))
+        super().__init__(
+            [(agent, env.observation_space(agent)) for agent in agents],
+            [(agent, env.action_space(agent)) for agent in agents],
+        )
+        self._live_agents: list[Any] = []
+        self._infos: dict[Any, dict[str, Any]] = {}
+        self._masks: list[Any] = []
+        self._constant = False
+        self._known_legal: NDArray[np.bool_] | None = None
+
+    def reset(self, seed: int | None = None) -> Frame:
+        """Start an episode."""
+        observations, self._infos = self.env.reset(seed=seed)
+        self._set_live(list(self.env.agents))
+        return self._frame(observations)
+
+    def step(self, actions: NDArray[np.integer]) -> Transition:
+        """Let the live agents act."""
+        chosen = dict(zip(self.agents, self.own_actions(actions)[:, 0].tolist(), strict=True))
+        if self._live_agents != self.agents:
+            chosen = {agent: chosen[agent] for agent in self._live_agents}
+        observations, given, terminations, truncations, self._infos = self.env.step(chosen)
+        own = self._own_rewards(given)
+        rewards = self._column(given)
+        local = rewards if own is given else self._column(own)
+        team = None
+        if list(given) != self.agents:
+            team = TeamRewards(_mean(given), _mean(own))
+        self._set_live(
+            [
+                agent
+                for agent in self.env.agents
+                if not terminations.get(agent, False) and not truncations.get(agent, False)
+            ]
+        )
+        ended = None if self.n_running else np.ones(1, np.bool_)
+        return Transition(rewards, local, team, ended, self._frame(observations))
+
+    def neighbors(self) -> NDArray[np.int64]:
+        """Pairs out of ``infos[agent]["neighbors"]`` of the last reset, else out of the topology.
+
+        None among the neighbours is nobody.
+        """
+        index = {agent: i for i, agent in enumerate(self.agents)}
+        if self._infos and all("neighbors" in info for info in self._infos.values()):
+            told = [
+                (a, b)
+                for a, info in self._infos.items()
+                for b in info["neighbors"]
+                if b is not None
+            ]
+            strangers = [b for _, b in told if b not in index]
+            if strangers:
+                raise ValueError(
+                    f"infos[agent]['neighbors'] must hold ids of agents, got {strangers[0]!r}"
+                )
+            return sorted_pairs([(index[a], index[b]) for a, b in told])
+        return topology_pairs(self.env, self.agents)
+
+    def metrics(self) -> dict[str, NDArray[Any]]:
+        """``env.unwrapped.metrics()`` with a first axis of one column."""
+        return {k: np.asarray(v)[None] for k, v in measure(self.env).items()}
+
+    def _set_live(self, agents: list[Any]) -> None:
+        self._live_agents = agents
+        self.n_running = int(bool(agents))
+        self.running = np.array([bool(agents)])
+
+    def _own_rewards(self, given: dict[Any, float]) -> dict[Any, float]:
+        """The agents' own rewards, in the order of `given`; that very dict when no wrapper says otherwise."""
+        infos = self._infos
+        if not any("local_reward" in info for info in infos.values()):
+            return given
+        return {k: infos.get(k, {}).get("local_reward", r) for k, r in given.items()}
+
+    def _column(self, rewards: dict[Any, float]) -> NDArray[np.float64]:
+        """``float64[n, 1]``."""
+        if list(rewards) == self.agents:
+            return np.array(list(rewards.values()), np.float64)[:, None]
+        return np.array([[rewards.get(agent, 0.0)] for agent in self.agents], np.float64)
+
+    def _frame(self, observations: dict[Any, Any]) -> Frame:
+        rows = self.encoder.rows(self.encoder.flatten(observations))
+        live = None
+        if self._live_agents != self.agents:
+            there = set(self._live_agents)
+            live = np.array([[agent in there] for agent in self.agents])
+        return Frame(rows, self._info_masks(live), live)
+
+    def _info_masks(self, live: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        """The masks of the present infos; those of agents that aren't live don't matter."""
+        infos = self._infos
+        masks = [infos[a].get("action_mask") if a in infos else None for a in self.agents]
+        if live is None and self._constant and all(map(operator.is_, masks, self._masks)):
+            return self._known_legal  # the same read-only arrays as at the last step
+        stacked = None
+        if any(mask is not None for mask in masks):
+            stacked = self._stack_masks(masks)
+            if live is not None:
+                stacked[~live] = True
+        self._masks = masks
+        self._constant = live is None and all(map(_is_constant, masks))
+        self._known_legal = self._legal(stacked)
+        return self._known_legal
+
+
+def _is_constant(mask: Any) -> bool:
+    return mask is None or (isinstance(mask, np.ndarray) and not mask.flags.writeable)
+
+
+def _mean(rewards: dict[Any, float]) -> NDArray[np.float64]:
+    """``float64[1]``: the mean in the order of the dict, as `GlobalReward` takes it."""
+    if not rewards:
+        return np.zeros(1)
+    return team_reward(np.array(list(rewards.values()), np.float64)[:, None])

@@ -1,0 +1,162 @@
+"""The commands of ``crl-envs``; started by `crl_envs.cli`, which checks that what they need is installed."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table as RichTable
+
+import crl_envs
+from crl_envs.bench.report import Table
+from crl_envs.bench.reproductions import REPRODUCTIONS, Options, find_reproduction
+
+app = typer.Typer(
+    name="crl-envs",
+    help="Environments in which to measure how cooperative multi-agent learning scales.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"crl-envs {crl_envs.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("list")
+def list_ids() -> None:
+    """List the environments and the reproductions."""
+    console = Console()
+    table = RichTable("environment", "what it is", box=None, pad_edge=False)
+    for id in crl_envs.registered_ids():
+        table.add_row(id, _documentation(id).splitlines()[0])
+    console.print(table)
+    table = RichTable("reproduction", "what it shows", box=None, pad_edge=False)
+    for entry in REPRODUCTIONS.values():
+        table.add_row(entry.name, entry.title)
+    console.print()
+    console.print(table)
+
+
+@app.command()
+def describe(
+    id: Annotated[str, typer.Argument(metavar="ID", help="As in `crl-envs list`.")],
+) -> None:
+    """Print what is documented about an environment."""
+    try:
+        text = _documentation(id)
+    except ValueError as error:
+        _refuse(error)
+    Console().print(Markdown(f"# {id}\n\n{_as_markdown(text)}"))
+
+
+@app.command()
+def reproduce(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As in `crl-envs list`.")],
+    seeds: Annotated[int, typer.Option(help="Independent runs of each configuration.")] = 10,
+    iterations: Annotated[
+        int | None, typer.Option(help="Length of each run.", show_default="as in the paper")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to.", show_default="results/NAME")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the first run.")] = 0,
+) -> None:
+    """Reproduce a figure of a paper: picture, data, table and report."""
+    console = Console()
+    try:
+        entry = find_reproduction(name)
+        options = Options(out or Path("results") / entry.name, seeds, iterations, seed)
+        console.print(f"{entry.title}\n{entry.claim}", highlight=False)
+        with _progress() as progress:
+            tasks: dict[str, TaskID] = {}
+
+            def watch(what: str, done: int, total: int) -> None:
+                if what not in tasks:
+                    tasks[what] = progress.add_task(what, total=total)
+                progress.update(tasks[what], completed=done)
+
+            outcome = entry.run(options, watch)
+    except ValueError as error:
+        _refuse(error)
+    console.print(_as_rich(outcome.summary))
+    console.print(outcome.verdict, highlight=False)
+    console.print(f"Report: {outcome.report}", highlight=False, soft_wrap=True)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def _documentation(id: str) -> str:
+    """The docstring of an environment's class.
+
+    Raises:
+        ValueError: Unknown id.
+    """
+    env = crl_envs.make(id)
+    return inspect.getdoc(type(env.unwrapped)) or type(env.unwrapped).__name__
+
+
+def _as_markdown(docstring: str) -> str:
+    """Google's ``Args:`` and ``Raises:`` sections as lists; double backquotes as single ones."""
+    lines: list[str] = []
+    in_section = False
+    for line in docstring.replace("``", "`").splitlines():
+        if line in ("Args:", "Raises:"):
+            in_section = True
+            lines += ["", *(["**Raises**", ""] if line == "Raises:" else [])]
+        elif in_section and line.startswith("    ") and not line.startswith("     "):
+            name, _, text = line.strip().partition(": ")
+            lines.append(f"- `{name}`: {text}")
+        else:
+            in_section = in_section and (not line or line.startswith(" "))
+            lines.append(line)
+    return "\n".join(lines)
+
+
+def _as_rich(table: Table) -> RichTable:
+    rich = RichTable(box=None, pad_edge=False)
+    for i, title in enumerate(table.header):
+        rich.add_column(title, justify="right" if i else "left")
+    for row in table.rows:
+        rich.add_row(*row)
+    return rich
+
+
+def _refuse(error: ValueError) -> NoReturn:
+    typer.echo(f"error: {error}", err=True)
+    raise typer.Exit(2)

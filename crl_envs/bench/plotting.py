@@ -1,0 +1,58 @@
+"""Figures without a display, in colours that colour-blind readers tell apart."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Final
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from crl_envs.bench.intervals import FloatArray, t_band
+
+# From Okabe & Ito's palette.
+BLUE: Final = "#0072B2"
+VERMILLION: Final = "#D55E00"
+GREEN: Final = "#009E73"
+GREY: Final = "#6E6E6E"
+
+STYLE: Final = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.size": 10,
+    "grid.alpha": 0.3,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 9,
+    "legend.frameon": True,
+    "legend.framealpha": 1.0,
+    "lines.linewidth": 1.2,
+}
+
+
+def new_figure(panels: int) -> tuple[Figure, list[Axes]]:
+    """A figure on Agg, whatever backend is configured, with that many panels side by side."""
+    with rc_context(STYLE):  # type: ignore[arg-type]
+        figure = Figure(figsize=(4.6 * panels, 3.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(1, panels, sharey=True, squeeze=False)
+    return figure, list(axes[0])
+
+
+def band(axes: Axes, samples: FloatArray, **style: Any) -> None:
+    """The mean over rows of ``float64[k, m]`` as a line, with its 95 % interval as a shade."""
+    mean, half = t_band(samples)
+    positions = np.arange(samples.shape[1])
+    axes.fill_between(positions, mean - half, mean + half, color=style["color"], alpha=0.2, lw=0)
+    axes.plot(positions, mean, **style)
+
+
+def as_png(figure: Figure) -> bytes:
+    """The picture's bytes."""
+    buffer = io.BytesIO()
+    with rc_context(STYLE):  # type: ignore[arg-type]
+        figure.savefig(buffer, format="png", dpi=160)
+    return buffer.getvalue()

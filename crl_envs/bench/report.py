@@ -1,0 +1,55 @@
+"""Numbers and tables as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crl_envs.bench.intervals import Interval
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text, for a report and for the terminal.
+
+    Attributes:
+        header: Names of the columns.
+        rows: Cells, as many in each row as there are columns.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def markdown(self) -> str:
+        """The table in Markdown, the first column to the left and the others to the right."""
+        align = [":--"] + ["--:"] * (len(self.header) - 1)
+        lines = [self.header, align, *self.rows]
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number with that many decimals; "–" for one that is infinite or undefined."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+
+
+def with_interval(interval: Interval, digits: int = 3) -> str:
+    """``value [low, high]``."""
+    low, high = number(interval.low, digits), number(interval.high, digits)
+    return f"{number(interval.value, digits)} [{low}, {high}]"
+
+
+def plain(value: Any) -> Any:
+    """The value as what JSON can hold: intervals as objects, infinities and NaN as null."""
+    if isinstance(value, Interval):
+        return {key: plain(part) for key, part in value._asdict().items()}
+    if isinstance(value, dict):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Iterable):
+        return [plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,102 @@
+"""Figures of the papers, each as one command: ``crl-envs reproduce NAME``.
+
+A reproduction is a module with ``run(options, watch) -> Outcome``, listed in `REPRODUCTIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from crl_envs.bench.report import Table
+from crl_envs.core.arguments import suggestion
+
+Watch = Callable[[str, int, int], None]  # (what is running, how much of it is done, of how much)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a reproduction is asked for.
+
+    Attributes:
+        out: Folder for what it writes.
+        seeds: Number of independent runs of each configuration.
+        iterations: Length of each run; None for what the paper has.
+        seed: Seed of the first run; the others follow one by one.
+    """
+
+    out: Path
+    seeds: int = 10
+    iterations: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a reproduction found, in short.
+
+    Attributes:
+        report: The report that it wrote.
+        summary: A table for the terminal.
+        verdict: Whether the paper's claim showed, in a sentence.
+    """
+
+    report: Path
+    summary: Table
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """An entry of the registry.
+
+    Attributes:
+        name: What the command calls it.
+        title: What it shows.
+        claim: What the paper says about it, with the section.
+        module: Where ``run`` is; imported when it is run.
+    """
+
+    name: str
+    title: str
+    claim: str
+    module: str
+
+    def run(self, options: Options, watch: Watch) -> Outcome:
+        """Run it and write its files.
+
+        Raises:
+            ValueError: Options out of range, an unwritable folder, or a missing learner.
+        """
+        outcome: Outcome = import_module(self.module).run(options, watch)
+        return outcome
+
+
+REPRODUCTIONS: Final = {
+    entry.name: entry
+    for entry in (
+        Reproduction(
+            "fig3",
+            "Bagnell & Ng 2005, Figure 3: REINFORCE on local and on global rewards, SYSADMIN, n = 10 and 20",
+            "“the local algorithm learns much more quickly than using the global reward” (§5)",
+            "crl_envs.bench.reproductions.fig3",
+        ),
+    )
+}
+
+
+def find_reproduction(name: str) -> Reproduction:
+    """The reproduction of that name.
+
+    Raises:
+        ValueError: There is none; near matches are suggested.
+    """
+    if name not in REPRODUCTIONS:
+        near = suggestion(name, REPRODUCTIONS)
+        raise ValueError(
+            f"unknown reproduction {name!r}{near}; known: {', '.join(sorted(REPRODUCTIONS))}"
+        )
+    return REPRODUCTIONS[name]

@@ -1,0 +1,30 @@
+import json
+import math
+
+from crl_envs.bench.intervals import Interval
+from crl_envs.bench.report import Table, number, plain, with_interval
+
+
+def test_table_in_markdown() -> None:
+    table = Table(("curve", "0"), [("local", "1.0"), ("global", "2.0")])
+    assert table.markdown() == "| curve | 0 |\n| :-- | --: |\n| local | 1.0 |\n| global | 2.0 |"
+
+
+def test_numbers_as_text() -> None:
+    assert number(0.88649) == "0.886"
+    assert number(math.inf) == number(math.nan) == "–"
+    assert with_interval(Interval(0.5, 0.4, math.inf), 1) == "0.5 [0.4, –]"
+
+
+def test_plain_is_json() -> None:
+    value = {
+        "a": Interval(1.0, math.inf, 2.0),
+        "b": (1, [math.nan, "x"]),
+        "c": {10: None, "d": True},
+    }
+    found = json.loads(json.dumps(plain(value), allow_nan=False))
+    assert found == {
+        "a": {"value": 1.0, "low": None, "high": 2.0},
+        "b": [1, [None, "x"]],
+        "c": {"10": None, "d": True},
+    }

@@ -1,0 +1,139 @@
+"""The command line: through typer's runner, and as a user starts it."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import agents
+import crl_envs
+from crl_envs import cli
+from crl_envs.bench.app import app
+from crl_envs.bench.reproductions import fig3
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[CliRunner]:
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(fig3, "find_learner", lambda name: agents.Reinforce)
+    yield CliRunner()
+
+
+def test_version(run: CliRunner) -> None:
+    result = run.invoke(app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"crl-envs {crl_envs.__version__}\n")
+
+
+def test_list_has_every_id_with_its_first_line(run: CliRunner) -> None:
+    result = run.invoke(app, ["list"])
+    assert result.exit_code == 0
+    for id in crl_envs.registered_ids():
+        assert id in result.output
+    assert "Machines in a network fail" in result.output
+    assert re.search(r"^fig3 +Bagnell & Ng 2005, Figure 3", result.output, re.M)
+
+
+@pytest.mark.parametrize("id", crl_envs.registered_ids())
+def test_describe_prints_all_sections(run: CliRunner, id: str) -> None:
+    result = run.invoke(app, ["describe", id])
+    assert result.exit_code == 0
+    for heading in ("Description", "Action Space", "Reward", "Arguments", "Known Optimum"):
+        assert heading in result.output
+    assert "• n_agents: " in result.output
+
+
+def test_describe_an_unknown_id(run: CliRunner) -> None:
+    result = run.invoke(app, ["describe", "crl/sysadmn-v0"])
+    assert result.exit_code == 2
+    assert "error: unknown id 'crl/sysadmn-v0' (did you mean 'crl/sysadmin-v0'" in result.output
+
+
+def test_reproduce_an_unknown_figure(run: CliRunner) -> None:
+    result = run.invoke(app, ["reproduce", "figure3"])
+    assert result.exit_code == 2
+    assert "unknown reproduction 'figure3' (did you mean 'fig3'?); known: fig3" in result.output
+
+
+def test_reproduce_fig3(run: CliRunner, tmp_path: Path) -> None:
+    out = tmp_path / "fig3"
+    result = run.invoke(
+        app, ["reproduce", "fig3", "--seeds", "2", "--iterations", "2", "--out", str(out)]
+    )
+    assert result.exit_code == 0, result.output
+    assert "local, n=10" in result.output
+    assert str(out / "report.md") in result.output
+    assert len(list(out.iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "1"], "error: seeds must be an integer ≥ 2, got 1"),
+        (["--iterations", "0"], "error: iterations must be an integer ≥ 1, got 0"),
+        (["--seed", "-1"], "error: seed must be"),
+        (["--seeds", "many"], "--seeds"),
+    ],
+)
+def test_bad_values_end_with_code_2(
+    run: CliRunner, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    result = run.invoke(app, ["reproduce", "fig3", "--out", str(tmp_path / "out"), *arguments])
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_as_folder_ends_with_code_2(run: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = run.invoke(app, ["reproduce", "fig3", "--out", str(tmp_path / "file")])
+    assert result.exit_code == 2
+    assert "error: out must be a folder to write in" in result.output
+
+
+@pytest.mark.parametrize("missing", ["typer", "matplotlib"])
+def test_without_the_extra_there_is_a_hint(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], missing: str
+) -> None:
+    find_spec = cli.find_spec
+    monkeypatch.setattr(cli, "find_spec", lambda n: None if n == missing else find_spec(n))
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    hint = f"crl-envs needs {missing}: pip install 'crl-envs[bench]'\n"
+    assert capsys.readouterr().err == hint
+
+
+def test_as_a_user_starts_it(tmp_path: Path) -> None:
+    """In a process of its own, with the entry points of an installed distribution; no temporary files stay."""
+    installed = tmp_path / "site" / "crl_envs-0.0.0.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: crl-envs\nVersion: 0.0.0\n")
+    (installed / "entry_points.txt").write_text(
+        "[crl_envs.learners]\nreinforce = agents:Reinforce\n"
+    )
+    work = tmp_path / "work"
+    work.mkdir()
+    path = os.pathsep.join([str(tmp_path / "site"), str(ROOT)])
+    done = subprocess.run(
+        [
+            *(sys.executable, "-W", "error", "-m", "crl_envs.cli", "reproduce", "fig3"),
+            *("--seeds", "2", "--iterations", "1"),
+        ],
+        cwd=work,
+        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "100", "MPLBACKEND": "TkAgg"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Report: results/fig3/report.md" in done.stdout.replace("\\", "/")
+    written = sorted(path.name for path in (work / "results" / "fig3").iterdir())
+    assert written == ["fig3.csv", "fig3.png", "report.md", "summary.json"]
+    assert [path.name for path in work.iterdir()] == ["results"]

@@ -1,0 +1,180 @@
+"""Ids to environments, in the registry of this package, PettingZoo's and Gymnasium's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium
+import pettingzoo
+import pytest
+from pettingzoo import ParallelEnv
+
+import crl_envs
+from crl_envs import registration
+from crl_envs.bandit import BanditEnv, BanditWorld
+from crl_envs.core import AgentVectorEnv, WorldVectorEnv
+
+OWN = ["crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0"]
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Registries that forget what a test registers."""
+    monkeypatch.setattr(registration, "_REGISTRY", dict(registration._REGISTRY))
+    monkeypatch.setattr(gymnasium.envs.registration, "registry", dict(gymnasium.registry))
+    if hasattr(pettingzoo, "parallel_registry"):
+        known = dict(pettingzoo.parallel_registry)
+        yield registration._REGISTRY
+        for id in set(pettingzoo.parallel_registry) - set(known):
+            del pettingzoo.parallel_registry[id]
+    else:
+        yield registration._REGISTRY
+
+
+class Foreign(ParallelEnv):
+    """Somebody else's env: no world, no vector view."""
+
+    metadata = {"name": "foreign"}  # noqa: RUF012
+
+    def __init__(self, size: int = 3) -> None:
+        self.size = size
+        self.possible_agents = [f"p{i}" for i in range(size)]
+
+
+def make_foreign(*, size: int = 3) -> Foreign:
+    return Foreign(size)
+
+
+class TestMake:
+    @pytest.mark.parametrize("id", OWN)
+    def test_three_views(self, id: str) -> None:
+        assert id in crl_envs.registered_ids()
+        env = crl_envs.make(id, n_agents=3)
+        assert isinstance(env, ParallelEnv)
+        assert env.possible_agents == ["agent_0", "agent_1", "agent_2"]
+        vec = crl_envs.make_vec(id, 2, n_agents=3)
+        assert isinstance(vec, WorldVectorEnv)
+        assert (vec.num_envs, vec.n_agents) == (2, 3)
+        agents = crl_envs.make_gym_vec(id, 2, n_agents=3)
+        assert isinstance(agents, AgentVectorEnv)
+        assert agents.num_envs == 6
+
+    def test_ids_are_sorted(self) -> None:
+        ids = crl_envs.registered_ids()
+        assert ids == sorted(ids)
+        ids.clear()
+        assert crl_envs.registered_ids()
+
+    @pytest.mark.parametrize("entry", ["make", "make_vec", "make_gym_vec"])
+    @pytest.mark.parametrize(
+        ("id", "near"),
+        [
+            ("crl/sysadmin-v1", "'crl/sysadmin-v0'"),
+            ("crl/sysadmn-v0", "'crl/sysadmin-v0'"),
+            ("sysadmin-v0", "'crl/sysadmin-v0'"),
+            ("bandit", "'crl/bandit-v0'"),
+        ],
+    )
+    def test_unknown_id(self, entry: str, id: str, near: str) -> None:
+        """Near matches first, all after them; everything that is named can be made."""
+        with pytest.raises(ValueError, match=f"unknown id '{id}'") as caught:
+            getattr(crl_envs, entry)(id)
+        suggestions, registered = str(caught.value).split("; registered: ")
+        assert near in suggestions.split("did you mean ")[1].split(" or ")[0]
+        assert registered.split(", ") == crl_envs.registered_ids()
+        for named in suggestions.split("did you mean ")[1].rstrip("?)").split(" or "):
+            assert named.strip("'") in crl_envs.registered_ids()
+
+    def test_unknown_id_far_from_all(self) -> None:
+        with pytest.raises(ValueError, match="unknown id 'xyz'; registered: "):
+            crl_envs.make("xyz")
+
+    @pytest.mark.parametrize("entry", ["make", "make_vec", "make_gym_vec"])
+    def test_unknown_argument(self, entry: str) -> None:
+        with pytest.raises(
+            ValueError,
+            match=r"crl/sysadmin-v0 has no argument 'n_agent' \(did you mean 'n_agents'.*allowed: n_agents, dynamics",
+        ):
+            getattr(crl_envs, entry)("crl/sysadmin-v0", n_agent=3)
+
+    @pytest.mark.parametrize("entry", ["make_vec", "make_gym_vec"])
+    def test_no_rendering_of_vectors(self, entry: str) -> None:
+        with pytest.raises(ValueError, match="render_mode must be None"):
+            getattr(crl_envs, entry)("crl/sysadmin-v0", render_mode="human")
+        assert getattr(crl_envs, entry)("crl/sysadmin-v0", render_mode=None).num_envs > 0
+
+
+class TestRegister:
+    def test_function_of_a_third_party(self, registry: Any) -> None:
+        crl_envs.register("them/foreign-v3", make_foreign)
+        assert "them/foreign-v3" in crl_envs.registered_ids()
+        env = crl_envs.make("them/foreign-v3", size=5)
+        assert isinstance(env, Foreign)
+        assert env.size == 5
+        with pytest.raises(
+            ValueError, match=r"them/foreign-v3 has no argument 'sise' \(did you mean 'size'"
+        ):
+            crl_envs.make("them/foreign-v3", sise=5)
+        with pytest.raises(ValueError, match="them/foreign-v3 has no vector view"):
+            crl_envs.make_vec("them/foreign-v3", 2)
+
+    def test_path_of_a_class(self, registry: Any) -> None:
+        crl_envs.register("us/guess-v0", "crl_envs.bandit.env:BanditEnv")
+        assert isinstance(crl_envs.make("us/guess-v0", n_agents=2), BanditEnv)
+        assert isinstance(crl_envs.make_vec("us/guess-v0", 2).world, BanditWorld)
+
+    def test_twice(self, registry: Any) -> None:
+        """The same again is nothing new; another thing under the same id is refused."""
+        crl_envs.register("them/foreign-v3", make_foreign)
+        before = dict(registry)
+        crl_envs.register("them/foreign-v3", make_foreign)
+        assert registry == before
+        with pytest.raises(
+            ValueError, match=r"'them/foreign-v3' is registered already, for .*make_foreign"
+        ):
+            crl_envs.register("them/foreign-v3", Foreign)
+        assert registry == before
+
+    @pytest.mark.parametrize(
+        "id", ["foreign", "them/foreign", "foreign-v0", "them/foreign-vx", "a/b/c-v0", "", None, 3]
+    )
+    def test_bad_id(self, id: Any) -> None:
+        before = crl_envs.registered_ids()
+        with pytest.raises(ValueError, match="id must look like 'namespace/name-v0'"):
+            crl_envs.register(id, make_foreign)
+        assert crl_envs.registered_ids() == before
+
+
+class TestElsewhere:
+    @pytest.mark.skipif(
+        not hasattr(pettingzoo, "make"), reason="pettingzoo has a registry from 1.27 on"
+    )
+    @pytest.mark.parametrize("id", OWN)
+    def test_pettingzoo_make(self, id: str) -> None:
+        env = pettingzoo.make("parallel", id, n_agents=4)
+        same = crl_envs.make(id, n_agents=4)
+        assert type(env.unwrapped) is type(same)
+        assert repr(env.reset(seed=1)) == repr(same.reset(seed=1))
+
+    @pytest.mark.skipif(
+        not hasattr(pettingzoo, "make"), reason="pettingzoo has a registry from 1.27 on"
+    )
+    def test_pettingzoo_make_of_a_third_party(self, registry: Any) -> None:
+        crl_envs.register("them/foreign-v3", make_foreign)
+        assert pettingzoo.make("parallel", "them/foreign-v3", size=2).size == 2
+
+    @pytest.mark.parametrize("id", OWN)
+    def test_gymnasium_make(self, id: str) -> None:
+        """One id for each environment, its joint form: all observations, all actions, the mean reward."""
+        name, version = id.rsplit("-", 1)
+        joint = gymnasium.make(f"{name}-joint-{version}", n_agents=4)
+        env = crl_envs.make(id, n_agents=4)
+        joint.reset(seed=2)
+        env.reset(seed=2)
+        joint.action_space.seed(0)
+        action = joint.action_space.sample()
+        assert action.shape == (4,)
+        reward = joint.step(action)[1]
+        rewards = env.step(dict(zip(env.agents, action.tolist(), strict=True)))[1]
+        assert reward == pytest.approx(sum(rewards.values()) / 4, rel=1e-12)
