@@ -210,10 +210,10 @@ def topology_pairs(env: Any, agents: list[Any]) -> NDArray[np.int64]:
             f"got {graph}"
         )
     edges = [(index[a], index[b]) for a, b in graph.edges()]
-    return sorted_pairs(edges + [(b, a) for a, b in edges])
+    return pairs_both_ways(edges)
 
 
-def sorted_pairs(pairs: list[tuple[int, int]]) -> NDArray[np.int64]:
-    """Sorted, without repeats and without an agent as its own neighbour."""
-    array = np.array(pairs, np.int64).reshape(-1, 2)
+def pairs_both_ways(pairs: list[tuple[int, int]]) -> NDArray[np.int64]:
+    """Each pair and its reverse, sorted, without repeats and without an agent as its own neighbour."""
+    array = np.array(pairs + [(b, a) for a, b in pairs], np.int64).reshape(-1, 2)
     return np.unique(array[array[:, 0] != array[:, 1]], axis=0)

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 _MOST_BOX_COMPONENTS: Final = 12
+_MOST_EXACT: Final = 2.0**53  # up to here float64 has all whole numbers
 
 
 class ObservationEncoder:
@@ -47,12 +48,15 @@ class ObservationEncoder:
         self._first, self._any_first = first[:, None], bool(first.any())
         self._cut, self._any_cut = cut[:, None], not np.isnan(cut).all()
         self._all_cut = not np.isnan(cut).any()
-        self._blank = self._first.astype(np.float64 if self._any_cut else np.int64)  # in range
+        # What makes row 0.
+        self._blank = np.where(np.isnan(self._cut), first[:, None], -np.inf)
+        if not self._any_cut:
+            self._blank = self._first
         self._same_size = len(set(self._sizes)) == 1
         self._one_each = set(self._sizes) == {1}
 
     def flatten(self, observations: Mapping[Any, Any]) -> NDArray[Any]:
-        """Components ``[C, 1]`` of the observations of some or all agents; those of the others are in range.
+        """Components ``[C, 1]`` of the observations of some or all agents; those of the others make row 0.
 
         Raises:
             ValueError: An unknown agent, or an observation of the wrong size.
@@ -104,8 +108,9 @@ class ObservationEncoder:
         if self._all_cut:
             return (components >= self._cut).astype(np.intp, order="C")
         values = components
-        if components.dtype.kind == "f":  # no whole number is outside of every space
-            values = np.where(components == np.floor(components), components, -1.0 + self._first)
+        if components.dtype.kind == "f":  # what is no whole number is outside of every space
+            whole = (np.abs(components) <= _MOST_EXACT) & (components == np.floor(components))
+            values = np.where(whole, components, self._first - 1)
         digits = values.astype(np.intp, order="C")
         if self._any_first:
             digits -= self._first

@@ -14,7 +14,7 @@ from agents.array_view import (
     TeamRewards,
     Transition,
     measure,
-    sorted_pairs,
+    pairs_both_ways,
     topology_pairs,
 )
 from crl_envs.core.reduction import team_reward
@@ -78,7 +78,7 @@ class ParallelView(ArrayView):
     def neighbors(self) -> NDArray[np.int64]:
         """Pairs out of ``infos[agent]["neighbors"]`` of the last reset, else out of the topology.
 
-        None among the neighbours is nobody.
+        None among the neighbours is nobody; two agents are neighbours when either one names the other.
         """
         index = {agent: i for i, agent in enumerate(self.agents)}
         if self._infos and all("neighbors" in info for info in self._infos.values()):
@@ -93,7 +93,7 @@ class ParallelView(ArrayView):
                 raise ValueError(
                     f"infos[agent]['neighbors'] must hold ids of agents, got {strangers[0]!r}"
                 )
-            return sorted_pairs([(index[a], index[b]) for a, b in told])
+            return pairs_both_ways([(index[a], index[b]) for a, b in told])
         return topology_pairs(self.env, self.agents)
 
     def metrics(self) -> dict[str, NDArray[Any]]:

@@ -10,11 +10,10 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import crl_envs
+from crl_envs.bench.provenance import versions
 
 
 @dataclass(frozen=True)
@@ -79,22 +78,11 @@ def write_json(path: Path | None, name: str, rows: Sequence[Any]) -> None:
         "benchmark": name,
         "processor": processor(),
         "cpus": os.cpu_count(),
-        "versions": versions(),
+        "versions": versions("pyRDDLGym"),
         "rows": [asdict(row) for row in rows],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=2) + "\n")
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that matter here, those that are installed."""
-    found = {"python": platform.python_version(), "crl-envs": crl_envs.__version__}
-    for package in ("numpy", "numba", "gymnasium", "pettingzoo", "pyRDDLGym"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def processor() -> str:
@@ -110,7 +98,7 @@ def processor() -> str:
 
 def print_machine() -> None:
     """One line that says where and with what the table below was measured."""
-    listed = ", ".join(f"{name} {number}" for name, number in versions().items())
+    listed = ", ".join(f"{name} {number}" for name, number in versions("pyRDDLGym").items())
     print(f"{processor()}; {listed}; load {_load()}")
 
 

@@ -54,5 +54,5 @@ def as_png(figure: Figure) -> bytes:
     """The picture's bytes."""
     buffer = io.BytesIO()
     with rc_context(STYLE):  # type: ignore[arg-type]
-        figure.savefig(buffer, format="png", dpi=160)
+        figure.savefig(buffer, format="png", dpi=140)
     return buffer.getvalue()

@@ -19,11 +19,18 @@ from tests.wrappers.making import make, make_vec
 
 SYSADMIN = "crl/sysadmin-v0"
 GRAPH: dict[str, Any] = {"dynamics": "ippc2011", "topology": "random", "observe": "neighborhood"}
+LOADS: dict[str, Any] = {
+    "cost_model": "gradient",
+    "capacity": 2,
+    "server_capacity": 3,
+    "max_steps": 60,
+}
 CASES = {
     "ring": (SYSADMIN, {}),
     "graph": (SYSADMIN, GRAPH),
     "status-load": (SYSADMIN, {"dynamics": "status-load"}),
     "bandit": ("crl/bandit-v0", {}),
+    "load balancing": ("crl/load_balancing-v0", LOADS),
     "toy": (TOY, {}),  # masks, lengths and rewards that differ
 }
 cases = pytest.mark.parametrize(("id", "kwargs"), CASES.values(), ids=CASES)

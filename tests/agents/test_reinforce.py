@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -17,7 +18,7 @@ from agents.reinforce import cumulative_limits
 from crl_envs.wrappers import GlobalReward
 from tests.agents.textbook import Recorder, Textbook, discrete_row
 from tests.core.toy import TOY
-from tests.wrappers.foreign import Line
+from tests.wrappers.foreign import Line, Spaced
 from tests.wrappers.making import make, make_vec
 
 CREDITS = ("local", "global", "own")
@@ -104,6 +105,27 @@ def test_first_episode_only_sets_the_baseline() -> None:
     assert learner.baseline[:, 0] == pytest.approx([baseline] * 4, rel=1e-12)
 
 
+def test_a_first_return_of_zero_is_a_first_return() -> None:
+    """The baseline starts at 0 then, and doesn't jump to the second return."""
+    env = Spaced({"a": spaces.Discrete(1)}, {"a": spaces.Discrete(2)})
+    learner = Reinforce(env, credit="own", baseline_rate=0.25)
+    env.pay = 0.0
+    learner.learn(total_episodes=1)
+    env.pay = 8.0
+    assert learner.learn(total_episodes=1).baseline.tolist() == [[2.0]]
+    assert learner.learn(total_episodes=1).baseline.tolist() == [[3.5]]
+
+
+@pytest.mark.parametrize("credit", ["global", "local", "own"])
+def test_credit_is_taken_from_the_rewards_that_are_given(credit: str) -> None:
+    """Not from the own ones in the infos."""
+    env = GlobalReward(make("crl/sysadmin-v0", n_agents=4), reduce="sum")
+    learner = Reinforce(env, credit=credit, learning_rate=0.1).learn(total_episodes=1)
+    team = 4 * learner.history[0]["global_return"]
+    assert team > 0
+    assert learner.baseline[:, 0] == pytest.approx([team] * 4)
+
+
 def test_without_a_baseline_there_is_none() -> None:
     learner = Reinforce(make("crl/sysadmin-v0", n_agents=4), baseline="none", seed=2)
     learner.learn(total_episodes=3)
@@ -122,21 +144,21 @@ TABLE = {
 
 @pytest.mark.parametrize(("credit", "n"), TABLE)
 def test_learning_curve_of_figure_3(credit: str, n: int) -> None:
-    """200 seeds against the table's means, which come from another implementation.
+    """100 seeds against the table's means, which come from another implementation.
 
-    The standard error of our mean is below .005. The table's own seeds are unknown: taken as 30, its error is below
-    .012, and .045 is 3.5 standard errors of the difference: false alarm below 1 % over all 16 numbers.
+    The standard error of our mean is below .007. The table's own seeds are unknown: taken as 30, its error is below
+    .012, and .045 is 3.2 standard errors of the difference: false alarm below 2.5 % over all 16 numbers.
     """
-    vec = make_vec("crl/sysadmin-v0", num_envs=200, n_agents=n)
+    vec = make_vec("crl/sysadmin-v0", num_envs=100, n_agents=n)
     learner = Reinforce(vec, credit=credit, seed=1000).learn(total_episodes=201)
-    curve = np.array([entry["global_return"] for entry in learner.history]) / 20  # [201, 200]
+    curve = np.array([entry["global_return"] for entry in learner.history]) / 20  # [201, 100]
     for episode, expected in TABLE[credit, n].items():
-        assert curve[episode].std() / math.sqrt(200) < 0.005
+        assert curve[episode].std() / math.sqrt(100) < 0.007
         assert curve[episode].mean() == pytest.approx(expected, abs=0.045)
 
 
 def test_global_rewards_learn_slower_and_no_baseline_hardly_at_all() -> None:
-    """Gaps of .1 and .2 in the mean of 40 seeds, with standard errors below .01: false alarm below 10⁻⁹."""
+    """Means of 40 seeds with standard errors of .01 or less, .23 and .38 apart: false alarm below 10⁻⁹."""
 
     def reached(**config: Any) -> float:
         vec = make_vec("crl/sysadmin-v0", num_envs=40, n_agents=20)
@@ -145,7 +167,7 @@ def test_global_rewards_learn_slower_and_no_baseline_hardly_at_all() -> None:
 
     local = reached()
     assert reached(credit="global") < local - 0.1
-    assert reached(baseline="none") < local - 0.1
+    assert reached(baseline="none") < local - 0.2
 
 
 LOGITS = st.integers(1, 6).flatmap(
@@ -227,10 +249,6 @@ def test_one_column_of_a_large_table_is_updated_like_a_small_one() -> None:
 
 
 def test_a_single_action_is_no_trouble() -> None:
-    from gymnasium import spaces
-
-    from tests.wrappers.foreign import Spaced
-
     env = Spaced({"a": spaces.Discrete(3)}, {"a": spaces.Discrete(1)})
     learner = Reinforce(env, credit="own").learn(total_episodes=3)
     assert learner.theta.shape == (1, 3, 0, 1)

@@ -120,6 +120,7 @@ def test_scores_on_synthetic_curves() -> None:
     # 48.3 and 144.8, a little later for the window
     assert "local 49, global 145 iterations" in fig3.verdict(found)
     assert "n=20: local 49, global – iterations" in fig3.verdict(found)
+    assert "from n=10 to 20: local × 1.0, global × –" in fig3.verdict(found)
     summary = fig3.summarise(found, {})
     json.dumps(summary, allow_nan=False)
     assert summary["sizes"][1]["ratio_global_to_local"]["value"] is None

@@ -79,9 +79,10 @@ class Leavers(ParallelEnv):
 
 
 class Spaced(ParallelEnv):
-    """Agents with the given spaces, which observe samples, for one step; `masks` go into the infos."""
+    """Agents with the given spaces, which observe samples, for one step that pays `pay`; `masks` go into the infos."""
 
     metadata: ClassVar[dict[str, Any]] = {"name": "spaced"}
+    pay = 1.0
 
     def __init__(
         self, observed: dict[Any, Any], acted: dict[Any, Any], masks: dict[Any, Any] | None = None
@@ -109,7 +110,7 @@ class Spaced(ParallelEnv):
         observations, infos = self._observe()
         everybody, self.agents = self.agents, []
         false, true = dict.fromkeys(everybody, False), dict.fromkeys(everybody, True)
-        return observations, dict.fromkeys(everybody, 1.0), true, false, infos
+        return observations, dict.fromkeys(everybody, self.pay), true, false, infos
 
     def _observe(self) -> Any:
         self.seen = {agent: space.sample() for agent, space in self.observed.items()}
