@@ -26,9 +26,10 @@ def lane_word(key, lane):
 @njit(cache=True, nogil=True)
 def fill_words(key, first_pair, out):
     """Write ``pair_word(key, first_pair + j)`` to ``out[j]`` (``uint64[:]``)."""
-    start = key + uint64(first_pair + 1) * GOLDEN
+    counter = key + uint64(first_pair + 1) * GOLDEN
     for j in range(out.shape[0]):
-        z = start + uint64(j) * GOLDEN
+        z = counter
+        counter += GOLDEN  # cheaper than j * GOLDEN where vectors have no 64-bit product
         z = (z ^ (z >> uint64(30))) * MIX_1
         z = (z ^ (z >> uint64(27))) * MIX_2
         out[j] = z ^ (z >> uint64(31))

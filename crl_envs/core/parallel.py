@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import networkx as nx
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
@@ -16,6 +16,9 @@ from crl_envs.core.legality import legalise
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
 from crl_envs.core.world import Edges, World
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 Infos = dict[str, dict[str, Any]]
 
@@ -51,6 +54,8 @@ class WorldEnv(ParallelEnv[str, Any, int]):
         self._state: Any = None
         self._mask: NDArray[np.int8] | None = None
         self._elapsed = 0
+        self._n_actions = int(world.single_action_space.n)
+        self._legal = bytes(range(min(self._n_actions, 256)))  # all legal actions as bytes
         self._rows = len(world.single_observation_space.shape or ()) > 0
         self._scalars = _scalars(world.single_observation_space)
         self._false = dict.fromkeys(self.possible_agents, False)
@@ -163,7 +168,7 @@ class WorldEnv(ParallelEnv[str, Any, int]):
             self.agents = []
         return (
             self._observations(),
-            dict(zip(self.possible_agents, rewards[:, 0].tolist(), strict=True)),
+            self._by_agent(rewards[:, 0].tolist()),
             (self._true if terminated else self._false).copy(),
             (self._true if truncated else self._false).copy(),
             self._infos(illegal),
@@ -178,17 +183,14 @@ class WorldEnv(ParallelEnv[str, Any, int]):
     def _observations(self) -> dict[str, Any]:
         observed = self.world.observation(self._state)
         if self._rows:
-            return dict(
-                zip(self.possible_agents, np.ascontiguousarray(observed[..., 0]), strict=True)
-            )
-        scalars = map(self._scalars.__getitem__, observed[:, 0].tolist())
-        return dict(zip(self.possible_agents, scalars, strict=True))
+            return self._by_agent(np.ascontiguousarray(observed[..., 0]))
+        return self._by_agent(map(self._scalars.__getitem__, observed[:, 0].tolist()))
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> Infos:
         """Fresh info dicts; the arrays and tuples that never change are shared and read-only."""
         if self._templates is None:
             self._templates = self._make_templates()
-        infos = dict(zip(self.possible_agents, map(dict.copy, self._templates), strict=True))
+        infos = self._by_agent(map(dict.copy, self._templates))
         if self._mask is not None:
             masks = self._mask[:, :, 0].copy()
             flags = [False] * len(infos) if illegal is None else illegal[:, 0].tolist()
@@ -196,6 +198,12 @@ class WorldEnv(ParallelEnv[str, Any, int]):
                 info["action_mask"] = mask
                 info["illegal_action"] = flag
         return infos
+
+    def _by_agent(self, values: Iterable[Any]) -> dict[str, Any]:
+        """One value an agent; a copied dict needn't grow, which is faster than ``dict(zip(…))``."""
+        made: dict[str, Any] = self._false.copy()
+        made.update(zip(self.possible_agents, values, strict=True))
+        return made
 
     def _make_templates(self) -> list[dict[str, Any]]:
         everything = np.ones(int(self.world.single_action_space.n), np.int8)
@@ -223,13 +231,15 @@ class WorldEnv(ParallelEnv[str, Any, int]):
                     f"missing {missing[:5]}, unknown {unknown[:5]}"
                 )
             values = {agent: actions[agent] for agent in self.agents}.values()
-        n_actions = int(self.world.single_action_space.n)
+        n_actions = self._n_actions
         try:
             if n_actions <= 256:
-                packed: NDArray[np.integer] = np.frombuffer(bytearray(values), np.uint8)
+                data = bytearray(values)
+                packed: NDArray[np.integer] = np.frombuffer(data, np.uint8)
+                valid = not data.translate(None, self._legal)
             else:
                 packed = np.fromiter((a.__index__() for a in values), np.int64, len(values))
-            valid = packed.min() >= 0 and packed.max() < n_actions
+                valid = bool(packed.min() >= 0 and packed.max() < n_actions)
         except (TypeError, ValueError, AttributeError, OverflowError):
             valid = False
         if not valid:

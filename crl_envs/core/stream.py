@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import secrets
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -37,7 +38,11 @@ _PHILOX_M1: Final = np.uint64(0xCD9E8D57)
 _PHILOX_W0: Final = 0x9E3779B9
 _PHILOX_W1: Final = 0xBB67AE85
 _LOW: Final = np.uint64(0xFFFFFFFF)
-_S32: Final = np.uint64(32)
+_S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
+_MASK_64: Final = 2**64 - 1
+_LONGEST_KEPT: Final = 65536
+_LITTLE_64: Final = np.dtype("<u8")
+_LITTLE_32: Final = np.dtype("<u4")
 
 _KEYS_PER_BLOCK: Final = 4096
 _MOST_STEPS_AHEAD: Final = 256
@@ -95,15 +100,23 @@ def philox4x32(
 
 def splitmix64(z: UInt64Array) -> UInt64Array:
     """The output function of SplitMix64, elementwise (``uint64`` array of any shape, not modified)."""
-    t = z >> np.uint64(30)
+    t = z >> _S30
     t ^= z
     t *= MIX_1
-    u = t >> np.uint64(27)
+    u = t >> _S27
     t ^= u
     t *= MIX_2
-    np.right_shift(t, np.uint64(31), out=u)
+    np.right_shift(t, _S31, out=u)
     t ^= u
     return t
+
+
+@lru_cache(maxsize=16)
+def _ladder(pairs: int) -> UInt64Array:
+    """``uint64[pairs]``: 1, 2, … times the golden gamma, read-only."""
+    rungs = np.arange(1, pairs + 1, dtype=np.uint64) * GOLDEN
+    rungs.setflags(write=False)
+    return rungs
 
 
 def words(keys: UInt64Array, lanes: int, first: int = 0) -> UInt32Array:
@@ -118,13 +131,12 @@ def words(keys: UInt64Array, lanes: int, first: int = 0) -> UInt32Array:
         ``uint32[lanes, B]``, uniform on all 2^32 values.
     """
     pairs = (lanes + 1) // 2
-    z = np.arange(first // 2 + 1, first // 2 + 1 + pairs, dtype=np.uint64)
-    z *= GOLDEN
+    rungs = _ladder(pairs) if pairs <= _LONGEST_KEPT else _ladder.__wrapped__(pairs)
+    start = keys + np.uint64(first // 2 * int(GOLDEN) & _MASK_64) if first else keys
     if keys.shape[0] == 1:
-        z += keys
-        flat = splitmix64(z).astype("<u8", copy=False).view("<u4")
+        flat = splitmix64(rungs + start).astype(_LITTLE_64, copy=False).view(_LITTLE_32)
         return flat[:lanes, None].astype(np.uint32, copy=False)
-    mixed = splitmix64(z[:, None] + keys)
+    mixed = splitmix64(rungs[:, None] + start)
     both = np.empty((pairs, 2, keys.shape[0]), np.uint32)
     both[:, 0] = mixed
     both[:, 1] = mixed >> _S32

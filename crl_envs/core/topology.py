@@ -8,15 +8,17 @@ with the version of NumPy or networkx.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_choice
 from crl_envs.core.stream import Purpose, fixed_words
 from crl_envs.core.world import Edges
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 def directed_ring(n: int) -> Edges:
@@ -110,6 +112,15 @@ def named_edges(topology: str, n: int, seed: int) -> Edges:
         ValueError: Unknown name; near matches are suggested.
     """
     return UNDIRECTED[check_choice("topology", topology, UNDIRECTED)](n, seed)
+
+
+def is_graph(topology: object) -> TypeGuard[nx.Graph]:
+    """Whether a topology argument is a networkx graph."""
+    if isinstance(topology, str):
+        return False
+    import networkx as nx
+
+    return isinstance(topology, nx.Graph)
 
 
 def graph_edges(graph: nx.Graph) -> Edges:

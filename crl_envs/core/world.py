@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
-import networkx as nx
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 StateT = TypeVar("StateT")
 Edges = NDArray[np.int64]  # int64[E, 2], (source, target) agent indices
@@ -50,6 +52,8 @@ class World(ABC, Generic[StateT]):
     @cached_property
     def topology(self) -> nx.DiGraph:
         """The graph of agents 0 … n−1 with the world's edges."""
+        import networkx as nx  # by itself a good part of the package's import time
+
         graph = nx.DiGraph()
         graph.add_nodes_from(range(self.n_agents))
         graph.add_edges_from(map(tuple, self.edges.tolist()))

@@ -21,8 +21,8 @@ class LoadBalancingEnv(WorldEnv):
     ## Description
     The load-balancing problem of Dowling & Haridi (2008, §6). Each agent has room for a number of loads; two servers
     have ten times as much. A load waits in an agent's queue (first in, first out); each active agent acts on the first
-    load of its queue at every step. By default it is the paper's clock: one load in flight, so one step is one action of
-    the agent that holds it, and the next load enters when the last one is stored. Beyond the paper: several loads in
+    load of its queue at every step. By default it is the paper's clock: one load in flight, so one step is one action
+    of the agent that holds it, and the next load enters when the last one is stored. Beyond the paper: several loads in
     flight and entries, Poisson arrivals, departures, lost and late messages, agents that fail and return, a server that
     joins, discovery, loads that remember and time out.
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import networkx as nx
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_choice, check_int
 from crl_envs.core.stream import Purpose, fixed_words
-from crl_envs.core.topology import graph_edges, random_successors, sources_of
+from crl_envs.core.topology import graph_edges, is_graph, random_successors, sources_of
 from crl_envs.core.world import Edges
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 _DEFAULT_AGENTS = 50
 _DEFAULT_DEGREE = {"grid": 9, "random": 10}
@@ -31,7 +35,7 @@ def build_edges(
     Raises:
         ValueError: Unknown topology, or sizes that don't fit it.
     """
-    if isinstance(topology, nx.Graph):
+    if is_graph(topology):
         n = topology.number_of_nodes()
         if n_agents is not None and n_agents != n:
             raise ValueError(
@@ -100,7 +104,7 @@ def default_servers(
     Raises:
         ValueError: A random graph without two agents beyond one hop from the entries.
     """
-    if isinstance(topology, nx.Graph) or n < 4:
+    if is_graph(topology) or n < 4:
         return ()
     if topology == "grid":
         return (n - 3, n - 2)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import networkx as nx
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
@@ -42,6 +41,9 @@ from crl_envs.load_balancing.rules import (
     copy_state,
     empty_state,
 )
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 _LARGEST_CAPACITY = 2**31 - 1
 

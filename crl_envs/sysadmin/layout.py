@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import networkx as nx
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from crl_envs.core.topology import (
     Adjacency,
     directed_ring,
     graph_edges,
+    is_graph,
     named_edges,
     neighbors_of,
     sources_of,
@@ -31,6 +31,9 @@ from crl_envs.core.topology import (
 from crl_envs.core.world import Edges, World
 from crl_envs.sysadmin import numpy_kernel
 from crl_envs.sysadmin.dynamics import DYNAMICS
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 State = NDArray[np.uint8]
 
@@ -152,7 +155,7 @@ class SysadminLayout(World[State]):
 def _size_and_edges(
     n_agents: int | None, topology: str | nx.Graph, dynamics: str, seed: int
 ) -> tuple[int, Edges]:
-    if isinstance(topology, nx.Graph):
+    if is_graph(topology):
         edges = graph_edges(topology)
         size = topology.number_of_nodes()
         if n_agents is not None and n_agents != size:

@@ -76,15 +76,20 @@ def step_graph(
         thresholds: ``uint32``: for each own state, one entry for each number of parents up.
     """
     n, b = state.shape
-    degree = np.diff(indptr)
-    ups = np.zeros((n, b), np.int64)
-    with_parents = np.flatnonzero(degree)
-    if with_parents.size:
-        starts = indptr[:-1][with_parents]
-        ups[with_parents] = np.add.reduceat(state[indices], starts, axis=0, dtype=np.int64)
-    index = offsets[:, None] + state * (degree + 1)[:, None] + ups
+    degree = indptr[1:] - indptr[:-1]
+    if degree.all():
+        ups = np.add.reduceat(state[indices], indptr[:-1], axis=0, dtype=np.int64)
+    else:
+        ups = np.zeros((n, b), np.int64)
+        with_parents = np.flatnonzero(degree)
+        if with_parents.size:
+            starts = indptr[:-1][with_parents]
+            ups[with_parents] = np.add.reduceat(state[indices], starts, axis=0, dtype=np.int64)
+    degree += 1
+    ups += state * degree[:, None]
+    ups += offsets[:, None]
     for low, high in row_blocks(n, b):
-        up = words(keys, high - low, low) < thresholds[index[low:high]]
+        up = words(keys, high - low, low) < thresholds.take(ups[low:high])
         np.logical_or(up, action[low:high], out=next_state[low:high].view(np.bool_))
 
 

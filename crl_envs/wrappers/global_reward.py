@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import networkx as nx
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
@@ -16,6 +15,9 @@ from crl_envs.core.optimum import Optimum
 from crl_envs.core.reduction import Reduce, team_reward
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import Edges
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 _StepResult = tuple[
     dict[Any, Any], dict[Any, float], dict[Any, bool], dict[Any, bool], dict[Any, dict[str, Any]]
