@@ -22,8 +22,8 @@ Details that matter:
    uses these very probabilities, so it is the exact gradient of what is executed, and its sum is exact in
    float64, whatever the order. Where p rounds to 0 or 1, the action is certain.
 2. The first episode only sets the baseline. Without a baseline nothing learns well.
-3. α = 3 looks large. A step of the logit is α/T · e · (G − b): e is at most about √T, and a *mean* of rewards
-   in [0, 1] makes G − b small. With `GlobalReward(env, reduce="sum")` divide α by n.
+3. α = 3 looks large. But e is of the order of √T, a step of the logit so of α (G − b) / √T, and G − b is small
+   for a *mean* of rewards in [0, 1]. With `GlobalReward(env, reduce="sum")` divide α by n.
 4. Sums over agents are folded (`crl_envs.core.team_reward`) and others go elementwise or edge by edge, so that a
    column doesn't notice which others are beside it.
 """

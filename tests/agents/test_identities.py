@@ -51,7 +51,7 @@ def assert_column_is_single(vec: Reinforce, single: Reinforce, b: int) -> None:
 @pytest.mark.parametrize("credit", ["local", "global", "own"])
 @cases
 def test_column_is_the_single_learner(id: str, kwargs: dict[str, Any], credit: str) -> None:
-    columns, episodes, seed = 4, 25, 11
+    columns, episodes, seed = 4, 12, 11
     env = make_vec(id, num_envs=columns, n_agents=7, autoreset_mode="Disabled", **kwargs)
     vec = Reinforce(env, credit=credit, seed=seed).learn(total_episodes=episodes)
     for b in range(columns):
@@ -98,8 +98,8 @@ def test_column_of_a_vec_under_global_reward(credit: str) -> None:
 @cases
 def test_global_reward_and_own_credit_is_global_credit(id: str, kwargs: dict[str, Any]) -> None:
     plain, wrapped = (Recorder(make(id, n_agents=9, **kwargs), lambda *_: 0) for _ in "ab")
-    by_credit = Reinforce(plain, credit="global", seed=3).learn(total_episodes=30)
-    by_wrapper = Reinforce(GlobalReward(wrapped), credit="own", seed=3).learn(total_episodes=30)
+    by_credit = Reinforce(plain, credit="global", seed=3).learn(total_episodes=15)
+    by_wrapper = Reinforce(GlobalReward(wrapped), credit="own", seed=3).learn(total_episodes=15)
     assert by_credit.theta.tolist() == by_wrapper.theta.tolist()
     assert by_credit.theta.any()
     assert by_credit.baseline.tolist() == by_wrapper.baseline.tolist()
@@ -121,12 +121,12 @@ def test_under_global_reward_who_has_left_is_not_paid_any_more() -> None:
 
 def test_next_step_mode_is_the_same_until_episodes_end_apart() -> None:
     def learn(mode: str, id: str) -> Reinforce:
-        vec = make_vec(id, num_envs=5, autoreset_mode=mode)
+        vec = make_vec(id, num_envs=12, autoreset_mode=mode)
         return Reinforce(vec, seed=1).learn(total_episodes=10)
 
     waiting, going_on = learn("Disabled", TOY), learn("NextStep", TOY)
     assert repr(waiting.history[0]) == repr(going_on.history[0])
-    assert len(set(waiting.history[0]["steps"])) > 1
+    assert np.ptp(waiting.history[0]["steps"]) >= 3  # time to be reset, and to earn something
     assert all((entry["steps"] <= 6).all() for entry in going_on.history)
     waiting, going_on = learn("Disabled", SYSADMIN), learn("NextStep", SYSADMIN)
     assert repr(waiting.history) == repr(going_on.history)
