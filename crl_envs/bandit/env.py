@@ -48,6 +48,7 @@ class BanditEnv(WorldEnv):
     ``action_mask`` (all ones) and ``neighbors`` (none). ``metrics()`` is empty.
 
     ## Arguments
+
     Args:
         n_agents: Number of agents.
         p_correct: Probability of reward 1 for the right action.

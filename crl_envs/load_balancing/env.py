@@ -64,6 +64,7 @@ class LoadBalancingEnv(WorldEnv):
     stored + queued + on_wire + departed + timed_out.
 
     ## Arguments
+
     Args:
         n_agents: Number of agents at the start; 50, or the number of nodes of `topology` when that is a graph.
         topology: ``"grid"`` (i → i+1 … i+9 mod n), ``"random"`` (10 distinct successors each) or a networkx graph

@@ -53,6 +53,7 @@ class SysadminEnv(WorldEnv):
     ``action_mask`` (all ones) and ``neighbors``. ``metrics()``: ``up``, the share of machines that are up.
 
     ## Arguments
+
     Args:
         n_agents: Number of machines; 10, or the number of nodes of `topology` when that is a graph.
         dynamics: ``"ring"``; ``"ring-bidirectional"``: up with .95 · .5^(neighbours down), times .05 when itself
