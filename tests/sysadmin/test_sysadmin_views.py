@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import crl_envs
+from crl_envs.sysadmin import numpy_kernel
 from crl_envs.sysadmin.env import make_world
 from tests.views import BACKENDS, assert_verbs_agree, assert_views_agree
 
@@ -35,7 +36,7 @@ CASES: list[dict[str, Any]] = [
     {"topology": LOPSIDED, "dynamics": "ippc2011", "horizon": 1},
     {"n_agents": 6, "dynamics": "ring-bidirectional", "topology": "legs", "horizon": 3},
 ]
-# More agents than a block of the numba kernel (4096) and, with 8 columns, than one of the NumPy kernel (16384).
+# More agents than a block of the Numba kernel for one column (4096).
 LARGE: list[tuple[dict[str, Any], int]] = [
     ({"n_agents": 4097}, 1),
     ({"n_agents": 2051, "dynamics": "ring-bidirectional"}, 8),
@@ -72,6 +73,25 @@ def test_many_agents(kwargs: dict[str, Any], num_envs: int) -> None:
 def test_verbs(kwargs: dict[str, Any], backend: str) -> None:
     steps = 30 if kwargs.get("n_agents", 0) < 1000 else 3
     assert_verbs_agree(make_world(**kwargs, backend=backend), steps, num_envs=3)
+
+
+@pytest.mark.parametrize("dynamics", ["ring", "ring-bidirectional", "status-load"])
+@pytest.mark.parametrize("num_envs", [1, 3])
+def test_blocks_of_the_numpy_kernels(
+    dynamics: str, num_envs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two agents at a time, some, all at once, or the short way for few."""
+    runs = []
+    for block, few in ((1, 0), (64, 0), (2**30, 0), (2**30, 2**30)):
+        monkeypatch.setattr(numpy_kernel, "_BLOCK", block)
+        monkeypatch.setattr(numpy_kernel, "_FEW", few)
+        vec = crl_envs.make_vec(
+            "crl/sysadmin-v0", num_envs, n_agents=101, dynamics=dynamics, backend="numpy"
+        )
+        vec.reset(seed=6)
+        actions = np.zeros((num_envs, 101), np.uint8)
+        runs.append([(vec.step(actions)[1].tobytes(), vec.state().tobytes()) for _ in range(8)])
+    assert runs[1:] == runs[:1] * 3
 
 
 @pytest.mark.parametrize("dynamics", ["ring", "ring-bidirectional", "ippc2011", "status-load"])
