@@ -253,7 +253,7 @@ class LoadBalancingWorld(World[State]):
     def info(self, state: State) -> dict[str, NDArray[Any]]:
         """``outcome`` ``int8[n, B]`` (see `rules.Outcome`) and ``neighbors`` ``int32[n, K + S, B]``, −1 for none."""
         return {
-            "outcome": state.outcome,
+            "outcome": state.outcome.copy(),
             "neighbors": numpy_kernel.neighbor_table(self.rules, state),
         }
 

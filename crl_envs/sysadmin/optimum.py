@@ -41,7 +41,7 @@ def find_optimum(world: SysadminWorld) -> Optimum:
     """The best expected episode return over policies that see all machines, mean over machines.
 
     Exact by value iteration over the 2^n joint states for n ≤ 9 on any graph and n ≤ 14 on rings, where states
-    that are rotations of each other share their value. Beyond, an upper bound: every machine chooses, at every step,
+    that are rotations of each other share their value (about 20 s at n = 14, 1 s at n = 12). Beyond, an upper bound: every machine chooses, at every step,
     the states of its parents that suit it best, so that its return is that of a two-state problem of its own
     (which dominates by induction over the steps). `lower` is then the simulated return of the better of two
     policies, "reboot when down" and never rebooting.
@@ -96,7 +96,7 @@ def _exact(world: SysadminWorld, rotating: bool) -> float:
     gain = gain + np.array([0.0, reboot_pay])  # [class, machine, reboot]
 
     value = np.zeros(len(states))
-    chunk = max(1, 2**22 // 2**n)
+    chunk = max(16, 2**16 // 2**n)
     for _ in range(horizon):
         joint = value[class_of].reshape((2,) * n)  # axis k is machine n − 1 − k
         better = np.empty_like(value)
@@ -119,15 +119,16 @@ def _best_action_value(
         gain: ``float64[c, n, 2]``: a machine's reward by its reboot.
     """
     c, n = stay.shape
-    q = np.broadcast_to(joint.reshape(1, -1), (c, 2**n))
+    q = np.repeat(joint.reshape(-1, 1), c, axis=1)  # states last: long inner loops for every machine
+    gains = np.zeros((1, c))
     for i in range(n):  # replace machine i's next state (its bit) by its action
-        q = q.reshape(c, -1, 2, 2**i)
-        down, up = q[:, :, 0], q[:, :, 1]
-        p = stay[:, i, None, None]
-        q = np.stack([down + p * (up - down), up], axis=2)
-    for i in range(n):
-        q = q.reshape(c, -1, 2, 2**i) + gain[:, i, :].reshape(c, 1, 2, 1)
-    return np.asarray(q.reshape(c, -1).max(axis=1))
+        bit = q.reshape(-1, 2, 2**i, c)
+        rise = bit[:, 1] - bit[:, 0]
+        rise *= stay[:, i]
+        bit[:, 0] += rise
+        gains = np.concatenate([gains + gain[:, i, 0], gains + gain[:, i, 1]])
+    q += gains
+    return np.asarray(q.max(axis=0))
 
 
 def _relaxed(world: SysadminWorld) -> float:

@@ -57,6 +57,10 @@ class SysadminWorld(SysadminLayout):
 
     def optimum(self) -> Optimum:
         """Exact by value iteration for small n, a bound beyond; see `crl_envs.sysadmin.optimum`."""
+        return self._optimum
+
+    @cached_property
+    def _optimum(self) -> Optimum:
         from crl_envs.sysadmin.optimum import find_optimum
 
         return find_optimum(self)

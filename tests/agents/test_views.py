@@ -15,8 +15,9 @@ from agents import Reinforce
 from agents.encoding import ObservationEncoder
 from agents.rollout import Episode, view_of
 from crl_envs import make_gym_vec
+from crl_envs.core import WorldEnv, WorldVectorEnv
 from crl_envs.wrappers import GlobalReward
-from tests.core.toy import TOY
+from tests.core.toy import TOY, ToyWorld
 from tests.wrappers.foreign import COLOURS, Leavers, Line, Spaced
 from tests.wrappers.making import make, make_vec
 
@@ -233,6 +234,32 @@ def test_masks_of_read_only_arrays_are_read_once_and_others_every_time() -> None
     fixed.setflags(write=False)
     env.masks = {"a": fixed, "b": fixed}
     assert view.reset().legal is view.reset().legal
+
+
+def test_masks_of_agents_with_different_numbers_of_actions() -> None:
+    observed = {"a": spaces.Discrete(2), "b": spaces.Discrete(2)}
+    acted = {"a": spaces.Discrete(2), "b": spaces.Discrete(4)}
+    view = view_of(Spaced(observed, acted, {"a": np.array([0, 1])}))
+    legal = view.reset().legal
+    assert legal is not None
+    assert legal[:, 0].astype(int).tolist() == [[0, 1, 0, 0], [1, 1, 1, 1]]
+    assert view_of(Spaced(observed, acted)).reset().legal[0, 0].tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_masks_of_who_has_finished_do_not_matter() -> None:
+    class Nothing(ToyWorld):
+        def action_mask(self, state: Any) -> Any:
+            return super().action_mask(state) * (state.fuse > 0)
+
+    vec = Reinforce(WorldVectorEnv(Nothing(), 3, "Disabled"), seed=0).learn(total_episodes=5)
+    single = Reinforce(WorldEnv(Nothing()), seed=1).learn(total_episodes=5)
+    assert any(len(set(entry["steps"])) > 1 for entry in vec.history)
+    assert vec.theta[..., 1].tolist() == single.theta[..., 0].tolist()
 
 
 def test_agents_with_fewer_actions_never_choose_those_they_lack() -> None:

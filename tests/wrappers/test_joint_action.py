@@ -108,6 +108,9 @@ def test_masks_are_concatenated() -> None:
             action = env.action_space.sample(mask=tuple(mask.reshape(4, 3)))
             _, _, terminated, truncated, info = env.step(action)
             ended = terminated or truncated
+        energy = env.state()[:4]  # at the end, too, what the environment tells
+        expected = np.stack([np.ones(4), energy > 0, energy % 2 == 0], axis=1)
+        assert info["action_mask"].tolist() == expected.ravel().tolist()
     assert len(seen) > 5
 
 
@@ -149,6 +152,48 @@ def test_truncation_of_one_among_terminations() -> None:
     env = JointAction(Mixed())
     env.reset()
     assert [env.step(np.array([0, 1, 2]))[2:4] for _ in range(3)][-1] == (False, True)
+
+
+def test_both_flags_at_once_are_a_termination() -> None:
+    class Both(Leavers):
+        def step(self, actions: dict[str, Any]) -> Any:
+            *rest, infos = super().step(actions)
+            rest[2] = rest[3] = {a: rest[2][a] or rest[3][a] for a in rest[2]}
+            return *rest, infos
+
+    env = JointAction(Both())
+    env.reset()
+    assert [env.step(np.array([0, 1, 2]))[2:4] for _ in range(3)][-1] == (True, False)
+
+
+def test_an_episode_knows_nothing_of_the_one_before() -> None:
+    env = JointAction(Leavers("truncated"))
+    ends = []
+    for last in ("truncated", "terminated"):
+        env.env.last = last
+        env.reset()
+        ends.append([env.step(np.array([0, 1, 2]))[2:4] for _ in range(3)][-1])
+    assert ends == [(False, True), (True, False)]
+
+
+def test_an_agent_that_has_not_come_yet_is_seen_as_nothing() -> None:
+    class Late(Leavers):
+        late = False
+
+        def reset(self, seed: int | None = None, options: Any = None) -> Any:
+            observations, infos = super().reset(seed, options)
+            if self.late:
+                self.agents = ["green", "blue"]
+                return {a: observations[a] for a in self.agents}, {a: {} for a in self.agents}
+            return observations, infos
+
+    env = JointAction(Late())
+    env.reset()
+    assert env.step(np.array([0, 1, 2]))[0].tolist() == [1, 2, 3]
+    env.env.late = True
+    observation, info = env.reset()
+    assert observation.tolist() == [0, 1, 2]
+    assert info["action_mask"].tolist() == [1, 0, 1, 1, 1, 1, 1, 1, 1]
 
 
 SOME_SPACES = [
@@ -222,7 +267,10 @@ def test_what_is_returned_is_fresh() -> None:
     first[:] = 4
     info["action_mask"][:] = 0
     assert env.action_masks().all()
-    assert env.step(np.array([1, 1, 2]))[0].tolist() == [1, 2, 3]
+    first = env.step(np.array([1, 1, 2]))[0]
+    assert first.tolist() == [1, 2, 3]
+    first[:] = 4
+    assert env.step(np.array([1, 1, 2]))[0].tolist() == [1, 3, 4]  # red has left, having seen 1
     assert env.reset()[0].tolist() == [0, 1, 2]
 
 
