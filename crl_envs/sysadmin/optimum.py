@@ -40,11 +40,12 @@ class TransitionModel(NamedTuple):
 def find_optimum(world: SysadminWorld) -> Optimum:
     """The best expected episode return over policies that see all machines, mean over machines.
 
-    Exact by value iteration over the 2^n joint states for n ≤ 9 on any graph and n ≤ 14 on rings, where states
-    that are rotations of each other share their value (about 20 s at n = 14, 1 s at n = 12). Beyond, an upper bound: every machine chooses, at every step,
-    the states of its parents that suit it best, so that its return is that of a two-state problem of its own
-    (which dominates by induction over the steps). `lower` is then the simulated return of the better of two
-    policies, "reboot when down" and never rebooting.
+    Exact by value iteration over the 2^n joint states for n ≤ 9 on any graph and n ≤ 14 on rings, where states that are
+    rotations of each other share their value (about 20 s of CPU at n = 14, 1 s at n = 12).
+
+    Beyond, an upper bound: every machine chooses, at every step, the states of its parents that suit it best, so that
+    its return is that of a two-state problem of its own (which dominates by induction over the steps). `lower` is then
+    the simulated return of the better of two policies, "reboot when down" and never rebooting.
     """
     n = world.n_agents
     rotating = _rotation_symmetric(world)
@@ -119,7 +120,8 @@ def _best_action_value(
         gain: ``float64[c, n, 2]``: a machine's reward by its reboot.
     """
     c, n = stay.shape
-    q = np.repeat(joint.reshape(-1, 1), c, axis=1)  # states last: long inner loops for every machine
+    # The states last, so that NumPy's inner loops are long for every machine.
+    q = np.repeat(joint.reshape(-1, 1), c, axis=1)
     gains = np.zeros((1, c))
     for i in range(n):  # replace machine i's next state (its bit) by its action
         bit = q.reshape(-1, 2, 2**i, c)
