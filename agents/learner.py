@@ -241,8 +241,7 @@ class Learner(ABC):
 
     def _stream_at(self, clock: NDArray[np.integer]) -> Stream:
         stream = Stream(self.view.num_envs)
-        stream.seed(self.config.seed)
-        stream.__setstate__({**stream.__getstate__(), "clock": clock.astype(np.uint64)})
+        stream.seed(self.config.seed, clock.astype(np.uint64))
         return stream
 
     def _all_arrays(self) -> dict[str, NDArray[Any]]:

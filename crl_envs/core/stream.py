@@ -185,15 +185,19 @@ class Stream:
         self.num_envs = num_envs
         self.seed(secrets.randbits(63))
 
-    def seed(self, seed: int) -> None:
-        """Give column b the seed ``seed + b`` (Gymnasium's rule for vector environments) and clock 0.
+    def seed(self, seed: int, clock: UInt64Array | None = None) -> None:
+        """Give column b the seed ``seed + b`` (Gymnasium's rule for vector environments).
+
+        Args:
+            seed: An integer in [0, 2^64 − B].
+            clock: ``uint64[B]``, where to go on from; 0 by default.
 
         Raises:
             ValueError: The seed is not an integer in [0, 2^64 − B].
         """
         check_seed("seed", seed, high=2**64 - self.num_envs)
         self.seeds = np.uint64(seed) + np.arange(self.num_envs, dtype=np.uint64)
-        self._begin(np.zeros(self.num_envs, np.uint64))
+        self._begin(np.zeros(self.num_envs, np.uint64) if clock is None else clock)
 
     @property
     def clock(self) -> UInt64Array:
