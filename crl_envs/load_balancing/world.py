@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,14 +24,22 @@ from crl_envs.core.reduction import fold_sum
 from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.world import Edges, World
 from crl_envs.load_balancing import numpy_kernel
+from crl_envs.load_balancing.arguments import (
+    LARGEST_CAPACITY,
+    agent_indices,
+    arrivals,
+    capacities,
+    discoverers,
+    join_step,
+    none_departs,
+    supply,
+)
 from crl_envs.load_balancing.graphs import build_edges, default_servers, hops_from, slot_table
 from crl_envs.load_balancing.rules import (
-    ENDLESS,
     FIRST_DELEGATION,
     NEVER,
     NOOP,
     STORE,
-    WHEN_FULL,
     Count,
     Keys,
     Outcome,
@@ -44,8 +51,6 @@ from crl_envs.load_balancing.rules import (
 
 if TYPE_CHECKING:
     import networkx as nx
-
-_LARGEST_CAPACITY = 2**31 - 1
 
 
 class LoadBalancingWorld(World[State]):
@@ -105,14 +110,14 @@ class LoadBalancingWorld(World[State]):
         self.backend = resolve_backend(backend)
 
         founders, edges = build_edges(topology, n_agents, out_degree, instance_seed)
-        self.entries = _agents("entries", entries, founders)
+        self.entries = agent_indices("entries", entries, founders)
         if self.entries.size == 0:
             raise ValueError("entries must name at least one agent, got none")
-        if servers is None and isinstance(capacity, int):
+        if servers is None and not isinstance(capacity, Sequence | np.ndarray):
             servers = default_servers(topology, founders, edges, self.entries, instance_seed)
-        self.servers = tuple(_agents("servers", servers or (), founders).tolist())
-        own = _capacities(capacity, founders, self.servers, server_capacity)
-        joins = check_int("join_capacity", join_capacity, low=0, high=_LARGEST_CAPACITY)
+        self.servers = tuple(agent_indices("servers", servers or (), founders).tolist())
+        own = capacities(capacity, founders, self.servers, server_capacity)
+        joins = check_int("join_capacity", join_capacity, low=0, high=LARGEST_CAPACITY)
         self.n_agents = founders + (joins > 0)
         self.capacity = np.concatenate([own, [joins] * (joins > 0)]).astype(np.int64)
         if joins:
@@ -129,7 +134,7 @@ class LoadBalancingWorld(World[State]):
         check_choice("discover", discover, ("joined", "any"))
         if discovery != "off" and discover == "joined" and not joins:
             raise ValueError("discover='joined' needs a server that joins: join_capacity ≥ 1")
-        finders = _finders(discovery, self.n_agents, founders, successors, self.entries)
+        finders = discoverers(discovery, self.n_agents, founders, successors, self.entries)
         extra = check_int("discovery_slots", discovery_slots, low=1, high=1000)
         self.discovers = discovery != "off"
         self.slots = successors.shape[1] + extra * self.discovers
@@ -143,12 +148,12 @@ class LoadBalancingWorld(World[State]):
             entries=self.entries,
             n_founders=founders,
             founders_capacity=int(own.sum()),
-            join_at=_join_step(join_at) if joins else NEVER,
-            n_loads=_supply(n_loads, int(self.capacity.sum())),
+            join_at=join_step(join_at) if joins else NEVER,
+            n_loads=supply(n_loads, int(self.capacity.sum())),
             poisson=arrival_rate is not None,
-            **_arrivals(arrival_rate),
+            **arrivals(arrival_rate),
             departure_odds=departs / (1 - departs),
-            none_departs=_none_departs(departs, int(self.capacity.max())),
+            none_departs=none_departs(departs, int(self.capacity.max())),
             loss=int(threshold(check_probability("message_loss", message_loss))),
             delay=check_int("message_delay", message_delay, low=0, high=1_000_000),
             fail=int(threshold(check_probability("fail_rate", fail_rate))),
@@ -375,89 +380,6 @@ class LoadBalancingWorld(World[State]):
             discovery=stream.keys(Purpose.DISCOVERY) if self.discovers else unused,
             discovered=stream.keys(Purpose.DISCOVERED_AGENT) if self.discovers else unused,
         )
-
-
-def _agents(name: str, agents: Sequence[int], n: int) -> NDArray[np.int64]:
-    """Distinct agent indices as an array."""
-    if isinstance(agents, str) or not isinstance(agents, Sequence | np.ndarray):
-        raise ValueError(f"{name} must be a sequence of agent indices, got {agents!r}")
-    checked = [check_int(name, agent, low=0, high=n - 1) for agent in agents]
-    if len(set(checked)) != len(checked):
-        raise ValueError(f"{name} must be distinct agents, got {list(agents)!r}")
-    return np.array(checked, np.int64)
-
-
-def _capacities(
-    capacity: int | Sequence[int], n: int, servers: Sequence[int], server_capacity: int
-) -> NDArray[np.int64]:
-    if isinstance(capacity, Sequence | np.ndarray) and not isinstance(capacity, str):
-        if len(capacity) != n:
-            raise ValueError(
-                f"capacity must have one entry for each of {n} agents, got {len(capacity)}"
-            )
-        values = [check_int("capacity", c, low=0, high=_LARGEST_CAPACITY) for c in capacity]
-        each = np.array(values, np.int64)
-    else:
-        each = np.full(n, check_int("capacity", capacity, low=0, high=_LARGEST_CAPACITY), np.int64)
-    each[list(servers)] = check_int(
-        "server_capacity", server_capacity, low=0, high=_LARGEST_CAPACITY
-    )
-    return each
-
-
-def _finders(
-    discovery: str,
-    n: int,
-    founders: int,
-    successors: NDArray[np.int32],
-    entries: NDArray[np.int64],
-) -> NDArray[np.uint8]:
-    """Agents that have the discovery action."""
-    finders = np.zeros(n, np.uint8)
-    if discovery == "all":
-        finders[:founders] = 1
-    elif discovery == "entry_neighbors":
-        near = successors[entries].ravel()
-        finders[near[near >= 0]] = 1
-    return finders
-
-
-def _join_step(join_at: int | str) -> int:
-    if join_at == "full":
-        return WHEN_FULL
-    if isinstance(join_at, str):
-        raise ValueError(f"join_at must be 'full' or a step ≥ 1, got {join_at!r}")
-    return check_int("join_at", join_at, low=1)
-
-
-def _supply(n_loads: int | str | None, capacity: int) -> int:
-    if n_loads is None:
-        return capacity
-    if n_loads == "endless":
-        return ENDLESS
-    if isinstance(n_loads, str):
-        raise ValueError(f"n_loads must be an integer ≥ 1, 'endless' or None, got {n_loads!r}")
-    return check_int("n_loads", n_loads, low=1, high=ENDLESS)
-
-
-def _arrivals(rate: float | None) -> dict[str, Any]:
-    if rate is None:
-        return {"arrival_rate": 0.0, "arrival_zero": 1.0, "most_arrivals": 0}
-    rate = check_real("arrival_rate", rate, low=0.0, high=500.0, open_low=True)
-    most = math.ceil(rate + 40 * math.sqrt(rate) + 40)
-    return {"arrival_rate": rate, "arrival_zero": math.exp(-rate), "most_arrivals": most}
-
-
-def _none_departs(rate: float, largest: int) -> NDArray[np.float64]:
-    """P(none of k stored loads departs) for k = 0 … largest; empty without departures."""
-    if rate == 0:
-        return np.empty(0)
-    if largest * -math.log1p(-rate) > 700:
-        raise ValueError(
-            f"departure_rate must be at most {-math.expm1(-700 / largest):.3g} for a capacity of "
-            f"{largest}, got {rate!r}"
-        )
-    return np.asarray((1.0 - rate) ** np.arange(largest + 1))
 
 
 @lru_cache(maxsize=1)

@@ -17,6 +17,11 @@ def test_the_papers_grid():
     assert world.single_action_space.n == 11
 
 
+def test_a_capacity_from_numpy_is_a_number_and_a_list_has_no_servers():
+    assert LoadBalancingWorld(capacity=np.int64(20)).capacity.sum() == 1360
+    assert LoadBalancingWorld(capacity=[20] * 50).capacity.sum() == 1000
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_papers_random_graph(seed):
     world = LoadBalancingWorld(topology="random", instance_seed=seed)

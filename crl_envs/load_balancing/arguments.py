@@ -1,0 +1,102 @@
+"""Arguments of `LoadBalancingEnv` to what `rules.Rules` holds; each bad one is a ``ValueError`` that names it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crl_envs.core.arguments import check_int, check_real
+from crl_envs.load_balancing.rules import ENDLESS, WHEN_FULL
+
+LARGEST_CAPACITY: Final = 2**31 - 1
+
+
+def agent_indices(name: str, agents: Sequence[int], n: int) -> NDArray[np.int64]:
+    """Distinct agent indices as an array."""
+    if isinstance(agents, str) or not isinstance(agents, Sequence | np.ndarray):
+        raise ValueError(f"{name} must be a sequence of agent indices, got {agents!r}")
+    checked = [check_int(name, agent, low=0, high=n - 1) for agent in agents]
+    if len(set(checked)) != len(checked):
+        raise ValueError(f"{name} must be distinct agents, got {list(agents)!r}")
+    return np.array(checked, np.int64)
+
+
+def capacities(
+    capacity: int | Sequence[int], n: int, servers: Sequence[int], server_capacity: int
+) -> NDArray[np.int64]:
+    """``int64[n]``, loads: one number for all or a list, and that of the servers."""
+    if isinstance(capacity, Sequence | np.ndarray) and not isinstance(capacity, str):
+        if len(capacity) != n:
+            raise ValueError(
+                f"capacity must have one entry for each of {n} agents, got {len(capacity)}"
+            )
+        values = [check_int("capacity", c, low=0, high=LARGEST_CAPACITY) for c in capacity]
+        each = np.array(values, np.int64)
+    else:
+        each = np.full(n, check_int("capacity", capacity, low=0, high=LARGEST_CAPACITY), np.int64)
+    each[list(servers)] = check_int(
+        "server_capacity", server_capacity, low=0, high=LARGEST_CAPACITY
+    )
+    return each
+
+
+def discoverers(
+    discovery: str,
+    n: int,
+    founders: int,
+    successors: NDArray[np.int32],
+    entries: NDArray[np.int64],
+) -> NDArray[np.uint8]:
+    """Agents that have the discovery action."""
+    finders = np.zeros(n, np.uint8)
+    if discovery == "all":
+        finders[:founders] = 1
+    elif discovery == "entry_neighbors":
+        near = successors[entries].ravel()
+        finders[near[near >= 0]] = 1
+    return finders
+
+
+def join_step(join_at: int | str) -> int:
+    """The step at which a server joins, or `WHEN_FULL`."""
+    if join_at == "full":
+        return WHEN_FULL
+    if isinstance(join_at, str):
+        raise ValueError(f"join_at must be 'full' or a step ≥ 1, got {join_at!r}")
+    return check_int("join_at", join_at, low=1)
+
+
+def supply(n_loads: int | str | None, capacity: int) -> int:
+    """Loads of an episode: a number, `ENDLESS`, or what the capacity holds."""
+    if n_loads is None:
+        return capacity
+    if n_loads == "endless":
+        return ENDLESS
+    if isinstance(n_loads, str):
+        raise ValueError(f"n_loads must be an integer ≥ 1, 'endless' or None, got {n_loads!r}")
+    return check_int("n_loads", n_loads, low=1, high=ENDLESS)
+
+
+def arrivals(rate: float | None) -> dict[str, Any]:
+    """The fields of `Rules` that describe Poisson arrivals; unused ones without a rate."""
+    if rate is None:
+        return {"arrival_rate": 0.0, "arrival_zero": 1.0, "most_arrivals": 0}
+    rate = check_real("arrival_rate", rate, low=0.0, high=500.0, open_low=True)
+    most = math.ceil(rate + 40 * math.sqrt(rate) + 40)
+    return {"arrival_rate": rate, "arrival_zero": math.exp(-rate), "most_arrivals": most}
+
+
+def none_departs(rate: float, largest: int) -> NDArray[np.float64]:
+    """P(none of k stored loads departs) for k = 0 … largest; empty without departures."""
+    if rate == 0:
+        return np.empty(0)
+    if largest * -math.log1p(-rate) > 700:
+        raise ValueError(
+            f"departure_rate must be at most {-math.expm1(-700 / largest):.3g} for a capacity of "
+            f"{largest}, got {rate!r}"
+        )
+    return np.asarray((1.0 - rate) ** np.arange(largest + 1))
