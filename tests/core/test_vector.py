@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
+from importlib.metadata import version
 from typing import Any
 
 import gymnasium
@@ -14,9 +15,15 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from packaging.version import Version
 
 import crl_envs
 from tests.core.toy import TOY
+
+since_1_4 = pytest.mark.skipif(
+    Version(version("gymnasium")) < Version("1.4"),
+    reason="older RecordEpisodeStatistics miscount environments that reset in the same step",
+)
 from tests.views import BACKENDS, choose
 
 SYSADMIN = "crl/sysadmin-v0"
@@ -405,7 +412,7 @@ class TestAgents:
         with pytest.raises(ValueError, match=r"actions must have shape \(6,\)"):
             agents.step(np.zeros(shape, np.int64))
 
-    @pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+    @pytest.mark.parametrize("mode", ["NextStep", pytest.param("SameStep", marks=since_1_4)])
     def test_gymnasium_counts_each_agents_return(self, mode: str) -> None:
         """Gymnasium's RecordEpisodeStatistics around it: the returns of agents and their episodes' lengths."""
         agents = RecordEpisodeStatistics(
