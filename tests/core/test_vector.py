@@ -19,12 +19,12 @@ from packaging.version import Version
 
 import crl_envs
 from tests.core.toy import TOY
+from tests.views import BACKENDS, choose
 
 since_1_4 = pytest.mark.skipif(
     Version(version("gymnasium")) < Version("1.4"),
     reason="older RecordEpisodeStatistics miscount environments that reset in the same step",
 )
-from tests.views import BACKENDS, choose
 
 SYSADMIN = "crl/sysadmin-v0"
 MODES = list(AutoresetMode)
