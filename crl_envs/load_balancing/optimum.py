@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crl_envs.core.optimum import Optimum
-from crl_envs.load_balancing.rules import ENDLESS, NEVER
+from crl_envs.load_balancing.rules import NEVER
 
 if TYPE_CHECKING:
     from crl_envs.load_balancing.world import LoadBalancingWorld
@@ -19,22 +19,18 @@ def find_optimum(world: LoadBalancingWorld) -> Optimum:
     Storing the x-th load at an agent h hops from the entry costs h delegations and the store, which in the gradient
     model grows with x; the cheapest set of stores is therefore the cheapest ones taken one by one. Exact with one
     entry, a finite supply that fits, and neither departures, faults, timeouts nor a server that joins, if the horizon
-    leaves the steps for it. Otherwise only the bound 0 (every reward is a cost) and, when loads must be stored
-    without anything to free capacity, the same sum as a bound.
+    leaves the steps for it. Otherwise only the bound 0: every reward is a cost, and a run that the horizon cuts off
+    may have paid little of it.
     """
     rules = world.rules
-    reachable = world.hops >= 0
-    room = int(world.capacity[reachable].sum())
-    finite = rules.n_loads < ENDLESS and rules.n_loads <= room
+    room = int(world.capacity[world.hops >= 0].sum())
     steady = not rules.none_departs.size and rules.timeout == NEVER and rules.join_at == NEVER
-    faultless = not (rules.loss or rules.fail or rules.poisson)
-    if not (finite and steady):
-        return Optimum(0.0, "bound", "every reward is a cost", -np.inf)
-    costs, steps = cheapest_stores(world)
-    value = float(costs.sum()) / world.n_agents
-    clear = faultless and world.entries.size == 1 and not rules.extra_slots
-    if clear and steps <= world.horizon:
-        return Optimum(value, "exact", "cheapest stores by hops and marginal cost", value)
+    faultless = not (rules.loss or rules.fail or rules.poisson or rules.extra_slots)
+    if rules.n_loads <= room and steady and faultless and world.entries.size == 1:
+        costs, steps = cheapest_stores(world)
+        if steps <= world.horizon:
+            value = float(costs.sum()) / world.n_agents
+            return Optimum(value, "exact", "cheapest stores by hops and marginal cost", value)
     return Optimum(0.0, "bound", "every reward is a cost", -np.inf)
 
 
