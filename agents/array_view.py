@@ -48,19 +48,22 @@ class ArrayView(ABC):
         agents: The agents' ids.
         n_agents: Number of agents n.
         num_envs: Number of columns B.
-        n_rows: Rows of the largest agent's observation table, O.
+        n_rows: Rows of the largest agent's observation table, O; 1 without rows.
         n_actions: Actions of the agent that has most, A.
         running: ``bool[B]``, columns whose episode goes on.
         n_running: How many there are.
+        infos: What the last reset or step said beside the rewards, in the env's own layout.
     """
 
     env: Any
     num_envs: int
+    infos: dict[Any, Any]
 
     def __init__(
         self,
         observed: Sequence[tuple[Any, spaces.Space[Any]]],
         acted: Sequence[tuple[Any, spaces.Space[Any]]],
+        rows: bool = True,
     ) -> None:
         if not observed:
             raise ValueError("env must have at least one possible agent, got none")
@@ -71,8 +74,10 @@ class ArrayView(ABC):
             choices.append(space)
         self.agents = [agent for agent, _ in observed]
         self.n_agents = len(self.agents)
-        self.encoder = ObservationEncoder(observed)
-        self.n_rows = self.encoder.n_rows
+        self.encoder = ObservationEncoder(observed) if rows else None
+        self.n_rows = self.encoder.n_rows if self.encoder else 1
+        self._row_0 = np.zeros((self.n_agents, self.num_envs), np.intp)
+        self.infos = {}
         sizes = np.array([int(space.n) for space in choices])
         starts = np.array([int(space.start) for space in choices])
         self.n_actions = int(sizes.max())
@@ -114,7 +119,7 @@ class ArrayView(ABC):
         Raises:
             ValueError: An observation of an unknown agent or outside of its space, or a bad mask.
         """
-        rows = self.encoder.rows(self.encoder.flatten(observations))
+        rows = self._rows_of_dict(observations)
         stacked = self._stack_masks([masks.get(a) for a in self.agents]) if masks else None
         return Frame(rows, self._legal(stacked), None)
 
@@ -124,15 +129,8 @@ class ArrayView(ABC):
         Raises:
             ValueError: Wrong shape, or a value outside of its space.
         """
-        array = np.asarray(observations)
-        n, b, components = self.n_agents, self.num_envs, self.encoder.n_components
-        if array.shape[:2] != (b, n) or array.size != b * components:
-            raise ValueError(
-                f"observations must have shape ({b}, {n}, …) with {components // n} values an "
-                f"agent, got {array.shape}"
-            )
-        joint = array if array.ndim == 2 else array.reshape(b, components)
-        rows = self.encoder.rows(joint.T)
+        n, b = self.n_agents, self.num_envs
+        rows = self._rows_of_array(np.asarray(observations))
         if masks is None:
             return Frame(rows, self._legal(None), None)
         legal = np.asarray(masks)
@@ -142,6 +140,22 @@ class ArrayView(ABC):
             )
         return Frame(rows, self._legal(legal.transpose(1, 0, 2) != 0), None)
 
+    def _rows_of_dict(self, observations: Mapping[Any, Any]) -> NDArray[np.intp]:
+        if self.encoder is None:
+            return self._row_0
+        return self.encoder.rows(self.encoder.flatten(observations))
+
+    def _rows_of_array(self, array: NDArray[Any]) -> NDArray[np.intp]:
+        if self.encoder is None:
+            return self._row_0
+        n, b, components = self.n_agents, self.num_envs, self.encoder.n_components
+        if array.shape[:2] != (b, n) or array.size != b * components:
+            raise ValueError(
+                f"observations must have shape ({b}, {n}, …) with {components // n} values an "
+                f"agent, got {array.shape}"
+            )
+        joint = array if array.ndim == 2 else array.reshape(b, components)
+        return self.encoder.rows(joint.T)
     def _stack_masks(self, masks: Sequence[Any]) -> NDArray[np.bool_]:
         """One mask (or None: all ones) an agent to ``bool[n, 1, A]``."""
         n, a = self.n_agents, self.n_actions

@@ -62,7 +62,7 @@ class Learner(ABC):
         check_keywords(type(self).__name__, self.config_class, config)
         self.config = self.config_class(**config)
         self.env = env
-        self.view = view_of(env)
+        self.view = view_of(env, self.reads_rows())
         self.episodes = 0
         self.env_steps = np.zeros(self.view.num_envs, np.int64)
         self.history: list[dict[str, Any]] = []
@@ -74,6 +74,8 @@ class Learner(ABC):
         total_episodes: int | None = None,
         total_steps: int | None = None,
         callback: Callback | None = None,
+        step_callback: Callback | None = None,
+        every: int = 1,
     ) -> Self:
         """Go on learning. Two calls in a row are the same as one with the sum of their episodes.
 
@@ -82,6 +84,9 @@ class Learner(ABC):
             total_steps: Number of further environment steps, in every column; the episode in which it is
                 reached is played to its end.
             callback: Called with the learner after each episode; learning stops when it returns False.
+            step_callback: Called with the learner after each `every`-th step of an episode and after its last;
+                what it returns doesn't matter.
+            every: Steps between calls of `step_callback`.
 
         Returns:
             The learner.
@@ -94,13 +99,14 @@ class Learner(ABC):
                 "exactly one of total_episodes and total_steps must be given, "
                 f"got total_episodes={total_episodes!r}, total_steps={total_steps!r}"
             )
+        check_int("every", every, low=1)
         last, goal = math.inf, np.full(self.view.num_envs, math.inf)
         if total_episodes is not None:
             last = self.episodes + check_int("total_episodes", total_episodes, low=0)
         else:
             goal = self.env_steps + check_int("total_steps", total_steps, low=0)
         while self.episodes < last and (self.env_steps < goal).any():
-            self._play_episode()
+            self._play_episode(step_callback, every)
             if callback is not None:
                 answer = callback(self)
                 if answer is not None and not answer:
@@ -206,7 +212,15 @@ class Learner(ABC):
     def begin_episode(self) -> None:  # noqa: B027  (there may be nothing to do)
         """Get ready: the environment has just been reset."""
 
-    def _play_episode(self) -> None:
+    def reads_rows(self) -> bool:
+        """Whether the learner tells observations apart, so that their spaces must make a table."""
+        return True
+
+    def measurements(self) -> dict[str, NDArray[Any]]:
+        """What the learner adds to the history at the end of an episode: arrays ``[B]`` by name."""
+        return {}
+
+    def _play_episode(self, step_callback: Callback | None, every: int) -> None:
         view, stream = self.view, self._stream
         seed = None
         if self.episodes == 0:
@@ -215,6 +229,18 @@ class Learner(ABC):
         frame = view.reset(seed)
         self.begin_episode()
         episode = Episode(view)
+        self.play(frame, episode, step_callback, every)
+        self.end_episode(episode)
+        self.env_steps += episode.steps
+        self._remember(episode)
+        self.episodes += 1
+
+    def play(
+        self, frame: Frame, episode: Episode, step_callback: Callback | None, every: int
+    ) -> None:
+        """Act until the episode has ended in all columns; a learner may have a faster way."""
+        view, stream = self.view, self._stream
+        steps = 0
         while view.n_running:
             actions = self.choose(frame, stream.words(Purpose.ACTION, view.n_agents))
             stream.advance(None if view.n_running == view.num_envs else view.running)
@@ -222,14 +248,14 @@ class Learner(ABC):
             self.observe(frame, actions, transition)
             episode.add(transition)
             frame = transition.frame
-        self.end_episode(episode)
-        self.env_steps += episode.steps
-        self._remember(episode)
-        self.episodes += 1
+            steps += 1
+            if step_callback is not None and (steps % every == 0 or not view.n_running):
+                step_callback(self)
 
     def _remember(self, episode: Episode) -> None:
         measured = {
             **episode.metrics,
+            **self.measurements(),
             "steps": episode.steps,
             "env_steps": self.env_steps.copy(),
             "local_return_mean": team_reward(episode.local_returns),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ class ParallelView(ArrayView):
 
     Args:
         env: Any ParallelEnv with ``possible_agents``.
+        rows: Whether to number the observations; without it every one is row 0 and any space will do.
 
     Raises:
         ValueError: No possible agents, or spaces that don't make a table.
@@ -34,22 +36,22 @@ class ParallelView(ArrayView):
 
     num_envs = 1
 
-    def __init__(self, env: Any) -> None:
+    def __init__(self, env: Any, rows: bool = True) -> None:
         self.env = env
         agents = list(getattr(env, "possible_agents", ()))
         super().__init__(
             [(agent, env.observation_space(agent)) for agent in agents],
             [(agent, env.action_space(agent)) for agent in agents],
+            rows,
         )
         self._live_agents: list[Any] = []
-        self._infos: dict[Any, dict[str, Any]] = {}
         self._masks: list[Any] = []
         self._constant = False
         self._known_legal: NDArray[np.bool_] | None = None
 
     def reset(self, seed: int | None = None) -> Frame:
         """Start an episode."""
-        observations, self._infos = self.env.reset(seed=seed)
+        observations, self.infos = self.env.reset(seed=seed)
         self._set_live(list(self.env.agents))
         return self._frame(observations)
 
@@ -58,7 +60,7 @@ class ParallelView(ArrayView):
         chosen = dict(zip(self.agents, self.own_actions(actions)[:, 0].tolist(), strict=True))
         if self._live_agents != self.agents:
             chosen = {agent: chosen[agent] for agent in self._live_agents}
-        observations, given, terminations, truncations, self._infos = self.env.step(chosen)
+        observations, given, terminations, truncations, self.infos = self.env.step(chosen)
         own = self._own_rewards(given)
         rewards = self._column(given)
         local = rewards if own is given else self._column(own)
@@ -75,16 +77,22 @@ class ParallelView(ArrayView):
         ended = None if self.n_running else np.ones(1, np.bool_)
         return Transition(rewards, local, team, ended, self._frame(observations))
 
+    def fast_forward(self, play: Callable[..., int]) -> int:
+        """As ``env.fast_forward``: several steps by a compiled loop; the number of them."""
+        steps: int = self.env.fast_forward(play)
+        self._set_live(list(self.env.agents))
+        return steps
+
     def neighbors(self) -> NDArray[np.int64]:
         """Pairs out of ``infos[agent]["neighbors"]`` of the last reset, else out of the topology.
 
         None among the neighbours is nobody; two agents are neighbours when either one names the other.
         """
         index = {agent: i for i, agent in enumerate(self.agents)}
-        if self._infos and all("neighbors" in info for info in self._infos.values()):
+        if self.infos and all("neighbors" in info for info in self.infos.values()):
             told = [
                 (a, b)
-                for a, info in self._infos.items()
+                for a, info in self.infos.items()
                 for b in info["neighbors"]
                 if b is not None
             ]
@@ -107,7 +115,7 @@ class ParallelView(ArrayView):
 
     def _own_rewards(self, given: dict[Any, float]) -> dict[Any, float]:
         """The agents' own rewards, in the order of `given`; that very dict when no wrapper says otherwise."""
-        infos = self._infos
+        infos = self.infos
         if not any("local_reward" in info for info in infos.values()):
             return given
         return {k: infos.get(k, {}).get("local_reward", r) for k, r in given.items()}
@@ -119,7 +127,7 @@ class ParallelView(ArrayView):
         return np.array([[rewards.get(agent, 0.0)] for agent in self.agents], np.float64)
 
     def _frame(self, observations: dict[Any, Any]) -> Frame:
-        rows = self.encoder.rows(self.encoder.flatten(observations))
+        rows = self._rows_of_dict(observations)
         live = None
         if self._live_agents != self.agents:
             there = set(self._live_agents)
@@ -128,7 +136,7 @@ class ParallelView(ArrayView):
 
     def _info_masks(self, live: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
         """The masks of the present infos; those of agents that aren't live don't matter."""
-        infos = self._infos
+        infos = self.infos
         masks = [infos[a].get("action_mask") if a in infos else None for a in self.agents]
         if live is None and self._constant and all(map(operator.is_, masks, self._masks)):
             return self._known_legal  # the same read-only arrays as at the last step

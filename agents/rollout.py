@@ -23,16 +23,16 @@ from crl_envs.core.reduction import team_reward
 _MOST_WAITING: Final = 128  # steps
 
 
-def view_of(env: Any) -> ArrayView:
-    """The view of a ParallelEnv or of a vector env.
+def view_of(env: Any, rows: bool = True) -> ArrayView:
+    """The view of a ParallelEnv or of a vector env; its frames tell observations apart only with `rows`.
 
     Raises:
         ValueError: Another kind of environment, or spaces that don't make a table.
     """
     if isinstance(env, VectorEnv):
-        return VectorView(env)
+        return VectorView(env, rows)
     if isinstance(env, ParallelEnv):
-        return ParallelView(env)
+        return ParallelView(env, rows)
     raise ValueError(f"env must be a ParallelEnv or a vector env, got {env!r}")
 
 
@@ -67,6 +67,17 @@ class Episode:
         if ended is not None:
             self.steps[ended] = self._elapsed
             self._measure(ended)
+
+    def running_totals(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The sums so far, to be added to in place: ``float64[n, B]`` of the agents, ``float64[B]`` of the team."""
+        return self._given.agents(), self._given.team()
+
+    def count(self, steps: int) -> None:
+        """Count steps of a single environment whose rewards were added to `running_totals`."""
+        self._elapsed += steps
+        if not self._view.n_running:
+            self.steps[:] = self._elapsed
+            self._measure(np.ones(1, np.bool_))
 
     @property
     def returns(self) -> NDArray[np.float64]:

@@ -20,12 +20,13 @@ class VectorView(ArrayView):
 
     Args:
         env: A `WorldVectorEnv` or another vector env in its layout.
+        rows: Whether to number the observations; without it every one is row 0 and any space will do.
 
     Raises:
         ValueError: Another layout, autoreset mode ``"same-step"``, or spaces that don't make a table.
     """
 
-    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+    def __init__(self, env: VectorEnv[Any, Any, Any], rows: bool = True) -> None:
         self.env = env
         self.num_envs = env.num_envs
         action_space = env.single_action_space
@@ -42,18 +43,20 @@ class VectorView(ArrayView):
             )
         n = action_space.nvec.size
         agents = [f"agent_{i}" for i in range(n)]
-        observed = [_slice_space(env.single_observation_space, i, n) for i in range(n)]
+        whole = env.single_observation_space
+        observed = [_slice_space(whole, i, n) if rows else whole for i in range(n)]
         acted = [
             spaces.Discrete(int(size), start=int(start))
             for size, start in zip(action_space.nvec, action_space.start, strict=True)
         ]
         super().__init__(
-            list(zip(agents, observed, strict=True)), list(zip(agents, acted, strict=True))
+            list(zip(agents, observed, strict=True)), list(zip(agents, acted, strict=True)), rows
         )
 
     def reset(self, seed: int | None = None) -> Frame:
         """Start an episode in every column."""
         observations, infos = self.env.reset(seed=seed)
+        self.infos = infos
         self.running = np.ones(self.num_envs, np.bool_)
         self.n_running = self.num_envs
         return self._frame(observations, infos)
@@ -63,6 +66,7 @@ class VectorView(ArrayView):
         observations, given, terminations, truncations, infos = self.env.step(
             self.own_actions(actions).T
         )
+        self.infos = infos
         rewards = self._running_only(given.T)
         local = self._running_only(infos["local_reward"].T) if "local_reward" in infos else rewards
         ended = (terminations | truncations) & self.running

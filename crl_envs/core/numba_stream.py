@@ -7,6 +7,26 @@ from numba import njit, uint32, uint64
 
 from crl_envs.core.stream import GOLDEN, MIX_1, MIX_2
 
+_LOW = uint64(0xFFFFFFFF)
+
+
+@njit(cache=True, nogil=True, no_cfunc_wrapper=True)
+def stream_key(seed, clock, purpose):
+    """Level 1 of the random stream: the key of one column, ``uint64``; see `Stream.keys`."""
+    k0, k1 = uint64(seed) & _LOW, uint64(seed) >> uint64(32)
+    x0, x1 = uint64(clock) & _LOW, uint64(clock) >> uint64(32)
+    x2, x3 = uint64(purpose), uint64(0)
+    for _ in range(10):
+        p0 = x0 * uint64(0xD2511F53)
+        p1 = x2 * uint64(0xCD9E8D57)
+        x0 = (p1 >> uint64(32)) ^ x1 ^ k0
+        x2 = (p0 >> uint64(32)) ^ x3 ^ k1
+        x1 = p1 & _LOW
+        x3 = p0 & _LOW
+        k0 = (k0 + uint64(0x9E3779B9)) & _LOW
+        k1 = (k1 + uint64(0xBB67AE85)) & _LOW
+    return x0 | (x1 << uint64(32))
+
 
 @njit(cache=True, nogil=True, inline="always")
 def pair_word(key, pair):

@@ -67,6 +67,9 @@ class Purpose(IntEnum):
     INSTANCE = 16
     TOPOLOGY = 17
     ACTION = 32
+    GOSSIP = 33
+    POST_LOSS = 34
+    POST_DELAY = 35
 
 
 def philox4x32(
@@ -204,12 +207,12 @@ class Stream:
         """``uint64[B]``: ticks (resets and steps) since seeding."""
         return self._base + np.uint64(self._offset)
 
-    def advance(self, columns: NDArray[np.bool_] | None = None) -> None:
-        """Move the clock of the given columns (``bool[B]``, all by default) one tick on."""
+    def advance(self, columns: NDArray[np.bool_] | None = None, ticks: int = 1) -> None:
+        """Move the clock of the given columns (``bool[B]``, all by default) on, by one tick or more."""
         if columns is None or columns.all():
-            self._offset = self._offset + 1
+            self._offset = self._offset + ticks
         else:
-            self._offset = self._offset + columns.astype(np.int64)
+            self._offset = self._offset + ticks * columns.astype(np.int64)
 
     def keys(self, purpose: Purpose) -> UInt64Array:
         """The keys of the present clock for one purpose: ``uint64[B]``; not to be written to."""

@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.parallel import Infos, WorldEnv
-from crl_envs.load_balancing.rules import Outcome
+from crl_envs.load_balancing.optimum import fewest_steps
+from crl_envs.load_balancing.rules import DOP_OF_OUTCOME, USES_LINK, Outcome
 from crl_envs.load_balancing.world import LoadBalancingWorld
-
-_OUTCOMES = [outcome.name.lower() for outcome in Outcome]
-
 
 class LoadBalancingEnv(WorldEnv):
     """Loads enter a graph of agents; whoever holds one stores it, or hands it on to a neighbour.
@@ -60,7 +58,8 @@ class LoadBalancingEnv(WorldEnv):
     ## Information
     ``action_mask``; ``illegal_action``; ``neighbors``, the agent behind each delegation slot (None for an empty one);
     ``action_kinds``; ``outcome`` of the last action: none, stored, store_failed, delegated, message_lost, discovered,
-    not_discovered. ``metrics()``: see `crl_envs.load_balancing.LoadBalancingWorld.metrics`; at each step loads_in =
+    not_discovered; ``dop``, what became of the problem acted on: none, solved, delegated or kept; ``connection_cost``,
+    the part of the reward that paid for a link; ``active``. ``metrics()``: see `crl_envs.load_balancing.LoadBalancingWorld.metrics`; at each step loads_in =
     stored + queued + on_wire + departed + timed_out.
 
     ## Arguments
@@ -97,6 +96,8 @@ class LoadBalancingEnv(WorldEnv):
         min_q_value: Reward of a store that fails (MinQ).
         delegation_reward: Reward of a delegation, without the link.
         connection_cost: Reward of using a link.
+        spare: Whether the gradient model counts an agent's spare capacity ``"after"`` the store or ``"before"`` it;
+            the paper doesn't say, and only the former shows what it reports at 95 % full.
         max_steps: Horizon in steps.
         instance_seed: Seed of the random topology and its servers, apart from the episodes' seed.
         backend: ``"auto"``, ``"numpy"`` or ``"numba"``; the same results.
@@ -152,6 +153,7 @@ class LoadBalancingEnv(WorldEnv):
         min_q_value: float = -200.0,
         delegation_reward: float = -2.0,
         connection_cost: float = -10.0,
+        spare: str = "after",
         max_steps: int = 500_000,
         instance_seed: int = 0,
         backend: str = "auto",
@@ -159,6 +161,32 @@ class LoadBalancingEnv(WorldEnv):
     ) -> None:
         arguments = {k: v for k, v in locals().items() if k in _WORLD_ARGUMENTS}
         super().__init__(LoadBalancingWorld(**arguments), render_mode)
+        self._consequences: list[dict[str, Any]] = [
+            {
+                "outcome": outcome.name.lower(),
+                "dop": DOP_OF_OUTCOME[outcome].name.lower(),
+                "connection_cost": self.world.connection_cost if outcome in USES_LINK else 0.0,
+            }
+            for outcome in Outcome
+        ]
+
+    @property
+    def capacity(self) -> NDArray[np.int64]:
+        """``int64[n]``: loads that each agent can store; a copy."""
+        return self.world.capacity.copy()
+
+    @property
+    def entries(self) -> tuple[int, ...]:
+        """The agents at which loads enter."""
+        return tuple(self.world.entries.tolist())
+
+    def optimal_steps(self) -> int:
+        """Fewest steps in which all loads can be stored on the paper's clock; see `optimum.fewest_steps`.
+
+        Raises:
+            ValueError: More than one load in flight, several entries, faults, arrivals, or too little room.
+        """
+        return fewest_steps(self.world)
 
     def _make_templates(self) -> list[dict[str, Any]]:
         idle = np.zeros(len(self.world.action_kinds), np.int8)
@@ -174,6 +202,9 @@ class LoadBalancingEnv(WorldEnv):
                 ),
                 "action_kinds": self.world.action_kinds,
                 "outcome": "none",
+                "dop": "none",
+                "connection_cost": 0.0,
+                "active": True,
             }
             for successors in self.world.rules.successors.tolist()
         ]
@@ -187,7 +218,9 @@ class LoadBalancingEnv(WorldEnv):
         for i in np.flatnonzero(state.head[:, 0] >= 0).tolist():
             infos[agents[i]]["action_mask"] = self._mask[i, :, 0].copy()
         for i in np.flatnonzero(state.outcome[:, 0]).tolist():
-            infos[agents[i]]["outcome"] = _OUTCOMES[state.outcome[i, 0]]
+            infos[agents[i]].update(self._consequences[state.outcome[i, 0]])
+        for i in np.flatnonzero(state.active[:, 0] == 0).tolist():
+            infos[agents[i]]["active"] = False
         if illegal is not None and illegal.any():
             for i in np.flatnonzero(illegal[:, 0]).tolist():
                 infos[agents[i]]["illegal_action"] = True

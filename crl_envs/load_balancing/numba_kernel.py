@@ -1,4 +1,8 @@
-"""The load-balancing dynamics in Numba: the events of `numpy_kernel.advance`, one column after another."""
+"""The load-balancing dynamics in Numba: the events of `numpy_kernel.advance`, one column after another.
+
+`advance`, `draw_keys`, `choices`, `reward_of` and `has_ended` are for learners that fuse their loop with the world's:
+what the environment's views say, for compiled code.
+"""
 
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call"
 from __future__ import annotations
@@ -6,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint64
 
-from crl_envs.core.numba_stream import lane_word
+from crl_envs.core.numba_stream import lane_word, stream_key
+from crl_envs.core.stream import Purpose
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
     NEVER,
@@ -16,12 +21,17 @@ from crl_envs.load_balancing.rules import (
     Outcome,
 )
 
-# Helpers are called from here only: wrappers for calls from Python would take longer to compile than they do.
+# Called from compiled code only: wrappers for calls from Python would take longer to compile than the functions.
 _INNER = {"cache": True, "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 _TIME, _REMAINING, _ENTERED = int(Count.TIME), int(Count.REMAINING), int(Count.ENTERED)
 _DEPARTED, _TIMED_OUT = int(Count.DEPARTED), int(Count.TIMED_OUT)
 _MESSAGES, _LOST, _JOINED = int(Count.MESSAGES), int(Count.MESSAGES_LOST), int(Count.JOINED)
+
+_ARRIVAL, _DEPARTURE = int(Purpose.ARRIVAL), int(Purpose.DEPARTURE)
+_LINK_LOSS, _LINK_DELAY = int(Purpose.LINK_LOSS), int(Purpose.LINK_DELAY)
+_FAILURE, _RETURN = int(Purpose.FAILURE), int(Purpose.RETURN)
+_DISCOVERY, _DISCOVERED_AGENT = int(Purpose.DISCOVERY), int(Purpose.DISCOVERED_AGENT)
 
 _NONE = int(Outcome.NONE)
 _STORED, _STORE_FAILED = int(Outcome.STORED), int(Outcome.STORE_FAILED)
@@ -49,6 +59,71 @@ def advance(rules, state, action, keys):
             _arrive(rules, state, keys, c)
         _admit(rules, state, c)
         _order_queues(state, c)
+
+
+@njit(**_INNER)
+def draw_keys(rules, keys, seed, clock):
+    """Write the keys of a clock for the draws that the rules make; as `LoadBalancingWorld.transition` has them."""
+    if rules.poisson:
+        keys.arrival[0] = stream_key(seed, clock, _ARRIVAL)
+    if rules.none_departs.size:
+        keys.departure[0] = stream_key(seed, clock, _DEPARTURE)
+    if rules.loss:
+        keys.loss[0] = stream_key(seed, clock, _LINK_LOSS)
+    if rules.delay:
+        keys.delay[0] = stream_key(seed, clock, _LINK_DELAY)
+    if rules.fail:
+        keys.failure[0] = stream_key(seed, clock, _FAILURE)
+        keys.recovery[0] = stream_key(seed, clock, _RETURN)
+    if rules.extra_slots:
+        keys.discovery[0] = stream_key(seed, clock, _DISCOVERY)
+        keys.discovered[0] = stream_key(seed, clock, _DISCOVERED_AGENT)
+
+
+@njit(**_INNER)
+def choices(rules, state, i, legal, c):
+    """Write what agent i, which holds a load, may do: `legal` is ``uint8[A]``, as a row of the action mask."""
+    k, extra = rules.successors.shape[1], rules.extra_slots
+    place = state.head[i, c]
+    legal[0] = 0
+    legal[STORE] = 1
+    for slot in range(k + extra):
+        target = rules.successors[i, slot] if slot < k else state.found[i, slot - k, c]
+        is_open = target >= 0
+        if is_open and rules.memory:
+            is_open = state.visited[place, target, c] == 0
+        legal[FIRST_DELEGATION + slot] = is_open
+    if extra:
+        free = False
+        for slot in range(extra):
+            free = free or state.found[i, slot, c] < 0
+        joined = rules.join_at == NEVER or state.tally[_JOINED, c] > 0
+        legal[FIRST_DELEGATION + k + extra] = free and joined and rules.may_discover[i] > 0
+
+
+@njit(**_INNER)
+def reward_of(rules, costs, state, i, c):
+    """Reward ``float32`` of the last action of agent i; as `LoadBalancingWorld.reward` has it."""
+    outcome = state.outcome[i, c]
+    if costs.gradient and outcome == _STORED:
+        spare = rules.capacity[i] - state.load[i, c] + costs.before
+        share = 1.0 / (2.0 * spare) if spare > 0 else 1.0
+        return np.float32(costs.min_q * share)
+    return costs.reward[outcome]
+
+
+@njit(**_INNER)
+def has_ended(state, c):
+    """Whether every load has entered and none is in flight."""
+    if state.tally[_REMAINING, c] > 0:
+        return False
+    for e in range(state.backlog.shape[0]):
+        if state.backlog[e, c] > 0:
+            return False
+    for place in range(state.at.shape[0]):
+        if state.at[place, c] >= 0:
+            return False
+    return True
 
 
 @njit(**_INNER)

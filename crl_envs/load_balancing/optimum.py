@@ -34,6 +34,44 @@ def find_optimum(world: LoadBalancingWorld) -> Optimum:
     return Optimum(0.0, "bound", "every reward is a cost", -np.inf)
 
 
+def fewest_steps(world: LoadBalancingWorld) -> int:
+    """Fewest steps that store all loads on the paper's clock: breadth-first filling from the entry.
+
+    A load that ends h hops from the entry takes h delegations and a store, one step each, so the sum over the
+    `n_loads` places next to the entry of (hops + 1); 6,700 for the paper's grid (§6.1, the policy "DP").
+
+    Raises:
+        ValueError: A setting in which that isn't the number.
+    """
+    rules = world.rules
+    room = np.where(world.hops >= 0, world.capacity, 0)
+    hindrances = {
+        "max_in_flight": world.places > 1,
+        "entries": world.entries.size > 1,
+        "arrival_rate": rules.poisson,
+        "departure_rate": rules.none_departs.size > 0,
+        "message_loss": rules.loss > 0,
+        "message_delay": rules.delay > 0,
+        "fail_rate": rules.fail > 0,
+        "join_capacity": rules.join_at != NEVER,
+        "discovery": rules.extra_slots > 0,
+        "timeout": rules.timeout != NEVER,
+    }
+    for name, hinders in hindrances.items():
+        if hinders:
+            raise ValueError(
+                "optimal_steps() is known for one load in flight, one entry and neither faults, arrivals, "
+                f"departures, timeouts nor discovery; {name} makes it another problem"
+            )
+    if rules.n_loads > room.sum():
+        raise ValueError(
+            f"optimal_steps() needs n_loads ≤ {room.sum()}, the capacity in reach of the entry, "
+            f"got {rules.n_loads}"
+        )
+    steps = np.sort(np.repeat(world.hops + 1, room))
+    return int(steps[: rules.n_loads].sum())
+
+
 def cheapest_stores(world: LoadBalancingWorld) -> tuple[np.ndarray, int]:
     """Rewards of the `n_loads` best stores, best first, and the steps that they take one after another.
 
@@ -45,10 +83,8 @@ def cheapest_stores(world: LoadBalancingWorld) -> tuple[np.ndarray, int]:
     for hops, capacity in zip(world.hops.tolist(), world.capacity.tolist(), strict=True):
         if hops < 0 or capacity == 0:
             continue
-        store = np.zeros(capacity)
-        if world.cost_model == "gradient":
-            spare = np.arange(capacity - 1, -1, -1)
-            store = world.min_q_value * np.where(spare > 0, 1 / (2 * np.maximum(spare, 1)), 1.0)
+        after = 0 if world.spare == "after" else 1
+        store = world.store_costs(np.arange(capacity - 1, -1, -1) + after)
         rewards.append(hops * per_hop + store)
         lengths.append(np.full(capacity, hops + 1))
     every, steps = np.concatenate(rewards), np.concatenate(lengths)

@@ -12,6 +12,8 @@ NOOP: Final = 0
 STORE: Final = 1
 FIRST_DELEGATION: Final = 2
 
+KINDS: Final = ("noop", "local", "delegation", "discovery")
+
 NEVER: Final = -1
 WHEN_FULL: Final = -2
 ENDLESS: Final = 2**62
@@ -27,6 +29,33 @@ class Outcome(IntEnum):
     MESSAGE_LOST = 4
     DISCOVERED = 5
     NOT_DISCOVERED = 6
+
+
+class Dop(IntEnum):
+    """What became of the discrete optimisation problem (here a load) that an agent acted on."""
+
+    NONE = 0
+    SOLVED = 1
+    DELEGATED = 2
+    KEPT = 3
+
+
+DOP_OF_OUTCOME: Final = {
+    Outcome.NONE: Dop.NONE,
+    Outcome.STORED: Dop.SOLVED,
+    Outcome.STORE_FAILED: Dop.KEPT,
+    Outcome.DELEGATED: Dop.DELEGATED,
+    Outcome.MESSAGE_LOST: Dop.KEPT,
+    Outcome.DISCOVERED: Dop.KEPT,
+    Outcome.NOT_DISCOVERED: Dop.KEPT,
+}
+
+USES_LINK: Final = (
+    Outcome.DELEGATED,
+    Outcome.MESSAGE_LOST,
+    Outcome.DISCOVERED,
+    Outcome.NOT_DISCOVERED,
+)
 
 
 class Count(IntEnum):
@@ -107,6 +136,17 @@ class Keys(NamedTuple):
     recovery: NDArray[np.uint64]
     discovery: NDArray[np.uint64]
     discovered: NDArray[np.uint64]
+
+
+class Costs(NamedTuple):
+    """What outcomes cost; for compiled loops."""
+
+    reward: NDArray[np.float32]  # float32[7], by Outcome; that of a store in the gradient model is `min_q` times a share
+    link: NDArray[np.float32]  # float32[7], the part of it that pays for a link
+    dop: NDArray[np.int8]  # int8[7], Dop of each Outcome
+    min_q: float
+    gradient: bool
+    before: int  # 1 where the spare capacity counts before the store, else 0
 
 
 def empty_state(rules: Rules, places: int, columns: int) -> State:

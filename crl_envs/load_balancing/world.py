@@ -29,6 +29,7 @@ from crl_envs.load_balancing.arguments import (
     agent_indices,
     arrivals,
     capacities,
+    check_reach,
     discoverers,
     join_step,
     none_departs,
@@ -36,10 +37,14 @@ from crl_envs.load_balancing.arguments import (
 )
 from crl_envs.load_balancing.graphs import build_edges, default_servers, hops_from, slot_table
 from crl_envs.load_balancing.rules import (
+    DOP_OF_OUTCOME,
     FIRST_DELEGATION,
+    KINDS,
     NEVER,
     NOOP,
     STORE,
+    USES_LINK,
+    Costs,
     Count,
     Keys,
     Outcome,
@@ -96,11 +101,13 @@ class LoadBalancingWorld(World[State]):
         min_q_value: float = -200.0,
         delegation_reward: float = -2.0,
         connection_cost: float = -10.0,
+        spare: str = "after",
         max_steps: int = 500_000,
         instance_seed: int = 0,
         backend: str = "auto",
     ) -> None:
         self.cost_model = check_choice("cost_model", cost_model, ("discrete", "gradient"))
+        self.spare = check_choice("spare", spare, ("after", "before"))
         self.places = check_int("max_in_flight", max_in_flight, low=1, high=1_000_000)
         self.horizon: int = check_int("max_steps", max_steps, low=1, high=2**40)
         self.instance_seed = check_seed("instance_seed", instance_seed)
@@ -165,6 +172,9 @@ class LoadBalancingWorld(World[State]):
         if not self.rules.fail:
             self.rules = self.rules._replace(recover=0)
 
+        if not self.rules.discover_any or not self.discovers:
+            check_reach(own, self.hops[:founders] >= 0, n_loads is None)
+
         self.action_kinds = (
             ("noop", "local") + ("delegation",) * self.slots + ("discovery",) * self.discovers
         )
@@ -213,15 +223,22 @@ class LoadBalancingWorld(World[State]):
         """What each agent's action cost (Table 1), from its outcome: ``float32[n, B]``, ≤ 0.
 
         A store that succeeds costs nothing in the discrete model and ``min_q_value / (2 · spare)`` in the gradient
-        model, spare being the capacity left after it (``min_q_value`` when that is none).
+        model, spare being the capacity left after it or before it (``min_q_value`` when that is none).
         """
         reward = self._outcome_reward[next_state.outcome]
         if self.cost_model == "gradient":
             agent, b = np.nonzero(next_state.outcome == Outcome.STORED)
-            spare = self.capacity[agent] - next_state.load[agent, b]
-            share = np.where(spare > 0, 1.0 / (2.0 * np.maximum(spare, 1)), 1.0)
-            reward[agent, b] = self.min_q_value * share
+            reward[agent, b] = self.store_costs(
+                self.capacity[agent] - next_state.load[agent, b] + self._counts_before
+            )
         return reward
+
+    def store_costs(self, spare: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The reward ``float64[…]`` of stores that succeed, from the spare capacity that they are reckoned with."""
+        if self.cost_model == "discrete":
+            return np.zeros(spare.shape)
+        share = np.where(spare > 0, 1.0 / (2.0 * np.maximum(spare, 1)), 1.0)
+        return np.asarray(self.min_q_value * share)
 
     def observation(self, state: State) -> NDArray[np.float32]:
         """``float32[n, 4, B]``: holds a load, q / (1 + q) for a queue of q, share of capacity used, is active."""
@@ -256,9 +273,21 @@ class LoadBalancingWorld(World[State]):
         return mask
 
     def info(self, state: State) -> dict[str, NDArray[Any]]:
-        """``outcome`` ``int8[n, B]`` (see `rules.Outcome`) and ``neighbors`` ``int32[n, K + S, B]``, −1 for none."""
+        """What the agents are told beside the mask.
+
+        - ``outcome`` ``int8[n, B]``, see `rules.Outcome`; ``dop`` ``int8[n, B]``, see `rules.Dop`;
+        - ``connection_cost`` ``float32[n, B]``: the part of the reward that paid for a link;
+        - ``active`` ``bool[n, B]``; ``neighbors`` ``int32[n, K + S, B]``, −1 for none;
+        - ``action_kinds`` ``int8[n, A, B]``: 0 noop, 1 local, 2 delegation, 3 discovery.
+        """
+        columns = state.load.shape[1]
+        kinds = np.broadcast_to(self._kind_codes, (self.n_agents, self._kind_codes.size))
         return {
+            "action_kinds": np.broadcast_to(kinds[..., None], (*kinds.shape, columns)),
             "outcome": state.outcome.copy(),
+            "dop": self._dop_of_outcome[state.outcome],
+            "connection_cost": self._link_of_outcome[state.outcome],
+            "active": state.active > 0,
             "neighbors": numpy_kernel.neighbor_table(self.rules, state),
         }
 
@@ -310,6 +339,22 @@ class LoadBalancingWorld(World[State]):
         return find_optimum(self)
 
     @cached_property
+    def costs(self) -> Costs:
+        """The rewards as constants for compiled loops."""
+        return Costs(
+            reward=self._outcome_reward,
+            link=self._link_of_outcome,
+            dop=self._dop_of_outcome,
+            min_q=self.min_q_value,
+            gradient=self.cost_model == "gradient",
+            before=self._counts_before,
+        )
+
+    def blank_keys(self) -> Keys:
+        """Keys of one column for a compiled loop to write to."""
+        return Keys(*(np.zeros(1, np.uint64) for _ in Keys._fields))
+
+    @cached_property
     def _outcome_reward(self) -> NDArray[np.float32]:
         delegated = self.delegation_reward + self.connection_cost
         link = self.connection_cost
@@ -323,6 +368,24 @@ class LoadBalancingWorld(World[State]):
             Outcome.NOT_DISCOVERED: link,
         }
         return np.array([by_outcome[outcome] for outcome in Outcome], np.float32)
+
+    @cached_property
+    def _kind_codes(self) -> NDArray[np.int8]:
+        return np.array([KINDS.index(kind) for kind in self.action_kinds], np.int8)
+
+    @cached_property
+    def _dop_of_outcome(self) -> NDArray[np.int8]:
+        return np.array([DOP_OF_OUTCOME[outcome] for outcome in Outcome], np.int8)
+
+    @cached_property
+    def _link_of_outcome(self) -> NDArray[np.float32]:
+        costs = [self.connection_cost if o in USES_LINK else 0.0 for o in Outcome]
+        return np.array(costs, np.float32)
+
+    @property
+    def _counts_before(self) -> int:
+        """What the spare capacity lacks after a store: the load itself."""
+        return int(self.spare == "before")
 
     @cached_property
     def _crowding(self) -> NDArray[np.float32]:

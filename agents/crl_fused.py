@@ -1,0 +1,209 @@
+"""Whole stretches of a CRL episode of load balancing in one compiled loop; imported only where Numba is.
+
+The same functions as the learner calls one by one through the API (`agents.crl_core`, `agents.bus`) and the same as
+the environment calls (`crl_envs.load_balancing.numba_kernel`), so the results agree bit for bit.
+"""
+
+# mypy: disable-error-code="no-untyped-def,misc,no-untyped-call"
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import njit, uint64
+from numba.extending import register_jitable
+
+from agents import bus, crl_core
+from agents.rollout import Episode
+from crl_envs.core.numba_stream import lane_word, stream_key
+from crl_envs.core.stream import Purpose, Stream
+from crl_envs.load_balancing.numba_kernel import (
+    advance,
+    choices,
+    draw_keys,
+    has_ended,
+    reward_of,
+)
+from crl_envs.load_balancing.rules import Outcome
+
+if TYPE_CHECKING:
+    from agents.crl import CRL
+    from agents.learner import Callback
+    from crl_envs.load_balancing.rules import State
+    from crl_envs.load_balancing.world import LoadBalancingWorld
+
+for function in (*bus.JITABLE, *crl_core.JITABLE):
+    register_jitable(function)
+
+_ACTION, _GOSSIP = int(Purpose.ACTION), int(Purpose.GOSSIP)
+_POST_LOSS, _POST_DELAY = int(Purpose.POST_LOSS), int(Purpose.POST_DELAY)
+_NONE, _DISCOVERED = int(Outcome.NONE), int(Outcome.DISCOVERED)
+
+
+def play(
+    learner: CRL,
+    stream: Stream,
+    episode: Episode,
+    step_callback: Callback | None,
+    every: int,
+) -> None:
+    """Play the episode that has just begun to its end, in stretches of `every` steps when somebody wants to see."""
+    n, slots = learner.view.n_agents, learner.work.slots
+    fanout = learner.advertising.fanout
+    gossip_words = np.zeros(n * fanout, np.uint32)
+    link_words = np.zeros((2, n * slots), np.uint32)
+    actions = np.zeros((n, 1), np.uint8 if learner.view.n_actions <= 256 else np.int64)
+    dops = np.zeros(n, np.int8)
+    legal = np.zeros(learner.view.n_actions, np.uint8)
+    sums, team = episode.running_totals()
+    fold = np.zeros(n)
+
+    def stretch(world: LoadBalancingWorld, state: State, drawn: Stream, most: int) -> int:
+        clocks = np.array([drawn.clock[0], stream.clock[0]], np.uint64)
+        seeds = np.array([drawn.seeds[0], stream.seeds[0]], np.uint64)
+        if step_callback is not None:
+            most = min(most, every)
+        played: int = _play(
+            world.rules,
+            world.costs,
+            state,
+            world.blank_keys(),
+            learner.settings,
+            learner.advertising,
+            learner.models[0],
+            learner.post_rules,
+            learner.mails[0],
+            (actions, dops, legal, gossip_words, link_words, fold),
+            (sums, team),
+            seeds,
+            clocks,
+            int(learner.now[0]),
+            most,
+        )
+        return played
+
+    view: Any = learner.view
+    while view.n_running:
+        steps = view.fast_forward(stretch)
+        stream.advance(ticks=steps)
+        learner.now += steps
+        episode.count(steps)
+        if step_callback is not None:
+            step_callback(learner)
+
+
+@njit(cache=True, nogil=True)
+def _play(
+    rules,
+    costs,
+    state,
+    keys,
+    settings,
+    advertising,
+    model,
+    post_rules,
+    mail,
+    scratch,
+    totals,
+    seeds,
+    clocks,
+    now,
+    most,
+):
+    actions, dops, legal, gossip_words, link_words, fold = scratch
+    sums, team = totals
+    n, slots = model.neighbor.shape
+    active = state.active[:, 0]
+    discovers = rules.extra_slots > 0
+    steps = 0
+    while steps < most:
+        action_key = stream_key(seeds[1], clocks[1] + uint64(steps), _ACTION)
+        for i in range(n):
+            actions[i, 0] = 0
+            dops[i] = 0
+            if state.head[i, 0] >= 0:
+                choices(rules, state, i, legal, 0)
+                word = lane_word(action_key, i)
+                actions[i, 0] = crl_core.choose(settings, model, i, legal, now, word, False)
+        draw_keys(rules, keys, seeds[0], clocks[0] + uint64(steps))
+        advance(rules, state, actions, keys)
+        steps += 1
+        now += 1
+        clock = clocks[1] + uint64(steps)
+        paid = 0
+        for i in range(n):
+            outcome = state.outcome[i, 0]
+            fold[i] = 0.0
+            if outcome == _NONE:
+                continue
+            reward = np.float64(reward_of(rules, costs, state, i, 0))
+            link = np.float64(costs.link[outcome])
+            dops[i] = costs.dop[outcome]
+            crl_core.learn(settings, model, i, actions[i, 0], reward, link, dops[i], 0)
+            sums[i, 0] += reward
+            fold[i] = reward
+            paid += 1
+        team[0] += _mean(fold, paid)
+        if discovers:
+            for i in range(n):
+                if state.outcome[i, 0] == _DISCOVERED:
+                    _introduce(rules, state, settings, model, i, now)
+                if state.head[i, 0] >= 0:
+                    choices(rules, state, i, legal, 0)
+                    crl_core.notice(model, i, legal)
+        if advertising.period > 0:
+            key = stream_key(seeds[1], clock, _GOSSIP)
+            for i in range((-now) % advertising.period, n, advertising.period):
+                for turn in range(advertising.fanout):
+                    lane = i * advertising.fanout + turn
+                    gossip_words[lane] = lane_word(key, lane)
+        crl_core.advertise(
+            settings, advertising, model, mail, actions[:, 0], dops, active, now, gossip_words
+        )
+        if post_rules.loss > 0 or post_rules.delay > 0:
+            loss_key = stream_key(seeds[1], clock, _POST_LOSS)
+            delay_key = stream_key(seeds[1], clock, _POST_DELAY)
+            for position in range(mail.count[4]):
+                link = mail.outbox[position]
+                link_words[0, link] = lane_word(loss_key, link)
+                link_words[1, link] = lane_word(delay_key, link)
+        crl_core.deliver(post_rules, model, mail, active, now, link_words[0], link_words[1])
+        if has_ended(state, 0):
+            break
+    return steps
+
+
+@njit(cache=True, nogil=True)
+def _introduce(rules, state, settings, model, i, now):
+    """Let agent i meet whom it has found."""
+    k = rules.successors.shape[1]
+    neighbors = 0
+    for slot in range(k + rules.extra_slots):
+        j = rules.successors[i, slot] if slot < k else state.found[i, slot - k, 0]
+        if j >= 0:
+            neighbors += 1
+    for slot in range(k, k + rules.extra_slots):
+        j = state.found[i, slot - k, 0]
+        if j != model.neighbor[i, slot]:
+            crl_core.meet(settings, model, i, slot, j, neighbors, now)
+
+
+@njit(cache=True, nogil=True)
+def _mean(values, nonzero):
+    """The mean as `crl_envs.core.reduction.team_reward` adds it up; overwrites the values."""
+    n = values.size
+    if nonzero <= 1:
+        total = 0.0
+        for i in range(n):
+            total += values[i]
+        return total / n
+    length = n
+    while length > 1:
+        half = length // 2
+        odd = values[length - 1]
+        for i in range(half):
+            values[i] = values[i] + values[half + i]
+        if length % 2:
+            values[0] += odd
+        length = half
+    return values[0] / n
