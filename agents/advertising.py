@@ -22,6 +22,10 @@ class Advertising(NamedTuple):
     fanout: int = 0
     threshold: float = -1.0  # of notification; negative: none
 
+    def is_unasked(self) -> bool:
+        """Whether anything is said but answers."""
+        return self.broadcasts or self.period > 0 or self.threshold >= 0.0
+
 
 @dataclass(frozen=True)
 class DelegationReturn:

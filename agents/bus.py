@@ -9,6 +9,8 @@ The functions work on arrays and are written so that they run as they are and al
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
@@ -59,7 +61,7 @@ class PostRules(NamedTuple):
 
 
 class Counted(IntEnum):
-    """Entries of `Mail.count`."""
+    """First entries of `Mail.count`; after them come the numbers of messages that wait and in each box."""
 
     POSTED = 0
     SENT = 1
@@ -69,16 +71,11 @@ class Counted(IntEnum):
 
 
 class Mail(NamedTuple):
-    """Messages under way on E links; those in transit lie in L = delay + 1 boxes, by the step at which they arrive."""
+    """Messages under way on E links: row 0 waits to be sent; rows 1 … L are boxes by the step of arrival (mod L)."""
 
-    waiting: NDArray[np.uint8]  # uint8[E], whether something is posted on the link
-    posted: NDArray[np.float64]  # float64[E], what
-    outbox: NDArray[np.int64]  # int64[E], the links on which something waits, in order of posting
-    moving: NDArray[np.uint8]  # uint8[L, E]
-    carried: NDArray[np.float64]  # float64[L, E]
-    box: NDArray[np.int64]  # int64[L, E], links of each box
-    in_box: NDArray[np.int64]  # int64[L], their number
-    count: NDArray[np.int64]  # int64[5], see `Counted`
+    carried: NDArray[np.float64]  # float64[1 + L, E], NaN where there is nothing
+    boxes: NDArray[np.int64]  # int64[1 + L, E], links of each row, in the order in which they came
+    count: NDArray[np.int64]  # int64[5 + L], see `Counted`
 
 
 def empty_mail(rules: PostRules, links: int) -> Mail:
@@ -93,14 +90,9 @@ def empty_mail(rules: PostRules, links: int) -> Mail:
             f"delay must be at most {_MOST_IN_TRANSIT // links - 1} for {links} links, got {rules.delay}"
         )
     return Mail(
-        waiting=np.zeros(links, np.uint8),
-        posted=np.zeros(links),
-        outbox=np.zeros(links, np.int64),
-        moving=np.zeros((boxes, links), np.uint8),
-        carried=np.zeros((boxes, links)),
-        box=np.zeros((boxes, links), np.int64),
-        in_box=np.zeros(boxes, np.int64),
-        count=np.zeros(len(Counted), np.int64),
+        carried=np.full((1 + boxes, links), np.nan),
+        boxes=np.zeros((1 + boxes, links), np.int64),
+        count=np.zeros(len(Counted) + boxes, np.int64),
     )
 
 
@@ -108,14 +100,18 @@ _POSTED, _SENT, _LOST = int(Counted.POSTED), int(Counted.SENT), int(Counted.LOST
 _DELIVERED, _WAITING = int(Counted.DELIVERED), int(Counted.WAITING)
 
 
+def put(mail: Mail, row: int, link: int, value: float) -> None:
+    """Lay a message into a row, in the place of an older one on the same link."""
+    if math.isnan(mail.carried[row, link]):
+        mail.boxes[row, mail.count[_WAITING + row]] = link
+        mail.count[_WAITING + row] += 1
+    mail.carried[row, link] = value
+
+
 def post(mail: Mail, link: int, value: float) -> None:
     """Give the bus a value to carry over a link."""
     mail.count[_POSTED] += 1
-    mail.posted[link] = value
-    if mail.waiting[link] == 0:
-        mail.waiting[link] = 1
-        mail.outbox[mail.count[_WAITING]] = link
-        mail.count[_WAITING] += 1
+    put(mail, 0, link, value)
 
 
 def send(rules: PostRules, mail: Mail, now: int, loss_words: Any, delay_words: Any) -> None:
@@ -125,28 +121,42 @@ def send(rules: PostRules, mail: Mail, now: int, loss_words: Any, delay_words: A
         rules: The bus.
         mail: Its messages.
         now: The present step.
-        loss_words: ``uint32[E]``, one for each link that is waiting; anything else may be in the others.
+        loss_words: ``uint32[E]``, read for the links on which something waits; not read without loss.
         delay_words: As `loss_words`.
     """
     if now % rules.batch != 0:
         return
-    for k in range(mail.count[_WAITING]):
-        link = mail.outbox[k]
-        mail.waiting[link] = 0
+    for position in range(mail.count[_WAITING]):
+        link = mail.boxes[0, position]
+        value = mail.carried[0, link]
+        mail.carried[0, link] = math.nan
         mail.count[_SENT] += 1
-        if rules.loss > 0 and np.int64(loss_words[link]) < rules.loss:
+        if rules.loss > 0 and int(loss_words[link]) < rules.loss:
             mail.count[_LOST] += 1
             continue
         arrival = now
         if rules.delay > 0:
-            arrival += (np.int64(delay_words[link]) * (rules.delay + 1)) >> 32
-        b = arrival % (rules.delay + 1)
-        mail.carried[b, link] = mail.posted[link]
-        if mail.moving[b, link] == 0:
-            mail.moving[b, link] = 1
-            mail.box[b, mail.in_box[b]] = link
-            mail.in_box[b] += 1
+            arrival += (int(delay_words[link]) * (rules.delay + 1)) >> 32
+        put(mail, 1 + arrival % (rules.delay + 1), link, value)
     mail.count[_WAITING] = 0
 
 
-JITABLE: Final = (post, send)
+def arrivals(mail: Mail, box: int) -> int:
+    """How many messages lie in a box."""
+    return mail.count[_WAITING + 1 + box]  # type: ignore[no-any-return]
+
+
+def take(mail: Mail, box: int, link: int, received: bool) -> float:
+    """Take a message out of a box, and count it as delivered or lost."""
+    value = mail.carried[1 + box, link]
+    mail.carried[1 + box, link] = math.nan
+    mail.count[_DELIVERED if received else _LOST] += 1
+    return value  # type: ignore[no-any-return]
+
+
+def empty_box(mail: Mail, box: int) -> None:
+    """Forget the list of links of a box whose messages have all been taken."""
+    mail.count[_WAITING + 1 + box] = 0
+
+
+JITABLE: Final[tuple[Callable[..., Any], ...]] = (put, post, send, arrivals, take, empty_box)

@@ -52,7 +52,8 @@ from crl_envs.core.arguments import check_bool, check_choice, check_real, check_
 from crl_envs.core.stream import Purpose
 
 _MOST_ENTRIES: Final = 50_000_000
-_MODEL, _MAIL = "model_", "mail_"
+_AUDIENCE, _MAIL = "audience_", "mail_"
+_NOTHING: Final = 1.0  # in a checkpoint, where no message is: values are ≤ 0
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,9 @@ class CRL(Learner):
         self.advertising = Advertising()
         for strategy in self.config.advertise:
             self.advertising = strategy.add_to(self.advertising)
-        self.models: list[core.Model] = []
+        self.layout = core.layout(self.view.n_actions, 0, self.view.n_rows)
+        self.minds: list[Any] = []  # [n][W] of each column, lists or an array
+        self.audiences: list[core.Audience] = []
         self.mails: list[Mail] = []
         self.now = np.zeros(self.view.num_envs, np.int64)
         self._counted = np.zeros((self.view.num_envs, len(Counted)), np.int64)
@@ -203,13 +206,11 @@ class CRL(Learner):
         Raises:
             ValueError: Nothing has been learnt yet.
         """
-        self._need_models()
-        columns = zip(self.models, self.now.tolist(), strict=True)
-        n = self.view.n_agents
+        self._need_minds()
         return np.array(
             [
-                [core.value_of(self.settings, _scratch(model), i, now) for i in range(n)]
-                for model, now in columns
+                [core.value_of(self.settings, self.layout, list(mind), now) for mind in minds]
+                for minds, now in zip(self.minds, self.now.tolist(), strict=True)
             ]
         ).T
 
@@ -217,23 +218,23 @@ class CRL(Learner):
         """Read who is there, and who is whose neighbour."""
         self.work.begin()
         self.settings = self.config.settings(self.work.tells_costs)
-        fresh = not self.models
+        fresh = not self.minds
         if fresh:
-            self._make_models()
+            self._make_minds()
         self._check_fit()
-        self.work.forget()
         for b in range(self.view.num_envs):
             self._meet(b)
             if fresh:
-                core.begin(self.settings, self.models[b], int(self.now[b]))
+                for mind in self.minds[b]:
+                    core.begin(self.settings, self.layout, mind, int(self.now[b]))
         self._counted = np.array([mail.count for mail in self.mails])
 
     def play(
         self, frame: Frame, episode: Episode, step_callback: Callback | None, every: int
     ) -> None:
         """Act until the episode has ended; compiled, where that can be."""
-        for b, model in enumerate(self.models):
-            model.state[:] = frame.rows[:, b]
+        for b in range(self.view.num_envs):
+            self._enter_states(frame, b)
             self._notice(frame, b)
         if self._can_fuse():
             from agents.crl_fused import play
@@ -250,26 +251,28 @@ class CRL(Learner):
         Raises:
             ValueError: As there, or nothing has been learnt yet.
         """
-        self._need_models()
-        models = self.models
-        self.models = [_scratch(model) for model in models]
+        self._need_minds()
+        minds = self.minds
+        self.minds = [[list(mind) for mind in column] for column in minds]
         try:
             return super().act(observations, deterministic, action_masks=action_masks)
         finally:
-            self.models = models
+            self.minds = minds
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
         """An action for every agent: Boltzmann for those that have a problem, else the first that is legal."""
         n, columns, a = self.view.n_agents, self.view.num_envs, self.view.n_actions
         every = np.ones((n, columns, a), np.bool_) if frame.legal is None else frame.legal
         actions = every.argmax(axis=2)
-        for b, model in enumerate(self.models):
-            model.state[:] = frame.rows[:, b]
-            legal, now = every[:, b], int(self.now[b])
-            for i in np.flatnonzero((legal & (model.kind > core.NOOP)).any(axis=1)).tolist():
-                word = 0 if words is None else words[i, b]
+        greedy, weights = words is None, [0.0] * a
+        for b in range(columns):
+            self._enter_states(frame, b)
+            now = int(self.now[b])
+            for i in np.flatnonzero((every[:, b] & self._works).any(axis=1)).tolist():
+                word = 0 if words is None else int(words[i, b])
+                mind, legal = self.minds[b][i], every[i, b].tolist()
                 actions[i, b] = core.choose(
-                    self.settings, model, i, legal[i], now, word, words is None
+                    self.settings, self.layout, mind, legal, weights, now, word, greedy
                 )
         return actions
 
@@ -294,96 +297,105 @@ class CRL(Learner):
         }
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """Models, caches and messages under way."""
-        if not self.models:
+        """Minds, who listens to whom, and messages under way."""
+        if not self.minds:
             return {}
-        model = {_MODEL + f: _stack(self.models, f) for f in core.Model._fields}
-        mail = {_MAIL + f: _stack(self.mails, f) for f in Mail._fields}
-        return {"now": self.now, **model, **mail}
+        audience = {_AUDIENCE + f: _stack(self.audiences, f) for f in core.Audience._fields}
+        mail = {_MAIL + f: np.nan_to_num(_stack(self.mails, f), nan=_NOTHING) for f in Mail._fields}
+        return {"now": self.now, "minds": np.array(self.minds), **audience, **mail}
 
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Go on from what `get_arrays` gave."""
         if not arrays:
             return
-        self.now = arrays["now"]
+        n, a, s = self.view.n_agents, self.view.n_actions, self.view.n_rows
         columns = range(self.view.num_envs)
-        self.models = [
-            core.Model(*(np.array(arrays[_MODEL + f][b]) for f in core.Model._fields))
+        minds, links = arrays["minds"], arrays[_AUDIENCE + "following"].shape[-1]
+        self.layout = core.layout(a, links // n, s)
+        if minds.shape != (len(columns), n, self.layout.width):
+            raise ValueError(
+                f"its minds are of shape {minds.shape}, not of {(len(columns), n, self.layout.width)}"
+            )
+        self.now = arrays["now"]
+        self.minds = minds.tolist()
+        self.audiences = [
+            core.Audience(*(arrays[_AUDIENCE + f][b].copy() for f in core.Audience._fields))
             for b in columns
         ]
-        self.mails = [
-            Mail(*(np.array(arrays[_MAIL + f][b]) for f in Mail._fields)) for b in columns
-        ]
-        size = (self.view.n_agents, self.view.n_actions)
-        if len(self.now) != len(columns) or self.models[0].kind.shape != size:
-            raise ValueError(
-                f"it is of {len(self.now)} columns and (agents, actions) {self.models[0].kind.shape}, "
-                f"not of {len(columns)} and {size}"
-            )
+        self.mails = [Mail(*(arrays[_MAIL + f][b].copy() for f in Mail._fields)) for b in columns]
+        for mail in self.mails:
+            mail.carried[mail.carried == _NOTHING] = np.nan
 
-    def _make_models(self) -> None:
+    def _make_minds(self) -> None:
         n, a, s = self.view.n_agents, self.view.n_actions, self.view.n_rows
-        if n * s * s * a * self.view.num_envs > _MOST_ENTRIES:
+        self.layout = core.layout(a, self.work.slots, s)
+        if n * self.layout.width * self.view.num_envs > _MOST_ENTRIES:
             raise ValueError(
-                f"the model would need {n} agents × {s}² states × {a} actions × {self.view.num_envs} columns, "
-                f"more than {_MOST_ENTRIES} entries; use states='one', or fewer columns"
+                f"the model would need {n} agents × {self.layout.width} numbers × {self.view.num_envs} columns, "
+                f"more than {_MOST_ENTRIES}; use states='one' (now {s} states an agent), or fewer columns"
             )
         columns = range(self.view.num_envs)
-        self.models = [core.new_model(self.work.kind, self.work.slots, s) for _ in columns]
+        self.minds = [core.new_minds(self.work.kind, self.layout).tolist() for _ in columns]
+        self.audiences = [core.empty_audience(n, self.work.slots) for _ in columns]
         self.mails = [empty_mail(self.post_rules, n * self.work.slots) for _ in columns]
 
     def _check_fit(self) -> None:
-        model = self.models[0]
-        if not np.array_equal(model.kind, self.work.kind):
+        lay = self.layout
+        kinds = [mind[lay.kind : lay.kind + lay.actions] for mind in self.minds[0]]
+        if not np.array_equal(kinds, self.work.kind):
             raise ValueError("env must have the kinds of action that the learner has learnt with")
+        self._works = self.work.kind > core.NOOP
+        self._seekers = np.flatnonzero((self.work.kind == core.DISCOVERY).any(axis=1)).tolist()
 
-    def _need_models(self) -> None:
-        if not self.models:
+    def _need_minds(self) -> None:
+        if not self.minds:
             raise ValueError("learn() must come first: before it nothing is known about the actions")
 
     def _meet(self, b: int) -> None:
-        model = self.models[b]
-        for i, k, j, size in self.work.changed_neighbors(b, model.neighbor):
-            core.meet(self.settings, model, i, k, j, size, int(self.now[b]))
+        minds, lay = self.minds[b], self.layout
+        for i, k, j, size in self.work.changed_neighbors(b):
+            core.meet(
+                self.settings, lay, minds, self.audiences[b], i, k, j, size, int(self.now[b])
+            )
+
+    def _enter_states(self, frame: Frame, b: int) -> None:
+        if self.layout.states > 1:
+            for mind, row in zip(self.minds[b], frame.rows[:, b].tolist(), strict=True):
+                mind[self.layout.state] = float(row)
 
     def _notice(self, frame: Frame, b: int) -> None:
-        """Let the agents see what is legal; only those that might discover somebody care."""
-        model = self.models[b]
-        for i in np.flatnonzero((model.kind == core.DISCOVERY).any(axis=1)).tolist():
-            legal = np.ones(model.kind.shape[1]) if frame.legal is None else frame.legal[i, b]
-            core.notice(model, i, legal)
+        """Let the agents that might discover somebody see what is legal."""
+        for i in self._seekers:
+            legal = [1] * self.layout.actions if frame.legal is None else frame.legal[i, b]
+            core.notice(self.layout, self.minds[b][i], legal)
 
     def _observe_column(
         self, b: int, actions: NDArray[np.integer], transition: Transition
     ) -> None:
-        model, mail, frame = self.models[b], self.mails[b], transition.frame
-        dops, links, active = self.work.report(b)
-        states = frame.rows[:, b]
-        for i in np.flatnonzero(dops).tolist():
-            reward = float(transition.rewards[i, b])
-            core.learn(
-                self.settings,
-                model,
-                i,
-                int(actions[i]),
-                reward,
-                float(links[i]),
-                int(dops[i]),
-                int(states[i]),
-            )
+        settings, lay, minds, mail = self.settings, self.layout, self.minds[b], self.mails[b]
+        audience, rules, advertising = self.audiences[b], self.post_rules, self.advertising
+        report = self.work.report(b)
+        chosen, dops, active = actions.tolist(), report.dops.tolist(), report.active.tolist()
+        states = transition.frame.rows[:, b]
+        for i in np.flatnonzero(report.dops).tolist():
+            reward, link = float(transition.rewards[i, b]), float(report.links[i])
+            core.learn(settings, lay, minds[i], chosen[i], reward, link, dops[i], int(states[i]))
         self.now[b] += 1
         now = int(self.now[b])
-        model.state[:] = states
+        self._enter_states(transition.frame, b)
         self._meet(b)
-        self._notice(frame, b)
-        gossip = self._words(b, Purpose.GOSSIP, self.advertising.period, self.advertising.fanout)
-        core.advertise(
-            self.settings, self.advertising, model, mail, actions, dops, active, now, gossip
-        )
-        slots = model.neighbor.shape[1]
-        loss = self._words(b, Purpose.POST_LOSS, self.post_rules.loss, slots)
-        delay = self._words(b, Purpose.POST_DELAY, self.post_rules.delay, slots)
-        core.deliver(self.post_rules, model, mail, active, now, loss, delay)
+        self._notice(transition.frame, b)
+        if advertising.returns:
+            after = advertising.returns == 2
+            core.return_values(settings, lay, minds, audience, mail, after, chosen, dops, now)
+        if advertising.is_unasked():
+            words = self._words(b, Purpose.GOSSIP, advertising.period, advertising.fanout)
+            core.advertise_unasked(
+                settings, lay, advertising, minds, audience, mail, dops, active, now, words
+            )
+        loss = self._words(b, Purpose.POST_LOSS, rules.loss, lay.slots)
+        delay = self._words(b, Purpose.POST_DELAY, rules.delay, lay.slots)
+        core.deliver(rules, lay, minds, mail, active, now, loss, delay)
 
     def _words(self, b: int, purpose: Purpose, wanted: float, each: int) -> NDArray[np.uint32]:
         """Words ``uint32[n · each]`` of one column, or none where they aren't wanted."""
@@ -398,16 +410,6 @@ class CRL(Learner):
             return False
         world = getattr(self.env, "world", None)
         return getattr(world, "name", "") == "load_balancing" and world.backend == "numba"
-
-
-def _scratch(model: core.Model) -> core.Model:
-    """The model with copies of what choosing and valuing write to."""
-    return model._replace(
-        value=model.value.copy(),
-        state=model.state.copy(),
-        q=model.q.copy(),
-        weight=model.weight.copy(),
-    )
 
 
 def _stack(columns: list[Any], name: str) -> NDArray[Any]:

@@ -1,21 +1,22 @@
-"""What a collaborative learner computes, on arrays: model, values, choice, learning, advertising.
+"""What a collaborative learner computes: values, choice, learning, advertising.
 
-See `agents.crl` for the meaning and the sources. These functions are written so that they run as they are, one
-agent at a time, and also compiled by Numba inside a loop over a whole episode (`agents.crl_fused`): both do the same
-floating-point operations in the same order. Indices: agent i, state s, action a, delegation slot k; link
-i·K + k leads from the neighbour behind slot k of i to i.
+See `agents.crl` for the meaning and the sources. All that an agent knows is one row of numbers, its *mind*; where
+what stands in it is said by `Layout`. The functions are written so that they run as they are, on lists, and also
+compiled by Numba, on arrays, inside a loop over a whole episode (`agents.crl_fused`): both do the same
+floating-point operations in the same order. Link i·K + k leads from the neighbour behind slot k of i to i.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.advertising import Advertising
-from agents.bus import Mail, PostRules, post, send
+from agents.bus import Mail, PostRules, arrivals, empty_box, post, send, take
 
 ABSENT: Final = -1  # an action that this agent doesn't have
 NOOP: Final = 0
@@ -44,147 +45,166 @@ class Settings(NamedTuple):
     reward_rate: float  # 1: the latest; 0: the mean of all
     transition_rate: float
     prior_local: float  # first Q of local and discovery actions
-    prior_per_neighbor: float  # first Q of a delegation: this times the neighbours, plus the link's cost
+    prior_per_neighbor: float  # first Q of a delegation: this times the neighbours, plus `prior_first`
     prior_delegation: float  # reward of a delegation before the first one
     prior_link: float  # connection cost before the first use of the link
     prior_first: float  # the link's cost in the first Q of a delegation
 
 
-class Model(NamedTuple):
-    """What n agents know, with S states, A actions and K delegation slots each."""
+class Layout(NamedTuple):
+    """Sizes of a mind with A actions, K delegation slots and S states, and where its parts begin."""
 
-    kind: NDArray[np.int8]  # int8[n, A]
-    slot: NDArray[np.int32]  # int32[n, A], of a delegation; else −1
-    neighbor: NDArray[np.int32]  # int32[n, K], the agent behind a slot, −1 for none
-    open: NDArray[np.uint8]  # uint8[n, A], whether the agent has the action, by what it last saw
-    tries: NDArray[np.int64]  # int64[n, S, A]
-    reward: NDArray[np.float64]  # float64[n, S, A], R without the link
-    link: NDArray[np.float64]  # float64[n, S, A], D
-    kept: NDArray[np.float64]  # float64[n, S, A, S], P(the agent keeps the problem, in state s')
-    value: NDArray[np.float64]  # float64[n, S], V
-    cached: NDArray[np.float64]  # float64[n, K], last advertised value of each neighbour
-    heard: NDArray[np.int64]  # int64[n, K], when; −1 for never
-    state: NDArray[np.int64]  # int64[n], the state that each agent is in
-    first: NDArray[np.int64]  # int64[n], first of the links that lead from an agent; −1 for none
-    following: NDArray[np.int64]  # int64[n · K], the next link from the same agent; −1 for none
-    listeners: NDArray[np.int64]  # int64[n], number of those links
+    actions: int
+    slots: int
+    states: int
+    state: int  # the state that the agent is in
+    told: int  # the value that it last notified others of
+    stirred: int  # whether its value may have changed since it was last compared
+    kind: int  # A: kind of each action
+    slot: int  # A: slot of a delegation, else −1
+    open: int  # A: whether it has the action, by what it last saw
+    neighbor: int  # K: the agent behind each slot, −1 for none
+    cached: int  # K: last advertised value of each neighbour
+    heard: int  # K: when; −1 for never
+    value: int  # S: V
+    q: int  # S·A: Q of the present state, when it was last asked for
+    tries: int  # S·A
+    reward: int  # S·A: R without the link
+    link: int  # S·A: D
+    kept: int  # S·A·S: P(the agent keeps the problem and is in state s')
+    width: int
+
+
+class Audience(NamedTuple):
+    """Who listens to whom: a list of links from each agent."""
+
+    first: NDArray[np.int64]  # int64[n], first link from an agent; −1 for none
+    following: NDArray[np.int64]  # int64[n · K], the next one from the same agent; −1 for none
+    listeners: NDArray[np.int64]  # int64[n], their number
     owed: NDArray[np.uint8]  # uint8[n · K], whether an answer is due on a link
-    told: NDArray[np.float64]  # float64[n], value that the agent last notified others of
-    stirred: NDArray[np.uint8]  # uint8[n], whether its value may have changed since it was last compared
-    q: NDArray[np.float64]  # float64[A], scratch
-    weight: NDArray[np.float64]  # float64[A], scratch
 
 
-def new_model(kind: NDArray[np.int8], slots: int, states: int) -> Model:
-    """Agents that have learnt nothing and know nobody; `meet` introduces them.
+def layout(actions: int, slots: int, states: int) -> Layout:
+    """The layout for A actions, K slots and S states."""
+    table = states * actions
+    sizes = [1, 1, 1, *[actions] * 3, *[slots] * 3, states, *[table] * 4, table * states]
+    starts = np.concatenate([[0], np.cumsum(sizes)]).tolist()
+    return Layout(actions, slots, states, *starts)
+
+
+def new_minds(kind: NDArray[np.int8], lay: Layout) -> NDArray[np.float64]:
+    """``float64[n, W]``: agents that have learnt nothing and know nobody; `meet` introduces them.
 
     Args:
         kind: ``int8[n, A]``.
-        slots: K.
-        states: S.
+        lay: The layout.
     """
     n, a = kind.shape
-    slot = np.where(kind == DELEGATION, np.cumsum(kind == DELEGATION, axis=1) - 1, -1)
-    table = (n, states, a)
-    return Model(
-        kind=kind,
-        slot=slot.astype(np.int32),
-        neighbor=np.full((n, slots), -1, np.int32),
-        open=((kind == LOCAL) | (kind == DELEGATION)).astype(np.uint8),
-        tries=np.zeros(table, np.int64),
-        reward=np.zeros(table),
-        link=np.zeros(table),
-        kept=np.zeros((*table, states)),
-        value=np.zeros((n, states)),
-        cached=np.zeros((n, slots)),
-        heard=np.full((n, slots), -1, np.int64),
-        state=np.zeros(n, np.int64),
+    minds = np.zeros((n, lay.width))
+    delegates = kind == DELEGATION
+    minds[:, lay.kind : lay.kind + a] = kind
+    minds[:, lay.slot : lay.slot + a] = np.where(delegates, np.cumsum(delegates, axis=1) - 1, -1)
+    minds[:, lay.open : lay.open + a] = delegates | (kind == LOCAL)
+    minds[:, lay.neighbor : lay.neighbor + lay.slots] = -1
+    minds[:, lay.heard : lay.heard + lay.slots] = -1
+    return minds
+
+
+def empty_audience(n: int, slots: int) -> Audience:
+    """Nobody listens to anybody."""
+    return Audience(
         first=np.full(n, -1, np.int64),
         following=np.full(n * slots, -1, np.int64),
         listeners=np.zeros(n, np.int64),
         owed=np.zeros(n * slots, np.uint8),
-        told=np.zeros(n),
-        stirred=np.zeros(n, np.uint8),
-        q=np.zeros(a),
-        weight=np.zeros(a),
     )
 
 
 def meet(
-    settings: Settings, model: Model, i: int, k: int, j: int, neighbors: int, now: int
+    settings: Settings,
+    lay: Layout,
+    minds: Any,
+    audience: Audience,
+    i: int,
+    k: int,
+    j: int,
+    neighbors: int,
+    now: int,
 ) -> None:
     """Agent i has j behind slot k (nobody when j is −1): what it knew of another one there is void.
 
     Args:
         settings: Constants.
-        model: What the agents know.
+        lay: Layout of the minds.
+        minds: All of them.
+        audience: Who listens to whom.
         i: The agent.
         k: Its slot.
         j: The neighbour.
         neighbors: How many neighbours i has with it, for the first Q (Table 1).
         now: Present step.
     """
-    slots = model.neighbor.shape[1]
-    before = model.neighbor[i, k]
-    link = i * slots + k
+    mind = minds[i]
+    link = i * lay.slots + k
+    before = int(mind[lay.neighbor + k])
     if before >= 0:
-        unlink(model, before, link)
-    model.neighbor[i, k] = j
-    model.stirred[i] = 1
+        unlink(audience, before, link)
+    mind[lay.neighbor + k] = j
+    mind[lay.stirred] = 1.0
     if j < 0:
         return
-    model.listeners[j] += 1
-    model.following[link] = model.first[j]
-    model.first[j] = link
+    audience.listeners[j] += 1
+    audience.following[link] = audience.first[j]
+    audience.first[j] = link
     first_q = settings.prior_per_neighbor * neighbors + settings.prior_first
-    model.cached[i, k] = first_q - settings.prior_delegation - settings.prior_link
-    model.heard[i, k] = now if settings.decays_unheard else -1
-    for a in range(model.kind.shape[1]):
-        if model.slot[i, a] == k:
-            for s in range(model.value.shape[1]):
-                model.tries[i, s, a] = 0
-                model.reward[i, s, a] = settings.prior_delegation
-                model.link[i, s, a] = settings.prior_link
-                for s2 in range(model.value.shape[1]):
-                    model.kept[i, s, a, s2] = 0.0
+    mind[lay.cached + k] = first_q - settings.prior_delegation - settings.prior_link
+    mind[lay.heard + k] = now if settings.decays_unheard else -1.0
+    for a in range(lay.actions):
+        if mind[lay.slot + a] == k:
+            for s in range(lay.states):
+                entry = s * lay.actions + a
+                mind[lay.tries + entry] = 0.0
+                mind[lay.reward + entry] = settings.prior_delegation
+                mind[lay.link + entry] = settings.prior_link
+                for s2 in range(lay.states):
+                    mind[lay.kept + entry * lay.states + s2] = 0.0
 
 
-def unlink(model: Model, j: int, link: int) -> None:
+def unlink(audience: Audience, j: int, link: int) -> None:
     """Take a link out of those that lead from j."""
-    model.listeners[j] -= 1
-    model.owed[link] = 0
-    after = model.following[link]
-    model.following[link] = -1
-    if model.first[j] == link:
-        model.first[j] = after
+    audience.listeners[j] -= 1
+    audience.owed[link] = 0
+    after = audience.following[link]
+    audience.following[link] = -1
+    if audience.first[j] == link:
+        audience.first[j] = after
         return
-    e = model.first[j]
-    while model.following[e] != link:
-        e = model.following[e]
-    model.following[e] = after
+    e = audience.first[j]
+    while audience.following[e] != link:
+        e = audience.following[e]
+    audience.following[e] = after
 
 
-def begin(settings: Settings, model: Model, now: int) -> None:
-    """Give every local and discovery action its first Q (Table 1); nobody has anything new to say."""
-    for i in range(model.kind.shape[0]):
-        for a in range(model.kind.shape[1]):
-            if model.kind[i, a] == LOCAL or model.kind[i, a] == DISCOVERY:
-                for s in range(model.value.shape[1]):
-                    model.reward[i, s, a] = settings.prior_local
-        model.told[i] = value_of(settings, model, i, now)
-        model.stirred[i] = 0
+def begin(settings: Settings, lay: Layout, mind: Any, now: int) -> None:
+    """Give an agent's local and discovery actions their first Q (Table 1); it has nothing new to say."""
+    for a in range(lay.actions):
+        if mind[lay.kind + a] == LOCAL or mind[lay.kind + a] == DISCOVERY:
+            for s in range(lay.states):
+                mind[lay.reward + s * lay.actions + a] = settings.prior_local
+    mind[lay.told] = value_of(settings, lay, mind, now)
+    mind[lay.stirred] = 0.0
 
 
-def notice(model: Model, i: int, legal: Any) -> None:
-    """Agent i sees what is legal: with a problem at hand, that tells whether it can look for others."""
+def notice(lay: Layout, mind: Any, legal: Any) -> None:
+    """An agent sees what is legal: with a problem at hand, that tells whether it can look for others."""
     at_work = False
-    for a in range(model.kind.shape[1]):
-        if model.kind[i, a] > NOOP and legal[a]:
+    for a in range(lay.actions):
+        if mind[lay.kind + a] > NOOP and legal[a]:
             at_work = True
     if at_work:
-        for a in range(model.kind.shape[1]):
-            if model.kind[i, a] == DISCOVERY:
-                model.open[i, a] = 1 if legal[a] else 0
+        for a in range(lay.actions):
+            if mind[lay.kind + a] == DISCOVERY:
+                mind[lay.open + a] = 1.0 if legal[a] else 0.0
 
 
 def clamp(settings: Settings, value: float) -> float:
@@ -196,144 +216,149 @@ def clamp(settings: Settings, value: float) -> float:
     return value
 
 
-def decayed(settings: Settings, model: Model, i: int, k: int, now: int) -> float:
+def decayed(settings: Settings, lay: Layout, mind: Any, k: int, now: int) -> float:
     """Decay(V_j) = V_j · ρ^td of the neighbour behind slot k (§5.3)."""
-    value = model.cached[i, k]
-    if settings.log_rho > 0.0 and model.heard[i, k] >= 0:
-        value = clamp(settings, value * math.exp(settings.log_rho * (now - model.heard[i, k])))
-    return value
+    value = mind[lay.cached + k]
+    heard = mind[lay.heard + k]
+    if settings.log_rho > 0.0 and heard >= 0.0:
+        return clamp(settings, value * math.exp(settings.log_rho * (now - heard)))
+    return value  # type: ignore[no-any-return]
 
 
-def in_view(settings: Settings, model: Model, i: int, a: int, now: int) -> bool:
-    """Whether action a is one that agent i has: not a no-op, open, and not towards a dropped neighbour."""
-    if model.kind[i, a] <= NOOP or model.open[i, a] == 0:
-        return False
-    k = model.slot[i, a]
-    if k < 0:
-        return True
-    if model.neighbor[i, k] < 0:
-        return False
-    return bool(model.heard[i, k] < 0 or decayed(settings, model, i, k, now) > settings.drop_at)
+def leaving_value(settings: Settings, lay: Layout, mind: Any, s: int, a: int, now: int) -> float:
+    """R + D and, with the probability that the problem leaves, what it is worth where it goes.
 
-
-def leaving_value(settings: Settings, model: Model, i: int, s: int, a: int, now: int) -> float:
-    """R + D and, with the probability that the problem leaves, what it is worth where it goes."""
-    value = model.reward[i, s, a] + model.link[i, s, a]
-    k = model.slot[i, a]
+    −inf for an action that the agent doesn't have in view: a no-op, one that isn't open, a delegation to nobody or
+    to a neighbour that has been dropped.
+    """
+    if mind[lay.kind + a] <= NOOP or mind[lay.open + a] == 0.0:
+        return -math.inf
+    entry = s * lay.actions + a
+    worth = mind[lay.reward + entry] + mind[lay.link + entry]
+    k = int(mind[lay.slot + a])
     if k >= 0:
+        if mind[lay.neighbor + k] < 0.0:
+            return -math.inf
+        there = decayed(settings, lay, mind, k, now)
+        if there <= settings.drop_at and mind[lay.heard + k] >= 0.0:
+            return -math.inf
         leaves = 1.0
-        for s2 in range(model.value.shape[1]):
-            leaves -= model.kept[i, s, a, s2]
-        value += leaves * decayed(settings, model, i, k, now)
-    return value
+        for s2 in range(lay.states):
+            leaves -= mind[lay.kept + entry * lay.states + s2]
+        worth += leaves * there
+    return worth  # type: ignore[no-any-return]
 
 
-def back_up(settings: Settings, model: Model, i: int, now: int) -> None:
-    """Solve V_i(s) = max_a Q_i(s, a) for all states of one agent, given what it has been told.
+def value_of(settings: Settings, lay: Layout, mind: Any, now: int) -> float:
+    """Solve V(s) = max_a Q(s, a) of one agent; return that of the state it is in, which is what it advertises.
 
     With one state V = max_a c_a / (1 − p_a), where p_a is the probability that action a keeps the problem and c_a
-    what else Q_i(s, a) is made of; with more, these are sweeps of value iteration until they are steady.
+    what else Q(s, a) is made of, which is left in the mind; with more states, these are sweeps of value iteration
+    until they are steady. An action that never gets rid of the problem is worth MinQ.
     """
-    states = model.value.shape[1]
+    states, actions = lay.states, lay.actions
     for _ in range(_MOST_SWEEPS):
         change = 0.0
         for s in range(states):
             best = settings.min_q
-            for a in range(model.kind.shape[1]):
-                if not in_view(settings, model, i, a, now):
+            for a in range(actions):
+                entry = s * actions + a
+                worth = leaving_value(settings, lay, mind, s, a, now)
+                mind[lay.q + entry] = worth
+                stays = mind[lay.kept + entry * states + s]
+                if worth == -math.inf or stays >= 1.0:
                     continue
-                stays = model.kept[i, s, a, s]
-                if stays >= 1.0:
-                    continue  # an action that never gets rid of the problem is worth MinQ
-                worth = leaving_value(settings, model, i, s, a, now)
-                for s2 in range(states):
-                    if s2 != s:
-                        worth += model.kept[i, s, a, s2] * model.value[i, s2]
+                if states > 1:
+                    for s2 in range(states):
+                        if s2 != s:
+                            worth += mind[lay.kept + entry * states + s2] * mind[lay.value + s2]
                 best = max(best, worth / (1.0 - stays))
             best = clamp(settings, best)
-            change = max(change, abs(best - model.value[i, s]))
-            model.value[i, s] = best
+            change = max(change, abs(best - mind[lay.value + s]))
+            mind[lay.value + s] = best
         if states == 1 or change < _STEADY:
-            return
+            break
+    return mind[lay.value + int(mind[lay.state])]  # type: ignore[no-any-return]
 
 
-def value_of(settings: Settings, model: Model, i: int, now: int) -> float:
-    """V_i of the state that agent i is in: what it advertises."""
-    back_up(settings, model, i, now)
-    return float(model.value[i, model.state[i]])
-
-
-def action_values(settings: Settings, model: Model, i: int, now: int) -> None:
-    """Write Q_i(s, a) of the present state to `model.q`; −inf for actions that the agent doesn't have in view."""
-    back_up(settings, model, i, now)
-    s = model.state[i]
-    for a in range(model.kind.shape[1]):
-        if not in_view(settings, model, i, a, now):
-            model.q[a] = -math.inf
-            continue
-        worth = leaving_value(settings, model, i, s, a, now)
-        for s2 in range(model.value.shape[1]):
-            worth += model.kept[i, s, a, s2] * model.value[i, s2]
-        model.q[a] = clamp(settings, worth)
+def action_values(settings: Settings, lay: Layout, mind: Any, now: int) -> int:
+    """Leave Q(s, ·) of the present state in the mind, −inf for what isn't in view; return where it begins."""
+    value_of(settings, lay, mind, now)
+    start = lay.q + int(mind[lay.state]) * lay.actions
+    for a in range(lay.actions):
+        worth = mind[start + a]
+        if worth > -math.inf:
+            for s2 in range(lay.states):
+                kept = mind[lay.kept + (start - lay.q + a) * lay.states + s2]
+                worth += kept * mind[lay.value + s2]
+            mind[start + a] = clamp(settings, worth)
+    return start
 
 
 def choose(
-    settings: Settings, model: Model, i: int, legal: Any, now: int, word: Any, greedy: bool
+    settings: Settings,
+    lay: Layout,
+    mind: Any,
+    legal: Any,
+    weights: Any,
+    now: int,
+    word: Any,
+    greedy: bool,
 ) -> int:
-    """The action of agent i: Boltzmann over Q among the legal ones, or the best of them (§6.1).
+    """An agent's action: Boltzmann over Q among the legal ones, or the best of them (§6.1).
 
     Args:
         settings: Constants.
-        model: What the agents know.
-        i: The agent.
+        lay: Layout of the mind.
+        mind: The agent's.
         legal: ``[A]``, non-zero where the action is allowed.
+        weights: ``[A]``, overwritten.
         now: Present step.
         word: A uniform 32-bit word; not used when greedy.
         greedy: Whether to take the first of the best.
 
     Returns:
-        The no-op (the first legal action) when nothing else is legal.
+        The first legal action when only no-ops are legal.
     """
-    n_actions = model.kind.shape[1]
     first_legal = -1
     at_work = False
-    for a in range(n_actions):
+    for a in range(lay.actions):
         if legal[a]:
             first_legal = a if first_legal < 0 else first_legal
-            at_work = at_work or model.kind[i, a] > NOOP
+            at_work = at_work or mind[lay.kind + a] > NOOP
     if not at_work:
         return first_legal
-    action_values(settings, model, i, now)
+    start = action_values(settings, lay, mind, now)
     best = -math.inf
-    for a in range(n_actions):
-        if legal[a] and model.q[a] > best:
-            best = model.q[a]
+    for a in range(lay.actions):
+        if legal[a] and mind[start + a] > best:
+            best = mind[start + a]
     total = 0.0
     last = first_legal
-    for a in range(n_actions):
-        model.weight[a] = 0.0
-        if not legal[a] or model.kind[i, a] <= NOOP:
+    for a in range(lay.actions):
+        weights[a] = 0.0
+        if not legal[a] or mind[lay.kind + a] <= NOOP:
             continue
         if best == -math.inf:  # all that is legal leads to dropped neighbours: any of it
-            model.weight[a] = 1.0
+            weights[a] = 1.0
         else:
-            model.weight[a] = math.exp((model.q[a] - best) / settings.temperature)
-        if greedy and model.weight[a] == 1.0:
+            weights[a] = math.exp((mind[start + a] - best) / settings.temperature)
+        if greedy and weights[a] == 1.0:
             return a
-        total += model.weight[a]
+        total += weights[a]
         last = a
-    target = (np.float64(word) + 0.5) * 2.0**-32 * total
+    target = (float(word) + 0.5) * 2.0**-32 * total
     below = 0.0
-    for a in range(n_actions):
-        below += model.weight[a]
+    for a in range(lay.actions):
+        below += weights[a]
         if target < below:
             return a
     return last
 
 
-def blend(old: float, new: float, rate: float, tries: int) -> float:
+def blend(old: float, new: float, rate: float, tries: float) -> float:
     """An estimate after one more observation: the latest, an exponential mean, or (rate 0) the mean of all."""
-    if rate == 1.0 or tries == 1:
+    if rate == 1.0 or tries == 1.0:
         return new
     if rate == 0.0:
         return old + (new - old) / tries
@@ -341,115 +366,136 @@ def blend(old: float, new: float, rate: float, tries: int) -> float:
 
 
 def learn(
-    settings: Settings, model: Model, i: int, a: int, reward: float, link: float, dop: int, s2: int
+    settings: Settings,
+    lay: Layout,
+    mind: Any,
+    a: int,
+    reward: float,
+    link: float,
+    dop: int,
+    s2: int,
 ) -> None:
-    """Take in the outcome of one action of agent i.
+    """Take in the outcome of one action.
 
     Args:
         settings: Constants.
-        model: What the agents know; agent i's state is the one in which it acted.
-        i: The agent.
-        a: Its action.
-        reward: What it was paid for it.
+        lay: Layout of the mind.
+        mind: The agent's; its state is the one in which it acted.
+        a: The action.
+        reward: What the agent was paid for it.
         link: The part of it that paid for a link.
         dop: What became of the problem.
         s2: The state that the agent is in now.
     """
-    s = model.state[i]
-    model.tries[i, s, a] += 1
-    tries = model.tries[i, s, a]
-    model.reward[i, s, a] = blend(
-        model.reward[i, s, a], reward - link, settings.reward_rate, tries
-    )
-    model.link[i, s, a] = blend(model.link[i, s, a], link, settings.reward_rate, tries)
-    for other in range(model.value.shape[1]):
-        came = 1.0 if dop == KEPT and other == s2 else 0.0
-        model.kept[i, s, a, other] = blend(
-            model.kept[i, s, a, other], came, settings.transition_rate, tries
-        )
-    model.stirred[i] = 1
+    entry = int(mind[lay.state]) * lay.actions + a
+    mind[lay.tries + entry] += 1.0
+    tries = mind[lay.tries + entry]
+    rate = settings.reward_rate
+    mind[lay.reward + entry] = blend(mind[lay.reward + entry], reward - link, rate, tries)
+    mind[lay.link + entry] = blend(mind[lay.link + entry], link, rate, tries)
+    for s in range(lay.states):
+        came = 1.0 if dop == KEPT and s == s2 else 0.0
+        place = lay.kept + entry * lay.states + s
+        mind[place] = blend(mind[place], came, settings.transition_rate, tries)
+    mind[lay.stirred] = 1.0
 
 
-def tell_all(mail: Mail, model: Model, j: int, value: float) -> None:
+def tell_all(audience: Audience, mail: Mail, j: int, value: float) -> None:
     """Post j's value to everybody who listens to it."""
-    link = model.first[j]
+    link = audience.first[j]
     while link >= 0:
         post(mail, link, value)
-        link = model.following[link]
+        link = audience.following[link]
 
 
-def advertise(
+def return_values(
     settings: Settings,
-    advertising: Advertising,
-    model: Model,
+    lay: Layout,
+    minds: Any,
+    audience: Audience,
     mail: Mail,
+    after: bool,
     actions: Any,
+    dops: Any,
+    now: int,
+) -> None:
+    """Answer those who have delegated: at once, or (`after`) when the receiver has next acted."""
+    if after:
+        for j in range(len(minds)):
+            if dops[j] != NONE:
+                value = value_of(settings, lay, minds[j], now)
+                link = audience.first[j]
+                while link >= 0:
+                    if audience.owed[link]:
+                        audience.owed[link] = 0
+                        post(mail, link, value)
+                    link = audience.following[link]
+    for i in range(len(minds)):
+        if dops[i] == DELEGATED:
+            k = int(minds[i][lay.slot + actions[i]])
+            link = i * lay.slots + k
+            if after:
+                audience.owed[link] = 1
+            else:
+                j = int(minds[i][lay.neighbor + k])
+                post(mail, link, value_of(settings, lay, minds[j], now))
+
+
+def advertise_unasked(
+    settings: Settings,
+    lay: Layout,
+    advertising: Advertising,
+    minds: Any,
+    audience: Audience,
+    mail: Mail,
     dops: Any,
     active: Any,
     now: int,
     gossip_words: Any,
 ) -> None:
-    """Let the agents post what their strategies have them say at the end of a step.
+    """Broadcast, gossip and notify, as the strategies have it; agents that are down are silent.
 
     Args:
         settings: Constants.
+        lay: Layout of the minds.
         advertising: The strategies.
-        model: What the agents know, having learnt from the step.
+        minds: All agents', having learnt from the step.
+        audience: Who listens to whom.
         mail: The bus.
-        actions: ``[n]``, what they did.
         dops: ``[n]``, what became of what they acted on.
-        active: ``[n]``, non-zero for agents that are up; the others are silent.
+        active: ``[n]``, non-zero for agents that are up.
         now: The steps that have passed.
         gossip_words: ``uint32[n · fanout]``, for the agents whose turn it is.
     """
-    n, slots = model.neighbor.shape
-    if advertising.returns > 0:
-        for i in range(n):
-            if dops[i] == NONE:
-                continue
-            if advertising.returns == 2:
-                link = model.first[i]
-                while link >= 0:
-                    if model.owed[link]:
-                        model.owed[link] = 0
-                        post(mail, link, value_of(settings, model, i, now))
-                    link = model.following[link]
-        for i in range(n):
-            if dops[i] == DELEGATED:
-                k = model.slot[i, actions[i]]
-                j = model.neighbor[i, k]
-                if advertising.returns == 2:
-                    model.owed[i * slots + k] = 1
-                elif active[j]:
-                    post(mail, i * slots + k, value_of(settings, model, j, now))
+    n = len(minds)
     if advertising.broadcasts:
         for i in range(n):
             if dops[i] != NONE and active[i]:
-                tell_all(mail, model, i, value_of(settings, model, i, now))
+                tell_all(audience, mail, i, value_of(settings, lay, minds[i], now))
     if advertising.period > 0:
         for i in range((-now) % advertising.period, n, advertising.period):
-            if active[i] and model.listeners[i] > 0:
-                value = value_of(settings, model, i, now)
+            if active[i] and audience.listeners[i] > 0:
+                value = value_of(settings, lay, minds[i], now)
                 for turn in range(advertising.fanout):
-                    word = np.int64(gossip_words[i * advertising.fanout + turn])
-                    pick = (word * model.listeners[i]) >> 32
-                    link = model.first[i]
-                    for _ in range(pick):
-                        link = model.following[link]
+                    word = int(gossip_words[i * advertising.fanout + turn])
+                    link = audience.first[i]
+                    for _ in range((word * int(audience.listeners[i])) >> 32):
+                        link = audience.following[link]
                     post(mail, link, value)
     if advertising.threshold >= 0.0:
         for i in range(n):
-            if model.stirred[i] and active[i]:
-                model.stirred[i] = 0
-                value = value_of(settings, model, i, now)
-                if abs(value - model.told[i]) > advertising.threshold:
-                    model.told[i] = value
-                    tell_all(mail, model, i, value)
+            if minds[i][lay.stirred] and active[i]:
+                minds[i][lay.stirred] = 0.0
+                value = value_of(settings, lay, minds[i], now)
+                if abs(value - minds[i][lay.told]) > advertising.threshold:
+                    minds[i][lay.told] = value
+                    tell_all(audience, mail, i, value)
 
 
 def deliver(
     rules: PostRules,
-    model: Model,
+    lay: Layout,
+    minds: Any,
     mail: Mail,
     active: Any,
     now: int,
@@ -458,39 +504,33 @@ def deliver(
 ) -> None:
     """Send what waits and let arrivals into the caches; one to an agent that is down is lost."""
     send(rules, mail, now, loss_words, delay_words)
-    slots = model.neighbor.shape[1]
-    b = now % (rules.delay + 1)
-    for position in range(mail.in_box[b]):
-        link = mail.box[b, position]
-        mail.moving[b, link] = 0
-        i, k = link // slots, link % slots
-        if not active[i]:
-            mail.count[2] += 1  # Counted.LOST
-            continue
-        mail.count[3] += 1  # Counted.DELIVERED
-        if model.neighbor[i, k] >= 0:
-            model.cached[i, k] = mail.carried[b, link]
-            model.heard[i, k] = now
-            model.stirred[i] = 1
-    mail.in_box[b] = 0
+    box = now % (rules.delay + 1)
+    for position in range(arrivals(mail, box)):
+        link = mail.boxes[1 + box, position]
+        i, k = link // lay.slots, link % lay.slots
+        value = take(mail, box, link, active[i] != 0)
+        if active[i] and minds[i][lay.neighbor + k] >= 0.0:
+            minds[i][lay.cached + k] = value
+            minds[i][lay.heard + k] = now
+            minds[i][lay.stirred] = 1.0
+    empty_box(mail, box)
 
 
-JITABLE: Final = (
+JITABLE: Final[tuple[Callable[..., Any], ...]] = (
     meet,
     unlink,
     begin,
     notice,
     clamp,
     decayed,
-    in_view,
     leaving_value,
-    back_up,
     value_of,
     action_values,
     choose,
     blend,
     learn,
     tell_all,
-    advertise,
+    return_values,
+    advertise_unasked,
     deliver,
 )

@@ -37,6 +37,7 @@ for function in (*bus.JITABLE, *crl_core.JITABLE):
 
 _ACTION, _GOSSIP = int(Purpose.ACTION), int(Purpose.GOSSIP)
 _POST_LOSS, _POST_DELAY = int(Purpose.POST_LOSS), int(Purpose.POST_DELAY)
+_WAITING = int(bus.Counted.WAITING)
 _NONE, _DISCOVERED = int(Outcome.NONE), int(Outcome.DISCOVERED)
 
 
@@ -55,6 +56,8 @@ def play(
     actions = np.zeros((n, 1), np.uint8 if learner.view.n_actions <= 256 else np.int64)
     dops = np.zeros(n, np.int8)
     legal = np.zeros(learner.view.n_actions, np.uint8)
+    weights = np.zeros(learner.view.n_actions)
+    minds = np.array(learner.minds[0])
     sums, team = episode.running_totals()
     fold = np.zeros(n)
 
@@ -69,11 +72,13 @@ def play(
             state,
             world.blank_keys(),
             learner.settings,
+            learner.layout,
             learner.advertising,
-            learner.models[0],
+            minds,
+            learner.audiences[0],
             learner.post_rules,
             learner.mails[0],
-            (actions, dops, legal, gossip_words, link_words, fold),
+            (actions, dops, legal, weights, gossip_words, link_words, fold),
             (sums, team),
             seeds,
             clocks,
@@ -83,13 +88,17 @@ def play(
         return played
 
     view: Any = learner.view
-    while view.n_running:
-        steps = view.fast_forward(stretch)
-        stream.advance(ticks=steps)
-        learner.now += steps
-        episode.count(steps)
-        if step_callback is not None:
-            step_callback(learner)
+    learner.minds[0] = minds
+    try:
+        while view.n_running:
+            steps = view.fast_forward(stretch)
+            stream.advance(ticks=steps)
+            learner.now += steps
+            episode.count(steps)
+            if step_callback is not None:
+                step_callback(learner)
+    finally:
+        learner.minds[0] = minds.tolist()
 
 
 @njit(cache=True, nogil=True)
@@ -99,8 +108,10 @@ def _play(
     state,
     keys,
     settings,
+    lay,
     advertising,
-    model,
+    minds,
+    audience,
     post_rules,
     mail,
     scratch,
@@ -110,11 +121,12 @@ def _play(
     now,
     most,
 ):
-    actions, dops, legal, gossip_words, link_words, fold = scratch
+    actions, dops, legal, weights, gossip_words, link_words, fold = scratch
     sums, team = totals
-    n, slots = model.neighbor.shape
+    n = minds.shape[0]
     active = state.active[:, 0]
     discovers = rules.extra_slots > 0
+    unasked = advertising.broadcasts or advertising.period > 0 or advertising.threshold >= 0.0
     steps = 0
     while steps < most:
         action_key = stream_key(seeds[1], clocks[1] + uint64(steps), _ACTION)
@@ -124,7 +136,9 @@ def _play(
             if state.head[i, 0] >= 0:
                 choices(rules, state, i, legal, 0)
                 word = lane_word(action_key, i)
-                actions[i, 0] = crl_core.choose(settings, model, i, legal, now, word, False)
+                actions[i, 0] = crl_core.choose(
+                    settings, lay, minds[i], legal, weights, now, word, False
+                )
         draw_keys(rules, keys, seeds[0], clocks[0] + uint64(steps))
         advance(rules, state, actions, keys)
         steps += 1
@@ -139,7 +153,7 @@ def _play(
             reward = np.float64(reward_of(rules, costs, state, i, 0))
             link = np.float64(costs.link[outcome])
             dops[i] = costs.dop[outcome]
-            crl_core.learn(settings, model, i, actions[i, 0], reward, link, dops[i], 0)
+            crl_core.learn(settings, lay, minds[i], actions[i, 0], reward, link, dops[i], 0)
             sums[i, 0] += reward
             fold[i] = reward
             paid += 1
@@ -147,34 +161,39 @@ def _play(
         if discovers:
             for i in range(n):
                 if state.outcome[i, 0] == _DISCOVERED:
-                    _introduce(rules, state, settings, model, i, now)
+                    _introduce(rules, state, settings, lay, minds, audience, i, now)
                 if state.head[i, 0] >= 0:
                     choices(rules, state, i, legal, 0)
-                    crl_core.notice(model, i, legal)
-        if advertising.period > 0:
-            key = stream_key(seeds[1], clock, _GOSSIP)
-            for i in range((-now) % advertising.period, n, advertising.period):
-                for turn in range(advertising.fanout):
-                    lane = i * advertising.fanout + turn
-                    gossip_words[lane] = lane_word(key, lane)
-        crl_core.advertise(
-            settings, advertising, model, mail, actions[:, 0], dops, active, now, gossip_words
-        )
+                    crl_core.notice(lay, minds[i], legal)
+        if advertising.returns > 0:
+            after = advertising.returns == 2
+            crl_core.return_values(
+                settings, lay, minds, audience, mail, after, actions[:, 0], dops, now
+            )
+        if unasked:
+            if advertising.period > 0:
+                key = stream_key(seeds[1], clock, _GOSSIP)
+                for i in range((-now) % advertising.period, n, advertising.period):
+                    for lane in range(i * advertising.fanout, (i + 1) * advertising.fanout):
+                        gossip_words[lane] = lane_word(key, lane)
+            crl_core.advertise_unasked(
+                settings, lay, advertising, minds, audience, mail, dops, active, now, gossip_words
+            )
         if post_rules.loss > 0 or post_rules.delay > 0:
             loss_key = stream_key(seeds[1], clock, _POST_LOSS)
             delay_key = stream_key(seeds[1], clock, _POST_DELAY)
-            for position in range(mail.count[4]):
-                link = mail.outbox[position]
+            for position in range(mail.count[_WAITING]):
+                link = mail.boxes[0, position]
                 link_words[0, link] = lane_word(loss_key, link)
                 link_words[1, link] = lane_word(delay_key, link)
-        crl_core.deliver(post_rules, model, mail, active, now, link_words[0], link_words[1])
+        crl_core.deliver(post_rules, lay, minds, mail, active, now, link_words[0], link_words[1])
         if has_ended(state, 0):
             break
     return steps
 
 
 @njit(cache=True, nogil=True)
-def _introduce(rules, state, settings, model, i, now):
+def _introduce(rules, state, settings, lay, minds, audience, i, now):
     """Let agent i meet whom it has found."""
     k = rules.successors.shape[1]
     neighbors = 0
@@ -184,8 +203,8 @@ def _introduce(rules, state, settings, model, i, now):
             neighbors += 1
     for slot in range(k, k + rules.extra_slots):
         j = state.found[i, slot - k, 0]
-        if j != model.neighbor[i, slot]:
-            crl_core.meet(settings, model, i, slot, j, neighbors, now)
+        if j != minds[i, lay.neighbor + slot]:
+            crl_core.meet(settings, lay, minds, audience, i, slot, j, neighbors, now)
 
 
 @njit(cache=True, nogil=True)

@@ -49,6 +49,7 @@ class WorkView:
         kind: ``int8[n, A]``: the kinds of the actions; −1 for those that an agent doesn't have. After `begin`.
         slots: Most delegation actions of an agent, K.
         tells_costs: Whether the environment says what links cost.
+        neighbors: ``int32[n, K]`` of each column: who is behind each slot, −1 for nobody, as last read.
     """
 
     kind: NDArray[np.int8]
@@ -58,7 +59,8 @@ class WorkView:
     def __init__(self, view: ArrayView) -> None:
         self._view = view
         self._index = {agent: i for i, agent in enumerate(view.agents)}
-        self._known: list[Any] = []
+        self._told: list[Any] = [None] * view.n_agents
+        self.neighbors: list[NDArray[np.int32]] = []
         self._fallback: NDArray[np.int32] | None = None
 
     def begin(self) -> None:
@@ -70,6 +72,10 @@ class WorkView:
         self.kind = self._read_kinds()
         width = (self.kind == DELEGATION).sum(axis=1)
         self.slots = int(width.max(initial=0))
+        self._told = [None] * self._view.n_agents
+        if not self.neighbors:
+            shape = (self._view.n_agents, self.slots)
+            self.neighbors = [np.full(shape, -1, np.int32) for _ in range(self._view.num_envs)]
         if not isinstance(self._view, ParallelView):
             self._need(self._view.infos, ("dop", "neighbors"), "infos")
             self.tells_costs = "connection_cost" in self._view.infos
@@ -103,44 +109,54 @@ class WorkView:
                 links[i] = info.get("connection_cost", 0.0)
         return Report(dops, links, active)
 
-    def changed_neighbors(
-        self, b: int, known: NDArray[np.int32]
-    ) -> list[tuple[int, int, int, int]]:
-        """Where column b's neighbours differ from ``int32[n, K]``: (agent, slot, neighbour or −1, how many it has)."""
-        view = self._view
-        if not isinstance(view, ParallelView):
+    def changed_neighbors(self, b: int) -> list[tuple[int, int, int, int]]:
+        """Where column b's neighbours differ from what the last call said.
+
+        Returns:
+            (agent, slot, neighbour or −1, how many neighbours the agent has now) for each change.
+        """
+        view, known = self._view, self.neighbors[b]
+        if isinstance(view, ParallelView) and self._fallback is None:
+            changed = self._read_changed_rows(known)
+            table = known.copy()
+            for i, row in changed:
+                table[i] = row
+        elif self._fallback is not None:
+            table = self._fallback
+        else:
             table = view.infos["neighbors"][b]
-            return _differences(known, table)
-        if self._fallback is not None:
-            return _differences(known, self._fallback)
-        if not self._known:
-            self._known = [None] * view.n_agents
-        changes = []
-        for agent, info in view.infos.items():
+        rows, slots = np.nonzero(known != table)
+        if rows.size == 0:
+            return []
+        sizes = (table >= 0).sum(axis=1)
+        known[:] = table
+        return [
+            (i, k, int(table[i, k]), int(sizes[i]))
+            for i, k in zip(rows.tolist(), slots.tolist(), strict=True)
+        ]
+
+    def _read_changed_rows(self, known: NDArray[np.int32]) -> list[tuple[int, NDArray[np.int32]]]:
+        changed = []
+        for agent, info in self._view.infos.items():
             i = self._index[agent]
             told = info.get("neighbors", ())
-            if told is self._known[i]:
+            if told is self._told[i]:
                 continue
-            self._known[i] = told
-            row = known[i : i + 1].copy()
-            row[0] = -1
+            self._told[i] = told
             if len(told) > self.slots:
                 raise ValueError(
                     f"infos[{agent!r}]['neighbors'] must have an entry for each delegation action, at most "
                     f"{self.slots}, got {len(told)}"
                 )
+            row = np.full(self.slots, -1, np.int32)
             for k, other in enumerate(told):
                 if other is not None and other not in self._index:
                     raise ValueError(
                         f"infos[{agent!r}]['neighbors'] must hold ids of agents, got {other!r}"
                     )
-                row[0, k] = -1 if other is None else self._index[other]
-            changes += [(i, *rest) for _, *rest in _differences(known[i : i + 1], row)]
-        return changes
-
-    def forget(self) -> None:
-        """Read all neighbours anew at the next call: somebody else may have changed what is known of them."""
-        self._known = []
+                row[k] = -1 if other is None else self._index[other]
+            changed.append((i, row))
+        return changed
 
     def _live(self) -> list[Any]:
         return [agent for agent in self._view.agents if agent in self._view.infos]
@@ -196,14 +212,3 @@ class WorkView:
                 )
             table[i, : len(others)] = [self._index[j] if named else j for j in others]
         return table
-
-
-def _differences(
-    known: NDArray[np.int32], table: NDArray[np.int32]
-) -> list[tuple[int, int, int, int]]:
-    rows, slots = np.nonzero(known != table)
-    sizes = (table >= 0).sum(axis=1)
-    return [
-        (i, k, int(table[i, k]), int(sizes[i]))
-        for i, k in zip(rows.tolist(), slots.tolist(), strict=True)
-    ]
