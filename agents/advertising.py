@@ -16,7 +16,9 @@ from crl_envs.core.arguments import check_choice, check_int, check_real, suggest
 class Advertising(NamedTuple):
     """All strategies in use as constants for `agents.crl_core`."""
 
-    returns: int = 0  # 0: delegations return nothing; 1: the value before the receiver acts; 2: after
+    returns: int = (
+        0  # 0: delegations return nothing; 1: the value before the receiver acts; 2: after
+    )
     broadcasts: bool = False
     period: int = 0  # of gossip in steps; 0: none
     fanout: int = 0
@@ -118,7 +120,9 @@ def strategies(given: Any) -> tuple[Advertisement, ...]:
     Raises:
         ValueError: Something else, or two of one kind.
     """
-    several = given if isinstance(given, Iterable) and not isinstance(given, str | Mapping) else [given]
+    several = (
+        given if isinstance(given, Iterable) and not isinstance(given, str | Mapping) else [given]
+    )
     made = tuple(_strategy(one) for one in several)
     names = [one.name for one in made]
     if len(set(names)) < len(names):
@@ -127,9 +131,8 @@ def strategies(given: Any) -> tuple[Advertisement, ...]:
 
 
 def _strategy(given: Any) -> Advertisement:
-    if isinstance(given, tuple(STRATEGIES.values())):
-        strategy: Advertisement = given
-        return strategy
+    if isinstance(given, DelegationReturn | Broadcast | PeriodicGossip | ConditionalNotification):
+        return given
     said = dict(given) if isinstance(given, Mapping) else {"name": given}
     name = said.pop("name", None)
     if name not in STRATEGIES:

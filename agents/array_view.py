@@ -156,6 +156,7 @@ class ArrayView(ABC):
             )
         joint = array if array.ndim == 2 else array.reshape(b, components)
         return self.encoder.rows(joint.T)
+
     def _stack_masks(self, masks: Sequence[Any]) -> NDArray[np.bool_]:
         """One mask (or None: all ones) an agent to ``bool[n, 1, A]``."""
         n, a = self.n_agents, self.n_actions

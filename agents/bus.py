@@ -61,7 +61,7 @@ class PostRules(NamedTuple):
 
 
 class Counted(IntEnum):
-    """First entries of `Mail.count`; after them come the numbers of messages that wait and in each box."""
+    """First entries of `Mail.counts`; after them come the numbers of messages that wait and in each box."""
 
     POSTED = 0
     SENT = 1
@@ -75,7 +75,7 @@ class Mail(NamedTuple):
 
     carried: NDArray[np.float64]  # float64[1 + L, E], NaN where there is nothing
     boxes: NDArray[np.int64]  # int64[1 + L, E], links of each row, in the order in which they came
-    count: NDArray[np.int64]  # int64[5 + L], see `Counted`
+    counts: NDArray[np.int64]  # int64[5 + L], see `Counted`
 
 
 def empty_mail(rules: PostRules, links: int) -> Mail:
@@ -92,7 +92,7 @@ def empty_mail(rules: PostRules, links: int) -> Mail:
     return Mail(
         carried=np.full((1 + boxes, links), np.nan),
         boxes=np.zeros((1 + boxes, links), np.int64),
-        count=np.zeros(len(Counted) + boxes, np.int64),
+        counts=np.zeros(len(Counted) + boxes, np.int64),
     )
 
 
@@ -103,14 +103,14 @@ _DELIVERED, _WAITING = int(Counted.DELIVERED), int(Counted.WAITING)
 def put(mail: Mail, row: int, link: int, value: float) -> None:
     """Lay a message into a row, in the place of an older one on the same link."""
     if math.isnan(mail.carried[row, link]):
-        mail.boxes[row, mail.count[_WAITING + row]] = link
-        mail.count[_WAITING + row] += 1
+        mail.boxes[row, mail.counts[_WAITING + row]] = link
+        mail.counts[_WAITING + row] += 1
     mail.carried[row, link] = value
 
 
 def post(mail: Mail, link: int, value: float) -> None:
     """Give the bus a value to carry over a link."""
-    mail.count[_POSTED] += 1
+    mail.counts[_POSTED] += 1
     put(mail, 0, link, value)
 
 
@@ -126,37 +126,37 @@ def send(rules: PostRules, mail: Mail, now: int, loss_words: Any, delay_words: A
     """
     if now % rules.batch != 0:
         return
-    for position in range(mail.count[_WAITING]):
+    for position in range(mail.counts[_WAITING]):
         link = mail.boxes[0, position]
         value = mail.carried[0, link]
         mail.carried[0, link] = math.nan
-        mail.count[_SENT] += 1
+        mail.counts[_SENT] += 1
         if rules.loss > 0 and int(loss_words[link]) < rules.loss:
-            mail.count[_LOST] += 1
+            mail.counts[_LOST] += 1
             continue
         arrival = now
         if rules.delay > 0:
             arrival += (int(delay_words[link]) * (rules.delay + 1)) >> 32
         put(mail, 1 + arrival % (rules.delay + 1), link, value)
-    mail.count[_WAITING] = 0
+    mail.counts[_WAITING] = 0
 
 
 def arrivals(mail: Mail, box: int) -> int:
     """How many messages lie in a box."""
-    return mail.count[_WAITING + 1 + box]  # type: ignore[no-any-return]
+    return mail.counts[_WAITING + 1 + box]  # type: ignore[no-any-return]
 
 
 def take(mail: Mail, box: int, link: int, received: bool) -> float:
     """Take a message out of a box, and count it as delivered or lost."""
     value = mail.carried[1 + box, link]
     mail.carried[1 + box, link] = math.nan
-    mail.count[_DELIVERED if received else _LOST] += 1
+    mail.counts[_DELIVERED if received else _LOST] += 1
     return value  # type: ignore[no-any-return]
 
 
 def empty_box(mail: Mail, box: int) -> None:
     """Forget the list of links of a box whose messages have all been taken."""
-    mail.count[_WAITING + 1 + box] = 0
+    mail.counts[_WAITING + 1 + box] = 0
 
 
 JITABLE: Final[tuple[Callable[..., Any], ...]] = (put, post, send, arrivals, take, empty_box)

@@ -1,4 +1,4 @@
-"""Collaborative reinforcement learning (Dowling & Haridi 2008, §5): agents on a graph that solve problems or hand them on.
+"""Collaborative reinforcement learning (Dowling & Haridi 2008, §5): agents on a graph solve problems or hand them on.
 
 Every agent i learns by itself, from its own rewards and from what its neighbours advertise. For its states s and its
 local, delegation and discovery actions a it keeps a model, the reward R and the probability of what follows P, the
@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,7 @@ _NOTHING: Final = 1.0  # in a checkpoint, where no message is: values are ≤ 0
 
 @dataclass(frozen=True)
 class CRLConfig:
-    """Hyperparameters of `CRL`; the defaults are the paper's Table 1, and where it is silent those of the headline runs.
+    """Hyperparameters of `CRL`; the defaults are the paper's Table 1, but that cached values don't age.
 
     Attributes:
         temperature: T > 0; 0.9, as on the paper's grid (it has 0.85 on the random graph). Higher explores more.
@@ -138,7 +138,10 @@ class CRLConfig:
     def settings(self, tells_costs: bool) -> core.Settings:
         """The constants for `agents.crl_core`, in an environment that tells connection costs, or doesn't."""
         temperature = float(self.temperature)
-        link, delegation = float(self.initial_connection_cost), float(self.initial_delegation_reward)
+        link, delegation = (
+            float(self.initial_connection_cost),
+            float(self.initial_delegation_reward),
+        )
         return core.Settings(
             temperature=temperature if self.boltzmann == "divide" else 1.0 / temperature,
             min_q=float(self.min_q),
@@ -227,7 +230,7 @@ class CRL(Learner):
             if fresh:
                 for mind in self.minds[b]:
                     core.begin(self.settings, self.layout, mind, int(self.now[b]))
-        self._counted = np.array([mail.count for mail in self.mails])
+        self._counted = np.array([mail.counts for mail in self.mails])
 
     def play(
         self, frame: Frame, episode: Episode, step_callback: Callback | None, every: int
@@ -263,7 +266,7 @@ class CRL(Learner):
         """An action for every agent: Boltzmann for those that have a problem, else the first that is legal."""
         n, columns, a = self.view.n_agents, self.view.num_envs, self.view.n_actions
         every = np.ones((n, columns, a), np.bool_) if frame.legal is None else frame.legal
-        actions = every.argmax(axis=2)
+        actions: NDArray[np.integer] = every.argmax(axis=2)
         greedy, weights = words is None, [0.0] * a
         for b in range(columns):
             self._enter_states(frame, b)
@@ -289,7 +292,7 @@ class CRL(Learner):
 
     def measurements(self) -> dict[str, NDArray[Any]]:
         """Messages of the episode by what became of them."""
-        counted = np.array([mail.count for mail in self.mails]) - self._counted
+        counted = np.array([mail.counts for mail in self.mails]) - self._counted
         return {
             "advertisements_sent": counted[:, Counted.SENT],
             "advertisements_lost": counted[:, Counted.LOST],
@@ -349,14 +352,14 @@ class CRL(Learner):
 
     def _need_minds(self) -> None:
         if not self.minds:
-            raise ValueError("learn() must come first: before it nothing is known about the actions")
+            raise ValueError(
+                "learn() must come first: before it nothing is known about the actions"
+            )
 
     def _meet(self, b: int) -> None:
         minds, lay = self.minds[b], self.layout
         for i, k, j, size in self.work.changed_neighbors(b):
-            core.meet(
-                self.settings, lay, minds, self.audiences[b], i, k, j, size, int(self.now[b])
-            )
+            core.meet(self.settings, lay, minds, self.audiences[b], i, k, j, size, int(self.now[b]))
 
     def _enter_states(self, frame: Frame, b: int) -> None:
         if self.layout.states > 1:
@@ -369,9 +372,7 @@ class CRL(Learner):
             legal = [1] * self.layout.actions if frame.legal is None else frame.legal[i, b]
             core.notice(self.layout, self.minds[b][i], legal)
 
-    def _observe_column(
-        self, b: int, actions: NDArray[np.integer], transition: Transition
-    ) -> None:
+    def _observe_column(self, b: int, actions: NDArray[np.integer], transition: Transition) -> None:
         settings, lay, minds, mail = self.settings, self.layout, self.minds[b], self.mails[b]
         audience, rules, advertising = self.audiences[b], self.post_rules, self.advertising
         report = self.work.report(b)
@@ -409,7 +410,8 @@ class CRL(Learner):
         if not isinstance(self.view, ParallelView) or self.env is not self.env.unwrapped:
             return False
         world = getattr(self.env, "world", None)
-        return getattr(world, "name", "") == "load_balancing" and world.backend == "numba"
+        name, backend = getattr(world, "name", None), getattr(world, "backend", None)
+        return (name, backend) == ("load_balancing", "numba")
 
 
 def _stack(columns: list[Any], name: str) -> NDArray[Any]:

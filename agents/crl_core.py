@@ -45,7 +45,9 @@ class Settings(NamedTuple):
     reward_rate: float  # 1: the latest; 0: the mean of all
     transition_rate: float
     prior_local: float  # first Q of local and discovery actions
-    prior_per_neighbor: float  # first Q of a delegation: this times the neighbours, plus `prior_first`
+    prior_per_neighbor: (
+        float  # first Q of a delegation: this times the neighbours, plus `prior_first`
+    )
     prior_delegation: float  # reward of a delegation before the first one
     prior_link: float  # connection cost before the first use of the link
     prior_first: float  # the link's cost in the first Q of a delegation
@@ -534,3 +536,4 @@ JITABLE: Final[tuple[Callable[..., Any], ...]] = (
     advertise_unasked,
     deliver,
 )
+LEAVES: Final = (clamp, decayed, leaving_value)  # worth copying into their callers

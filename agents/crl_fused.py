@@ -1,7 +1,8 @@
 """Whole stretches of a CRL episode of load balancing in one compiled loop; imported only where Numba is.
 
 The same functions as the learner calls one by one through the API (`agents.crl_core`, `agents.bus`) and the same as
-the environment calls (`crl_envs.load_balancing.numba_kernel`), so the results agree bit for bit.
+the environment calls (`crl_envs.load_balancing.numba_kernel`), so the results agree bit for bit. ``_nrt=False`` leaves
+out the counting of references to arrays, which nothing here allocates and which would take most of the time.
 """
 
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call"
@@ -33,12 +34,13 @@ if TYPE_CHECKING:
     from crl_envs.load_balancing.world import LoadBalancingWorld
 
 for function in (*bus.JITABLE, *crl_core.JITABLE):
-    register_jitable(function)
+    inline = "always" if function in crl_core.LEAVES else "never"
+    register_jitable(inline=inline, _nrt=False)(function)
 
 _ACTION, _GOSSIP = int(Purpose.ACTION), int(Purpose.GOSSIP)
 _POST_LOSS, _POST_DELAY = int(Purpose.POST_LOSS), int(Purpose.POST_DELAY)
 _WAITING = int(bus.Counted.WAITING)
-_NONE, _DISCOVERED = int(Outcome.NONE), int(Outcome.DISCOVERED)
+_DISCOVERED = int(Outcome.DISCOVERED)
 
 
 def play(
@@ -59,7 +61,8 @@ def play(
     weights = np.zeros(learner.view.n_actions)
     minds = np.array(learner.minds[0])
     sums, team = episode.running_totals()
-    fold = np.zeros(n)
+    rewards = np.zeros(n)
+    acting = np.zeros(n, np.int64)
 
     def stretch(world: LoadBalancingWorld, state: State, drawn: Stream, most: int) -> int:
         clocks = np.array([drawn.clock[0], stream.clock[0]], np.uint64)
@@ -78,7 +81,7 @@ def play(
             learner.audiences[0],
             learner.post_rules,
             learner.mails[0],
-            (actions, dops, legal, weights, gossip_words, link_words, fold),
+            (actions, dops, legal, weights, gossip_words, link_words, rewards, acting),
             (sums, team),
             seeds,
             clocks,
@@ -101,7 +104,7 @@ def play(
         learner.minds[0] = minds.tolist()
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _play(
     rules,
     costs,
@@ -121,19 +124,25 @@ def _play(
     now,
     most,
 ):
-    actions, dops, legal, weights, gossip_words, link_words, fold = scratch
+    actions, dops, legal, weights, gossip_words, link_words, rewards, acting = scratch
     sums, team = totals
     n = minds.shape[0]
     active = state.active[:, 0]
     discovers = rules.extra_slots > 0
     unasked = advertising.broadcasts or advertising.period > 0 or advertising.threshold >= 0.0
+    n_acting = 0
+    actions[:] = 0
     steps = 0
     while steps < most:
         action_key = stream_key(seeds[1], clocks[1] + uint64(steps), _ACTION)
+        for position in range(n_acting):
+            actions[acting[position], 0] = 0
+            dops[acting[position]] = 0
+        n_acting = 0
         for i in range(n):
-            actions[i, 0] = 0
-            dops[i] = 0
             if state.head[i, 0] >= 0:
+                acting[n_acting] = i
+                n_acting += 1
                 choices(rules, state, i, legal, 0)
                 word = lane_word(action_key, i)
                 actions[i, 0] = crl_core.choose(
@@ -144,20 +153,16 @@ def _play(
         steps += 1
         now += 1
         clock = clocks[1] + uint64(steps)
-        paid = 0
-        for i in range(n):
+        for position in range(n_acting):
+            i = acting[position]
             outcome = state.outcome[i, 0]
-            fold[i] = 0.0
-            if outcome == _NONE:
-                continue
             reward = np.float64(reward_of(rules, costs, state, i, 0))
             link = np.float64(costs.link[outcome])
             dops[i] = costs.dop[outcome]
             crl_core.learn(settings, lay, minds[i], actions[i, 0], reward, link, dops[i], 0)
             sums[i, 0] += reward
-            fold[i] = reward
-            paid += 1
-        team[0] += _mean(fold, paid)
+            rewards[i] = reward
+        team[0] += _take_mean(rewards, acting, n_acting)
         if discovers:
             for i in range(n):
                 if state.outcome[i, 0] == _DISCOVERED:
@@ -165,7 +170,7 @@ def _play(
                 if state.head[i, 0] >= 0:
                     choices(rules, state, i, legal, 0)
                     crl_core.notice(lay, minds[i], legal)
-        if advertising.returns > 0:
+        if advertising.returns > 0 and n_acting > 0:
             after = advertising.returns == 2
             crl_core.return_values(
                 settings, lay, minds, audience, mail, after, actions[:, 0], dops, now
@@ -182,7 +187,7 @@ def _play(
         if post_rules.loss > 0 or post_rules.delay > 0:
             loss_key = stream_key(seeds[1], clock, _POST_LOSS)
             delay_key = stream_key(seeds[1], clock, _POST_DELAY)
-            for position in range(mail.count[_WAITING]):
+            for position in range(mail.counts[_WAITING]):
                 link = mail.boxes[0, position]
                 link_words[0, link] = lane_word(loss_key, link)
                 link_words[1, link] = lane_word(delay_key, link)
@@ -192,7 +197,7 @@ def _play(
     return steps
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _introduce(rules, state, settings, lay, minds, audience, i, now):
     """Let agent i meet whom it has found."""
     k = rules.successors.shape[1]
@@ -207,14 +212,15 @@ def _introduce(rules, state, settings, lay, minds, audience, i, now):
             crl_core.meet(settings, lay, minds, audience, i, slot, j, neighbors, now)
 
 
-@njit(cache=True, nogil=True)
-def _mean(values, nonzero):
-    """The mean as `crl_envs.core.reduction.team_reward` adds it up; overwrites the values."""
+@njit(cache=True, nogil=True, _nrt=False)
+def _take_mean(values, nonzero, count):
+    """The mean as `crl_envs.core.reduction.team_reward` adds it up; leaves zeros. All but `nonzero` are zero."""
     n = values.size
-    if nonzero <= 1:
+    if count <= 1:
         total = 0.0
-        for i in range(n):
-            total += values[i]
+        for position in range(count):
+            total = values[nonzero[position]]
+            values[nonzero[position]] = 0.0
         return total / n
     length = n
     while length > 1:
@@ -225,4 +231,6 @@ def _mean(values, nonzero):
         if length % 2:
             values[0] += odd
         length = half
-    return values[0] / n
+    total = values[0]
+    values[:] = 0.0
+    return total / n

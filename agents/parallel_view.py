@@ -91,10 +91,7 @@ class ParallelView(ArrayView):
         index = {agent: i for i, agent in enumerate(self.agents)}
         if self.infos and all("neighbors" in info for info in self.infos.values()):
             told = [
-                (a, b)
-                for a, info in self.infos.items()
-                for b in info["neighbors"]
-                if b is not None
+                (a, b) for a, info in self.infos.items() for b in info["neighbors"] if b is not None
             ]
             strangers = [b for _, b in told if b not in index]
             if strangers:

@@ -81,25 +81,24 @@ def supply(n_loads: int | str | None, capacity: int) -> int:
     return check_int("n_loads", n_loads, low=1, high=ENDLESS)
 
 
-def check_reach(capacity: NDArray[np.int64], reached: NDArray[np.bool_], fills: bool) -> None:
-    """Refuse a topology in which loads can't get to the capacity.
+def capacity_in_reach(capacity: NDArray[np.int64], reached: NDArray[np.bool_]) -> int:
+    """Loads that can be stored by delegating from an entry.
 
     Args:
         capacity: ``int64[n]``, loads.
         reached: ``bool[n]``, agents to which delegations lead from an entry.
-        fills: Whether the episode is to fill all capacity, rather than to store a given number of loads.
 
     Raises:
-        ValueError: None of the capacity is in reach, or not all of it and the episode is to fill it.
+        ValueError: There is capacity, and none of it is in reach.
     """
     total, within = int(capacity.sum()), int(capacity[reached].sum())
-    if total > 0 and (within == 0 or (fills and within < total)):
-        lost = np.flatnonzero(~reached & (capacity > 0))
+    if total > 0 and within == 0:
         raise ValueError(
-            f"topology must lead from an entry to the agents' capacity: of {total} loads, {within} have room within "
-            f"reach; not in reach are the agents {lost[:5].tolist()}{' …' if lost.size > 5 else ''}. Add edges or "
-            f"entries, or give n_loads (at most {within} can be stored)"
+            f"topology must lead from an entry to capacity: none of the {total} loads that the agents "
+            f"{np.flatnonzero(capacity)[:5].tolist()}{' …' if np.count_nonzero(capacity) > 5 else ''} "
+            "have room for could get there"
         )
+    return within
 
 
 def arrivals(rate: float | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from crl_envs.load_balancing.optimum import fewest_steps
 from crl_envs.load_balancing.rules import DOP_OF_OUTCOME, USES_LINK, Outcome
 from crl_envs.load_balancing.world import LoadBalancingWorld
 
+
 class LoadBalancingEnv(WorldEnv):
     """Loads enter a graph of agents; whoever holds one stores it, or hands it on to a neighbour.
 
@@ -58,9 +59,10 @@ class LoadBalancingEnv(WorldEnv):
     ## Information
     ``action_mask``; ``illegal_action``; ``neighbors``, the agent behind each delegation slot (None for an empty one);
     ``action_kinds``; ``outcome`` of the last action: none, stored, store_failed, delegated, message_lost, discovered,
-    not_discovered; ``dop``, what became of the problem acted on: none, solved, delegated or kept; ``connection_cost``,
-    the part of the reward that paid for a link; ``active``. ``metrics()``: see `crl_envs.load_balancing.LoadBalancingWorld.metrics`; at each step loads_in =
-    stored + queued + on_wire + departed + timed_out.
+    not_discovered; ``dop``, what became of the problem acted on: none, solved, delegated or kept;
+    ``connection_cost``, the part of the reward that paid for a link; ``active``. ``metrics()``: see
+    `crl_envs.load_balancing.LoadBalancingWorld.metrics`; at each step loads_in = stored + queued + on_wire + departed
+    + timed_out.
 
     ## Arguments
 
@@ -75,7 +77,7 @@ class LoadBalancingEnv(WorldEnv):
         server_capacity: Loads that a server can store.
         entries: Agents at which loads enter, in turn.
         cost_model: ``"discrete"`` or ``"gradient"`` (§6).
-        n_loads: Loads of an episode; all that the capacity holds by default; ``"endless"`` with departures.
+        n_loads: Loads of an episode; by default all that the capacity in reach of an entry holds; ``"endless"`` with departures.
         max_in_flight: Most loads under way at once; 1 is the paper's clock.
         arrival_rate: Mean of the Poisson number of loads that arrive at each entry in a step; None: always one waiting.
         departure_rate: Probability that a stored load leaves in a step.

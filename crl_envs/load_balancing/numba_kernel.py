@@ -22,7 +22,14 @@ from crl_envs.load_balancing.rules import (
 )
 
 # Called from compiled code only: wrappers for calls from Python would take longer to compile than the functions.
-_INNER = {"cache": True, "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# Nothing is allocated: without _nrt=False, counting references to the state's arrays takes most of the time.
+_INNER = {
+    "cache": True,
+    "nogil": True,
+    "_nrt": False,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 
 _TIME, _REMAINING, _ENTERED = int(Count.TIME), int(Count.REMAINING), int(Count.ENTERED)
 _DEPARTED, _TIMED_OUT = int(Count.DEPARTED), int(Count.TIMED_OUT)
@@ -39,7 +46,7 @@ _DELEGATED, _MESSAGE_LOST = int(Outcome.DELEGATED), int(Outcome.MESSAGE_LOST)
 _DISCOVERED, _NOT_DISCOVERED = int(Outcome.DISCOVERED), int(Outcome.NOT_DISCOVERED)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def advance(rules, state, action, keys):
     """See `numpy_kernel.advance`."""
     for c in range(action.shape[1]):

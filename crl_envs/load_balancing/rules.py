@@ -141,10 +141,12 @@ class Keys(NamedTuple):
 class Costs(NamedTuple):
     """What outcomes cost; for compiled loops."""
 
-    reward: NDArray[np.float32]  # float32[7], by Outcome; that of a store in the gradient model is `min_q` times a share
+    reward: NDArray[
+        np.float32
+    ]  # float32[7], by Outcome; that of a store in the gradient model is `min_q` times a share
     link: NDArray[np.float32]  # float32[7], the part of it that pays for a link
     dop: NDArray[np.int8]  # int8[7], Dop of each Outcome
-    min_q: float
+    min_q: float  # in the gradient model a store costs a share of it
     gradient: bool
     before: int  # 1 where the spare capacity counts before the store, else 0
 

@@ -29,7 +29,7 @@ from crl_envs.load_balancing.arguments import (
     agent_indices,
     arrivals,
     capacities,
-    check_reach,
+    capacity_in_reach,
     discoverers,
     join_step,
     none_departs,
@@ -145,6 +145,9 @@ class LoadBalancingWorld(World[State]):
         extra = check_int("discovery_slots", discovery_slots, low=1, high=1000)
         self.discovers = discovery != "off"
         self.slots = successors.shape[1] + extra * self.discovers
+        room = int(self.capacity.sum())
+        if not self.discovers or discover == "joined":
+            room = joins + capacity_in_reach(own, self.hops[:founders] >= 0)
         departs = check_real("departure_rate", departure_rate, low=0.0, high=0.999)
         self.rules = Rules(
             capacity=self.capacity,
@@ -156,7 +159,7 @@ class LoadBalancingWorld(World[State]):
             n_founders=founders,
             founders_capacity=int(own.sum()),
             join_at=join_step(join_at) if joins else NEVER,
-            n_loads=supply(n_loads, int(self.capacity.sum())),
+            n_loads=supply(n_loads, room),
             poisson=arrival_rate is not None,
             **arrivals(arrival_rate),
             departure_odds=departs / (1 - departs),
@@ -171,9 +174,6 @@ class LoadBalancingWorld(World[State]):
         )
         if not self.rules.fail:
             self.rules = self.rules._replace(recover=0)
-
-        if not self.rules.discover_any or not self.discovers:
-            check_reach(own, self.hops[:founders] >= 0, n_loads is None)
 
         self.action_kinds = (
             ("noop", "local") + ("delegation",) * self.slots + ("discovery",) * self.discovers

@@ -49,7 +49,7 @@ def test_hops_against_networkx(entries):
 
 
 def test_unreachable_agents_have_no_hops():
-    world = LoadBalancingWorld(topology=nx.DiGraph([(1, 0), (1, 2)]), entries=(2,), n_loads=20)
+    world = LoadBalancingWorld(topology=nx.DiGraph([(1, 0), (1, 2)]), entries=(2,))
     nodes = list(nx.DiGraph([(1, 0), (1, 2)]).nodes)
     assert nodes == [1, 0, 2]
     assert world.hops.tolist() == [-1, -1, 0]

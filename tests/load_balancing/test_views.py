@@ -4,6 +4,7 @@ import networkx as nx
 import pytest
 
 from crl_envs.load_balancing import LoadBalancingWorld, Outcome
+from crl_envs.load_balancing.rules import KINDS, Dop
 from tests.load_balancing.driving import EVERYTHING
 from tests.views import assert_verbs_agree, assert_views_agree
 
@@ -21,7 +22,11 @@ ARGUMENTS = {
 }
 
 
-OUTCOME_CODES = {"outcome": lambda said: Outcome[said.upper()].value}
+CODES = {
+    "outcome": lambda said: Outcome[said.upper()].value,
+    "dop": lambda said: Dop[said.upper()].value,
+    "action_kinds": lambda said: [KINDS.index(kind) for kind in said],
+}
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
@@ -32,7 +37,7 @@ def test_three_views_agree_for_a_thousand_steps(name):
         steps=1000,
         num_envs=3,
         seed=11,
-        translate=OUTCOME_CODES,
+        translate=CODES,
     )
     assert played.illegal > 0
     assert played.episodes > 0 or name == "paper"
