@@ -66,13 +66,16 @@ class CRLConfig:
             lower T on the random graph means more exploration, as its text says.
         decay_rate: ρ − 1 ≥ 0. 0: cached values don't age. Table 1 has 0.01: a neighbour unheard of for 70 steps
             counts twice as dear, which costs detours where nothing changes.
-        decays_unheard: Whether the first values, which nobody advertised, age too. False.
+        decays_unheard: Whether the first values, which nobody advertised, age too, from the start. True; False makes
+            decay cost less, since whom nobody has tried stays attractive.
         drop_below: Remove a neighbour from view when its decayed value is at most this; it returns when it is heard
             of again. None (default): never, as in the paper's runs.
         reward_rate: How R and D follow experience: 1 (default) is the latest value, 0 the mean of all, between them
             an exponential mean. A mean is late to see that an agent is full.
         transition_rate: The same for P. 0 (default): frequencies, the maximum-likelihood model. Higher forgets
             failures of a link or neighbour sooner.
+        counts_kept: Whether a kept problem counts as what it will still cost, P(kept, s') V(s'). True; without it a
+            failure costs only its reward, and with a mean of rewards and decay the learner is lost.
         states: ``"one"`` (default): an agent has one state, holding a problem, as in the paper's experiments.
             ``"observation"``: one for each row of its observation table.
         advertise: One or several strategies (`agents.advertising`), objects or names. The return value of a
@@ -95,10 +98,11 @@ class CRLConfig:
     temperature: float = 0.9
     boltzmann: str = "divide"
     decay_rate: float = 0.0
-    decays_unheard: bool = False
+    decays_unheard: bool = True
     drop_below: float | None = None
     reward_rate: float = 1.0
     transition_rate: float = 0.0
+    counts_kept: bool = True
     states: str = "one"
     advertise: tuple[Advertisement, ...] = (DelegationReturn(),)
     bus: MessageBus = field(default_factory=MessageBus)
@@ -120,6 +124,7 @@ class CRLConfig:
             check_real("drop_below", self.drop_below, high=0.0)
         check_real("reward_rate", self.reward_rate, low=0.0, high=1.0)
         check_real("transition_rate", self.transition_rate, low=0.0, high=1.0)
+        check_bool("counts_kept", self.counts_kept)
         check_choice("states", self.states, ("one", "observation"))
         object.__setattr__(self, "advertise", strategies(self.advertise))
         if isinstance(self.bus, dict):
@@ -151,6 +156,7 @@ class CRLConfig:
             drop_at=-math.inf if self.drop_below is None else float(self.drop_below),
             reward_rate=float(self.reward_rate),
             transition_rate=float(self.transition_rate),
+            counts_kept=self.counts_kept,
             prior_local=float(self.initial_q_local),
             prior_per_neighbor=float(self.initial_q_per_neighbor),
             prior_delegation=delegation if tells_costs else delegation + link,

@@ -44,6 +44,7 @@ class Settings(NamedTuple):
     drop_at: float  # a neighbour whose decayed value is at most this is dropped; −inf: never
     reward_rate: float  # 1: the latest; 0: the mean of all
     transition_rate: float
+    counts_kept: bool  # whether a problem that was kept costs what it will still cost
     prior_local: float  # first Q of local and discovery actions
     prior_per_neighbor: (
         float  # first Q of a delegation: this times the neighbours, plus `prior_first`
@@ -396,7 +397,7 @@ def learn(
     mind[lay.reward + entry] = blend(mind[lay.reward + entry], reward - link, rate, tries)
     mind[lay.link + entry] = blend(mind[lay.link + entry], link, rate, tries)
     for s in range(lay.states):
-        came = 1.0 if dop == KEPT and s == s2 else 0.0
+        came = 1.0 if settings.counts_kept and dop == KEPT and s == s2 else 0.0
         place = lay.kept + entry * lay.states + s
         mind[place] = blend(mind[place], came, settings.transition_rate, tries)
     mind[lay.stirred] = 1.0

@@ -97,6 +97,7 @@ def play(
             steps = view.fast_forward(stretch)
             stream.advance(ticks=steps)
             learner.now += steps
+            learner.elapsed += steps
             episode.count(steps)
             if step_callback is not None:
                 step_callback(learner)

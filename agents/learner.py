@@ -44,7 +44,8 @@ class Learner(ABC):
     Attributes:
         config: The hyperparameters, an object of `config_class`.
         episodes: Episodes learnt from, the same number in every column.
-        env_steps: ``int64[B]``, environment steps learnt from.
+        env_steps: ``int64[B]``, environment steps learnt from, in whole episodes.
+        elapsed: Steps of the episode that is being played, or of the last one.
         history: One dict an episode: ``episode`` (from 0), ``steps`` (of this episode), ``env_steps`` (so far),
             ``local_return_mean`` (mean over agents of the episode's sum of own rewards, also under `GlobalReward`),
             ``global_return`` (episode's sum of the mean own reward of the agents that took part in the step), and
@@ -64,6 +65,7 @@ class Learner(ABC):
         self.env = env
         self.view = view_of(env, self.reads_rows())
         self.episodes = 0
+        self.elapsed = 0
         self.env_steps = np.zeros(self.view.num_envs, np.int64)
         self.history: list[dict[str, Any]] = []
         self._stream = self._stream_at(np.zeros_like(self.env_steps))
@@ -229,6 +231,7 @@ class Learner(ABC):
         frame = view.reset(seed)
         self.begin_episode()
         episode = Episode(view)
+        self.elapsed = 0
         self.play(frame, episode, step_callback, every)
         self.end_episode(episode)
         self.env_steps += episode.steps
@@ -240,7 +243,6 @@ class Learner(ABC):
     ) -> None:
         """Act until the episode has ended in all columns; a learner may have a faster way."""
         view, stream = self.view, self._stream
-        steps = 0
         while view.n_running:
             actions = self.choose(frame, stream.words(Purpose.ACTION, view.n_agents))
             stream.advance(None if view.n_running == view.num_envs else view.running)
@@ -248,8 +250,8 @@ class Learner(ABC):
             self.observe(frame, actions, transition)
             episode.add(transition)
             frame = transition.frame
-            steps += 1
-            if step_callback is not None and (steps % every == 0 or not view.n_running):
+            self.elapsed += 1
+            if step_callback is not None and (self.elapsed % every == 0 or not view.n_running):
                 step_callback(self)
 
     def _remember(self, episode: Episode) -> None:

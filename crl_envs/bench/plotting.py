@@ -17,6 +17,9 @@ from crl_envs.bench.intervals import FloatArray, t_band
 BLUE: Final = "#0072B2"
 VERMILLION: Final = "#D55E00"
 GREEN: Final = "#009E73"
+ORANGE: Final = "#E69F00"
+PURPLE: Final = "#CC79A7"
+SKY: Final = "#56B4E9"
 GREY: Final = "#6E6E6E"
 
 STYLE: Final = {

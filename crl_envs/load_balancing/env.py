@@ -77,7 +77,8 @@ class LoadBalancingEnv(WorldEnv):
         server_capacity: Loads that a server can store.
         entries: Agents at which loads enter, in turn.
         cost_model: ``"discrete"`` or ``"gradient"`` (§6).
-        n_loads: Loads of an episode; by default all that the capacity in reach of an entry holds; ``"endless"`` with departures.
+        n_loads: Loads of an episode; by default all that the capacity in reach of an entry holds; ``"endless"`` with
+            departures.
         max_in_flight: Most loads under way at once; 1 is the paper's clock.
         arrival_rate: Mean of the Poisson number of loads that arrive at each entry in a step; None: always one waiting.
         departure_rate: Probability that a stored load leaves in a step.
