@@ -9,13 +9,18 @@ from agents.advertising import (
     DelegationReturn,
     PeriodicGossip,
 )
+from agents.breadth_first import BreadthFirst, BreadthFirstConfig
 from agents.bus import MessageBus
 from agents.crl import CRL, CRLConfig
 from agents.learner import Learner
+from agents.random_policy import RandomPolicy, RandomPolicyConfig
 from agents.reinforce import Reinforce, ReinforceConfig
+from agents.shortest_queue import ShortestQueue, ShortestQueueConfig
 
 __all__ = [
     "CRL",
+    "BreadthFirst",
+    "BreadthFirstConfig",
     "Broadcast",
     "CRLConfig",
     "ConditionalNotification",
@@ -23,6 +28,10 @@ __all__ = [
     "Learner",
     "MessageBus",
     "PeriodicGossip",
+    "RandomPolicy",
+    "RandomPolicyConfig",
     "Reinforce",
     "ReinforceConfig",
+    "ShortestQueue",
+    "ShortestQueueConfig",
 ]

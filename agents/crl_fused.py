@@ -97,7 +97,6 @@ def play(
             steps = view.fast_forward(stretch)
             stream.advance(ticks=steps)
             learner.now += steps
-            learner.elapsed += steps
             episode.count(steps)
             if step_callback is not None:
                 step_callback(learner)
@@ -133,6 +132,7 @@ def _play(
     unasked = advertising.broadcasts or advertising.period > 0 or advertising.threshold >= 0.0
     n_acting = 0
     actions[:] = 0
+    dops[:] = 0
     steps = 0
     while steps < most:
         action_key = stream_key(seeds[1], clocks[1] + uint64(steps), _ACTION)

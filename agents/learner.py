@@ -45,7 +45,6 @@ class Learner(ABC):
         config: The hyperparameters, an object of `config_class`.
         episodes: Episodes learnt from, the same number in every column.
         env_steps: ``int64[B]``, environment steps learnt from, in whole episodes.
-        elapsed: Steps of the episode that is being played, or of the last one.
         history: One dict an episode: ``episode`` (from 0), ``steps`` (of this episode), ``env_steps`` (so far),
             ``local_return_mean`` (mean over agents of the episode's sum of own rewards, also under `GlobalReward`),
             ``global_return`` (episode's sum of the mean own reward of the agents that took part in the step), and
@@ -65,11 +64,16 @@ class Learner(ABC):
         self.env = env
         self.view = view_of(env, self.reads_rows())
         self.episodes = 0
-        self.elapsed = 0
         self.env_steps = np.zeros(self.view.num_envs, np.int64)
         self.history: list[dict[str, Any]] = []
+        self._episode: Episode | None = None
         self._stream = self._stream_at(np.zeros_like(self.env_steps))
         self._act_stream = self._stream_at(np.full_like(self.env_steps, _APART))
+
+    @property
+    def elapsed(self) -> int:
+        """Steps of the episode that is being played, or of the last one."""
+        return 0 if self._episode is None else self._episode.elapsed
 
     def learn(
         self,
@@ -230,8 +234,7 @@ class Learner(ABC):
             stream.seed(seed)
         frame = view.reset(seed)
         self.begin_episode()
-        episode = Episode(view)
-        self.elapsed = 0
+        self._episode = episode = Episode(view)
         self.play(frame, episode, step_callback, every)
         self.end_episode(episode)
         self.env_steps += episode.steps
@@ -250,7 +253,6 @@ class Learner(ABC):
             self.observe(frame, actions, transition)
             episode.add(transition)
             frame = transition.frame
-            self.elapsed += 1
             if step_callback is not None and (self.elapsed % every == 0 or not view.n_running):
                 step_callback(self)
 

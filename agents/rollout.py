@@ -44,6 +44,7 @@ class Episode:
 
     Attributes:
         steps: ``int64[B]``, length T.
+        elapsed: Steps played so far.
         metrics: The environment's measurements of the state in which each column ended, ``(B, …)``.
     """
 
@@ -51,7 +52,7 @@ class Episode:
         self._view = view
         self._given = _Sums(view)
         self._local = self._given
-        self._elapsed = 0
+        self.elapsed = 0
         self.steps = np.zeros(view.num_envs, np.int64)
         self.metrics: dict[str, NDArray[Any]] = {}
 
@@ -63,9 +64,9 @@ class Episode:
         self._given.add(rewards, None if team is None else team.given)
         if self._local is not self._given:
             self._local.add(local, None if team is None else team.local)
-        self._elapsed += 1
+        self.elapsed += 1
         if ended is not None:
-            self.steps[ended] = self._elapsed
+            self.steps[ended] = self.elapsed
             self._measure(ended)
 
     def running_totals(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -74,9 +75,9 @@ class Episode:
 
     def count(self, steps: int) -> None:
         """Count steps of a single environment whose rewards were added to `running_totals`."""
-        self._elapsed += steps
+        self.elapsed += steps
         if not self._view.n_running:
-            self.steps[:] = self._elapsed
+            self.steps[:] = self.elapsed
             self._measure(np.ones(1, np.bool_))
 
     @property

@@ -33,10 +33,11 @@ class ShortestQueueConfig:
     """Settings of `ShortestQueue`.
 
     Attributes:
-        choices: d ≥ 1, how many neighbours are asked; an agent with fewer asks those. 2 by default, which gains most
-            of what there is for the fewest messages; None: all.
+        choices: d ≥ 1, how many neighbours are asked; an agent with fewer asks those. 2 by default, the classic number.
+            More find room sooner, with more messages. None: all.
         eager: True (default): whoever holds a load and has room for it stores it, without asking. False: only when it
-            is no fuller than the least full of those it has asked, which spreads the loads at the cost of more steps.
+            is no fuller than the least full of those it has asked. That spreads the loads, and so also leaves the last
+            ones less to search: more questions at first, fewer steps in all where everything gets full.
         seed: 0 by default; an integer in [0, 2^64 − 1]. Fixes whom agents ask and the environment's episodes.
         fused: Whether to run compiled code where that is possible. True; the results don't depend on it.
 

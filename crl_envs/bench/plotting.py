@@ -36,19 +36,38 @@ STYLE: Final = {
 }
 
 
-def new_figure(panels: int) -> tuple[Figure, list[Axes]]:
+def new_figure(panels: int, sharey: bool = True) -> tuple[Figure, list[Axes]]:
     """A figure on Agg, whatever backend is configured, with that many panels side by side."""
     with rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(4.6 * panels, 3.6), layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.subplots(1, panels, sharey=True, squeeze=False)
+        axes = figure.subplots(1, panels, sharey=sharey, squeeze=False)
     return figure, list(axes[0])
 
 
-def band(axes: Axes, samples: FloatArray, **style: Any) -> None:
-    """The mean over rows of ``float64[k, m]`` as a line, with its 95 % interval as a shade."""
+def single_figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of one panel of that size in inches."""
+    with rc_context(STYLE):  # type: ignore[arg-type]
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+    return figure, axes
+
+
+def band(
+    axes: Axes, samples: FloatArray, positions: FloatArray | None = None, **style: Any
+) -> None:
+    """The mean over rows of ``float64[k, m]`` as a line, with its 95 % interval as a shade.
+
+    Args:
+        axes: Where to draw.
+        samples: One row a run.
+        positions: ``float64[m]``, where the columns lie; 0 … m − 1 by default.
+        **style: Of the line.
+    """
     mean, half = t_band(samples)
-    positions = np.arange(samples.shape[1])
+    if positions is None:
+        positions = np.arange(samples.shape[1], dtype=np.float64)
     axes.fill_between(positions, mean - half, mean + half, color=style["color"], alpha=0.2, lw=0)
     axes.plot(positions, mean, **style)
 

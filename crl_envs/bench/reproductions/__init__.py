@@ -1,6 +1,7 @@
 """Figures of the papers, each as one command: ``crl-envs reproduce NAME``.
 
-A reproduction is a module with ``run(options, watch) -> Outcome``, listed in `REPRODUCTIONS`.
+A reproduction is a module with ``run(name, options, watch) -> Outcome``, listed in `REPRODUCTIONS`; one module may make
+several.
 """
 
 from __future__ import annotations
@@ -71,9 +72,11 @@ class Reproduction:
         Raises:
             ValueError: Options out of range, an unwritable folder, or a missing learner.
         """
-        outcome: Outcome = import_module(self.module).run(options, watch)
+        outcome: Outcome = import_module(self.module).run(self.name, options, watch)
         return outcome
 
+
+_DOWLING: Final = "crl_envs.bench.reproductions.dowling.catalog"
 
 REPRODUCTIONS: Final = {
     entry.name: entry
@@ -83,6 +86,54 @@ REPRODUCTIONS: Final = {
             "Bagnell & Ng 2005, Figure 3: REINFORCE on local and on global rewards, SYSADMIN, n = 10 and 20",
             "“the local algorithm learns much more quickly than using the global reward” (§5)",
             "crl_envs.bench.reproductions.fig3",
+        ),
+        *(
+            Reproduction(name, f"Dowling & Haridi 2008, {title}", claim, _DOWLING)
+            for name, title, claim in (
+                (
+                    "fig6",
+                    "Figure 6: total load against steps, grid",
+                    "All policies store everything; both CRL policies are near-optimal, gradient until ~5 % is spare",
+                ),
+                ("fig7", "Figure 7: load at the two servers, random policy", "How long it takes"),
+                ("fig8", "Figure 8: load at the two servers, CRL-discrete", "How long it takes"),
+                (
+                    "fig9",
+                    "Figure 9: load at the two servers and advertised values, CRL-gradient",
+                    "At 5 % spare capacity, advertised values reach MinQ",
+                ),
+                ("fig10", "Figure 10: load at the two servers, DP", "How long it takes"),
+                (
+                    "fig11",
+                    "Figure 11: equalisation, grid",
+                    "CRL and DP “compare favorably with the Random policy”",
+                ),
+                (
+                    "fig12",
+                    "Figure 12: total load against steps, random graphs",
+                    "CRL-discrete is very effective; gradient is roughly random for the last ~5 %",
+                ),
+                (
+                    "fig13",
+                    "Figure 13: a server added at full capacity",
+                    "CRL-discrete quickly discovers it; gradient takes longer, with high variation",
+                ),
+                (
+                    "crl-advertising",
+                    "§5.2: messages of the advertisement strategies",
+                    "What does each gain, for how many messages?",
+                ),
+                (
+                    "crl-ablation",
+                    "Table 1: every point that the paper leaves open",
+                    "What does each change?",
+                ),
+                (
+                    "load-balancing",
+                    "§6: Figures 6 to 13 and what lies beyond, in one report",
+                    "All of the above",
+                ),
+            )
         ),
     )
 }

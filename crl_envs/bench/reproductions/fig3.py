@@ -58,7 +58,7 @@ from crl_envs.core.arguments import check_int, check_seed
 from crl_envs.core.backend import resolve_backend
 
 
-def run(options: Options, watch: Watch) -> Outcome:
+def run(name: str, options: Options, watch: Watch) -> Outcome:
     """Learn all curves and write ``fig3.png``, ``fig3.csv``, ``summary.json`` and ``report.md``.
 
     Raises:
@@ -84,7 +84,7 @@ def run(options: Options, watch: Watch) -> Outcome:
     write_atomically(out / "fig3.png", draw(findings))
     seconds["all"] = round(time.perf_counter() - start, 2)
     command = [
-        *("crl-envs", "reproduce", "fig3", "--seeds", str(seeds), "--iterations", str(iterations)),
+        *("crl-envs", "reproduce", name, "--seeds", str(seeds), "--iterations", str(iterations)),
         *("--seed", str(seed), "--out", options.out.as_posix()),
     ]
     facts = {

@@ -69,7 +69,7 @@ class Run:
     @property
     def stored(self) -> NDArray[np.int64]:
         """``int64[M]``: stored loads of all agents."""
-        return self.load.sum(axis=1, dtype=np.int64)
+        return np.asarray(self.load.sum(axis=1, dtype=np.int64))
 
     @property
     def finished(self) -> bool:
@@ -156,8 +156,6 @@ def seeds_of(policy: Policy, seed: int, seeds: int, **task: Any) -> list[Task]:
     return [Task(policy, seed + k, **task) for k in range(seeds)]
 
 
-def curves(
-    runs: Sequence[Run], grid: FloatArray, of: Callable[[Run], NDArray[Any]]
-) -> FloatArray:
+def curves(runs: Sequence[Run], grid: FloatArray, of: Callable[[Run], NDArray[Any]]) -> FloatArray:
     """``float64[runs, G]``: a quantity of each run on a common grid of steps; after its end, its last value."""
     return np.stack([np.interp(grid, run.steps, of(run)) for run in runs])

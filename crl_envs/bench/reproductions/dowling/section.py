@@ -58,9 +58,7 @@ class Section:
 Maker = Callable[[Plan, Watch], Section]
 
 
-def run_sections(
-    name: str, makers: Mapping[str, Maker], options: Options, watch: Watch
-) -> Outcome:
+def run_sections(name: str, makers: Mapping[str, Maker], options: Options, watch: Watch) -> Outcome:
     """Make sections and write ``SECTION.png`` and ``SECTION.csv`` of each, ``summary.json`` and ``report.md``.
 
     Raises:

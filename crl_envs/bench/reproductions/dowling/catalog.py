@@ -1,0 +1,34 @@
+"""The sections by name, as what ``crl-envs reproduce`` runs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crl_envs.bench.reproductions import Options, Outcome, Watch
+from crl_envs.bench.reproductions.dowling.ablation import ablation
+from crl_envs.bench.reproductions.dowling.added_server import fig13
+from crl_envs.bench.reproductions.dowling.advertising import advertising
+from crl_envs.bench.reproductions.dowling.equalisation import fig11
+from crl_envs.bench.reproductions.dowling.filling import fig6, fig12
+from crl_envs.bench.reproductions.dowling.section import Maker, run_sections
+from crl_envs.bench.reproductions.dowling.servers import MAKERS
+
+SECTIONS: Final[dict[str, Maker]] = {
+    "fig6": fig6,
+    **MAKERS,
+    "fig11": fig11,
+    "fig12": fig12,
+    "fig13": fig13,
+    "crl-advertising": advertising,
+    "crl-ablation": ablation,
+}
+
+
+def run(name: str, options: Options, watch: Watch) -> Outcome:
+    """Make one section, or all for ``load-balancing``.
+
+    Raises:
+        ValueError: Options out of range, an unwritable folder, or a missing learner.
+    """
+    makers = SECTIONS if name == "load-balancing" else {name: SECTIONS[name]}
+    return run_sections(name, makers, options, watch)
