@@ -2,8 +2,8 @@
 
 M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", IEEE Transactions on Parallel and
 Distributed Systems 12(10), 2001: jobs that join the shorter of two random queues wait exponentially less than those
-that join one at random, and more choices gain little. There every job may ask anybody; here an agent asks whom it can
-delegate to, and a load that finds no room goes on from there.
+that join one at random, and more choices gain little. There every job may ask anybody and stays where it goes. Here an
+agent asks whom it can delegate to, and a load that finds no room goes on from there, so that more choices do gain.
 
 The functions at the end run as they are and also compiled (`agents.heuristics_fused`).
 """

@@ -109,7 +109,12 @@ def quartiles(waits: Waits) -> tuple[float, float, float]:
 def _cells(waits: Waits) -> list[str]:
     low, middle, high = quartiles(waits)
     never = int(np.isinf(waits).sum())
-    return [number(middle, 0), f"{number(low, 0)}–{number(high, 0)}", f"{never} of {waits.size}"]
+    between = (
+        "–"
+        if np.isinf(low)
+        else f"{number(low, 0)}–{'never' if np.isinf(high) else number(high, 0)}"
+    )
+    return [number(middle, 0), between, f"{never} of {waits.size}"]
 
 
 def verdict(waits: Mapping[tuple[str, str], Waits]) -> str:

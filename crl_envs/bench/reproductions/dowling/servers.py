@@ -38,7 +38,9 @@ def fill_servers(name: str, plan: Plan, watch: Watch) -> Section:
     extra: dict[str, Any] = {}
     notes = (
         "The captions of the paper's Figures 7–10 are not in its stored text; here 7 is the random policy, 8 "
-        "CRL-discrete, 9 CRL-gradient (as its text says) and 10 DP. First loads: 1 % of the capacity."
+        "CRL-discrete, 9 CRL-gradient (as its text says) and 10 DP. First loads: 1 % of the capacity. Lines: "
+        "means over "
+        "runs; shades: from least to most."
     )
     verdict = server_verdict(policy, runs, marks)
     values = None
@@ -150,13 +152,15 @@ def draw_servers(
     policy: Policy, runs: Sequence[Run], values: dict[str, FloatArray] | None
 ) -> bytes:
     """Load at each server; for the gradient model, advertised values beside it."""
-    from crl_envs.bench.plotting import BLUE, GREY, VERMILLION, as_png, band, new_figure
+    from crl_envs.bench.plotting import BLUE, GREY, VERMILLION, as_png, new_figure
 
     figure, panels = new_figure(1 if values is None else 2, sharey=False)
     grid = np.linspace(0, max(run.length for run in runs), 400)
     for server, color, dash in zip(SERVERS, (BLUE, VERMILLION), ("-", (0, (6, 1.2))), strict=True):
         every = np.stack([np.interp(grid, run.steps, run.load[:, server]) for run in runs])
-        band(panels[0], every, grid, color=color, linestyle=dash, label=f"server at {server}")
+        panels[0].fill_between(grid, every.min(0), every.max(0), color=color, alpha=0.15, lw=0)
+        mean = every.mean(axis=0)
+        panels[0].plot(grid, mean, color=color, linestyle=dash, label=f"server at {server}")
     panels[0].axhline(runs[0].capacity[SERVERS[0]], color="black", linewidth=0.6)
     panels[0].set(
         title=policy.label, xlabel="steps", ylabel="loads stored", xlim=(0, grid[-1]), ylim=(0, 210)
