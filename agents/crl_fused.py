@@ -15,6 +15,7 @@ from numba import njit, uint64
 from numba.extending import register_jitable
 
 from agents import bus, crl_core
+from agents.fused_sums import take_mean
 from agents.rollout import Episode
 from crl_envs.core.numba_stream import lane_word, stream_key
 from crl_envs.core.stream import Purpose, Stream
@@ -163,7 +164,7 @@ def _play(
             crl_core.learn(settings, lay, minds[i], actions[i, 0], reward, link, dops[i], 0)
             sums[i, 0] += reward
             rewards[i] = reward
-        team[0] += _take_mean(rewards, acting, n_acting)
+        team[0] += take_mean(rewards, acting, n_acting)
         if discovers:
             for i in range(n):
                 if state.outcome[i, 0] == _DISCOVERED:
@@ -211,27 +212,3 @@ def _introduce(rules, state, settings, lay, minds, audience, i, now):
         j = state.found[i, slot - k, 0]
         if j != minds[i, lay.neighbor + slot]:
             crl_core.meet(settings, lay, minds, audience, i, slot, j, neighbors, now)
-
-
-@njit(cache=True, nogil=True, _nrt=False)
-def _take_mean(values, nonzero, count):
-    """The mean as `crl_envs.core.reduction.team_reward` adds it up; leaves zeros. All but `nonzero` are zero."""
-    n = values.size
-    if count <= 1:
-        total = 0.0
-        for position in range(count):
-            total = values[nonzero[position]]
-            values[nonzero[position]] = 0.0
-        return total / n
-    length = n
-    while length > 1:
-        half = length // 2
-        odd = values[length - 1]
-        for i in range(half):
-            values[i] = values[i] + values[half + i]
-        if length % 2:
-            values[0] += odd
-        length = half
-    total = values[0]
-    values[:] = 0.0
-    return total / n

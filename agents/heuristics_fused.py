@@ -14,8 +14,8 @@ from numba import njit, uint64
 from numba.extending import register_jitable
 
 from agents import shortest_queue
-from agents.crl_fused import _take_mean
-from agents.random_policy import UNIFORM, Policy, Rule
+from agents.fused_sums import take_mean
+from agents.policy import UNIFORM, Policy, Rule
 from agents.rollout import Episode
 from crl_envs.core.numba_stream import lane_word, stream_key
 from crl_envs.core.stream import Purpose, Stream
@@ -123,7 +123,7 @@ def _play(rules, costs, state, keys, rule, scratch, totals, polls, seeds, clocks
             i = acting[position]
             rewards[i] = np.float64(reward_of(rules, costs, state, i, 0))
             sums[i, 0] += rewards[i]
-        team[0] += _take_mean(rewards, acting, n_acting)
+        team[0] += take_mean(rewards, acting, n_acting)
         if has_ended(state, 0):
             break
     return steps

@@ -148,6 +148,18 @@ class ParallelView(ArrayView):
         return self._known_legal
 
 
+def runs_compiled(view: ArrayView) -> bool:
+    """Whether the environment is load balancing itself, without wrappers, on one column and with Numba.
+
+    Then a learner can fuse its loop with the world's compiled one, through `ParallelView.fast_forward`.
+    """
+    if not isinstance(view, ParallelView) or view.env is not view.env.unwrapped:
+        return False
+    world = getattr(view.env, "world", None)
+    name, backend = getattr(world, "name", None), getattr(world, "backend", None)
+    return (name, backend) == ("load_balancing", "numba")
+
+
 def _is_constant(mask: Any) -> bool:
     return mask is None or (isinstance(mask, np.ndarray) and not mask.flags.writeable)
 

@@ -1,81 +1,15 @@
-"""Uniform random actions, and the base of all policies that learn nothing: what a learner must beat."""
+"""Uniform random actions: what a learner must beat."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
-from agents.learner import Callback, Learner
-from agents.parallel_view import ParallelView
-from agents.rollout import Episode
+from agents.array_view import Frame
+from agents.policy import UNIFORM, Policy, Rule
 from crl_envs.core.arguments import check_bool, check_seed
-
-UNIFORM: Final = 0  # values of `Rule.kind`
-SHORTEST_QUEUE: Final = 1
-
-
-class Rule(NamedTuple):
-    """A policy as `agents.heuristics_fused` reads it."""
-
-    kind: int
-    choices: int = 0  # neighbours that are asked, −1 for all
-    eager: bool = False
-
-
-class Policy(Learner):
-    """A learner that doesn't learn: `learn` plays episodes and writes the history.
-
-    A subclass has a `config_class` with a `seed`, and `choose`; see `Learner` for the vocabulary. Observations may be
-    of any space.
-    """
-
-    def reads_rows(self) -> bool:
-        """No: observations needn't make a table."""
-        return False
-
-    def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
-        """Nothing."""
-
-    def end_episode(self, episode: Episode) -> None:
-        """Nothing."""
-
-    def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """None: nothing has been learnt."""
-        return {}
-
-    def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Nothing."""
-
-    def rule(self) -> Rule | None:
-        """What compiled code needs to choose as `choose` does; None where there is no such code."""
-        return None
-
-    def count_polls(self, polls: NDArray[np.int64]) -> None:
-        """Take in ``int64[B]``, the questions and answers of compiled steps."""
-
-    def play(
-        self, frame: Frame, episode: Episode, step_callback: Callback | None, every: int
-    ) -> None:
-        """Act until the episode has ended; compiled, where that can be."""
-        rule = self.rule() if self._is_on_compiled_loads() else None
-        if rule is None:
-            super().play(frame, episode, step_callback, every)
-        else:
-            from agents.heuristics_fused import play
-
-            play(self, rule, self._stream, episode, step_callback, every)
-
-    def _is_on_compiled_loads(self) -> bool:
-        """Whether the environment is load balancing itself, without wrappers, on one column and with Numba."""
-        if not isinstance(self.view, ParallelView) or self.env is not self.env.unwrapped:
-            return False
-        world = getattr(self.env, "world", None)
-        name, backend = getattr(world, "name", None), getattr(world, "backend", None)
-        return (name, backend) == ("load_balancing", "numba")
 
 
 @dataclass(frozen=True)

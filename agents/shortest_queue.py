@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.array_view import Frame, Transition
-from agents.breadth_first import STORE, LoadPolicy, Loads
-from agents.random_policy import SHORTEST_QUEUE, Rule
+from agents.load_policy import STORE, LoadPolicy, Loads
+from agents.policy import SHORTEST_QUEUE, Rule
 from crl_envs.core.arguments import check_bool, check_int, check_seed
 
 ALL: Final = -1  # in place of a number of choices

@@ -52,7 +52,9 @@ def t_band(samples: FloatArray, confidence: float = 0.95) -> tuple[FloatArray, F
 
 
 def t_interval(samples: FloatArray, confidence: float = 0.95) -> Interval:
-    """The mean of ``float64[k]`` with its Student-t interval."""
+    """The mean of ``float64[k]`` with its Student-t interval; all infinite where a sample isn't finite."""
+    if not np.isfinite(samples).all():
+        return Interval(math.inf, math.inf, math.inf)
     mean, half = t_band(samples, confidence)
     return Interval(float(mean), float(mean - half), float(mean + half))
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from agents import Learner
 from agents.array_view import Frame
 from agents.breadth_first import BreadthFirst, hops_to
+from agents.parallel_view import runs_compiled
 from agents.random_policy import RandomPolicy
 from agents.shortest_queue import ShortestQueue, draw_first, least_full, mixed
 from crl_envs.wrappers import GlobalReward
@@ -84,7 +85,7 @@ def test_compiled_is_bit_for_bit_the_way_through_the_api(
 @needs_numba
 def test_only_a_bare_environment_is_compiled() -> None:
     def is_compiled(env: Any) -> bool:
-        return RandomPolicy(env)._is_on_compiled_loads()
+        return runs_compiled(RandomPolicy(env).view)
 
     assert is_compiled(make(LOADS, backend="numba"))
     assert not is_compiled(make(LOADS, backend="numpy"))

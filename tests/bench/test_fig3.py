@@ -141,7 +141,7 @@ def test_bad_options_write_nothing(tmp_path: Path, options: dict[str, int], mess
 
 
 def test_unknown_reproduction() -> None:
-    with pytest.raises(ValueError, match=r"unknown reproduction 'fig33' \(did you mean 'fig3'\?\)"):
+    with pytest.raises(ValueError, match=r"unknown reproduction 'fig33' \(did you mean 'fig3' or"):
         find_reproduction("fig33")
     assert set(fig3.PROTOTYPES) == {(n, c) for n in fig3.SIZES for c in fig3.CREDITS}
     assert REPRODUCTIONS["fig3"].module == fig3.__name__

@@ -46,7 +46,7 @@ CHANGES: Final = (
     Change("R(store) tracks", {"reward_rate": 0.0}),
     Change("R(store) tracks", {"reward_rate": 0.1}),
     Change("R(store) tracks", {"reward_rate": 0.0, "decay_rate": 0.01}),
-    Change("P(s'|s,a) tracks", {"transition_rate": 1.0}),
+    Change("P(s'; s, a) tracks", {"transition_rate": 1.0}),
     Change("a kept problem's cost", {"counts_kept": False}),
     Change("a kept problem's cost", {"counts_kept": False, "reward_rate": 0.0}),
     Change("a kept problem's cost", {"counts_kept": False, "reward_rate": 0.0, "decay_rate": 0.01}),
@@ -159,7 +159,7 @@ def draw(steps: Mapping[tuple[str, str], Interval]) -> bytes:
     panel.set_yticks(range(len(CHANGES)), [change.name for change in CHANGES])
     panel.invert_yaxis()
     panel.set(xscale="log", xlabel="steps to store all (means, 95 % intervals)")
-    panel.legend(loc="lower right")
+    panel.legend(loc="center right")
     return as_png(figure)
 
 

@@ -36,8 +36,11 @@ RANDOM: Final = Policy("random", "random")
 DP: Final = Policy("DP (breadth-first)", "breadth-first")
 DISCRETE: Final = Policy("CRL-discrete", "crl")
 GRADIENT: Final = Policy("CRL-gradient", "crl", "gradient")
-TWO_CHOICES: Final = Policy("two choices", "shortest-queue", config={"choices": 2})
-ALL_CHOICES: Final = Policy("shortest queue", "shortest-queue", config={"choices": None})
+# Not eager: those who hold a load compare themselves with whom they ask, which takes fewer steps.
+TWO_CHOICES: Final = Policy("two choices", "shortest-queue", config={"choices": 2, "eager": False})
+ALL_CHOICES: Final = Policy(
+    "shortest queue", "shortest-queue", config={"choices": None, "eager": False}
+)
 
 PAPERS: Final = (RANDOM, DP, DISCRETE, GRADIENT)
 HEURISTICS: Final = (RANDOM, TWO_CHOICES, ALL_CHOICES)
