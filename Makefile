@@ -67,6 +67,7 @@ bench: $(DEV) ## Measure the speed (benchmarks/)
 	@echo "==> Measuring the speed"
 	@$(BIN)/python -m benchmarks.import_time
 	@$(BIN)/python -m benchmarks.sysadmin_speed
+	@$(BIN)/python -m benchmarks.crl_speed
 
 clean: ## Remove .venv, caches, dist/ and site/; results/ stays
 	rm -rf $(VENV) build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache

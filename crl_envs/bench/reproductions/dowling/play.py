@@ -127,16 +127,20 @@ def play(task: Task) -> Run:
 
 
 def play_all(tasks: Sequence[Task], watch: Watch, what: str) -> list[Run]:
-    """Play runs in as many processes as there are cores; in the order of the tasks."""
-    watch(what, 0, len(tasks))
+    """Play runs in as many processes as there are cores; in the order of the tasks, equal ones only once."""
+    different: list[Task] = []
+    for task in tasks:
+        if task not in different:
+            different.append(task)
+    watch(what, 0, len(different))
     for learner in sorted({task.policy.learner for task in tasks}):
         find_learner(learner)  # a missing one is an error here and not in a process
     runs: list[Run] = []
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, max(len(tasks), 1))) as pool:
-        for run in pool.map(play, tasks):
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, max(len(different), 1))) as pool:
+        for run in pool.map(play, different):
             runs.append(run)
-            watch(what, len(runs), len(tasks))
-    return runs
+            watch(what, len(runs), len(different))
+    return [runs[different.index(task)] for task in tasks]
 
 
 Key = Any
@@ -152,8 +156,8 @@ def play_table(
 
 
 def seeds_of(policy: Policy, seed: int, seeds: int, **task: Any) -> list[Task]:
-    """The same run with several seeds."""
-    return [Task(policy, seed + k, **task) for k in range(seeds)]
+    """The same run with several seeds; the same seed again for a policy that draws nothing."""
+    return [Task(policy, seed + k * policy.draws, **task) for k in range(seeds)]
 
 
 def curves(runs: Sequence[Run], grid: FloatArray, of: Callable[[Run], NDArray[Any]]) -> FloatArray:

@@ -20,12 +20,14 @@ class Policy:
         learner: Its name in the entry-point group.
         cost_model: The environment's.
         config: The learner's arguments.
+        draws: Whether it draws actions; else one run stands for all seeds where nothing else is random.
     """
 
     label: str
     learner: str
     cost_model: str = "discrete"
     config: Mapping[str, Any] = field(default_factory=dict)
+    draws: bool = True
 
     def having(self, label: str | None = None, **config: Any) -> Policy:
         """The policy with further arguments."""
@@ -33,7 +35,7 @@ class Policy:
 
 
 RANDOM: Final = Policy("random", "random")
-DP: Final = Policy("DP (breadth-first)", "breadth-first")
+DP: Final = Policy("DP (breadth-first)", "breadth-first", draws=False)
 DISCRETE: Final = Policy("CRL-discrete", "crl")
 GRADIENT: Final = Policy("CRL-gradient", "crl", "gradient")
 # Not eager: those who hold a load compare themselves with whom they ask, which takes fewer steps.
