@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
-from crl_envs.core.arguments import check_choice, check_int, check_real, suggestion
+from crl_envs.core.arguments import check_choice, check_int, check_keywords, check_real, suggestion
 
 
 class Advertising(NamedTuple):
@@ -140,5 +140,6 @@ def _strategy(given: Any) -> Advertisement:
         raise ValueError(
             f"advertise must name strategies out of {', '.join(STRATEGIES)}, got {name!r}{near}"
         )
+    check_keywords(name, STRATEGIES[name], said)
     made: Advertisement = STRATEGIES[name](**said)
     return made

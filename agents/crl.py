@@ -48,7 +48,7 @@ from agents.learner import Callback, Learner
 from agents.parallel_view import runs_compiled
 from agents.rollout import Episode
 from agents.work import WorkView
-from crl_envs.core.arguments import check_bool, check_choice, check_real, check_seed
+from crl_envs.core.arguments import check_bool, check_choice, check_keywords, check_real, check_seed
 from crl_envs.core.stream import Purpose
 
 _MOST_ENTRIES: Final = 50_000_000
@@ -69,7 +69,8 @@ class CRLConfig:
         decays_unheard: Whether the first values, which nobody advertised, age too, from the start. True; False makes
             decay cost less, since whom nobody has tried stays attractive.
         drop_below: Remove a neighbour from view when its decayed value is at most this; it returns when it is heard
-            of again. None (default): never, as in the paper's runs.
+            of again. None (default): never, as in the paper's runs. Where only delegations are answered, an agent that
+            is full and has dropped everybody goes on trying to store for good.
         reward_rate: How R and D follow experience: 1 (default) is the latest value, 0 the mean of all, between them
             an exponential mean. A mean is late to see that an agent is full.
         transition_rate: The same for P. 0 (default): frequencies, the maximum-likelihood model. Higher forgets
@@ -128,6 +129,7 @@ class CRLConfig:
         check_choice("states", self.states, ("one", "observation"))
         object.__setattr__(self, "advertise", strategies(self.advertise))
         if isinstance(self.bus, dict):
+            check_keywords("bus", MessageBus, self.bus)
             object.__setattr__(self, "bus", MessageBus(**self.bus))
         if not isinstance(self.bus, MessageBus):
             raise ValueError(f"bus must be a MessageBus, got {self.bus!r}")
@@ -277,7 +279,10 @@ class CRL(Learner):
         for b in range(columns):
             self._enter_states(frame, b)
             now = int(self.now[b])
-            for i in np.flatnonzero((every[:, b] & self._works).any(axis=1)).tolist():
+            works = (every[:, b] & self._works).any(axis=1)
+            if frame.live is not None:
+                works &= frame.live[:, b]
+            for i in np.flatnonzero(works).tolist():
                 word = 0 if words is None else int(words[i, b])
                 mind, legal = self.minds[b][i], every[i, b].tolist()
                 actions[i, b] = core.choose(
@@ -325,7 +330,13 @@ class CRL(Learner):
             raise ValueError(
                 f"its minds are of shape {minds.shape}, not of {(len(columns), n, self.layout.width)}"
             )
+        self._check_arrays(arrays)
         self.now = arrays["now"]
+        lay = self.layout
+        self._works = minds[0, :, lay.kind : lay.kind + a] > core.NOOP
+        self.work.neighbors = list(
+            minds[:, :, lay.neighbor : lay.neighbor + lay.slots].astype(np.int32)
+        )
         self.minds = minds.tolist()
         self.audiences = [
             core.Audience(*(arrays[_AUDIENCE + f][b].copy() for f in core.Audience._fields))
@@ -334,6 +345,29 @@ class CRL(Learner):
         self.mails = [Mail(*(arrays[_MAIL + f][b].copy() for f in Mail._fields)) for b in columns]
         for mail in self.mails:
             mail.carried[mail.carried == _NOTHING] = np.nan
+
+    def _check_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Refuse arrays of another shape, and places that aren't there: compiled code doesn't look."""
+        n, slots, columns = self.view.n_agents, self.layout.slots, self.view.num_envs
+        audience = core.empty_audience(n, slots)
+        mail = empty_mail(self.post_rules, n * slots)
+        fresh = {_AUDIENCE + f: getattr(audience, f) for f in core.Audience._fields}
+        fresh |= {_MAIL + f: getattr(mail, f) for f in Mail._fields} | {"now": np.int64(0)}
+        for name, one in fresh.items():
+            array = arrays[name]
+            if array.shape != (columns, *one.shape) or array.dtype != one.dtype:
+                raise ValueError(f"{name} is {array.dtype} of shape {array.shape}")
+        for name in ("first", "following"):
+            links = arrays[_AUDIENCE + name]
+            if links.min(initial=0) < -1 or links.max(initial=-1) >= n * slots:
+                raise ValueError(f"{name} has links that aren't there")
+        boxes, counts = arrays[_MAIL + "boxes"], arrays[_MAIL + "counts"]
+        if boxes.min(initial=0) < 0 or boxes.max(initial=-1) >= n * slots:
+            raise ValueError("boxes have links that aren't there")
+        if counts.min() < 0 or counts[:, Counted.WAITING :].max() > n * slots:
+            raise ValueError("counts are impossible")
+        if arrays["now"].min() < 0 or np.isnan(arrays["minds"]).any():
+            raise ValueError("now or minds make no sense")
 
     def _make_minds(self) -> None:
         n, a, s = self.view.n_agents, self.view.n_actions, self.view.n_rows
@@ -375,6 +409,8 @@ class CRL(Learner):
     def _notice(self, frame: Frame, b: int) -> None:
         """Let the agents that might discover somebody see what is legal."""
         for i in self._seekers:
+            if frame.live is not None and not frame.live[i, b]:
+                continue  # its mask says nothing
             legal = [1] * self.layout.actions if frame.legal is None else frame.legal[i, b]
             core.notice(self.layout, self.minds[b][i], legal)
 

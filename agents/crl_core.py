@@ -31,6 +31,7 @@ KEPT: Final = 3
 
 _MOST_SWEEPS: Final = 1000
 _STEADY: Final = 1e-9
+_MOST_DECAY: Final = 600.0  # exp of more is no float; whatever it multiplies is below MinQ, or 0
 
 
 class Settings(NamedTuple):
@@ -224,7 +225,7 @@ def decayed(settings: Settings, lay: Layout, mind: Any, k: int, now: int) -> flo
     value = mind[lay.cached + k]
     heard = mind[lay.heard + k]
     if settings.log_rho > 0.0 and heard >= 0.0:
-        return clamp(settings, value * math.exp(settings.log_rho * (now - heard)))
+        return clamp(settings, value * math.exp(min(settings.log_rho * (now - heard), _MOST_DECAY)))
     return value  # type: ignore[no-any-return]
 
 

@@ -14,11 +14,13 @@ import numpy as np
 from numba import njit, uint64
 from numba.extending import register_jitable
 
-from agents import bus, crl_core
-from agents.fused_sums import take_mean
+from agents import bus, compiled, crl_core
+from agents.compiled import source_digest, take_mean
 from agents.rollout import Episode
+from crl_envs.core import numba_stream
 from crl_envs.core.numba_stream import lane_word, stream_key
 from crl_envs.core.stream import Purpose, Stream
+from crl_envs.load_balancing import numba_kernel
 from crl_envs.load_balancing.numba_kernel import (
     advance,
     choices,
@@ -103,100 +105,120 @@ def play(
                 step_callback(learner)
     finally:
         learner.minds[0] = minds.tolist()
+        start = learner.layout.neighbor
+        learner.work.neighbors[0][:] = minds[:, start : start + slots]
 
 
-@njit(cache=True, nogil=True, _nrt=False)
-def _play(
-    rules,
-    costs,
-    state,
-    keys,
-    settings,
-    lay,
-    advertising,
-    minds,
-    audience,
-    post_rules,
-    mail,
-    scratch,
-    totals,
-    seeds,
-    clocks,
-    now,
-    most,
-):
-    actions, dops, legal, weights, gossip_words, link_words, rewards, acting = scratch
-    sums, team = totals
-    n = minds.shape[0]
-    active = state.active[:, 0]
-    discovers = rules.extra_slots > 0
-    unasked = advertising.broadcasts or advertising.period > 0 or advertising.threshold >= 0.0
-    n_acting = 0
-    actions[:] = 0
-    dops[:] = 0
-    steps = 0
-    while steps < most:
-        action_key = stream_key(seeds[1], clocks[1] + uint64(steps), _ACTION)
-        for position in range(n_acting):
-            actions[acting[position], 0] = 0
-            dops[acting[position]] = 0
+def _compiled_for(version):
+    """The loop, compiled anew when the version is another one; see `agents.compiled.source_digest`."""
+
+    @njit(cache=True, nogil=True, _nrt=False)
+    def _play(
+        rules,
+        costs,
+        state,
+        keys,
+        settings,
+        lay,
+        advertising,
+        minds,
+        audience,
+        post_rules,
+        mail,
+        scratch,
+        totals,
+        seeds,
+        clocks,
+        now,
+        most,
+    ):
+        if version < 0:  # never: it is read so that it is part of what identifies the code
+            return 0
+        actions, dops, legal, weights, gossip_words, link_words, rewards, acting = scratch
+        sums, team = totals
+        n = minds.shape[0]
+        active = state.active[:, 0]
+        discovers = rules.extra_slots > 0
+        unasked = advertising.broadcasts or advertising.period > 0 or advertising.threshold >= 0.0
         n_acting = 0
-        for i in range(n):
-            if state.head[i, 0] >= 0:
-                acting[n_acting] = i
-                n_acting += 1
-                choices(rules, state, i, legal, 0)
-                word = lane_word(action_key, i)
-                actions[i, 0] = crl_core.choose(
-                    settings, lay, minds[i], legal, weights, now, word, False
-                )
-        draw_keys(rules, keys, seeds[0], clocks[0] + uint64(steps))
-        advance(rules, state, actions, keys)
-        steps += 1
-        now += 1
-        clock = clocks[1] + uint64(steps)
-        for position in range(n_acting):
-            i = acting[position]
-            outcome = state.outcome[i, 0]
-            reward = np.float64(reward_of(rules, costs, state, i, 0))
-            link = np.float64(costs.link[outcome])
-            dops[i] = costs.dop[outcome]
-            crl_core.learn(settings, lay, minds[i], actions[i, 0], reward, link, dops[i], 0)
-            sums[i, 0] += reward
-            rewards[i] = reward
-        team[0] += take_mean(rewards, acting, n_acting)
-        if discovers:
+        actions[:] = 0
+        dops[:] = 0
+        steps = 0
+        while steps < most:
+            action_key = stream_key(seeds[1], clocks[1] + uint64(steps), _ACTION)
+            for position in range(n_acting):
+                actions[acting[position], 0] = 0
+                dops[acting[position]] = 0
+            n_acting = 0
             for i in range(n):
-                if state.outcome[i, 0] == _DISCOVERED:
-                    _introduce(rules, state, settings, lay, minds, audience, i, now)
                 if state.head[i, 0] >= 0:
+                    acting[n_acting] = i
+                    n_acting += 1
                     choices(rules, state, i, legal, 0)
-                    crl_core.notice(lay, minds[i], legal)
-        if advertising.returns > 0 and n_acting > 0:
-            after = advertising.returns == 2
-            crl_core.return_values(
-                settings, lay, minds, audience, mail, after, actions[:, 0], dops, now
+                    word = lane_word(action_key, i)
+                    actions[i, 0] = crl_core.choose(
+                        settings, lay, minds[i], legal, weights, now, word, False
+                    )
+            draw_keys(rules, keys, seeds[0], clocks[0] + uint64(steps))
+            advance(rules, state, actions, keys)
+            steps += 1
+            now += 1
+            clock = clocks[1] + uint64(steps)
+            for position in range(n_acting):
+                i = acting[position]
+                outcome = state.outcome[i, 0]
+                reward = np.float64(reward_of(rules, costs, state, i, 0))
+                link = np.float64(costs.link[outcome])
+                dops[i] = costs.dop[outcome]
+                crl_core.learn(settings, lay, minds[i], actions[i, 0], reward, link, dops[i], 0)
+                sums[i, 0] += reward
+                rewards[i] = reward
+            team[0] += take_mean(rewards, acting, n_acting)
+            if discovers:
+                for i in range(n):
+                    if state.outcome[i, 0] == _DISCOVERED:
+                        _introduce(rules, state, settings, lay, minds, audience, i, now)
+                    if state.head[i, 0] >= 0:
+                        choices(rules, state, i, legal, 0)
+                        crl_core.notice(lay, minds[i], legal)
+            if advertising.returns > 0 and n_acting > 0:
+                after = advertising.returns == 2
+                crl_core.return_values(
+                    settings, lay, minds, audience, mail, after, actions[:, 0], dops, now
+                )
+            if unasked:
+                if advertising.period > 0:
+                    key = stream_key(seeds[1], clock, _GOSSIP)
+                    for i in range((-now) % advertising.period, n, advertising.period):
+                        for lane in range(i * advertising.fanout, (i + 1) * advertising.fanout):
+                            gossip_words[lane] = lane_word(key, lane)
+                crl_core.advertise_unasked(
+                    settings,
+                    lay,
+                    advertising,
+                    minds,
+                    audience,
+                    mail,
+                    dops,
+                    active,
+                    now,
+                    gossip_words,
+                )
+            if post_rules.loss > 0 or post_rules.delay > 0:
+                loss_key = stream_key(seeds[1], clock, _POST_LOSS)
+                delay_key = stream_key(seeds[1], clock, _POST_DELAY)
+                for position in range(mail.counts[_WAITING]):
+                    link = mail.boxes[0, position]
+                    link_words[0, link] = lane_word(loss_key, link)
+                    link_words[1, link] = lane_word(delay_key, link)
+            crl_core.deliver(
+                post_rules, lay, minds, mail, active, now, link_words[0], link_words[1]
             )
-        if unasked:
-            if advertising.period > 0:
-                key = stream_key(seeds[1], clock, _GOSSIP)
-                for i in range((-now) % advertising.period, n, advertising.period):
-                    for lane in range(i * advertising.fanout, (i + 1) * advertising.fanout):
-                        gossip_words[lane] = lane_word(key, lane)
-            crl_core.advertise_unasked(
-                settings, lay, advertising, minds, audience, mail, dops, active, now, gossip_words
-            )
-        if post_rules.loss > 0 or post_rules.delay > 0:
-            loss_key = stream_key(seeds[1], clock, _POST_LOSS)
-            delay_key = stream_key(seeds[1], clock, _POST_DELAY)
-            for position in range(mail.counts[_WAITING]):
-                link = mail.boxes[0, position]
-                link_words[0, link] = lane_word(loss_key, link)
-                link_words[1, link] = lane_word(delay_key, link)
-        crl_core.deliver(post_rules, lay, minds, mail, active, now, link_words[0], link_words[1])
-        if has_ended(state, 0):
-            break
-    return steps
+            if has_ended(state, 0):
+                break
+        return steps
+
+    return _play
 
 
 @njit(cache=True, nogil=True, _nrt=False)
@@ -212,3 +234,6 @@ def _introduce(rules, state, settings, lay, minds, audience, i, now):
         j = state.found[i, slot - k, 0]
         if j != minds[i, lay.neighbor + slot]:
             crl_core.meet(settings, lay, minds, audience, i, slot, j, neighbors, now)
+
+
+_play = _compiled_for(source_digest(bus, compiled, crl_core, numba_kernel, numba_stream))

@@ -13,12 +13,14 @@ import numpy as np
 from numba import njit, uint64
 from numba.extending import register_jitable
 
-from agents import shortest_queue
-from agents.fused_sums import take_mean
+from agents import compiled, shortest_queue
+from agents.compiled import source_digest, take_mean
 from agents.policy import UNIFORM, Policy, Rule
 from agents.rollout import Episode
+from crl_envs.core import numba_stream
 from crl_envs.core.numba_stream import lane_word, stream_key
 from crl_envs.core.stream import Purpose, Stream
+from crl_envs.load_balancing import numba_kernel
 from crl_envs.load_balancing.numba_kernel import (
     advance,
     choices,
@@ -90,43 +92,50 @@ def play(
             step_callback(policy)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
-def _play(rules, costs, state, keys, rule, scratch, totals, polls, seeds, clocks, most):
-    actions, legal, neighbor, slots, rewards, acting = scratch
-    sums, team = totals
-    n = rules.capacity.size
-    n_acting = 0
-    actions[:] = 0
-    steps = 0
-    while steps < most:
-        action_key = stream_key(seeds[1], clocks[1] + uint64(steps), _ACTION)
-        for position in range(n_acting):
-            actions[acting[position], 0] = 0
+def _compiled_for(version):
+    """The loop, compiled anew when the version is another one; see `agents.compiled.source_digest`."""
+
+    @njit(cache=True, nogil=True, _nrt=False)
+    def _play(rules, costs, state, keys, rule, scratch, totals, polls, seeds, clocks, most):
+        if version < 0:  # never: it is read so that it is part of what identifies the code
+            return 0
+        actions, legal, neighbor, slots, rewards, acting = scratch
+        sums, team = totals
+        n = rules.capacity.size
         n_acting = 0
-        for i in range(n):
-            if state.head[i, 0] >= 0:
-                acting[n_acting] = i
-                n_acting += 1
-                choices(rules, state, i, legal, 0)
-                word = np.int64(lane_word(action_key, i))
-                if rule.kind == UNIFORM:
-                    actions[i, 0] = _uniform(legal, word)
-                else:
-                    slot = _shortest_queue(
-                        rules, state, rule, legal, neighbor, slots, polls, i, word
-                    )
-                    actions[i, 0] = FIRST_DELEGATION + slot if slot >= 0 else STORE
-        draw_keys(rules, keys, seeds[0], clocks[0] + uint64(steps))
-        advance(rules, state, actions, keys)
-        steps += 1
-        for position in range(n_acting):
-            i = acting[position]
-            rewards[i] = np.float64(reward_of(rules, costs, state, i, 0))
-            sums[i, 0] += rewards[i]
-        team[0] += take_mean(rewards, acting, n_acting)
-        if has_ended(state, 0):
-            break
-    return steps
+        actions[:] = 0
+        steps = 0
+        while steps < most:
+            action_key = stream_key(seeds[1], clocks[1] + uint64(steps), _ACTION)
+            for position in range(n_acting):
+                actions[acting[position], 0] = 0
+            n_acting = 0
+            for i in range(n):
+                if state.head[i, 0] >= 0:
+                    acting[n_acting] = i
+                    n_acting += 1
+                    choices(rules, state, i, legal, 0)
+                    word = np.int64(lane_word(action_key, i))
+                    if rule.kind == UNIFORM:
+                        actions[i, 0] = _uniform(legal, word)
+                    else:
+                        slot = _shortest_queue(
+                            rules, state, rule, legal, neighbor, slots, polls, i, word
+                        )
+                        actions[i, 0] = FIRST_DELEGATION + slot if slot >= 0 else STORE
+            draw_keys(rules, keys, seeds[0], clocks[0] + uint64(steps))
+            advance(rules, state, actions, keys)
+            steps += 1
+            for position in range(n_acting):
+                i = acting[position]
+                rewards[i] = np.float64(reward_of(rules, costs, state, i, 0))
+                sums[i, 0] += rewards[i]
+            team[0] += take_mean(rewards, acting, n_acting)
+            if has_ended(state, 0):
+                break
+        return steps
+
+    return _play
 
 
 @njit(cache=True, nogil=True, _nrt=False)
@@ -158,3 +167,6 @@ def _shortest_queue(rules, state, rule, legal, neighbor, slots, polls, i, word):
     _draw_first(slots, n_open, asked, word)
     polls[0] += 2 * asked
     return _least_full(stored, queued, rules.capacity, active, neighbor, slots, asked, i)
+
+
+_play = _compiled_for(source_digest(compiled, numba_kernel, numba_stream, shortest_queue))

@@ -71,6 +71,7 @@ class WorkView:
         """
         self.kind = self._read_kinds()
         width = (self.kind == DELEGATION).sum(axis=1)
+        self._width = width
         self.slots = int(width.max(initial=0))
         self._told = [None] * self._view.n_agents
         if not self.neighbors:
@@ -143,10 +144,10 @@ class WorkView:
             if told is self._told[i]:
                 continue
             self._told[i] = told
-            if len(told) > self.slots:
+            if len(told) > self._width[i]:
                 raise ValueError(
                     f"infos[{agent!r}]['neighbors'] must have an entry for each delegation action, at most "
-                    f"{self.slots}, got {len(told)}"
+                    f"{self._width[i]}, got {len(told)}"
                 )
             row = np.full(self.slots, -1, np.int32)
             for k, other in enumerate(told):
@@ -174,6 +175,8 @@ class WorkView:
         if not isinstance(view, ParallelView):
             self._need(infos, ("action_kinds",), "infos")
             return np.array(infos["action_kinds"][0], np.int8)
+        if not self._live():
+            raise ValueError("env.reset() must give infos of the agents, got none")
         kind = np.full((view.n_agents, view.n_actions), -1, np.int8)
         for agent in self._live():
             self._need(infos[agent], ("action_kinds",), f"infos[{agent!r}]")

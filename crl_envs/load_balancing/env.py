@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from crl_envs.core.parallel import Infos, WorldEnv
 from crl_envs.load_balancing.optimum import fewest_steps
-from crl_envs.load_balancing.rules import DOP_OF_OUTCOME, USES_LINK, Outcome
+from crl_envs.load_balancing.rules import DOP_OF_OUTCOME, Outcome
 from crl_envs.load_balancing.world import LoadBalancingWorld
 
 
@@ -168,7 +168,7 @@ class LoadBalancingEnv(WorldEnv):
             {
                 "outcome": outcome.name.lower(),
                 "dop": DOP_OF_OUTCOME[outcome].name.lower(),
-                "connection_cost": self.world.connection_cost if outcome in USES_LINK else 0.0,
+                "connection_cost": float(self.world.costs.link[outcome]),
             }
             for outcome in Outcome
         ]

@@ -1,6 +1,7 @@
 """One stream, three views: dicts, arrays and single agents, NumPy and Numba, bit for bit."""
 
 import networkx as nx
+import numpy as np
 import pytest
 
 from crl_envs.load_balancing import LoadBalancingWorld, Outcome
@@ -19,10 +20,25 @@ ARGUMENTS = {
     },
     "graph": {"topology": nx.path_graph(5), "capacity": 2, "max_in_flight": 3, "max_steps": 60},
     "everything": EVERYTHING | {"max_steps": 300},
+    "costs that float32 rounds": {
+        "n_agents": 6,
+        "capacity": 1,
+        "servers": (),
+        "message_loss": 0.3,
+        "connection_cost": -0.3,
+        "delegation_reward": -0.1,
+    },
 }
 
 
+def single(said):
+    """A float of an info as the arrays hold it; it must be the same number there."""
+    assert float(np.float32(said)) == said
+    return np.float32(said)
+
+
 CODES = {
+    "connection_cost": single,
     "outcome": lambda said: Outcome[said.upper()].value,
     "dop": lambda said: Dop[said.upper()].value,
     "action_kinds": lambda said: [KINDS.index(kind) for kind in said],

@@ -1,9 +1,25 @@
-"""Sums for compiled loops; imported only where Numba is."""
+"""What the compiled loops share; imported only where Numba is."""
 
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call"
 from __future__ import annotations
 
+import zlib
+from pathlib import Path
+from types import ModuleType
+
 from numba import njit
+
+
+def source_digest(*modules: ModuleType) -> int:
+    """A number that changes with the modules' source.
+
+    Numba keeps compiled code for as long as the file of the outermost function is the same, whatever it calls from
+    other files. A function that has this number in its closure is compiled anew when one of them changes.
+    """
+    digest = 0
+    for module in modules:
+        digest = zlib.crc32(Path(str(module.__file__)).read_bytes(), digest)
+    return digest
 
 
 @njit(cache=True, nogil=True, _nrt=False)
