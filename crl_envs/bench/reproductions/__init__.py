@@ -129,6 +129,36 @@ REPRODUCTIONS: Final = {
                     "What does each change?",
                 ),
                 (
+                    "crl-in-flight",
+                    "beyond: several loads in flight",
+                    "Does CRL still beat random and a shortest-queue heuristic?",
+                ),
+                (
+                    "crl-arrivals",
+                    "beyond: Poisson arrivals and departures",
+                    "How long does a load take to be stored?",
+                ),
+                (
+                    "crl-loss",
+                    "beyond: 0 to 50 % of the messages lost",
+                    "Whom does it slow down, and by how much?",
+                ),
+                (
+                    "crl-failures",
+                    "beyond: agents that fail and return under load",
+                    "Whom does it slow down, and by how much?",
+                ),
+                (
+                    "crl-scale",
+                    "beyond: 50 to 5,000 agents",
+                    "How far from the fewest steps?",
+                ),
+                (
+                    "crl-heatmap",
+                    "beyond: load over agents and time",
+                    "Who is filled when?",
+                ),
+                (
                     "load-balancing",
                     "§6: Figures 6 to 13 and what lies beyond, in one report",
                     "All of the above",

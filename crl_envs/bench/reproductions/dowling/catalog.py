@@ -10,8 +10,11 @@ from crl_envs.bench.reproductions.dowling.added_server import fig13
 from crl_envs.bench.reproductions.dowling.advertising import advertising
 from crl_envs.bench.reproductions.dowling.equalisation import fig11
 from crl_envs.bench.reproductions.dowling.filling import fig6, fig12
+from crl_envs.bench.reproductions.dowling.heatmap import heatmap
+from crl_envs.bench.reproductions.dowling.scale import scale
 from crl_envs.bench.reproductions.dowling.section import Maker, run_sections
 from crl_envs.bench.reproductions.dowling.servers import MAKERS
+from crl_envs.bench.reproductions.dowling.stress import arrivals, failures, in_flight, loss
 
 SECTIONS: Final[dict[str, Maker]] = {
     "fig6": fig6,
@@ -21,6 +24,12 @@ SECTIONS: Final[dict[str, Maker]] = {
     "fig13": fig13,
     "crl-advertising": advertising,
     "crl-ablation": ablation,
+    "crl-in-flight": in_flight,
+    "crl-arrivals": arrivals,
+    "crl-loss": loss,
+    "crl-failures": failures,
+    "crl-scale": scale,
+    "crl-heatmap": heatmap,
 }
 
 

@@ -113,12 +113,12 @@ def verdict(found: Mapping[str, Mapping[str, float]], n: int) -> str:
     """How sequentially each policy fills the agents."""
     used = {label: values["agents_in_use"] for label, values in found.items()}
     counts = ", ".join(f"{label} {number(count, 0)}" for label, count in used.items())
-    spread, narrow = max(used, key=lambda p: used[p]), min(used, key=lambda p: used[p])
+    narrow = " and ".join(label for label in used if used[label] == min(used.values()))
     late = {label: values["servers"] for label, values in found.items()}
     seen = ", ".join(f"{label} {_seen(late[label])}" for label in (DISCRETE.label, GRADIENT.label))
     return (
-        f"When half of all is stored, of {n} agents so many hold a load: {counts}; {narrow} fills them most one "
-        f"after another, {spread} least. A server gets its first load when so much is stored: {seen}, "
+        f"When half of all is stored, of {n} agents so many hold a load: {counts}; the fewest: {narrow}. "
+        f"A server gets its first load when so much is stored: {seen}, "
         f"{DP.label} {_seen(late[DP.label])}, {RANDOM.label} {_seen(late[RANDOM.label])}."
     )
 
