@@ -12,21 +12,29 @@ import pytest
 
 import agents
 from crl_envs.bench.report import plain
+from crl_envs.bench.reproductions.dowling import arrivals as arrivals_module
+from crl_envs.bench.reproductions.dowling import failures as failures_module
 from crl_envs.bench.reproductions.dowling import heatmap as heatmap_module
+from crl_envs.bench.reproductions.dowling import in_flight as in_flight_module
+from crl_envs.bench.reproductions.dowling import loss as loss_module
 from crl_envs.bench.reproductions.dowling import play as play_module
 from crl_envs.bench.reproductions.dowling import scale as scale_module
-from crl_envs.bench.reproductions.dowling import stress
+from crl_envs.bench.reproductions.dowling.arrivals import steady
 from crl_envs.bench.reproductions.dowling.play import Run
 from crl_envs.bench.reproductions.dowling.section import Plan
 from crl_envs.bench.reproductions.dowling.setting import (
     ALL_CHOICES,
     DISCRETE,
     DP,
+    FAST_FORGETTING,
     GRADIENT,
     RANDOM,
+    SLOW_MEMORY,
     TWO_CHOICES,
 )
-from crl_envs.bench.reproductions.dowling.stress import (
+from crl_envs.bench.reproductions.dowling.sweep import (
+    POLICIES,
+    RIVALS,
     cell,
     growth,
     measured,
@@ -34,7 +42,6 @@ from crl_envs.bench.reproductions.dowling.stress import (
     relative,
     slowdowns,
     standings,
-    steady,
     steps_of,
 )
 
@@ -44,7 +51,6 @@ LEARNERS = {
     "random": agents.RandomPolicy,
     "shortest-queue": agents.ShortestQueue,
 }
-RIVALS = stress.RIVALS
 
 
 @pytest.fixture(autouse=True)
@@ -168,18 +174,18 @@ def test_what_departs_was_stored_and_what_piles_up_was_not():
     )
     found = steady(run, warm_up=10)
     assert found.stored == pytest.approx(0.5)
-    assert stress.time_of([found, found]).cut == 2
-    assert "2 of 2 not steady" in stress.time_cell(stress.time_of([found, found]))
+    assert arrivals_module.time_of([found, found]).cut == 2
+    assert "2 of 2 not steady" in arrivals_module.time_cell(arrivals_module.time_of([found, found]))
 
 
 def test_failures_are_as_frequent_as_the_share_needs():
-    env = stress.failing(0.2)
+    env = failures_module.failing(0.2)
     assert env["fail_rate"] / (env["fail_rate"] + env["return_rate"]) == pytest.approx(0.2)
-    assert stress.failing(0.0)["fail_rate"] == 0
+    assert failures_module.failing(0.0)["fail_rate"] == 0
 
 
 def test_offered_load_is_arrivals_times_stay():
-    env = stress.arriving(0.8)
+    env = arrivals_module.arriving(0.8)
     assert env["arrival_rate"] / env["departure_rate"] == pytest.approx(0.8 * 1360)
 
 
@@ -218,14 +224,14 @@ def test_slowdowns_go_from_the_most_to_the_least():
 def test_verdicts_follow_the_numbers(mine, word):
     rivals = {p.label: curve(100, 200) for p in RIVALS}
     found = {DISCRETE.label: curve(mine, mine), GRADIENT.label: curve(mine, 9 * mine), **rivals}
-    both = {**found, stress.FAST_FORGETTING.label: curve(100, 200)}
-    failing = stress.failures_verdict(both, both)
+    both = {**found, FAST_FORGETTING.label: curve(100, 200)}
+    failing = failures_module.failures_verdict(both, both)
     assert failing.count("no clear difference throughout") == 3
     assert "slows CRL-gradient × 9.00, two choices × 2.00" in failing
     for said in (
         failing,
-        stress.loss_verdict(found, {"links": found, "bus": {DISCRETE.label: curve(1, 2)}}),
-        stress.in_flight_verdict(found, found),
+        loss_module.loss_verdict(found, {"links": found, "bus": {DISCRETE.label: curve(1, 2)}}),
+        in_flight_module.in_flight_verdict(found, found),
         scale_module.verdict(found),
     ):
         assert said.count(f"{word} throughout") == 3
@@ -234,16 +240,16 @@ def test_verdicts_follow_the_numbers(mine, word):
 def test_the_fewest_messages_are_those_of_runs_that_finished():
     steps = {p.label: curve(100, 100) for p in (DISCRETE, *RIVALS)}
     counts = {**steps, DISCRETE.label: curve(10, 10, cut=(1,)), RANDOM.label: curve(50, 50)}
-    assert stress.in_flight_verdict(steps, counts).endswith("the fewest: random.")
+    assert in_flight_module.in_flight_verdict(steps, counts).endswith("the fewest: random.")
 
 
 def test_arrivals_verdict_follows_the_numbers():
-    labels = [p.label for p in (DISCRETE, stress.SLOW_MEMORY, *RIVALS)]
+    labels = [p.label for p in (DISCRETE, SLOW_MEMORY, *RIVALS)]
     times = {label: {0.5: about(10), 0.9: about(20)} for label in labels}
-    assert stress.arrivals_verdict(times).endswith("All keep up with 90 %.")
+    assert arrivals_module.arrivals_verdict(times).endswith("All keep up with 90 %.")
     times[RANDOM.label] = {0.5: about(10, cut=4), 0.9: about(90, cut=4)}
     times[DISCRETE.label] = {0.5: about(5), 0.9: about(40, cut=2)}
-    said = stress.arrivals_verdict(times)
+    said = arrivals_module.arrivals_verdict(times)
     assert "two choices: stores loads sooner at 50 %, later at 90 %" in said
     assert "random: stores loads sooner throughout" in said  # over the same steps
     assert said.endswith("The first not to keep up: random at 50 %, then CRL-discrete at 90 %.")
@@ -311,21 +317,21 @@ def check(section, policies):
 
 
 def test_in_flight_in_small(monkeypatch):
-    monkeypatch.setattr(stress, "IN_FLIGHT", (1, 20))
-    section = stress.in_flight(Plan(2, 0), quiet)
-    check(section, {p.label for p in stress.POLICIES})
+    monkeypatch.setattr(in_flight_module, "IN_FLIGHT", (1, 20))
+    section = in_flight_module.in_flight(Plan(2, 0), quiet)
+    check(section, {p.label for p in POLICIES})
     steps = section.numbers["steps"]
-    for p in stress.POLICIES:
+    for p in POLICIES:
         assert steps[p.label]["1"]["mean"].value > steps[p.label]["20"]["mean"].value >= 1360
     # an advertisement for each delegation
     assert section.table.rows[0][3] == section.table.rows[0][4]
 
 
 def test_runs_cut_off_are_marked(monkeypatch):
-    monkeypatch.setattr(stress, "LOSSES", (0.0, 0.5))
-    monkeypatch.setattr(stress, "MOST_STEPS", 30_000)
-    section = stress.loss(Plan(2, 0), quiet)
-    check(section, {p.label for p in stress.POLICIES})
+    monkeypatch.setattr(loss_module, "LOSSES", (0.0, 0.5))
+    monkeypatch.setattr(loss_module, "MOST_STEPS", 30_000)
+    section = loss_module.loss(Plan(2, 0), quiet)
+    check(section, {p.label for p in POLICIES})
     cells = {row[0]: row[1:] for row in section.table.rows}
     assert cells["delegations, random"] == [
         "≥ 30000 (2 of 2 cut off)",
@@ -337,9 +343,9 @@ def test_runs_cut_off_are_marked(monkeypatch):
 
 
 def test_failures_in_small(monkeypatch):
-    monkeypatch.setattr(stress, "DOWN", (0.0, 0.3))
-    section = stress.failures(Plan(2, 0), quiet)
-    check(section, {stress.FAST_FORGETTING.label, *(p.label for p in stress.POLICIES)})
+    monkeypatch.setattr(failures_module, "DOWN", (0.0, 0.3))
+    section = failures_module.failures(Plan(2, 0), quiet)
+    check(section, {FAST_FORGETTING.label, *(p.label for p in POLICIES)})
     for line in csv.DictReader(io.StringIO(section.csv)):
         asks = line["policy"] in (TWO_CHOICES.label, ALL_CHOICES.label)
         assert (int(line["lost"]) > 0) == (line["down"] == "0.3" and not asks)
@@ -347,11 +353,11 @@ def test_failures_in_small(monkeypatch):
 
 
 def test_arrivals_in_small(monkeypatch):
-    monkeypatch.setattr(stress, "OFFERED", (0.5, 0.8))
-    monkeypatch.setattr(stress, "HORIZON", 2000)
-    monkeypatch.setattr(stress, "WARM_UP", 400)
-    section = stress.arrivals(Plan(2, 0), quiet)
-    check(section, {stress.SLOW_MEMORY.label, *(p.label for p in stress.POLICIES)})
+    monkeypatch.setattr(arrivals_module, "OFFERED", (0.5, 0.8))
+    monkeypatch.setattr(arrivals_module, "HORIZON", 2000)
+    monkeypatch.setattr(arrivals_module, "WARM_UP", 400)
+    section = arrivals_module.arrivals(Plan(2, 0), quiet)
+    check(section, {SLOW_MEMORY.label, *(p.label for p in POLICIES)})
     for line in csv.DictReader(io.StringIO(section.csv)):
         assert float(line["time"]) >= 1
         assert 0.9 < float(line["stored"]) < 1.1

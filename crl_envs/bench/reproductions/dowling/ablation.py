@@ -107,7 +107,7 @@ def ablation(plan: Plan, watch: Watch) -> Section:
         csv=csv_text(
             ("change", "policy", "run", "steps", "finished"),
             [
-                (f'"{change}"', model, k, run.length, int(run.finished))
+                (change, model, k, run.length, int(run.finished))
                 for (change, model), runs in played.items()
                 for k, run in enumerate(runs)
             ],

@@ -8,13 +8,16 @@ from crl_envs.bench.reproductions import Options, Outcome, Watch
 from crl_envs.bench.reproductions.dowling.ablation import ablation
 from crl_envs.bench.reproductions.dowling.added_server import fig13
 from crl_envs.bench.reproductions.dowling.advertising import advertising
+from crl_envs.bench.reproductions.dowling.arrivals import arrivals
 from crl_envs.bench.reproductions.dowling.equalisation import fig11
+from crl_envs.bench.reproductions.dowling.failures import failures
 from crl_envs.bench.reproductions.dowling.filling import fig6, fig12
 from crl_envs.bench.reproductions.dowling.heatmap import heatmap
+from crl_envs.bench.reproductions.dowling.in_flight import in_flight
+from crl_envs.bench.reproductions.dowling.loss import loss
 from crl_envs.bench.reproductions.dowling.scale import scale
 from crl_envs.bench.reproductions.dowling.section import Maker, run_sections
 from crl_envs.bench.reproductions.dowling.servers import MAKERS
-from crl_envs.bench.reproductions.dowling.stress import arrivals, failures, in_flight, loss
 
 SECTIONS: Final[dict[str, Maker]] = {
     "fig6": fig6,

@@ -11,7 +11,7 @@ from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.play import Task, play_table
 from crl_envs.bench.reproductions.dowling.section import Plan, Section, csv_text
 from crl_envs.bench.reproductions.dowling.setting import DISCRETE, ENV_ID, RANDOM, Policy
-from crl_envs.bench.reproductions.dowling.stress import (
+from crl_envs.bench.reproductions.dowling.sweep import (
     CLEAR_NOTE,
     HEURISTICS_NOTE,
     POLICIES,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shlex
 import time
@@ -133,9 +135,11 @@ def _written(key: str, section: Section) -> str:
 
 def csv_text(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Rows as CSV; floats with six significant digits."""
-    lines = [",".join(header)]
-    lines += [",".join(_cell(value) for value in row) for row in rows]
-    return "\n".join(lines) + "\n"
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
 
 
 def _cell(value: Any) -> str:

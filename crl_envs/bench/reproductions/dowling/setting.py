@@ -44,6 +44,11 @@ ALL_CHOICES: Final = Policy(
     "shortest queue", "shortest-queue", config={"choices": None, "eager": False}
 )
 
+SLOW_MEMORY: Final = DISCRETE.having("CRL-discrete (slow R)", reward_rate=0.03)
+"""Chosen after seeing the arrivals, see the section's notes."""
+FAST_FORGETTING: Final = DISCRETE.having("CRL-discrete (fast P)", transition_rate=0.5)
+"""Chosen after seeing the failures; see the section's notes."""
+
 PAPERS: Final = (RANDOM, DP, DISCRETE, GRADIENT)
 HEURISTICS: Final = (RANDOM, TWO_CHOICES, ALL_CHOICES)
 
