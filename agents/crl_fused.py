@@ -15,7 +15,7 @@ from numba import njit, uint64
 from numba.extending import register_jitable
 
 from agents import bus, compiled, crl_core
-from agents.compiled import source_digest, take_mean
+from agents.compiled import play_stretches, source_digest, take_mean
 from agents.rollout import Episode
 from crl_envs.core import numba_stream
 from crl_envs.core.numba_stream import lane_word, stream_key
@@ -33,8 +33,6 @@ from crl_envs.load_balancing.rules import Outcome
 if TYPE_CHECKING:
     from agents.crl import CRL
     from agents.learner import Callback
-    from crl_envs.load_balancing.rules import State
-    from crl_envs.load_balancing.world import LoadBalancingWorld
 
 for function in (*bus.JITABLE, *crl_core.JITABLE):
     inline = "always" if function in crl_core.LEAVES else "never"
@@ -53,7 +51,7 @@ def play(
     step_callback: Callback | None,
     every: int,
 ) -> None:
-    """Play the episode that has just begun to its end, in stretches of `every` steps when somebody wants to see."""
+    """Play the episode that has just begun to its end; see `agents.compiled.play_stretches`."""
     n, slots = learner.view.n_agents, learner.work.slots
     fanout = learner.advertising.fanout
     gossip_words = np.zeros(n * fanout, np.uint32)
@@ -67,11 +65,7 @@ def play(
     rewards = np.zeros(n)
     acting = np.zeros(n, np.int64)
 
-    def stretch(world: LoadBalancingWorld, state: State, drawn: Stream, most: int) -> int:
-        clocks = np.array([drawn.clock[0], stream.clock[0]], np.uint64)
-        seeds = np.array([drawn.seeds[0], stream.seeds[0]], np.uint64)
-        if step_callback is not None:
-            most = min(most, every)
+    def run(world: Any, state: Any, seeds: Any, clocks: Any, most: int) -> int:
         played: int = _play(
             world.rules,
             world.costs,
@@ -93,16 +87,12 @@ def play(
         )
         return played
 
-    view: Any = learner.view
+    def after(steps: int) -> None:
+        learner.now += steps
+
     learner.minds[0] = minds
     try:
-        while view.n_running:
-            steps = view.fast_forward(stretch)
-            stream.advance(ticks=steps)
-            learner.now += steps
-            episode.count(steps)
-            if step_callback is not None:
-                step_callback(learner)
+        play_stretches(learner, stream, episode, step_callback, every, run, after)
     finally:
         learner.minds[0] = minds.tolist()
         start = learner.layout.neighbor

@@ -14,7 +14,7 @@ from numba import njit, uint64
 from numba.extending import register_jitable
 
 from agents import compiled, shortest_queue
-from agents.compiled import source_digest, take_mean
+from agents.compiled import play_stretches, source_digest, take_mean
 from agents.policy import UNIFORM, Policy, Rule
 from agents.rollout import Episode
 from crl_envs.core import numba_stream
@@ -32,8 +32,6 @@ from crl_envs.load_balancing.rules import FIRST_DELEGATION, STORE
 
 if TYPE_CHECKING:
     from agents.learner import Callback
-    from crl_envs.load_balancing.rules import State
-    from crl_envs.load_balancing.world import LoadBalancingWorld
 
 for function in shortest_queue.JITABLE:
     register_jitable(_nrt=False)(function)
@@ -51,7 +49,7 @@ def play(
     step_callback: Callback | None,
     every: int,
 ) -> None:
-    """Play the episode that has just begun to its end, in stretches of `every` steps when somebody wants to see."""
+    """Play the episode that has just begun to its end; see `agents.compiled.play_stretches`."""
     n, a = policy.view.n_agents, policy.view.n_actions
     actions = np.zeros((n, 1), np.uint8 if a <= 256 else np.int64)
     legal = np.zeros(a, np.uint8)
@@ -61,11 +59,7 @@ def play(
     polls = np.zeros(1, np.int64)
     totals = episode.running_totals()
 
-    def stretch(world: LoadBalancingWorld, state: State, drawn: Stream, most: int) -> int:
-        clocks = np.array([drawn.clock[0], stream.clock[0]], np.uint64)
-        seeds = np.array([drawn.seeds[0], stream.seeds[0]], np.uint64)
-        if step_callback is not None:
-            most = min(most, every)
+    def run(world: Any, state: Any, seeds: Any, clocks: Any, most: int) -> int:
         played: int = _play(
             world.rules,
             world.costs,
@@ -81,15 +75,11 @@ def play(
         )
         return played
 
-    view: Any = policy.view
-    while view.n_running:
-        steps = view.fast_forward(stretch)
-        stream.advance(ticks=steps)
-        episode.count(steps)
+    def after(steps: int) -> None:
         policy.count_polls(polls)
         polls[:] = 0
-        if step_callback is not None:
-            step_callback(policy)
+
+    play_stretches(policy, stream, episode, step_callback, every, run, after)
 
 
 def _compiled_for(version):

@@ -1,6 +1,13 @@
 """Wrappers: any ParallelEnv in, a ParallelEnv (or a single-agent Gymnasium env) with another view of it out."""
 
+from crl_envs.wrappers.difference_reward import DifferenceReward, VectorDifferenceReward
 from crl_envs.wrappers.global_reward import GlobalReward, VectorGlobalReward
 from crl_envs.wrappers.joint_action import JointAction
 
-__all__ = ["GlobalReward", "JointAction", "VectorGlobalReward"]
+__all__ = [
+    "DifferenceReward",
+    "GlobalReward",
+    "JointAction",
+    "VectorDifferenceReward",
+    "VectorGlobalReward",
+]

@@ -170,6 +170,8 @@ def test_the_ablation_verdict_names_what_changes_much():
     said = ablation_module.verdict(steps)
     assert f"{CHANGES[3].name} (× 2.00)" in said
     assert CHANGES[4].name not in said
+    said = ablation_module.verdict(steps, {(CHANGES[3].name, DISCRETE.label)})
+    assert f"{CHANGES[3].name} (≥ × 2.00)" in said
 
 
 def test_every_change_is_one_and_has_a_name_of_its_own():

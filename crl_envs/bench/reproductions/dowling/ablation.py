@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -94,7 +94,9 @@ def ablation(plan: Plan, watch: Watch) -> Section:
         claim="Table 1 and §5.4 leave points open that decide the outcome. Each is a named parameter; here each "
         "is changed "
         "by itself.",
-        verdict=verdict(steps),
+        verdict=verdict(
+            steps, {key for key, runs in played.items() if not all(run.finished for run in runs)}
+        ),
         table=Table(header, rows),
         notes="Knee: steps a load from 95 to 98 % over steps a load from 90 to 95 %. ≥: not every run stored "
         "everything "
@@ -123,8 +125,15 @@ def sharpness_cell(runs: list[Run]) -> str:
     return f"× {number(sharpness(knee(runs)), 1)}"
 
 
-def verdict(steps: Mapping[tuple[str, str], Interval]) -> str:
-    """The changes that matter: more than a tenth of the steps, and outside of both intervals."""
+def verdict(
+    steps: Mapping[tuple[str, str], Interval], cut: Collection[tuple[str, str]] = ()
+) -> str:
+    """The changes that matter: more than a tenth of the steps, and outside of both intervals.
+
+    Args:
+        steps: By change and policy.
+        cut: Those with runs that were cut off.
+    """
     said = []
     for model in MODELS:
         base = steps[CHANGES[0].name, model.label]
@@ -133,9 +142,10 @@ def verdict(steps: Mapping[tuple[str, str], Interval]) -> str:
             found = steps[change.name, model.label]
             apart = found.low > base.high or found.high < base.low
             if apart and abs(found.value / base.value - 1) > 0.1:
-                moved.append((found.value / base.value, change.name))
+                least = "≥ " * ((change.name, model.label) in cut)
+                moved.append((found.value / base.value, least, change.name))
         moved.sort(reverse=True)
-        words = ", ".join(f"{name} (× {ratio:.2f})" for ratio, name in moved)
+        words = ", ".join(f"{name} ({least}× {ratio:.2f})" for ratio, least, name in moved)
         said.append(f"{model.label}: {words or 'nothing'}")
     return f"More than 10 % of the steps are changed by: {'; '.join(said)}."
 
