@@ -9,9 +9,15 @@ from agents.advertising import (
     DelegationReturn,
     PeriodicGossip,
 )
+from agents.ant_colony import AntColony, AntColonyConfig
 from agents.breadth_first import BreadthFirst, BreadthFirstConfig
 from agents.bus import MessageBus
 from agents.crl import CRL, CRLConfig
+from agents.distributed_value_functions import (
+    DistributedValueFunctions,
+    DistributedValueFunctionsConfig,
+)
+from agents.independent_q import IndependentQ, IndependentQConfig
 from agents.learner import Learner
 from agents.random_policy import RandomPolicy, RandomPolicyConfig
 from agents.reinforce import Reinforce, ReinforceConfig
@@ -19,12 +25,18 @@ from agents.shortest_queue import ShortestQueue, ShortestQueueConfig
 
 __all__ = [
     "CRL",
+    "AntColony",
+    "AntColonyConfig",
     "BreadthFirst",
     "BreadthFirstConfig",
     "Broadcast",
     "CRLConfig",
     "ConditionalNotification",
     "DelegationReturn",
+    "DistributedValueFunctions",
+    "DistributedValueFunctionsConfig",
+    "IndependentQ",
+    "IndependentQConfig",
     "Learner",
     "MessageBus",
     "PeriodicGossip",

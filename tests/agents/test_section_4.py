@@ -14,7 +14,8 @@ import pytest
 from agents import Learner, RandomPolicy, checkpoint
 from agents.ant_colony import AntColony, Hop, visited
 from agents.distributed_value_functions import DistributedValueFunctions
-from agents.independent_q import IndependentQ, draw
+from agents.independent_q import IndependentQ
+from agents.work_table import draw
 from crl_envs.wrappers import GlobalReward
 from tests.agents.relay import Relay
 from tests.load_balancing.driving import EVERYTHING
@@ -44,8 +45,9 @@ kinds = pytest.mark.parametrize("kind", [IndependentQ, DistributedValueFunctions
 TINY = {"n_agents": 10, "capacity": 4, "server_capacity": 9, "max_steps": 2000}
 WORLDS: dict[str, dict[str, Any]] = {
     "tiny": TINY,
-    "several in flight, gradient": TINY | {"max_in_flight": 5, "cost_model": "gradient"},
-    "everything": EVERYTHING | {"max_steps": 150},
+    "several in flight, gradient": TINY
+    | {"max_in_flight": 5, "cost_model": "gradient", "max_steps": 250},
+    "everything": EVERYTHING | {"max_steps": 100},
 }
 worlds = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
 
@@ -284,7 +286,7 @@ def test_a_column_of_a_vector_env_is_the_dict_env_with_its_seed(
 def test_from_a_checkpoint_learning_goes_on_as_if_it_had_never_stopped(
     kind: Any, config: Any, world: Any, tmp_path: Path
 ) -> None:
-    world = world | {"max_steps": 150}
+    world = world | {"max_steps": 100}
     whole = kind(make(LOADS, **world), seed=3, **config).learn(total_episodes=3)
     one = kind(make(LOADS, **world), seed=3, **config).learn(total_episodes=1)
     one.save(tmp_path / "learner.npz")
@@ -376,13 +378,26 @@ def first_episodes(kind: Any, **config: Any) -> Any:
     ("kind", "most"), [(IndependentQ, 0.6), (DistributedValueFunctions, 0.5), (AntColony, 0.7)]
 )
 def test_stores_all_loads_in_fewer_steps_than_random_actions(kind: Any, most: float) -> None:
-    """50 loads on ten agents, 190 steps at best. Random actions take 570 ± 80 (one run), independent learners 260 ± 7,
-    distributed values 238 ± 3, ants 316 ± 33: .46, .42 and .55 of it. Of means of 8 runs, with a standard error of 5 %
-    for random actions, the bounds are 4 standard errors and more away."""
+    """50 loads on ten agents, 190 steps at best. Random actions take 565 ± 80 (one run), independent learners 252 ± 5,
+    distributed values 238 ± 3, ants 310 ± 30: .45, .42 and .55 of it. Of means of 8 runs, with a standard error of 5 %
+    for random actions and 3 % for ants, the bounds are 3.5 standard errors and more away."""
     random = first_episodes(RandomPolicy, fused=False)["steps"].mean()
     entry = first_episodes(kind)
     assert (entry["steps"] >= 190).all()
     assert entry["steps"].mean() < most * random
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "steps"),
+    [(IndependentQ, 17_300), (DistributedValueFunctions, 8_900), (AntColony, 12_150)],
+)
+def test_on_the_papers_grid(kind: Any, steps: int) -> None:
+    """Means of five runs; their standard deviations are 70, 20 and 670. Random actions take 120,000, CRL 8,000."""
+    vec = make_vec(LOADS, num_envs=5, autoreset_mode="Disabled")
+    entry = kind(vec, seed=300).learn(total_episodes=1).history[0]
+    assert entry["stored"].tolist() == [1360] * 5
+    assert abs(entry["steps"].mean() / steps - 1) < 0.12
 
 
 def test_later_episodes_are_solved_too() -> None:
@@ -391,7 +406,8 @@ def test_later_episodes_are_solved_too() -> None:
     for kind in (IndependentQ, DistributedValueFunctions, AntColony):
         history = kind(make(LOADS, **TINY), seed=2).learn(total_episodes=3).history
         assert [entry["stored"] for entry in history] == [50, 50, 50], kind
-    stuck = IndependentQ(make(LOADS, **TINY), seed=2, after_delegation="nothing")
+    env = make(LOADS, **TINY | {"max_steps": 1000})
+    stuck = IndependentQ(env, seed=2, after_delegation="nothing")
     assert stuck.learn(total_episodes=2).history[1]["stored"] < 25
 
 
