@@ -21,9 +21,9 @@ paper's is the return value of a delegation. Nothing else is shared.
 
 Details that matter:
 
-1. What R and P track decides everything. In the load-balancing problem a store costs nothing for as long as there is
-   room and MinQ after that: R as the latest reward sees this at once, R as a mean of all rewards takes as many
-   failures as there were successes.
+1. What R and P track matters. In the load-balancing problem a store costs nothing for as long as there is room and
+   MinQ after that: R as the latest reward sees this at once, R as a mean takes some failures more. Under departures
+   it is the other way round: the latest reward is all too sure of an agent that was full a moment ago.
 2. "Kept with certainty" is a trap of the equations, V = c + V: an action that never got rid of the problem is worth
    MinQ. So a full agent goes on trying at random among actions that are all at MinQ.
 3. Draws are 32-bit words of the learner's own stream, one for each agent and step. `learn` on a single

@@ -15,6 +15,7 @@ from crl_envs.bench.intervals import Interval
 from crl_envs.bench.reproductions import REPRODUCTIONS, Options, find_reproduction
 from crl_envs.bench.reproductions.dowling import ablation as ablation_module
 from crl_envs.bench.reproductions.dowling import advertising as advertising_module
+from crl_envs.bench.reproductions.dowling import related as related_module
 from crl_envs.bench.reproductions.dowling.ablation import CHANGES, Change
 from crl_envs.bench.reproductions.dowling.added_server import (
     WAYS,
@@ -29,7 +30,7 @@ from crl_envs.bench.reproductions.dowling.equalisation import spread, spread_at
 from crl_envs.bench.reproductions.dowling.equalisation import verdict as equal_verdict
 from crl_envs.bench.reproductions.dowling.filling import knee, knee_verdict, sharpness
 from crl_envs.bench.reproductions.dowling.play import Run, Task, play, play_table, seeds_of
-from crl_envs.bench.reproductions.dowling.section import csv_text, run_sections
+from crl_envs.bench.reproductions.dowling.section import Plan, csv_text, run_sections
 from crl_envs.bench.reproductions.dowling.servers import gap_verdict, server_marks
 from crl_envs.bench.reproductions.dowling.setting import DISCRETE, DP, GRADIENT, RANDOM
 
@@ -236,3 +237,14 @@ def test_bad_options_are_refused_before_anything_is_played(options, tmp_path):
 
 def test_every_section_is_a_reproduction():
     assert set(SECTIONS) | {"load-balancing", "fig3"} == set(REPRODUCTIONS)
+
+
+def test_the_systems_of_section_4_go_through_and_are_ranked(monkeypatch):
+    small = {"small": SMALL, "line": {**SMALL, "out_degree": 1}}
+    monkeypatch.setattr(related_module, "TOPOLOGIES", small)
+    section = related_module.related(Plan(2, 0), quiet)
+    assert section.verdict.index("CRL-discrete") < section.verdict.index("random")
+    assert section.picture.startswith(b"\x89PNG")
+    rows = list(csv.DictReader(io.StringIO(section.csv)))
+    assert len(rows) == 2 * 2 * len(related_module.POLICIES)
+    assert all(row["finished"] == "1" for row in rows)

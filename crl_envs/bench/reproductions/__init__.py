@@ -159,6 +159,11 @@ REPRODUCTIONS: Final = {
                     "Who is filled when?",
                 ),
                 (
+                    "crl-related",
+                    "§4: independent Q-learning, distributed value functions, ant colony",
+                    "How do they do on the paper's problem?",
+                ),
+                (
                     "load-balancing",
                     "§6: Figures 6 to 13 and what lies beyond, in one report",
                     "All of the above",

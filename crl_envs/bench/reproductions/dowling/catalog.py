@@ -15,6 +15,7 @@ from crl_envs.bench.reproductions.dowling.filling import fig6, fig12
 from crl_envs.bench.reproductions.dowling.heatmap import heatmap
 from crl_envs.bench.reproductions.dowling.in_flight import in_flight
 from crl_envs.bench.reproductions.dowling.loss import loss
+from crl_envs.bench.reproductions.dowling.related import related
 from crl_envs.bench.reproductions.dowling.scale import scale
 from crl_envs.bench.reproductions.dowling.section import Maker, run_sections
 from crl_envs.bench.reproductions.dowling.servers import MAKERS
@@ -33,6 +34,7 @@ SECTIONS: Final[dict[str, Maker]] = {
     "crl-failures": failures,
     "crl-scale": scale,
     "crl-heatmap": heatmap,
+    "crl-related": related,
 }
 
 
