@@ -3,6 +3,7 @@
 They see an environment through the PettingZoo API or through its array twin, the vector view, and nothing else.
 """
 
+from agents.adaptive_halving import AdaptiveHalving, AdaptiveHalvingConfig
 from agents.advertising import (
     Broadcast,
     ConditionalNotification,
@@ -12,19 +13,25 @@ from agents.advertising import (
 from agents.ant_colony import AntColony, AntColonyConfig
 from agents.breadth_first import BreadthFirst, BreadthFirstConfig
 from agents.bus import MessageBus
+from agents.correlation import Correlation, CorrelationConfig
 from agents.crl import CRL, CRLConfig
+from agents.detecting import DetectingMatrix, DetectingMatrixConfig
 from agents.distributed_value_functions import (
     DistributedValueFunctions,
     DistributedValueFunctionsConfig,
 )
+from agents.global_least_squares import GlobalLeastSquares, GlobalLeastSquaresConfig
 from agents.independent_q import IndependentQ, IndependentQConfig
 from agents.learner import Learner
+from agents.local_means import LocalMeans, LocalMeansConfig
 from agents.random_policy import RandomPolicy, RandomPolicyConfig
 from agents.reinforce import Reinforce, ReinforceConfig
 from agents.shortest_queue import ShortestQueue, ShortestQueueConfig
 
 __all__ = [
     "CRL",
+    "AdaptiveHalving",
+    "AdaptiveHalvingConfig",
     "AntColony",
     "AntColonyConfig",
     "BreadthFirst",
@@ -32,12 +39,20 @@ __all__ = [
     "Broadcast",
     "CRLConfig",
     "ConditionalNotification",
+    "Correlation",
+    "CorrelationConfig",
     "DelegationReturn",
+    "DetectingMatrix",
+    "DetectingMatrixConfig",
     "DistributedValueFunctions",
     "DistributedValueFunctionsConfig",
+    "GlobalLeastSquares",
+    "GlobalLeastSquaresConfig",
     "IndependentQ",
     "IndependentQConfig",
     "Learner",
+    "LocalMeans",
+    "LocalMeansConfig",
     "MessageBus",
     "PeriodicGossip",
     "RandomPolicy",

@@ -62,24 +62,16 @@ class ArrayView(ABC):
     def __init__(
         self,
         observed: Sequence[tuple[Any, spaces.Space[Any]]],
-        acted: Sequence[tuple[Any, spaces.Space[Any]]],
+        sizes: NDArray[np.integer],
+        starts: NDArray[np.integer],
         rows: bool = True,
     ) -> None:
-        if not observed:
-            raise ValueError("env must have at least one possible agent, got none")
-        choices = []
-        for agent, space in acted:
-            if not isinstance(space, spaces.Discrete):
-                raise ValueError(f"the action space of {agent} must be Discrete, got {space}")
-            choices.append(space)
         self.agents = [agent for agent, _ in observed]
         self.n_agents = len(self.agents)
         self.encoder = ObservationEncoder(observed) if rows else None
         self.n_rows = self.encoder.n_rows if self.encoder else 1
         self._row_0 = np.zeros((self.n_agents, self.num_envs), np.intp)
         self.infos = {}
-        sizes = np.array([int(space.n) for space in choices])
-        starts = np.array([int(space.start) for space in choices])
         self.n_actions = int(sizes.max())
         self.action_starts = starts[:, None] if starts.any() else None
         self._existing = np.arange(self.n_actions) < sizes[:, None, None]  # bool[n, 1, A]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
 
 from agents.array_view import (
@@ -39,11 +40,15 @@ class ParallelView(ArrayView):
     def __init__(self, env: Any, rows: bool = True) -> None:
         self.env = env
         agents = list(getattr(env, "possible_agents", ()))
-        super().__init__(
-            [(agent, env.observation_space(agent)) for agent in agents],
-            [(agent, env.action_space(agent)) for agent in agents],
-            rows,
-        )
+        if not agents:
+            raise ValueError("env must have at least one possible agent, got none")
+        observed = [(agent, env.observation_space(agent)) for agent in agents]
+        acted = [env.action_space(agent) for agent in agents]
+        for agent, space in zip(agents, acted, strict=True):
+            if not isinstance(space, spaces.Discrete):
+                raise ValueError(f"the action space of {agent} must be Discrete, got {space}")
+        sizes = np.array([int(space.n) for space in acted])
+        super().__init__(observed, sizes, np.array([int(space.start) for space in acted]), rows)
         self._live_agents: list[Any] = []
         self._masks: list[Any] = []
         self._constant = False

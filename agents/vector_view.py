@@ -45,13 +45,8 @@ class VectorView(ArrayView):
         agents = [f"agent_{i}" for i in range(n)]
         whole = env.single_observation_space
         observed = [_slice_space(whole, i, n) if rows else whole for i in range(n)]
-        acted = [
-            spaces.Discrete(int(size), start=int(start))
-            for size, start in zip(action_space.nvec, action_space.start, strict=True)
-        ]
-        super().__init__(
-            list(zip(agents, observed, strict=True)), list(zip(agents, acted, strict=True)), rows
-        )
+        sizes, starts = action_space.nvec.astype(np.int64), action_space.start.astype(np.int64)
+        super().__init__(list(zip(agents, observed, strict=True)), sizes, starts, rows)
 
     def reset(self, seed: int | None = None) -> Frame:
         """Start an episode in every column."""

@@ -94,7 +94,8 @@ class LoadBalancingEnv(WorldEnv):
         discover: What can be found: ``"joined"`` (the default where a server joins) or ``"any"`` active agent.
         discovery_rate: Probability that a discovery finds something when there is something.
         discovery_slots: Delegation slots of each agent for what it discovers.
-        memory: A load isn't handed to an agent where it has been.
+        memory: A load isn't handed to an agent where it has been. One that has been with all
+            neighbours of a full agent is stuck there, until the `timeout`.
         timeout: Steps after which a load in flight is given up; None for never.
         min_q_value: Reward of a store that fails (MinQ).
         delegation_reward: Reward of a delegation, without the link.
