@@ -30,9 +30,9 @@ from crl_envs.bench.reproductions.dowling.equalisation import spread, spread_at
 from crl_envs.bench.reproductions.dowling.equalisation import verdict as equal_verdict
 from crl_envs.bench.reproductions.dowling.filling import knee, knee_verdict, sharpness
 from crl_envs.bench.reproductions.dowling.play import Run, Task, play, play_table, seeds_of
-from crl_envs.bench.reproductions.dowling.section import Plan, csv_text, run_sections
 from crl_envs.bench.reproductions.dowling.servers import gap_verdict, server_marks
 from crl_envs.bench.reproductions.dowling.setting import DISCRETE, DP, GRADIENT, RANDOM
+from crl_envs.bench.reproductions.section import Plan, csv_text, run_sections
 
 SMALL = {"n_agents": 10, "capacity": 4, "server_capacity": 9}
 
@@ -219,7 +219,7 @@ def test_small_sections_go_through_from_runs_to_files(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(ablation_module, "MOST_STEPS", 3000)
     makers = {"a": advertising_module.advertising, "b": ablation_module.ablation}
-    outcome = run_sections("both", makers, Options(tmp_path, seeds=2), quiet)
+    outcome = run_sections("both", "Two", makers, Options(tmp_path, seeds=2), quiet)
     report = outcome.report.read_text()
     assert "≥ 3000" in report  # the default size doesn't end within so few steps
     assert outcome.verdict == "2 sections"
@@ -236,7 +236,8 @@ def test_bad_options_are_refused_before_anything_is_played(options, tmp_path):
 
 
 def test_every_section_is_a_reproduction():
-    assert set(SECTIONS) | {"load-balancing", "fig3"} == set(REPRODUCTIONS)
+    others = {"load-balancing", "fig2-left", "fig2-right", "fig3"}
+    assert set(SECTIONS) | others == set(REPRODUCTIONS)
 
 
 def test_the_systems_of_section_4_go_through_and_are_ranked(monkeypatch):

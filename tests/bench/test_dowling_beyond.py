@@ -21,7 +21,6 @@ from crl_envs.bench.reproductions.dowling import play as play_module
 from crl_envs.bench.reproductions.dowling import scale as scale_module
 from crl_envs.bench.reproductions.dowling.arrivals import steady
 from crl_envs.bench.reproductions.dowling.play import Run
-from crl_envs.bench.reproductions.dowling.section import Plan
 from crl_envs.bench.reproductions.dowling.setting import (
     ALL_CHOICES,
     DISCRETE,
@@ -44,6 +43,7 @@ from crl_envs.bench.reproductions.dowling.sweep import (
     standings,
     steps_of,
 )
+from crl_envs.bench.reproductions.section import Plan
 
 LEARNERS = {
     "breadth-first": agents.BreadthFirst,

@@ -88,6 +88,18 @@ REPRODUCTIONS: Final = {
             "crl_envs.bench.reproductions.fig3",
         ),
         *(
+            Reproduction(
+                f"fig2-{side}",
+                f"Bagnell & Ng 2005, Figure 2 {side}: {what}, bandit",
+                "Local rewards need few trials whatever n is; the global one about proportionally many",
+                "crl_envs.bench.reproductions.bagnell.catalog",
+            )
+            for side, what in (
+                ("left", "performance against trials"),
+                ("right", "trials against agents"),
+            )
+        ),
+        *(
             Reproduction(name, f"Dowling & Haridi 2008, {title}", claim, _DOWLING)
             for name, title, claim in (
                 (

@@ -12,8 +12,8 @@ from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.advertising import steps_cell, steps_of
 from crl_envs.bench.reproductions.dowling.filling import KNEE_FROM, knee, sharpness
 from crl_envs.bench.reproductions.dowling.play import Run, play_table, seeds_of
-from crl_envs.bench.reproductions.dowling.section import Plan, Section, csv_text
 from crl_envs.bench.reproductions.dowling.setting import DISCRETE, GRADIENT
+from crl_envs.bench.reproductions.section import Plan, Section, csv_text
 
 MODELS: Final = (DISCRETE, GRADIENT)
 MOST_STEPS: Final = 150_000

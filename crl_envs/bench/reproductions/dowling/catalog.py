@@ -17,8 +17,12 @@ from crl_envs.bench.reproductions.dowling.in_flight import in_flight
 from crl_envs.bench.reproductions.dowling.loss import loss
 from crl_envs.bench.reproductions.dowling.related import related
 from crl_envs.bench.reproductions.dowling.scale import scale
-from crl_envs.bench.reproductions.dowling.section import Maker, run_sections
 from crl_envs.bench.reproductions.dowling.servers import MAKERS
+from crl_envs.bench.reproductions.section import Maker, run_sections
+
+HEADING: Final = (
+    "Load balancing with collaborative reinforcement learning\n\nDowling & Haridi (2008), §5–§6."
+)
 
 SECTIONS: Final[dict[str, Maker]] = {
     "fig6": fig6,
@@ -45,4 +49,4 @@ def run(name: str, options: Options, watch: Watch) -> Outcome:
         ValueError: Options out of range, an unwritable folder, or a missing learner.
     """
     makers = SECTIONS if name == "load-balancing" else {name: SECTIONS[name]}
-    return run_sections(name, makers, options, watch)
+    return run_sections(name, HEADING, makers, options, watch)

@@ -12,7 +12,6 @@ from crl_envs.bench.report import Table, with_interval
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.filling import play_grid, styles
 from crl_envs.bench.reproductions.dowling.play import Run, curves
-from crl_envs.bench.reproductions.dowling.section import Plan, Section, csv_text
 from crl_envs.bench.reproductions.dowling.setting import (
     DISCRETE,
     DP,
@@ -21,6 +20,7 @@ from crl_envs.bench.reproductions.dowling.setting import (
     PAPERS,
     RANDOM,
 )
+from crl_envs.bench.reproductions.section import Plan, Section, csv_text
 
 SHARES: Final = (0.25, 0.5, 0.75, 0.9)
 _GRID: Final = np.linspace(0, 1, 201)

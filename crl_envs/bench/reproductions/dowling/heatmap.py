@@ -13,7 +13,6 @@ from crl_envs.bench.intervals import FloatArray
 from crl_envs.bench.report import Table, number
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.play import Run, Task, play_table
-from crl_envs.bench.reproductions.dowling.section import Plan, Section, csv_text
 from crl_envs.bench.reproductions.dowling.setting import (
     DISCRETE,
     DP,
@@ -23,6 +22,7 @@ from crl_envs.bench.reproductions.dowling.setting import (
     RANDOM,
     TWO_CHOICES,
 )
+from crl_envs.bench.reproductions.section import Plan, Section, csv_text
 
 POLICIES: Final = (*PAPERS, TWO_CHOICES)
 COLUMNS: Final = 400  # of a panel

@@ -10,7 +10,6 @@ import numpy as np
 from crl_envs.bench.report import Table, number
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.play import Run, play_table, seeds_of
-from crl_envs.bench.reproductions.dowling.section import Plan, Section, csv_text
 from crl_envs.bench.reproductions.dowling.setting import (
     DISCRETE,
 )
@@ -31,6 +30,7 @@ from crl_envs.bench.reproductions.dowling.sweep import (
     standings,
     steps_of,
 )
+from crl_envs.bench.reproductions.section import Plan, Section, csv_text
 
 IN_FLIGHT: Final = (1, 5, 20, 50)
 

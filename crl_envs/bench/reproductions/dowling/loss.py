@@ -8,7 +8,6 @@ from typing import Final
 from crl_envs.bench.report import Table
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.play import play_table, seeds_of
-from crl_envs.bench.reproductions.dowling.section import Plan, Section, csv_text
 from crl_envs.bench.reproductions.dowling.setting import (
     DISCRETE,
     GRADIENT,
@@ -30,6 +29,7 @@ from crl_envs.bench.reproductions.dowling.sweep import (
     standings,
     steps_of_kind,
 )
+from crl_envs.bench.reproductions.section import Plan, Section, csv_text
 
 LOSSES: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 

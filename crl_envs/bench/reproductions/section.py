@@ -60,7 +60,9 @@ class Section:
 Maker = Callable[[Plan, Watch], Section]
 
 
-def run_sections(name: str, makers: Mapping[str, Maker], options: Options, watch: Watch) -> Outcome:
+def run_sections(
+    name: str, heading: str, makers: Mapping[str, Maker], options: Options, watch: Watch
+) -> Outcome:
     """Make sections and write ``SECTION.png`` and ``SECTION.csv`` of each, ``summary.json`` and ``report.md``.
 
     Raises:
@@ -68,7 +70,7 @@ def run_sections(name: str, makers: Mapping[str, Maker], options: Options, watch
     """
     if options.iterations is not None:
         raise ValueError(
-            f"--iterations doesn't go with {name}: a run ends when all loads are stored"
+            f"--iterations doesn't go with {name}: its sections have lengths of their own"
         )
     seeds = check_int("seeds", options.seeds, low=2)
     plan = Plan(seeds, check_seed("seed", options.seed, high=2**64 - 1 - 1000 * seeds))
@@ -98,7 +100,7 @@ def run_sections(name: str, makers: Mapping[str, Maker], options: Options, watch
     summary = json.dumps(plain({**facts, "found": found}), indent=2, allow_nan=False)
     write_atomically(out / "summary.json", summary + "\n")
     report = out / "report.md"
-    write_atomically(report, write_report(sections, facts))
+    write_atomically(report, write_report(heading, sections, facts))
     if len(sections) == 1:
         only = next(iter(sections.values()))
         return Outcome(report, only.table, only.verdict)
@@ -106,12 +108,11 @@ def run_sections(name: str, makers: Mapping[str, Maker], options: Options, watch
     return Outcome(report, overview, f"{len(sections)} sections")
 
 
-def write_report(sections: Mapping[str, Section], facts: Mapping[str, Any]) -> str:
-    """The report in Markdown."""
+def write_report(heading: str, sections: Mapping[str, Section], facts: Mapping[str, Any]) -> str:
+    """The report in Markdown; the heading is a title and, after an empty line, what it is about."""
     listed = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     parts = [
-        "# Load balancing with collaborative reinforcement learning",
-        "Dowling & Haridi (2008), §5–§6.",
+        f"# {heading}",
         *(_written(key, section) for key, section in sections.items()),
         "## How to run it again",
         f"    {facts['command']}",
