@@ -26,10 +26,9 @@ on a full agent, a lost message, a discovery), loses by the measure by which cos
 
 The failure's cost counts in C too. All is kept within [τ_min, 1].
 
-The paper's grid is filled in about 12,200 steps, where random actions take 120,000, CRL 7,900 and breadth-first
-filling 6,700. Without local updates ants go round in circles so long that some runs take more than 100,000. The
-defaults are the best of a short search on that grid over ξ (.02: 16,400; .3 with p = 1: 15,700), p (1: 14,200; 3:
-13,400), ρ = δ (.3: 15,300) and loops that count (14,300), two runs each with a standard error of up to 900.
+Without local updates ants go round in circles where all is full. The defaults are the best of a short search on the
+paper's grid over ξ, p, ρ = δ and loops that count, with two runs each. How it does there: ``crl-envs reproduce
+crl-related``.
 
 Which ant is which: the environment doesn't tell agents which problem they hold, so paths travel apart from problems.
 Whoever delegates sends the path to the receiver, which takes paths in the order in which they were sent (by step,

@@ -26,9 +26,9 @@ only the state of holding a problem: the sum is over all neighbours and oneself,
 problem is solved. Then all delegations look alike.
 
 Against `agents.CRL`: no model of rewards and transitions, values told to all after every update instead of to the
-delegator alone, and a learning rate where CRL takes the latest reward. The paper's grid is filled in about 8,900 steps
-with 80,000 messages (α = 1: 8,250 steps, .2: 10,450; f = 1/|N(i)|: 12,200; ``counts="neighborhood"``: 18,200), where
-CRL takes 7,900 steps with a message a delegation. Emptied again, agents first unlearn that all is full: 15,000 steps.
+delegator alone, and a learning rate where CRL takes the latest reward. How it does on the
+paper's problem, and with how many messages: ``crl-envs reproduce crl-related``. Agents that have been emptied first
+unlearn that all is full.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ Here r is the agent's reward, α the learning rate, γ the discount, T the tempe
 
 What it can learn and what not: whether there is room at home, and what the links cost. Where beyond them there is
 room it can't: a delegation costs the same wherever the problem ends. In load balancing it so becomes a random walk
-that stores at the first opportunity: on the paper's grid about 17,000 steps (16,500 with ``"nothing"``), where random
-actions take 120,000, CRL 8,000 and breadth-first filling 6,700. What has failed is hardly tried again before all else
-looks as bad, so that agents that have been emptied, as by the next episode, take long to notice (24,000 steps).
+that stores at the first opportunity (steps beside the others': ``crl-envs reproduce crl-related``). What has failed
+is hardly tried again before all else looks as bad, so that agents that have been emptied, as by the next episode, take
+long to notice.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.array_view import ArrayView
-from agents.crl_core import DELEGATION
+from agents.crl_core import ABSENT, DELEGATION
 from agents.parallel_view import ParallelView
 
 KINDS: Final = {"noop": 0, "local": 1, "delegation": 2, "discovery": 3}
@@ -177,7 +177,7 @@ class WorkView:
             return np.array(infos["action_kinds"][0], np.int8)
         if not self._live():
             raise ValueError("env.reset() must give infos of the agents, got none")
-        kind = np.full((view.n_agents, view.n_actions), -1, np.int8)
+        kind = np.full((view.n_agents, view.n_actions), ABSENT, np.int8)
         for agent in self._live():
             self._need(infos[agent], ("action_kinds",), f"infos[{agent!r}]")
             names = infos[agent]["action_kinds"]

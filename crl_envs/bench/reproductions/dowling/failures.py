@@ -63,21 +63,24 @@ def failures(plan: Plan, watch: Watch) -> Section:
     )
     return Section(
         title="Agents that fail and return, grid",
-        claim="What if agents fail under load and return some time later, with their queues and what they have stored?",
+        claim="What if agents fail under load and return some time later, with their queues and what they have "
+        "stored?",
         verdict=failures_verdict(steps, slower),
         table=Table(header, rows),
-        notes=f"{FAILING_IN_FLIGHT} loads in flight. An agent that is down returns with probability {RETURN_RATE:g} in "
-        f"a step, after {1 / RETURN_RATE:.0f} steps on average, and fails as often as it takes for the given share to "
+        notes=f"{FAILING_IN_FLIGHT} loads in flight. An agent that is down returns with probability "
+        f"{RETURN_RATE:g} in "
+        f"a step, after {1 / RETURN_RATE:.0f} steps on average, and fails as often as it takes for the given "
+        f"share to "
         "be down on average. Messages to it are lost, its loads wait, and while the entry is down nothing comes in: "
         f"that slows every policy. {HEURISTICS_NOTE} So the heuristics never delegate to an agent that is down; "
         "CRL finds out by a lost message, and when it is back, by another try.\n\n"
-        f"{FAST_FORGETTING.label} has `transition_rate=0.5`: P, the probability that a delegation gets through, as an "
+        f"{FAST_FORGETTING.label} has `transition_rate=0.5`: P, the probability that a delegation gets through, "
+        f"as an "
         "exponential mean over the last few tries instead of the frequency over all. It was **chosen after seeing**, "
-        "out of a dozen configurations of CRL-discrete with three to six of the same seeds. In that search "
-        "transition_rate 1 was better still with 30 % down (2,500 steps, against 3,100 with .5) and worse with 10 % "
-        "and 20 %. It isn't for nothing: where messages are lost at random and no neighbour is worse than another, "
-        "forgetting makes CRL chase noise. With half of the delegations lost it took 20,500 steps (one load in "
-        f"flight) instead of 15,900, and 29,200 with transition_rate 1. {CLEAR_NOTE}",
+        "out of a dozen configurations of CRL-discrete with three to six of the same seeds, in an informal "
+        "search whose "
+        "runs weren't kept. It isn't for nothing: where messages are lost at random and no neighbour is worse than "
+        f"another, forgetting makes CRL chase noise, and it takes more steps. {CLEAR_NOTE}",
         picture=draw_failures(steps, slower),
         csv=csv_text(
             ("policy", "down", "run", "steps", "finished", "messages", "lost"),

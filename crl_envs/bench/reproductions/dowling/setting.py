@@ -50,7 +50,6 @@ FAST_FORGETTING: Final = DISCRETE.having("CRL-discrete (fast P)", transition_rat
 """Chosen after seeing the failures; see the section's notes."""
 
 PAPERS: Final = (RANDOM, DP, DISCRETE, GRADIENT)
-HEURISTICS: Final = (RANDOM, TWO_CHOICES, ALL_CHOICES)
 
 
 class Prototype(NamedTuple):
