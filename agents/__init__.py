@@ -15,6 +15,7 @@ from agents.breadth_first import BreadthFirst, BreadthFirstConfig
 from agents.bus import MessageBus
 from agents.correlation import Correlation, CorrelationConfig
 from agents.crl import CRL, CRLConfig
+from agents.decomposed_reinforce import DecomposedReinforce, DecomposedReinforceConfig
 from agents.detecting import DetectingMatrix, DetectingMatrixConfig
 from agents.distributed_value_functions import (
     DistributedValueFunctions,
@@ -24,6 +25,7 @@ from agents.global_least_squares import GlobalLeastSquares, GlobalLeastSquaresCo
 from agents.independent_q import IndependentQ, IndependentQConfig
 from agents.learner import Learner
 from agents.local_means import LocalMeans, LocalMeansConfig
+from agents.model_based import ModelBased, ModelBasedConfig
 from agents.random_policy import RandomPolicy, RandomPolicyConfig
 from agents.reinforce import Reinforce, ReinforceConfig
 from agents.shortest_queue import ShortestQueue, ShortestQueueConfig
@@ -41,6 +43,8 @@ __all__ = [
     "ConditionalNotification",
     "Correlation",
     "CorrelationConfig",
+    "DecomposedReinforce",
+    "DecomposedReinforceConfig",
     "DelegationReturn",
     "DetectingMatrix",
     "DetectingMatrixConfig",
@@ -54,6 +58,8 @@ __all__ = [
     "LocalMeans",
     "LocalMeansConfig",
     "MessageBus",
+    "ModelBased",
+    "ModelBasedConfig",
     "PeriodicGossip",
     "RandomPolicy",
     "RandomPolicyConfig",

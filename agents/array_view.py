@@ -198,12 +198,21 @@ def topology_pairs(env: Any, agents: list[Any]) -> NDArray[np.int64]:
     """Pairs (agent, neighbour) of indices out of ``env.unwrapped.topology``: ``int64[E, 2]``, both ways.
 
     Raises:
+        ValueError: As `topology_edges`.
+    """
+    return pairs_both_ways(topology_edges(env, agents).tolist())
+
+
+def topology_edges(env: Any, agents: list[Any]) -> NDArray[np.int64]:
+    """Edges of ``env.unwrapped.topology`` as indices of agents: ``int64[E, 2]``, unsorted, each as it is there.
+
+    Raises:
         ValueError: There is no topology, or its nodes are neither 0 … n−1 nor the agents' ids.
     """
     graph = getattr(env.unwrapped, "topology", None)
     if graph is None:
         raise ValueError(
-            "credit='local' needs to know the agents' neighbors: env must have "
+            "the learner needs to know the agents' neighbors: env must have "
             "infos[agent]['neighbors'] or env.unwrapped.topology, got neither"
         )
     nodes = set(graph.nodes)
@@ -217,7 +226,7 @@ def topology_pairs(env: Any, agents: list[Any]) -> NDArray[np.int64]:
             f"got {graph}"
         )
     edges = [(index[a], index[b]) for a, b in graph.edges()]
-    return pairs_both_ways(edges)
+    return np.array(edges, np.int64).reshape(-1, 2)
 
 
 def pairs_both_ways(pairs: list[tuple[int, int]]) -> NDArray[np.int64]:

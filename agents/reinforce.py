@@ -26,11 +26,16 @@ Details that matter:
    for a *mean* of rewards in [0, 1]. With `GlobalReward(env, reduce="sum")` divide α by n.
 4. Sums over agents are folded (`crl_envs.core.team_reward`) and others go elementwise or edge by edge, so that a
    column doesn't notice which others are beside it.
+5. p doesn't change during an episode: the eligibility follows from how often each action was taken at each entry. Only
+   steps with illegal actions are added up one by one. Where Numba is, and observations have at most 64 rows, actions
+   are chosen and counted by `agents.reinforce_compiled`, with the same result, bit for bit.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -40,10 +45,12 @@ from agents.array_view import Frame, Transition
 from agents.learner import Learner
 from agents.rollout import Episode
 from crl_envs.core.arguments import check_choice, check_real, check_seed
+from crl_envs.core.backend import resolve_backend
 from crl_envs.core.stream import threshold
 
 _CERTAIN: Final = np.uint64(2**32)
 _MOST_ENTRIES: Final = 50_000_000
+_FEW_ROWS: Final = 64  # a table of no more is gone through as a whole after each episode
 _MOST_UNREAD: Final = 1_000_000  # visits kept until they are added to the eligibility
 
 
@@ -123,7 +130,11 @@ class Reinforce(Learner):
         self.baseline = np.zeros((n, b))
         self._visits: list[Visit] = []
         self._unread = 0  # visits noted and not yet added to the eligibility
-        self._touched: NDArray[np.intp] | None = None  # entries with an eligibility
+        self._touched: list[NDArray[np.intp]] = []  # entries with an eligibility, in parts
+        self._all_touched = False  # or any entry may have one
+        self._compiled = o <= _FEW_ROWS and resolve_backend("auto") == "numba"
+        if self._compiled:
+            self._counts = np.zeros((n * o * b, a), np.uint32)  # visits with each action
         self._closed: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]] | None = None
         self._last: tuple[Frame, NDArray[np.intp], NDArray[np.uint64]] | None = None
 
@@ -151,6 +162,11 @@ class Reinforce(Learner):
             if frame.legal is not None:
                 logits = np.where(frame.legal, logits, -np.inf)
             return np.asarray(logits.argmax(axis=-1))
+        if self._counts_visits(frame):
+            kind: type[np.integer] = np.uint8 if self.view.n_actions <= 256 else np.intp
+            actions = np.empty(words.size, kind)
+            _loops().choose(self._flat_entries(frame), self._limits, words.ravel(), actions)
+            return actions.reshape(words.shape)
         _, limits = self._look_up(frame)
         above = words[..., None] >= limits
         if above.shape[-1] == 1:  # what the sum would say, sooner
@@ -162,16 +178,21 @@ class Reinforce(Learner):
         if self._closed is None and self.config.credit == "local":
             self._closed = self._find_neighborhoods()
         self._visits, self._unread, self._last = [], 0, None
-        if self._touched is not None:
-            self._eligibility[self._touched] = 0.0
-            self._touched = None
+        self._eligibility[self._take_touched()] = 0.0
+        if self._compiled:
+            self._counts[:] = 0
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Note what each agent saw and did, and with which probabilities."""
-        entries, limits = self._look_up(frame)
+        if self._counts_visits(frame):
+            _loops().count(self._flat_entries(frame), actions.ravel(), self._counts)
+            return
+        entries, found = self._look_up(frame)
+        limits = None if frame.legal is None else found
         if frame.live is not None:
             live = frame.live
-            entries, actions, limits = entries[live], actions[live], limits[live]
+            entries, actions = entries[live], actions[live]
+            limits = None if limits is None else limits[live]
         self._visits.append(Visit(entries, actions, limits))
         self._unread += entries.size
         if self._unread > _MOST_UNREAD:
@@ -185,14 +206,7 @@ class Reinforce(Learner):
         if self.episodes == 0 and running:
             self.baseline = credit.copy()
         advantage = credit - self.baseline
-        step = (config.learning_rate / episode.steps * advantage).ravel()
-        if self._touched is not None:
-            touched, self._touched = self._touched, None
-            b = self.view.num_envs
-            owner = touched // (self.view.n_rows * b) * b + touched % b  # i·B + b
-            self._logits[touched] += self._eligibility[touched] * step[owner, None]
-            self._limits[touched] = cumulative_limits(self._logits[touched])
-            self._eligibility[touched] = 0.0
+        self._climb(config.learning_rate / episode.steps * advantage)
         if running:
             self.baseline = self.baseline + config.baseline_rate * advantage
 
@@ -211,11 +225,15 @@ class Reinforce(Learner):
             return episode.returns
         if self.config.credit == "global":
             return np.repeat(episode.team_return[None], self.view.n_agents, axis=0)
+        return self._local_mean(episode.returns)
+
+    def _local_mean(self, returns: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Means over closed neighbourhoods: ``float64[n, B]`` of the same."""
         assert self._closed is not None
         target, source, size = self._closed
-        weights = episode.returns[source].ravel()
-        sums = np.bincount(target, weights=weights, minlength=episode.returns.size)
-        return sums.reshape(episode.returns.shape) / size
+        weights = returns[source].ravel()
+        sums = np.bincount(target, weights=weights, minlength=returns.size)
+        return sums.reshape(returns.shape) / size
 
     def _find_neighborhoods(
         self,
@@ -228,10 +246,15 @@ class Reinforce(Learner):
         """
         n, b = self.view.n_agents, self.view.num_envs
         alone = np.repeat(np.arange(n)[:, None], 2, axis=1)
-        pairs = np.unique(np.concatenate([alone, self.view.neighbors()]), axis=0)
-        target = (pairs[:, :1] * b + np.arange(b)).ravel()
-        size = np.bincount(pairs[:, 0], minlength=n)[:, None].astype(np.float64)
-        return target, pairs[:, 1], size
+        pairs = np.concatenate([alone, self.view.neighbors()])  # none of them twice
+        agent, source = np.divmod(np.sort(pairs @ (n, 1)), n)
+        target = (agent[:, None] * b + np.arange(b)).ravel()
+        size = np.bincount(agent, minlength=n)[:, None].astype(np.float64)
+        return target, source, size
+
+    def _counts_visits(self, frame: Frame) -> bool:
+        """Whether all agents act, by the table's limits, and compiled loops are there for it."""
+        return self._compiled and frame.legal is None and frame.live is None
 
     def _look_up(self, frame: Frame) -> tuple[NDArray[np.intp], NDArray[np.uint64]]:
         """Table entries ``[n, B]`` of what the agents see, and the limits ``[n, B, A−1]`` they act by."""
@@ -250,30 +273,66 @@ class Reinforce(Learner):
     def _entries(self, frame: Frame) -> NDArray[np.intp]:
         return self._first_entry + frame.rows * self.view.num_envs
 
+    def _flat_entries(self, frame: Frame) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Two arrays ``intp[n·B]`` that add up to `_entries`."""
+        b = self.view.num_envs
+        further = frame.rows if b == 1 else frame.rows * b
+        return self._first_entry.ravel(), further.ravel()
+
+    def _climb(self, step: NDArray[np.float64]) -> None:
+        """Move the logits along the eligibility by ``step[n, B]``, and forget the eligibility."""
+        n, b = step.shape
+        touched = self._take_touched()
+        if isinstance(touched, slice):
+            by_owner = (n, self.view.n_rows, b, -1)
+            moves = self._eligibility.reshape(by_owner) * step[:, None, :, None]
+            self._logits += moves.reshape(self._logits.shape)
+        else:
+            owner = touched // (self.view.n_rows * b) * b + touched % b  # i·B + b
+            self._logits[touched] += self._eligibility[touched] * step.ravel()[owner, None]
+        self._limits[touched] = cumulative_limits(self._logits[touched])
+        self._eligibility[touched] = 0.0
+
+    def _take_touched(self) -> NDArray[np.intp] | slice:
+        """The entries that may have an eligibility; from now on none."""
+        parts, every = self._touched, self._all_touched
+        self._touched, self._all_touched = [], False
+        if every:
+            return slice(None)
+        return np.unique(np.concatenate(parts)) if parts else np.empty(0, np.intp)
+
     def _read_visits(self) -> None:
         """Add what has been noted to the eligibility; exact, so that the order doesn't matter."""
         visits, self._visits, self._unread = self._visits, [], 0
-        if not visits:
-            return
-        entries = np.concatenate([v.entries.ravel() for v in visits])
-        actions = np.concatenate([v.actions.ravel() for v in visits])
-        width = self._limits.shape[1]
-        limits = np.concatenate([v.limits.reshape(v.entries.size, width) for v in visits])
-        if entries.size < len(self._logits):
-            touched, place = np.unique(entries, return_inverse=True)
+        if self._compiled:
+            self._eligibility += scores_of_counts(self._counts, self._limits)
+            self._all_touched = True
+        for same in (True, False):  # visits with the table's limits, and those with their own
+            chosen = [visit for visit in visits if (visit.limits is None) == same]
+            if chosen:
+                self._read(chosen)
+
+    def _read(self, visits: list[Visit]) -> None:
+        """Add visits, all of one kind, to the eligibility of all entries, or of those that few visits touch."""
+        entries = np.concatenate([visit.entries.ravel() for visit in visits])
+        actions = np.concatenate([visit.actions.ravel() for visit in visits])
+        touched: NDArray[np.intp] | slice = slice(None)
+        places, size = entries, len(self._logits)
+        if entries.size < size:
+            touched, places = np.unique(entries, return_inverse=True)
+            self._touched.append(touched)
+            size = touched.size
         else:
-            touched, place = np.arange(len(self._logits)), entries
-        ends = np.full((entries.size, 1), _CERTAIN)
-        chances = np.diff(limits, axis=1, append=ends).astype(
-            np.float64
-        )  # of actions 1 … A−1, × 2³²
-        for k in range(width):
-            scores = np.where(actions == k + 1, float(_CERTAIN), 0.0) - chances[:, k]
-            sums = np.bincount(place, weights=scores, minlength=touched.size)
-            self._eligibility[touched, k] += sums / float(_CERTAIN)
-        if self._touched is not None:
-            touched = np.union1d(self._touched, touched)
-        self._touched = touched
+            self._all_touched = True
+        width = self._limits.shape[1]
+        own = [v.limits.reshape(v.entries.size, width) for v in visits if v.limits is not None]
+        if own:
+            scores = sum_of_scores(places, actions, size, np.concatenate(own))
+        else:
+            a = self.view.n_actions
+            counts = np.bincount(places * a + actions, minlength=size * a).reshape(size, a)
+            scores = scores_of_counts(counts, self._limits[touched])
+        self._eligibility[touched] += scores
 
 
 class Visit(NamedTuple):
@@ -281,7 +340,64 @@ class Visit(NamedTuple):
 
     entries: NDArray[np.intp]  # [n, B] or [M], table entry of what the agent saw
     actions: NDArray[np.integer]  # [n, B] or [M]
-    limits: NDArray[np.uint64]  # [n, B, A−1] or [M, A−1], by which it acted
+    limits: (
+        NDArray[np.uint64] | None
+    )  # [n, B, A−1] or [M, A−1], by which it acted; None: the table's
+
+
+def scores_of_counts(
+    counts: NDArray[np.integer], limits: NDArray[np.uint64]
+) -> NDArray[np.float64]:
+    """Σ (1{a_t = a} − p(a)) over the visits of each entry, for the actions a after the first.
+
+    Args:
+        counts: ``[M, A]``, visits of each entry with each action.
+        limits: ``uint64[M, A−1]``, by which agents act at each entry.
+
+    Returns:
+        ``float64[M, A−1]``, exact.
+    """
+    expected = counts.sum(axis=1)[:, None] * _chances(limits)
+    return np.asarray(counts[:, 1:] - expected / float(_CERTAIN))
+
+
+def sum_of_scores(
+    places: NDArray[np.intp],
+    actions: NDArray[np.integer],
+    size: int,
+    limits: NDArray[np.uint64],
+) -> NDArray[np.float64]:
+    """The same, exact too, where each visit has limits of its own.
+
+    Args:
+        places: ``intp[V]``, where each visit was, in [0, size).
+        actions: ``[V]``, what was done there.
+        size: Number of places M.
+        limits: ``uint64[V, A−1]``, by which the agent acted.
+
+    Returns:
+        ``float64[M, A−1]``.
+    """
+    chances = _chances(limits)
+    sums = np.empty((size, chances.shape[1]))
+    for k in range(chances.shape[1]):
+        scores = np.where(actions == k + 1, float(_CERTAIN), 0.0) - chances[:, k]
+        sums[:, k] = np.bincount(places, weights=scores, minlength=size)
+    return sums / float(_CERTAIN)
+
+
+@cache
+def _loops() -> ModuleType:
+    from agents import reinforce_compiled
+
+    return reinforce_compiled
+
+
+def _chances(limits: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """The probabilities of the actions after the first, × 2³²."""
+    chances = float(_CERTAIN) - limits.astype(np.float64)  # of this action or a later one
+    chances[:, :-1] -= chances[:, 1:]
+    return chances
 
 
 def cumulative_limits(
@@ -296,11 +412,14 @@ def cumulative_limits(
     Returns:
         ``uint64[M, A−1]``: P(action ≤ a) · 2³², rounded, for a = 0 … A−2. An illegal action's interval is empty.
     """
+    # exp of a contiguous array: NumPy may round the last bit otherwise for other strides.
+    if logits.shape[1] == 1 and legal is None:  # what is below, in fewer steps
+        weight = np.exp(-np.abs(logits))
+        return threshold(np.where(logits > 0, weight, 1.0) / (1.0 + weight))
     every = np.zeros((logits.shape[0], logits.shape[1] + 1))
     every[:, 1:] = logits
     if legal is not None:
         every[~legal] = -np.inf
-    # exp of a contiguous array: NumPy may round the last bit otherwise for other strides.
     weights = np.exp(every - every.max(axis=1, keepdims=True))
     sums = np.cumsum(weights, axis=1)
     return threshold(sums[:, :-1] / sums[:, -1:])

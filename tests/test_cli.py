@@ -1,5 +1,6 @@
 """The command line: through typer's runner, and as a user starts it."""
 
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,8 @@ import crl_envs
 from crl_envs import cli
 from crl_envs.bench.app import app
 from crl_envs.bench.reproductions import fig3
+from crl_envs.sysadmin.certificates import OPTIMA
+from crl_envs.sysadmin.shipped import shipped_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,7 +62,7 @@ def test_reproduce_an_unknown_figure(run: CliRunner) -> None:
     result = run.invoke(app, ["reproduce", "figure3"])
     assert result.exit_code == 2
     assert "unknown reproduction 'figure3' (did you mean 'fig3' or" in result.output
-    assert "known: crl-ablation, crl-advertising, crl-arrivals" in result.output
+    assert "known: bagnell-ng, crl-ablation, crl-advertising" in result.output
 
 
 def test_reproduce_fig3(run: CliRunner, tmp_path: Path) -> None:
@@ -138,3 +141,62 @@ def test_as_a_user_starts_it(tmp_path: Path) -> None:
     written = sorted(path.name for path in (work / "results" / "fig3").iterdir())
     assert written == ["fig3.csv", "fig3.png", "report.md", "summary.json"]
     assert [path.name for path in work.iterdir()] == ["results"]
+
+
+class TestOptimum:
+    @pytest.fixture(autouse=True)
+    def own_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CRL_ENVS_CACHE", str(tmp_path / "cache"))
+
+    def test_certificate(self, run: CliRunner) -> None:
+        result = run.invoke(app, ["optimum", "--dynamics", "ring", "--n-agents", "20"])
+        assert result.exit_code == 0, result.output
+        row = re.search(r"^ring +20 +bound +(\S+) +(\S+) +(\S+) +(\S+)$", result.output, re.M)
+        assert row
+        lower, upper, gap, percent = map(float, row.groups())
+        optimum = crl_envs.make("crl/sysadmin-v0", n_agents=20).unwrapped.optimum()
+        assert lower == pytest.approx(optimum.lower / 20, abs=1e-7)
+        assert upper == pytest.approx(optimum.value / 20, abs=1e-7)
+        assert gap == pytest.approx((optimum.value - optimum.lower) / 20, rel=0.1)
+        assert percent == pytest.approx(100 * gap / upper, rel=0.2)
+        assert optimum.method in result.output
+
+    def test_recompute_fills_the_cache(self, run: CliRunner, tmp_path: Path) -> None:
+        arguments = ["optimum", "--n-agents", "30", "--horizon", "2", "--start-up", "0.2"]
+        first = run.invoke(app, [*arguments, "--recompute"])
+        assert first.exit_code == 0, first.output
+        assert len(list((tmp_path / "cache").rglob("*.json"))) == 2
+        assert run.invoke(app, arguments).output == first.output
+
+    def test_the_whole_table(
+        self, run: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where the recomputation differs the table is written all the same, and the difference is named."""
+        table = shipped_table()
+        monkeypatch.setattr("crl_envs.bench.app.recomputed_table", lambda watch: table)
+        out = tmp_path / "optima.json"
+        result = run.invoke(app, ["optimum", "--all", "--write", str(out)])
+        assert result.exit_code == 0, result.output
+        assert result.output.endswith("as shipped\n")
+        assert json.loads(out.read_text("utf-8")) == table
+        table[OPTIMA][-1]["value"]["lower"] -= 0.5
+        result = run.invoke(app, ["optimum", "--all"])
+        assert result.exit_code == 0, result.output
+        assert re.search(
+            r'"n_agents": 121,.*: lower 16\.\d+, shipped 16\.\d+$', result.output, re.M
+        )
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["--dynamics", "rnig"], "dynamics must be one of"),
+            (["--n-agents", "0"], "n_agents must be an integer ≥ 1, got 0"),
+            (["--horizon", "0"], "horizon must be an integer ≥ 1, got 0"),
+            (["--start-up", "2"], "start_up must be a finite number in [0, 1], got 2.0"),
+            (["--write", "x.json"], "write needs --all, got 'x.json' alone"),
+        ],
+    )
+    def test_bad_values(self, run: CliRunner, arguments: list[str], message: str) -> None:
+        result = run.invoke(app, ["optimum", *arguments])
+        assert result.exit_code == 2
+        assert f"error: {message}" in result.output

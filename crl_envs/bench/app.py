@@ -20,8 +20,22 @@ from rich.progress import (
 from rich.table import Table as RichTable
 
 import crl_envs
+from crl_envs.bench.files import write_atomically
 from crl_envs.bench.report import Table
 from crl_envs.bench.reproductions import REPRODUCTIONS, Options, find_reproduction
+from crl_envs.sysadmin.certificates import ring_optimum
+from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS
+from crl_envs.sysadmin.optimum_table import (
+    HORIZON,
+    OPTIMA_HEADER,
+    START_UP,
+    as_json,
+    differences,
+    optimum_row,
+    recomputed_table,
+    table_rows,
+)
+from crl_envs.sysadmin.ring_problem import checked_problem
 
 app = typer.Typer(
     name="crl-envs",
@@ -111,6 +125,52 @@ def reproduce(
     console.print(f"Report: {outcome.report}", highlight=False, soft_wrap=True)
 
 
+@app.command()
+def optimum(
+    dynamics: Annotated[
+        str, typer.Option(help=", ".join(BINARY_DYNAMICS) + ", on a ring.")
+    ] = "ring",
+    n_agents: Annotated[int, typer.Option(help="Number of machines.")] = 10,
+    horizon: Annotated[int, typer.Option(help="Steps of an episode.")] = HORIZON,
+    start_up: Annotated[float, typer.Option(help="Probability of starting up.")] = START_UP,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Use nothing that is shipped or kept on disk.")
+    ] = False,
+    whole_table: Annotated[
+        bool, typer.Option("--all", help="Recompute what is shipped, and say where it differs.")
+    ] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="With --all: a file for the table, as JSON.")
+    ] = None,
+) -> None:
+    """Print SYSADMIN's optimum on a ring, or the two ends that it lies between, and keep it on disk."""
+    try:
+        if whole_table:
+            _recompute_optima(write)
+        elif write is not None:
+            raise ValueError(f"write needs --all, got {str(write)!r} alone")
+        else:
+            problem = checked_problem(dynamics, n_agents, horizon, start_up)
+            known = ring_optimum(problem, recompute)
+            Console().print(_as_rich(Table(OPTIMA_HEADER, [optimum_row(problem, known)])))
+            print(known.method)
+    except (OSError, RuntimeError, ValueError) as error:
+        _refuse(error)
+
+
+def _recompute_optima(write: Path | None) -> None:
+    with _progress() as progress:
+        task = progress.add_task("optima")
+        table = recomputed_table(
+            lambda done, total: progress.update(task, completed=done, total=total)
+        )
+    if write is not None:
+        write_atomically(write, as_json(table))
+    lines = differences(table)
+    Console().print(_as_rich(Table(OPTIMA_HEADER, table_rows(table))))
+    print("\n".join(lines) or "as shipped")
+
+
 def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -157,6 +217,6 @@ def _as_rich(table: Table) -> RichTable:
     return rich
 
 
-def _refuse(error: ValueError) -> NoReturn:
+def _refuse(error: Exception) -> NoReturn:
     typer.echo(f"error: {error}", err=True)
     raise typer.Exit(2)

@@ -14,8 +14,8 @@ class Optimum:
         value: The optimum itself (`exact`), an upper bound of it (`bound`) or a guess (`estimate`).
         kind: ``"exact"``, ``"bound"`` or ``"estimate"``.
         method: How the value was found, in a few words.
-        lower: The return that the best known policy reaches; equal to `value` when that is exact, −inf
-            when no policy's return is known.
+        lower: The return that the best known policy reaches; equal to `value` when that is exact, −inf when no policy's
+            return is known. Where it was simulated, `method` says how it is kept below the policy's true return.
     """
 
     value: float

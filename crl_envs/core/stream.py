@@ -64,6 +64,7 @@ class Purpose(IntEnum):
     RETURN = 9
     DISCOVERY = 10
     DISCOVERED_AGENT = 11
+    REWARD_NOISE = 12
     INSTANCE = 16
     TOPOLOGY = 17
     ACTION = 32

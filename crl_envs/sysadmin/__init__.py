@@ -1,8 +1,8 @@
 """SYSADMIN: machines that fail and agents that reboot them (Bagnell & Ng 2005, §5; Guestrin et al. 2003)."""
 
 from crl_envs.sysadmin.env import SysadminEnv
-from crl_envs.sysadmin.optimum import TransitionModel
 from crl_envs.sysadmin.status_load import StatusLoadWorld
+from crl_envs.sysadmin.transition_model import TransitionModel
 from crl_envs.sysadmin.world import SysadminWorld
 
 parallel_env = SysadminEnv

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from crl_envs.core.parallel import WorldEnv
+from crl_envs.factored import FactoredMDP
+from crl_envs.sysadmin.factored_model import factored_model
 from crl_envs.sysadmin.layout import SysadminLayout
-from crl_envs.sysadmin.optimum import TransitionModel, transition_model
 from crl_envs.sysadmin.status_load import StatusLoadWorld
+from crl_envs.sysadmin.transition_model import TransitionModel, transition_model
 from crl_envs.sysadmin.world import SysadminWorld
 
 
@@ -73,7 +75,9 @@ class SysadminEnv(WorldEnv):
         ValueError: An argument out of its range.
 
     ## Known Optimum
-    ``optimum()``: exact for n ≤ 14 on rings and n ≤ 9 on other graphs, an upper bound beyond.
+    ``optimum()``: exact for n ≤ 14 on rings and n ≤ 9 on other graphs. Beyond, `value` is an upper bound and `lower`
+    what a known policy earns (on rings a simulated mean minus four standard errors). On rings the two are within .03 %
+    of each other for every n, on other graphs far apart.
 
     ## Scaling Knob
     `n_agents`.
@@ -127,3 +131,11 @@ class SysadminEnv(WorldEnv):
         if not isinstance(self.world, SysadminWorld):
             raise ValueError("transition_model() needs binary dynamics, got dynamics='status-load'")
         return transition_model(self.world)
+
+    def factored_model(self) -> FactoredMDP:
+        """The machines' probabilities and rewards as tables, for any n: what a learnt model is compared with.
+
+        Raises:
+            ValueError: A machine has so many parents that its table would be too large.
+        """
+        return factored_model(self.world)

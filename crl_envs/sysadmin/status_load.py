@@ -101,15 +101,23 @@ class StatusLoadWorld(SysadminLayout):
             machine i's; the parents in a worse status are those not good for a good machine, dead for a faulty one.
         """
         degrees, kind = np.unique(self.parents.degree, return_inverse=True)
-        parts = []
-        for degree in degrees:
-            share = np.arange(degree + 1) / max(degree, 1)
-            good, faulty = P_FAULTY + P_FAULTY_BONUS * share, P_DEAD + P_DEAD_BONUS * share
-            parts.append(np.concatenate([good, faulty, np.zeros(degree + 1)]))
+        parts = [risk(int(degree)).ravel() for degree in degrees]
         begins = np.cumsum([0] + [part.size for part in parts[:-1]])
         return threshold(np.concatenate(parts)).astype(np.uint32), begins[kind].astype(np.int64)
 
 
-_PROGRESS: Final = threshold(
-    np.array([P_LOAD, P_DONE_GOOD, 0.0, P_LOAD, P_DONE_FAULTY, 0.0, 0.0, 0.0, 0.0])
-).astype(np.uint32)  # by state: that an idle machine gets a load and a loaded one completes it
+def risk(degree: int) -> NDArray[np.float64]:
+    """P(the status gets one worse) of a machine that isn't rebooted.
+
+    Returns:
+        ``float64[3, degree + 1]``, by its status and the number of parents in a worse status.
+    """
+    share = np.arange(degree + 1) / max(degree, 1)
+    good, faulty = P_FAULTY + P_FAULTY_BONUS * share, P_DEAD + P_DEAD_BONUS * share
+    return np.stack([good, faulty, np.zeros(degree + 1)])
+
+
+PROGRESS: Final = np.array([P_LOAD, P_DONE_GOOD, 0.0, P_LOAD, P_DONE_FAULTY, 0.0, 0.0, 0.0, 0.0])
+"""By state: the probability that an idle machine gets a load and a loaded one completes it."""
+
+_PROGRESS: Final = threshold(PROGRESS).astype(np.uint32)

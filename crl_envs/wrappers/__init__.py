@@ -3,11 +3,14 @@
 from crl_envs.wrappers.difference_reward import DifferenceReward, VectorDifferenceReward
 from crl_envs.wrappers.global_reward import GlobalReward, VectorGlobalReward
 from crl_envs.wrappers.joint_action import JointAction
+from crl_envs.wrappers.noisy_reward import NoisyReward, VectorNoisyReward
 
 __all__ = [
     "DifferenceReward",
     "GlobalReward",
     "JointAction",
+    "NoisyReward",
     "VectorDifferenceReward",
     "VectorGlobalReward",
+    "VectorNoisyReward",
 ]

@@ -71,7 +71,7 @@ def test_a_failed_save_keeps_the_old_file(tmp_path: Path) -> None:
     learner.save(path)
     before = path.read_bytes()
     learner.history.append({"episode": object()})
-    with pytest.raises(TypeError, match="object has no place in a checkpoint"):
+    with pytest.raises(TypeError, match="object has no place in an archive"):
         learner.save(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

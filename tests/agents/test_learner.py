@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from agents import Learner, Reinforce
+from crl_envs.core.backend import resolve_backend
 from crl_envs.wrappers import GlobalReward
 from tests.agents.textbook import Recorder
 from tests.core.toy import TOY
@@ -162,12 +163,13 @@ def test_an_interrupted_first_episode_is_begun_anew() -> None:
     assert learner.history == undisturbed.history
 
 
-@pytest.mark.parametrize("unread", [10, 10**6])
+@pytest.mark.parametrize(("backend", "unread"), [("numpy", 10), ("numpy", 10**6), ("auto", 10)])
 def test_an_interrupted_episode_leaves_nothing_behind(
-    unread: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    backend: str, unread: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A learner saved after it, and so without what was noted in it, goes on in the same way."""
     monkeypatch.setattr("agents.reinforce._MOST_UNREAD", unread)
+    monkeypatch.setattr("agents.reinforce.resolve_backend", lambda _: resolve_backend(backend))
     env = Flaky(make(SYSADMIN, n_agents=3))
     learner = Reinforce(env, seed=2).learn(total_episodes=3)
     before = (learner.theta.tolist(), repr(learner.history))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from fractions import Fraction
 from typing import Any
@@ -14,10 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from agents import Reinforce, ReinforceConfig
-from agents.reinforce import cumulative_limits
+from agents.reinforce import cumulative_limits, scores_of_counts, sum_of_scores
 from crl_envs.wrappers import GlobalReward
 from tests.agents.textbook import Recorder, Textbook, discrete_row
 from tests.core.toy import TOY
+from tests.views import BACKENDS
 from tests.wrappers.foreign import Line, Spaced
 from tests.wrappers.making import make, make_vec
 
@@ -231,21 +233,81 @@ def test_probabilities_are_those_of_the_actions() -> None:
     assert np.abs(chances[:, :, 0] - 1 / 3).max() > 0.02
 
 
-def test_one_column_of_a_large_table_is_updated_like_a_small_one() -> None:
+def without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.reinforce.resolve_backend", lambda name: "numpy")
+
+
+def test_one_column_of_a_large_table_is_updated_like_a_small_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A table with more entries than visits takes another way through the update."""
 
-    def learn(unread: int, monkeypatch: pytest.MonkeyPatch) -> Reinforce:
+    def learn(unread: int) -> Reinforce:
         monkeypatch.setattr("agents.reinforce._MOST_UNREAD", unread)
         env = make(
             "crl/sysadmin-v0", n_agents=12, topology="ring", observe="neighborhood", horizon=9
         )
         return Reinforce(env, seed=4).learn(total_episodes=25)
 
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        usual, in_parts = learn(10**6, monkeypatch), learn(20, monkeypatch)
+    without_numba(monkeypatch)
+    usual, in_parts = learn(10**6), learn(20)
     assert usual.theta.any()
     assert usual.theta[:, :, 0, 0].size > 12  # more rows than agents, and than the 20 of a part
     assert usual.theta.tolist() == in_parts.theta.tolist()
+
+
+COMPILED = {
+    "ring": lambda: make("crl/sysadmin-v0", n_agents=9),
+    "columns": lambda: make_vec("crl/sysadmin-v0", num_envs=3, n_agents=9),
+    "eight rows": lambda: make("crl/sysadmin-v0", n_agents=12, observe="neighborhood", horizon=3),
+    "masks, ends that differ": lambda: make_vec(TOY, num_envs=3, autoreset_mode="Disabled"),
+    "agents that leave": lambda: Line("infos"),
+    "five actions": lambda: Spaced(
+        dict.fromkeys("abc", spaces.Discrete(1)), dict.fromkeys("abc", spaces.Discrete(5))
+    ),
+}
+
+
+@pytest.mark.skipif(len(BACKENDS) < 2, reason="Numba is not installed")
+@pytest.mark.parametrize("make_env", COMPILED.values(), ids=COMPILED)
+def test_compiled_loops_change_nothing(make_env: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def learn() -> Reinforce:
+        config: dict[str, Any] = {"credit": "own", "learning_rate": 0.01, "baseline": "none"}
+        return Reinforce(make_env(), **config, seed=6).learn(total_episodes=25)
+
+    compiled = learn()
+    without_numba(monkeypatch)
+    plain = learn()
+    assert plain.theta.tolist() == compiled.theta.tolist()
+    assert repr(plain.history) == repr(compiled.history)
+    assert plain.theta.any()
+    assert (plain._compiled, compiled._compiled) == (False, True)
+
+
+def test_a_copy_goes_on_alike() -> None:
+    learner = Reinforce(make("crl/sysadmin-v0", n_agents=4), seed=2).learn(total_episodes=5)
+    other = copy.deepcopy(learner)
+    thetas = [each.learn(total_episodes=5).theta.tolist() for each in (learner, other)]
+    assert thetas[0] == thetas[1]
+    assert np.any(thetas[0])
+
+
+@given(st.integers(1, 4), st.integers(1, 6), st.integers(0, 60), st.integers(0, 2**32))
+def test_scores_are_counted_or_summed_alike(a: int, m: int, visits: int, seed: int) -> None:
+    """Both against fractions."""
+    rng = np.random.default_rng(seed)
+    limits = np.sort(rng.integers(0, 2**32, (m, a - 1), endpoint=True), axis=1).astype(np.uint64)
+    places, actions = rng.integers(0, m, visits), rng.integers(0, a, visits)
+    counts = np.zeros((m, a), np.uint32)
+    np.add.at(counts, (places, actions), 1)
+    counted = scores_of_counts(counts, limits)
+    assert counted.tolist() == sum_of_scores(places, actions, m, limits[places]).tolist()
+    for entry, row in enumerate(counted.tolist()):
+        ends = [*limits[entry].tolist(), 2**32]
+        for k, score in enumerate(row):
+            chance = Fraction(ends[k + 1] - ends[k], 2**32)
+            done = int(counts[entry, k + 1]) - int(counts[entry].sum()) * chance
+            assert Fraction(score) == done
 
 
 def test_a_single_action_is_no_trouble() -> None:

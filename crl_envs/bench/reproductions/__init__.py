@@ -76,6 +76,7 @@ class Reproduction:
         return outcome
 
 
+_BAGNELL: Final = "crl_envs.bench.reproductions.bagnell.catalog"
 _DOWLING: Final = "crl_envs.bench.reproductions.dowling.catalog"
 
 REPRODUCTIONS: Final = {
@@ -92,11 +93,46 @@ REPRODUCTIONS: Final = {
                 f"fig2-{side}",
                 f"Bagnell & Ng 2005, Figure 2 {side}: {what}, bandit",
                 "Local rewards need few trials whatever n is; the global one about proportionally many",
-                "crl_envs.bench.reproductions.bagnell.catalog",
+                _BAGNELL,
             )
             for side, what in (
                 ("left", "performance against trials"),
                 ("right", "trials against agents"),
+            )
+        ),
+        *(
+            Reproduction(name, f"Bagnell & Ng 2005, {title}", claim, _BAGNELL)
+            for name, title, claim in (
+                (
+                    "theorem-3.1",
+                    "Theorem 3.1: trials that the global reward takes, against the lower bound",
+                    "From the global reward at least (0.32 n + ln ¼) / ln(n + 1) trials (§3)",
+                ),
+                (
+                    "theorem-4.3",
+                    "Theorem 4.3: trials of model-based learning, from local and from global rewards",
+                    "O(log n) trials suffice for a policy that is nearly the best of its class (§4)",
+                ),
+                (
+                    "scaling",
+                    "beyond: trials to a level, 10 to 100,000 agents, with fitted exponents",
+                    "Proportional to n from the global reward, O(log n) from local ones",
+                ),
+                (
+                    "decomposed",
+                    "beyond: local rewards taken apart from the global one, and reward noise",
+                    "How much of the dependence on n does it remove, and how far does it go under noise?",
+                ),
+                (
+                    "own-against-local",
+                    "beyond: where an agent's own reward is not enough, SYSADMIN variants",
+                    "By how much is it worse than the neighbourhood's?",
+                ),
+                (
+                    "bagnell-ng",
+                    "all of these sections in one report",
+                    "All of the above",
+                ),
             )
         ),
         *(

@@ -1,0 +1,72 @@
+"""Archives: an .npz of arrays and one JSON string, without pickle, written all or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_META: Final = "meta"
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def write(path: str | os.PathLike[str], kind: str, meta: Mapping[str, Any], arrays: Arrays) -> None:
+    """Write an archive to exactly `path`; a reader never sees half of one.
+
+    Args:
+        path: The file, overwritten when it exists.
+        kind: What it holds, with the version of its format; `read` asks for it.
+        meta: What JSON can say; arrays and numpy scalars in it are allowed.
+        arrays: By name, of any dtype but object.
+    """
+    target = Path(path)
+    text = json.dumps({"format": kind, **meta}, default=_to_json)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **{_META: np.array(text)}, **arrays)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read(path: str | os.PathLike[str], kind: str, name: str) -> tuple[dict[str, Any], Arrays]:
+    """What `write` wrote.
+
+    Args:
+        path: The file.
+        kind: What it must hold.
+        name: What to call that in an error: ``"a learner's checkpoint"``.
+
+    Raises:
+        ValueError: The file is damaged or isn't an archive of this kind; the message names it.
+        OSError: The file can't be opened.
+    """
+    with Path(path).open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                arrays: Arrays = {key: archive[key] for key in archive.files}
+            meta = json.loads(str(arrays.pop(_META)[()]), object_hook=_from_json)
+            if meta["format"] != kind:
+                raise ValueError(f"its format is {meta['format']!r}, not {kind!r}")
+        except Exception as error:  # a damaged zip, header or JSON can raise almost anything
+            raise ValueError(f"{os.fspath(path)} is not {name}: {error}") from error
+    return meta, arrays
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return {"__array__": value.tolist(), "dtype": value.dtype.str}
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in an archive")
+
+
+def _from_json(value: dict[str, Any]) -> Any:
+    return np.array(value["__array__"], value["dtype"]) if "__array__" in value else value

@@ -1,0 +1,89 @@
+"""Variable elimination: the maximum of a sum of tables that depend on few variables each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Factor(NamedTuple):
+    """A function of a few variables, one for each of B columns."""
+
+    scope: tuple[int, ...]
+    table: NDArray[np.float64]  # float64[B, size of the first variable, …]
+
+
+class Elimination(NamedTuple):
+    """One variable's turn."""
+
+    variable: int
+    others: tuple[int, ...]  # that occur together with it when its turn comes
+
+
+def elimination_order(scopes: Iterable[Sequence[int]], sizes: Sequence[int]) -> list[Elimination]:
+    """An order in which to eliminate all variables of some scopes: smallest table first, greedily.
+
+    Args:
+        scopes: Variables that occur together.
+        sizes: How many values each variable has.
+    """
+    near: dict[int, set[int]] = {}
+    for scope in scopes:
+        for v in scope:
+            near.setdefault(v, set()).update(scope)
+    cost = {v: _log_size(others, sizes) for v, others in near.items()}
+    order = []
+    while cost:
+        v = min(cost, key=cost.__getitem__)
+        del cost[v]
+        others = near.pop(v) - {v}
+        order.append(Elimination(v, tuple(sorted(others))))
+        for w in others:
+            near[w] |= others
+            near[w].discard(v)
+            cost[w] = _log_size(near[w], sizes)
+    return order
+
+
+def maximise(
+    factors: Iterable[Factor], order: Iterable[Elimination]
+) -> tuple[NDArray[np.float64], dict[int, NDArray[np.int64]]]:
+    """The maximum of the factors' sum in each column, and values of the variables that reach it.
+
+    Args:
+        factors: Of B columns each, or of one that stands for all.
+        order: From `elimination_order`, of the factors' scopes.
+
+    Returns:
+        ``float64[B]`` and, for each variable, ``int64[B]`` (``int64[1]`` where it is the same in all columns).
+    """
+    left = list(factors)
+    decisions = []
+    for variable, others in order:
+        bucket = [f for f in left if variable in f.scope]
+        left = [f for f in left if variable not in f.scope]
+        total = reduce(np.add, (_aligned(f, (variable, *others)) for f in bucket))
+        left.append(Factor(others, total.max(axis=1)))
+        decisions.append((variable, others, total.argmax(axis=1)))
+    value = reduce(np.add, (f.table for f in left))
+    best: dict[int, NDArray[np.int64]] = {}
+    for variable, others, choice in reversed(decisions):
+        best[variable] = choice[(np.arange(len(choice)), *(best[w] for w in others))]
+    return value, best
+
+
+def _aligned(factor: Factor, scope: tuple[int, ...]) -> NDArray[np.float64]:
+    """The factor's table with one axis for each variable of a larger scope."""
+    present = [v for v in scope if v in factor.scope]
+    table = factor.table.transpose(0, *(1 + factor.scope.index(v) for v in present))
+    sizes = dict(zip(present, table.shape[1:], strict=True))
+    return table.reshape(len(table), *(sizes.get(v, 1) for v in scope))
+
+
+def _log_size(scope: Iterable[int], sizes: Sequence[int]) -> float:
+    return sum(math.log(sizes[v]) for v in scope)
