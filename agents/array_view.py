@@ -11,6 +11,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from agents.encoding import ObservationEncoder
+from crl_envs.core import WorldEnv, WorldVectorEnv
+from crl_envs.core.topology import sorted_edges
 
 
 class Frame(NamedTuple):
@@ -200,15 +202,19 @@ def topology_pairs(env: Any, agents: list[Any]) -> NDArray[np.int64]:
     Raises:
         ValueError: As `topology_edges`.
     """
-    return pairs_both_ways(topology_edges(env, agents).tolist())
+    return pairs_both_ways(topology_edges(env, agents))
 
 
 def topology_edges(env: Any, agents: list[Any]) -> NDArray[np.int64]:
-    """Edges of ``env.unwrapped.topology`` as indices of agents: ``int64[E, 2]``, unsorted, each as it is there.
+    """Edges of ``env.unwrapped.topology`` as indices of agents: ``int64[E, 2]``, each as it is there.
+
+    A `crl_envs.core` environment has them as an array beside the graph, which saves making the graph.
 
     Raises:
         ValueError: There is no topology, or its nodes are neither 0 … n−1 nor the agents' ids.
     """
+    if isinstance(env.unwrapped, WorldEnv | WorldVectorEnv):
+        return env.unwrapped.edges
     graph = getattr(env.unwrapped, "topology", None)
     if graph is None:
         raise ValueError(
@@ -225,11 +231,11 @@ def topology_edges(env: Any, agents: list[Any]) -> NDArray[np.int64]:
             f"env.unwrapped.topology must have the nodes 0 … {len(agents) - 1} or the agents' ids, "
             f"got {graph}"
         )
-    edges = [(index[a], index[b]) for a, b in graph.edges()]
-    return np.array(edges, np.int64).reshape(-1, 2)
+    pairs = [(index[a], index[b]) for a, b in graph.edges()]
+    return np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def pairs_both_ways(pairs: list[tuple[int, int]]) -> NDArray[np.int64]:
-    """Each pair and its reverse, sorted, without repeats and without an agent as its own neighbour."""
-    array = np.array(pairs + [(b, a) for a, b in pairs], np.int64).reshape(-1, 2)
-    return np.unique(array[array[:, 0] != array[:, 1]], axis=0)
+def pairs_both_ways(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each pair of ``int64[E, 2]`` and its reverse, sorted, without repeats and without self-loops."""
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    return sorted_edges(both[:, 0], both[:, 1])

@@ -103,7 +103,8 @@ class ParallelView(ArrayView):
                 raise ValueError(
                     f"infos[agent]['neighbors'] must hold ids of agents, got {strangers[0]!r}"
                 )
-            return pairs_both_ways([(index[a], index[b]) for a, b in told])
+            pairs = [(index[a], index[b]) for a, b in told]
+            return pairs_both_ways(np.array(pairs, np.int64).reshape(-1, 2))
         return topology_pairs(self.env, self.agents)
 
     def metrics(self) -> dict[str, NDArray[Any]]:
