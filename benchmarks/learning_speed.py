@@ -31,7 +31,9 @@ class Row:
     """One process."""
 
     case: str
-    seconds: float  # of CPU time, of learning alone
+    seconds: float  # of CPU time, of making the environment and learning
+    wall: float  # the same on the clock
+    reached: float  # of what the best policy gains over uniformly random actions, at the end
     agent_steps_per_second: float
     peak_mib: float  # resident memory of the process, with Python and the libraries
 
@@ -44,15 +46,25 @@ def run(case: str) -> Row:
         return learner_class(crl_envs.make_vec(env_id, num_envs=1, n_agents=n), seed=0)
 
     make().learn(total_episodes=1)
+    start, clock = time.process_time(), time.perf_counter()
     learner = make()
-    start = time.process_time()
     learner.learn(total_episodes=episodes)
-    seconds = time.process_time() - start
+    seconds, wall = time.process_time() - start, time.perf_counter() - clock
     steps = n * int(learner.env_steps[0])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
         2**20 if sys.platform == "darwin" else 2**10
     )
-    return Row(case, seconds, steps / seconds, peak)
+    return Row(case, seconds, wall, share_of_gain(learner), steps / seconds, peak)
+
+
+def share_of_gain(learner) -> float:
+    """P on the bandit; on SYSADMIN by the last ten episodes, the first one being random."""
+    if isinstance(learner, LocalMeans):
+        right = learner.greedy()[:, 0] == learner.env.world.correct_action
+        return 2 * float(right.mean()) - 1
+    returns = [float(episode["global_return"][0]) for episode in learner.history]
+    best = learner.env.optimum().lower
+    return (statistics.mean(returns[-10:]) - returns[0]) / (best - returns[0])
 
 
 def main() -> None:
@@ -79,12 +91,14 @@ def main() -> None:
                 f"{seconds[0]:.2f}",
                 f"{statistics.median(seconds):.2f}",
                 f"{seconds[-1]:.2f}",
+                f"{statistics.median(row.wall for row in found):.2f}",
+                f"{statistics.median(row.reached for row in found):.3f}",
                 f"{statistics.median(row.agent_steps_per_second for row in found) / 1e6:.1f} M",
                 f"{max(row.peak_mib for row in found):,.0f}",
             ]
         )
     print_table(
-        ("", "best CPU s", "median", "worst", "agent-steps/s", "peak MiB"),
+        ("", "best CPU s", "median", "worst", "wall s", "of the gain", "agent-steps/s", "peak MiB"),
         table,
     )
     write_json(arguments.json, "learning_speed", rows)

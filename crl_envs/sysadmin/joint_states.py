@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from crl_envs.factored import joint_states
+
 if TYPE_CHECKING:
     from crl_envs.sysadmin.world import SysadminWorld
 
 
 def joint_bits(n: int) -> NDArray[np.uint8]:
     """``uint8[2^n, n]``: the machines' bits of every joint state; bit i of a state is machine i's."""
-    return ((np.arange(2**n)[:, None] >> np.arange(n)) & 1).astype(np.uint8)
+    return np.ascontiguousarray(joint_states(n, 2).T)
 
 
 def start_distribution(world: SysadminWorld) -> NDArray[np.float64]:

@@ -241,5 +241,8 @@ CURVES: Final = (
     _on_sysadmin("REINFORCE, local", "reinforce", _times(0, 100), 100_000, credit="local"),
     _on_sysadmin("REINFORCE, own", "reinforce", _times(0, 100), 10_000, credit="own"),
     _on_sysadmin("REINFORCE, global", "reinforce", _times(14, 200), 1000, credit="global"),
+    _on_sysadmin(
+        "REINFORCE, decomposed", "decomposed-reinforce", _times(1, 150), 300, credit="local"
+    ),
 )
 """Every learner that is drawn: one more is a line more."""
