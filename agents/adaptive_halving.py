@@ -43,6 +43,10 @@ class AdaptiveHalvingConfig(GlobalLeastSquaresConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.design != "random":
+            raise ValueError(
+                f"design must be 'random' here, got {self.design!r}: agents that settle leave the design"
+            )
         if self.ridge == 0:
             raise ValueError(f"ridge must be 'noise' or a number above 0, got {self.ridge!r}")
         if self.budget is not None:

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from agents.array_view import Frame, Transition
 from agents.bandit_learner import BanditLearner, global_reward
+from agents.walsh_hadamard import parity, walsh_hadamard
 from crl_envs.core.arguments import check_int, check_seed
 
 _SLACK: Final = 1e-3  # by which n times a mean reward may miss a whole number
@@ -268,26 +269,6 @@ class _Block(NamedTuple):
             for first in range(0, points.size, at_once)
         ]
         return np.concatenate(parts).astype(np.float64)
-
-
-def walsh_hadamard(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Σ_x (−1)^(ones of x & s) values[x] for every s, along the first axis, whose length is a power of two."""
-    result = values.copy()
-    half = 1
-    while half < len(result):
-        pairs = result.reshape(-1, 2, half, *values.shape[1:])
-        result = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1)
-        result = result.reshape(values.shape)
-        half *= 2
-    return result
-
-
-def parity(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Whether the number of one bits is odd: 0 or 1, for numbers in [0, 2^32)."""
-    folded = numbers
-    for shift in (16, 8, 4, 2, 1):
-        folded = folded ^ (folded >> shift)
-    return folded & 1
 
 
 def _capacity(order: int) -> int:

@@ -28,6 +28,12 @@ whole numbers, so exact in any order); O(n²) a trial and O(n³) a read-out. ``"
 tens of products with X̃ in float32 and is right to about five digits. ``"minimum-norm"`` is the singular value
 decomposition of `numpy.linalg.lstsq`. ``"auto"`` takes the last without a ridge when m ≤ n or X̃ lacks rank, LSMR for
 n ≥ 1000 and m ≥ 1.5 n where SciPy is installed, and Cholesky otherwise.
+
+Designs. ``"random"``: uniformly random actions. ``"hadamard"``: trial t plays row t mod M of a Hadamard matrix
+(Sylvester's) of order M, the power of two above n; agent i plays the parity of the ones of t & (i + 1). After whole
+rounds of M trials the columns of X̃ are orthogonal, so that w = X̃ᵀỸ / (m + λ), one fast Walsh–Hadamard transform for all
+agents (``"auto"`` takes it then), and no agent's weight is blurred by the others': P reaches a level after 1.778 z² n
+trials, n fewer than above. There is nothing left to draw, so it isn't what the paper's exploration is.
 """
 
 from __future__ import annotations
@@ -41,6 +47,7 @@ from numpy.typing import NDArray
 
 from agents.array_view import Frame, Transition
 from agents.bandit_learner import BanditLearner, global_reward
+from agents.walsh_hadamard import parity, walsh_hadamard
 from crl_envs.core.arguments import check_choice, check_real, check_seed
 
 NOISE_RATIO: Final = 16 / 9  # variance of an agent's luck over its signal's: 0.8 · 0.2 / 0.3²
@@ -60,6 +67,8 @@ class GlobalLeastSquaresConfig:
             p(1 − p)/(p − ½)² for p and 1 − p. More is steadier with few trials; very much leads to `Correlation`.
         solver: ``"auto"`` (default), ``"cholesky"``, ``"lsmr"`` or ``"minimum-norm"``. Explicit ones compute the
             same where they can; Cholesky without a ridge can't for m ≤ n, nor the last with one.
+        design: ``"random"`` (default): uniformly random actions. ``"hadamard"``: actions of all agents are chosen
+            together, orthogonal in time: fewer trials, where the experimenter may choose them.
         seed: 0 by default; an integer in [0, 2^64 − 1]. Fixes the actions and the environment's episodes.
 
     Raises:
@@ -69,6 +78,7 @@ class GlobalLeastSquaresConfig:
     coding: str = "signs"
     ridge: float | str = 0.0
     solver: str = "auto"
+    design: str = "random"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -82,6 +92,7 @@ class GlobalLeastSquaresConfig:
             raise ValueError(
                 f"solver='minimum-norm' must go with ridge=0, got ridge={self.ridge!r}"
             )
+        check_choice("design", self.design, ("random", "hadamard"))
         check_seed("seed", self.seed)
 
 
@@ -117,6 +128,15 @@ class GlobalLeastSquares(BanditLearner):
         self._rewards = [np.empty((0, b))]
         self._moments: list[_Moments] = []  # of the columns; none yet
         self._solved: tuple[int, NDArray[np.float64]] | None = None  # after m trials: w
+
+    def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
+        """A random action, or the design's next trial; without words the greedy action."""
+        actions = super().choose(frame, words)
+        if words is None or self.config.design == "random":
+            return actions
+        agents = np.arange(1, self.view.n_agents + 1)
+        row = parity(agents & (self.trials % self._round())).astype(np.uint8)
+        return np.repeat(row[:, None], self.view.num_envs, axis=1)
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Keep the actions and the global reward."""
@@ -171,6 +191,8 @@ class GlobalLeastSquares(BanditLearner):
         m, n = self.trials, self.view.n_agents
         if self.config.solver != "auto":
             return self.config.solver
+        if self.config.design == "hadamard" and m and m % self._round() == 0:
+            return "walsh-hadamard"
         if n >= _MANY_AGENTS and m >= 1.5 * n and importlib.util.find_spec("scipy") is not None:
             return "lsmr"
         return "cholesky" if m > n or self._penalty > 0 else "minimum-norm"
@@ -190,6 +212,8 @@ class GlobalLeastSquares(BanditLearner):
                 )
         if self.trials == 0:
             return np.zeros(n)
+        if solver == "walsh-hadamard":
+            return self._transform(b)
         if solver == "lsmr":
             return self._lsmr(b)
         design, totals = self._design(*self._trials(b), np.float64)
@@ -217,6 +241,16 @@ class GlobalLeastSquares(BanditLearner):
         upper = lower.T[::-1, ::-1]  # lower triangular too, read from the end
         half_way = forward_substitution(lower, cross)
         return forward_substitution(upper, half_way[::-1])[::-1].copy()
+
+    def _round(self) -> int:
+        """M: trials of the design until it begins again."""
+        return 1 << self.view.n_agents.bit_length()
+
+    def _transform(self, b: int) -> NDArray[np.float64]:
+        """After whole rounds of the design."""
+        n = self.view.n_agents
+        totals = (n * self._rewards[0][:, b]).reshape(-1, self._round()).sum(axis=0)
+        return -walsh_hadamard(totals)[1 : n + 1] / (self.trials + self._penalty)
 
     def _lsmr(self, b: int) -> NDArray[np.float64]:
         try:

@@ -27,8 +27,6 @@ from agents.detecting import (
     DetectingMatrixConfig,
     decode,
     detecting_design,
-    parity,
-    walsh_hadamard,
 )
 from agents.global_least_squares import (
     GlobalLeastSquares,
@@ -37,6 +35,7 @@ from agents.global_least_squares import (
 )
 from agents.learner import Learner
 from agents.local_means import LocalMeans, LocalMeansConfig
+from agents.walsh_hadamard import parity, walsh_hadamard
 from crl_envs.wrappers import GlobalReward
 from tests.core.toy import TOY
 from tests.wrappers.foreign import Leavers, Spaced
@@ -53,6 +52,7 @@ LEARNERS: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {  # class, co
     "least squares": (GlobalLeastSquares, {}, {}),
     "two indicators": (GlobalLeastSquares, {"coding": "indicators"}, {}),
     "ridge": (GlobalLeastSquares, {"ridge": "noise"}, {}),
+    "Hadamard": (GlobalLeastSquares, {"design": "hadamard"}, {}),
     "LSMR": (GlobalLeastSquares, {"solver": "lsmr"}, {}),
     "adaptive halving": (AdaptiveHalving, {"budget": 30}, {}),
     "detecting matrix": (DetectingMatrix, {}, CERTAIN),
@@ -248,6 +248,40 @@ class TestLeastSquares:
         normal = centred.T @ centred + penalty * np.eye(n)
         expected = np.linalg.solve(normal, centred.T @ (total - total.mean()))
         np.testing.assert_allclose(learner.weights()[:, 0], expected, rtol=0, atol=1e-4)
+
+    @pytest.mark.parametrize("ridge", [0.0, 0.5])
+    @pytest.mark.parametrize(("n", "m"), [(1, 2), (3, 4), (7, 24), (12, 32), (60, 64)])
+    def test_hadamard_rounds_are_solved_by_one_transform(
+        self, n: int, m: int, ridge: float
+    ) -> None:
+        env = make_vec(BANDIT, 2, n_agents=n)
+        learner = GlobalLeastSquares(env, design="hadamard", ridge=ridge, seed=9)
+        played, earned = record(learner, m)
+        signs = 2.0 * played[:, :, 0] - 1
+        np.testing.assert_array_equal(signs.T @ signs, m * np.eye(n))
+        assert not signs.sum(axis=0).any()
+        assert learner._solver() == "walsh-hadamard"
+        for b in range(2):
+            expected = signs.T @ earned[:, :, b].sum(axis=1) / (m + ridge * n)
+            np.testing.assert_allclose(learner.weights()[:, b], expected, atol=1e-12)
+        learner.learn(total_episodes=1)
+        assert learner._solver() != "walsh-hadamard"
+
+    def test_hadamard_needs_one_round_without_noise(self) -> None:
+        env = make_vec(BANDIT, 5, n_agents=100, **CERTAIN)
+        learner = GlobalLeastSquares(env, design="hadamard").learn(total_episodes=128)
+        right = env.world.correct_action[:, None]
+        expected = np.repeat(np.where(right == 1, 0.5, -0.5), 5, axis=1)
+        np.testing.assert_allclose(learner.weights(), expected, atol=1e-12)
+
+    def test_hadamard_saves_n_trials(self) -> None:
+        """P = 2 Φ(.75 √(m/n)) − 1: 40 × 100 agents, standard error about .01; false alarm < 1e-4 (4 of them)."""
+        n, m, columns = 100, 128, 40
+        env = make_vec(BANDIT, columns, n_agents=n)
+        learner = GlobalLeastSquares(env, design="hadamard", seed=1).learn(total_episodes=m)
+        right = learner.greedy() == env.world.correct_action[:, None]
+        expected = 2 * stats.norm.cdf(0.75 * math.sqrt(m / n)) - 1
+        assert 2 * right.mean() - 1 == pytest.approx(expected, abs=0.05)
 
     def test_gram_matrix_is_added_to_in_blocks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Read-outs on the way, and block sizes, don't change a bit: the sums are of whole numbers."""
@@ -676,6 +710,8 @@ class TestEveryLearner:
         drawn = np.array([learner.act(seen) for _ in range(60)])
         if cls in (DetectingMatrix, AdaptiveHalving):  # which have done with exploring
             assert (drawn == before.T).all()
+        elif "design" in config:  # the trial that is due, number 40 of rounds of 16
+            assert (drawn == parity(8 & np.arange(1, n + 1))).all()
         else:
             assert set(np.unique(drawn.mean(axis=0)) > 0.1) == {True}
             assert set(np.unique(drawn.mean(axis=0)) < 0.9) == {True}
@@ -790,6 +826,8 @@ class TwoSteps(Spaced):
         (AdaptiveHalvingConfig, {"budget": 2.5}, "budget must be an integer ≥ 1, got 2.5"),
         (AdaptiveHalvingConfig, {"ridge": 0}, r"ridge must be .*above 0, got 0"),
         (AdaptiveHalvingConfig, {"solver": "qr"}, "solver must be one of"),
+        (AdaptiveHalvingConfig, {"design": "hadamard"}, "design must be 'random' here"),
+        (GlobalLeastSquaresConfig, {"design": "walsh"}, "design must be one of 'random', 'hadamard'"),
         (GlobalLeastSquaresConfig, {"coding": "sign"}, r"coding must be one of .*did you mean 'signs'"),
         (GlobalLeastSquaresConfig, {"ridge": -1}, r"ridge must be a finite number in \[0, inf\], got -1"),
         (GlobalLeastSquaresConfig, {"ridge": "none"}, "ridge must be a number ≥ 0 or 'noise', got 'none'"),
