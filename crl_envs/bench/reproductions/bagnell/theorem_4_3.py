@@ -290,9 +290,8 @@ def draw(
     trials = np.array(sizes.trials, np.float64)
     for shade, (n, found) in zip(shades, local.items(), strict=True):
         band(panels[0], found.gap, trials, color=BLUE, alpha=float(shade), label=f"n = {n}")
-    panels[0].set(
-        xlabel="trials", ylabel="reward a step missed", xscale="log", title="local rewards: gap"
-    )
+    panels[0].set(xlabel="trials", ylabel="reward a step missed", title="local rewards: gap")
+    panels[0].set_xticks(trials)
     panels[0].legend()
 
     agents = np.array(sorted(errors), np.float64)
