@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -50,6 +51,9 @@ def read(path: str | os.PathLike[str], kind: str, name: str) -> tuple[dict[str, 
     """
     with Path(path).open("rb") as file:
         try:
+            if not zipfile.is_zipfile(file):
+                raise ValueError("it is no .npz archive")
+            file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
                 arrays: Arrays = {key: archive[key] for key in archive.files}
             meta = json.loads(str(arrays.pop(_META)[()]), object_hook=_from_json)
