@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,9 +142,8 @@ class ModelBased(Learner):
         self.exploration: ExplorationPolicy = find_exploration(self.config.exploration)
         self._chances = self.exploration.probabilities(view.n_actions)
         self._horizon = 0  # 0: no episode yet
-        self._begun = False
         self._regressions = self._make_regressions()
-        self._noted: list[tuple[NDArray[np.integer], NDArray[np.float64]]] = []
+        self._steps: list[_Step] = []  # of the episode that is being played
         self._planned: tuple[int, dict[int, JointPolicy]] = 0, {}
         # What EpsilonGreedy follows: uint8[C, B], once plans have been made.
         self._seen: Scopes | None = None
@@ -211,25 +210,19 @@ class ModelBased(Learner):
         return self.exploration.mix(planned, self.view.n_actions, words)
 
     def begin_episode(self) -> None:
-        """Nothing has been seen of it yet."""
-        self._begun = False
-        self._noted = []
+        """Forget what an interrupted episode may have left."""
+        self._steps = []
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
-        """Count the step."""
+        """Note the step."""
         if frame.live is not None:
             raise ValueError("env must keep all agents in all columns to the end of the episode")
-        if not self._begun:
-            self.counts.start(frame.rows)
-            self._begun = True
         rewards = transition.rewards if self._regressions else transition.local
-        self.counts.add(frame.rows, actions, rewards, transition.frame.rows)
-        if self._regressions:
-            cells = frame.rows * self.view.n_actions + actions
-            self._noted.append((cells, self.view.n_agents * global_reward(transition)))
+        team = global_reward(transition) if self._regressions else None
+        self._steps.append(_Step(frame.rows, actions, rewards, transition.frame.rows, team))
 
     def end_episode(self, episode: Episode) -> None:
-        """Note the horizon; plan anew after 1, 2, 4 … episodes where the exploration follows a plan."""
+        """Count the episode; plan anew after 1, 2, 4 … episodes where the exploration follows a plan."""
         length = int(episode.steps[0])
         if (episode.steps != (self._horizon or length)).any():
             raise ValueError(
@@ -237,7 +230,7 @@ class ModelBased(Learner):
                 f"{self._horizon or length}"
             )
         self._horizon = length
-        self._regress()
+        self._count()
         seen = self.episodes + 1
         if self._seen is not None and seen & (seen - 1) == 0:
             for b in range(self.view.num_envs):
@@ -282,15 +275,30 @@ class ModelBased(Learner):
         view = self.view
         return make_regressions(view.n_agents, view.n_rows * view.n_actions, view.num_envs)
 
-    def _regress(self) -> None:
-        """Add the episode to the regressions."""
+    def _count(self) -> None:
+        """Add the episode to the counts and to the regressions."""
+        steps, self._steps = self._steps, []
+        self.counts.start(steps[0].states)
+        for step in steps:
+            self.counts.add(step.states, step.actions, step.rewards, step.next_states)
         if not self._regressions:
             return
-        noted, self._noted = self._noted, []
-        cells, totals = (np.stack(parts) for parts in zip(*noted, strict=True))
-        present = np.full(len(totals), float(self.view.n_agents))
+        n, a = self.view.n_agents, self.view.n_actions
+        cells = np.stack([step.states * a + step.actions for step in steps])
+        totals = n * np.stack([step.team for step in steps if step.team is not None])
+        present = np.full(len(totals), float(n))
         for b, regression in enumerate(self._regressions):
             regression.add(np.ascontiguousarray(cells[:, :, b]), present, totals[:, b])
+
+
+class _Step(NamedTuple):
+    """What the counts need of a step."""
+
+    states: NDArray[np.intp]  # [n, B]
+    actions: NDArray[np.integer]  # [n, B]
+    rewards: NDArray[Any]  # [n, B]
+    next_states: NDArray[np.intp]  # [n, B]
+    team: NDArray[np.float64] | None  # [B], the global reward, where that is learnt from
 
 
 def _ascend(model: FactoredMDP, config: ModelBasedConfig, column: int) -> TablePolicy:

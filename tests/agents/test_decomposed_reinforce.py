@@ -17,7 +17,7 @@ from agents import DecomposedReinforce, DecomposedReinforceConfig, Learner, Rein
 from agents.reward_regression import GramRegression, RowRegression
 from crl_envs.wrappers import GlobalReward, NoisyReward
 from tests.agents.test_identities import assert_column_is_single
-from tests.agents.textbook import Recorder, Textbook, discrete_row
+from tests.agents.textbook import Flaky, Recorder, Textbook, discrete_row
 from tests.core.toy import TOY
 from tests.wrappers.foreign import Line
 from tests.wrappers.making import make, make_vec
@@ -240,18 +240,6 @@ def test_a_checkpoint_of_another_size_is_refused(kind: str, tmp_path: Path) -> N
     DecomposedReinforce(GlobalReward(make(SYSADMIN, n_agents=4)), seed=4).learn(2).save(path)
     with pytest.raises(ValueError, match=r"learner.npz doesn't fit DecomposedReinforce"):
         DecomposedReinforce.load(path, GlobalReward(make(SYSADMIN, n_agents=5)))
-
-
-class Flaky(Recorder):
-    """Fails once, after `steps_left` steps."""
-
-    steps_left = -1
-
-    def step(self, actions: Any) -> Any:
-        self.steps_left -= 1
-        if self.steps_left == 0:
-            raise KeyboardInterrupt
-        return super().step(actions)
 
 
 def test_an_interrupted_episode_leaves_nothing_behind() -> None:

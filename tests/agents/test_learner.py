@@ -13,7 +13,7 @@ import pytest
 from agents import Learner, Reinforce
 from crl_envs.core.backend import resolve_backend
 from crl_envs.wrappers import GlobalReward
-from tests.agents.textbook import Recorder
+from tests.agents.textbook import Flaky, Recorder
 from tests.core.toy import TOY
 from tests.wrappers.foreign import COLOURS, Leavers
 from tests.wrappers.making import make, make_vec
@@ -136,18 +136,6 @@ def test_callback_sees_every_episode_and_can_stop() -> None:
     learner.learn(2, callback=lambda _: None)  # saying nothing is going on
     assert learner.episodes == 5
     assert learner.learn(5, callback=lambda _: np.bool_(False)).episodes == 6
-
-
-class Flaky(Recorder):
-    """Fails once, after `steps_left` steps."""
-
-    steps_left = -1
-
-    def step(self, actions: Any) -> Any:
-        self.steps_left -= 1
-        if self.steps_left == 0:
-            raise KeyboardInterrupt
-        return super().step(actions)
 
 
 def test_an_interrupted_first_episode_is_begun_anew() -> None:

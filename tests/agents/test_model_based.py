@@ -15,7 +15,7 @@ from agents.exploration import EpsilonGreedy, FixedExploration
 from agents.transition_counts import TransitionCounts
 from crl_envs.factored import OWN_STATE, FactoredMDP, simulate
 from crl_envs.wrappers import GlobalReward
-from tests.agents.textbook import Recorder
+from tests.agents.textbook import Flaky, Recorder
 from tests.core.toy import ToyEnv
 
 ID = "crl/sysadmin-v0"
@@ -160,6 +160,16 @@ def test_planners_beat_leaving_alone(planner: str) -> None:
     best = env.unwrapped.optimum().value
     assert alone + 5 < planned < best + 0.2  # standard errors are about 0.05
     assert planned > 0.95 * best
+
+
+def test_an_interrupted_episode_leaves_nothing_behind() -> None:
+    env = Flaky(make(n_agents=3))
+    learner = ModelBased(env, seed=2)
+    env.steps_left = 7
+    with pytest.raises(KeyboardInterrupt):
+        learner.learn(total_episodes=1)
+    learner.learn(total_episodes=4)
+    assert learner.model() == ModelBased(make(n_agents=3), seed=2).learn(total_episodes=4).model()
 
 
 def test_depends_on_neighborhood_has_both_ways() -> None:

@@ -59,6 +59,18 @@ class Recorder(BaseParallelWrapper):
         return result
 
 
+class Flaky(Recorder):
+    """Fails once, after `steps_left` steps."""
+
+    steps_left = -1
+
+    def step(self, actions: Any) -> Any:
+        self.steps_left -= 1
+        if self.steps_left == 0:
+            raise KeyboardInterrupt
+        return super().step(actions)
+
+
 Parameters = dict[tuple[Any, int, int], float]  # (agent, row, action) to a logit; others are 0
 
 
