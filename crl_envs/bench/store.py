@@ -1,0 +1,201 @@
+"""The store of a sweep: one file a run, whole or not there, with a checksum.
+
+    DIR/runs/sysadmin-n@1/n=0064/reinforce-local/seed=07.json
+
+A run's file is rewritten after each of its evaluations, in one step, so that a process that is killed loses what it
+was doing and nothing else. A file that can't be read, whose checksum is wrong or that belongs elsewhere is moved to
+``DIR/set-aside`` and named; it is never read as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from crl_envs.bench.files import write_atomically
+from crl_envs.bench.run_id import RunId
+
+FORMAT: Final = "crl-envs run 1"
+Status = Literal["running", "done", "failed", "timeout", "out of memory"]
+STATUSES: Final[tuple[Status, ...]] = ("running", "done", "failed", "timeout", "out of memory")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a learner was worth at a point of its run.
+
+    Attributes:
+        env_steps: Environment steps learnt from so far.
+        agent_steps: The same times the agents that took them.
+        global_return: Mean over episodes of the sum of the agents' mean own reward.
+        local_return: Mean over episodes and agents of the sum of own rewards.
+        episodes: How many episodes the means are over.
+    """
+
+    env_steps: int
+    agent_steps: int
+    global_return: float
+    local_return: float
+    episodes: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run as far as it has come.
+
+    Attributes:
+        id: Which run.
+        status: ``running`` until it is over.
+        evaluations: In the order in which they were made.
+        provenance: Versions, machine, arguments, budget: how it came about. Nothing in it changes a score.
+        error: The traceback of a run that failed.
+    """
+
+    id: RunId
+    status: Status = "running"
+    evaluations: tuple[Evaluation, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise ValueError(f"status must be one of {STATUSES}, got {self.status!r}")
+
+    def with_evaluation(self, evaluation: Evaluation) -> Record:
+        """The record with one evaluation more.
+
+        Raises:
+            ValueError: It isn't later than the last one.
+        """
+        if self.evaluations and evaluation.env_steps <= self.evaluations[-1].env_steps:
+            raise ValueError(
+                f"env_steps must be above {self.evaluations[-1].env_steps}, got {evaluation.env_steps}"
+            )
+        return replace(self, evaluations=(*self.evaluations, evaluation))
+
+
+class Store:
+    """The runs of a folder.
+
+    Args:
+        folder: Of the sweep; made when something is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runs = folder / "runs"
+        self.set_aside = folder / "set-aside"
+
+    def path(self, id: RunId) -> Path:
+        """Where a run's file is."""
+        return self.runs / f"{id}.json"
+
+    def write(self, record: Record) -> None:
+        """Write a run's file in one step.
+
+        Raises:
+            OSError: The disk is full, or the folder can't be written in.
+        """
+        path = self.path(record.id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, as_text(record))
+
+    def read(self, id: RunId) -> tuple[Record | None, str | None]:
+        """A run's record, None when there is none; and, if a file had to be set aside, a sentence that names it."""
+        path = self.path(id)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None, None
+        try:
+            record = from_bytes(content)
+            if record.id != id:
+                raise ValueError(f"it holds the run {record.id}")
+        except ValueError as error:
+            return None, self._move_aside(path, str(error))
+        return record, None
+
+    def records(self) -> tuple[list[Record], list[str]]:
+        """All runs in the order of their ids, and a sentence for each file that was set aside."""
+        found, complaints = [], []
+        for path in sorted(self._files()):
+            text = path.relative_to(self.runs).with_suffix("").as_posix()
+            try:
+                id = RunId.parse(text)
+                if path.suffix != ".json" or self.path(id) != path:
+                    raise ValueError("no run has its file there")
+            except ValueError as error:
+                complaints.append(self._move_aside(path, str(error)))
+                continue
+            record, complaint = self.read(id)
+            if record is not None:
+                found.append(record)
+            if complaint is not None:
+                complaints.append(complaint)
+        return sorted(found, key=lambda record: str(record.id)), complaints
+
+    def _files(self) -> Iterator[Path]:
+        """All files but the drafts of writers that are at work or were killed."""
+        for path in self.runs.rglob("*"):
+            draft = path.name.startswith(".") and path.suffix == ".tmp"
+            if path.is_file() and not draft:
+                yield path
+
+    def _move_aside(self, path: Path, why: str) -> str:
+        place = self.set_aside / path.relative_to(self.runs)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        number = 0
+        while (target := place.with_name(f"{place.name}.{number}")).exists():
+            number += 1
+        path.replace(target)
+        return f"{path} is no run of this sweep and was moved to {target}: {why}"
+
+
+def as_text(record: Record) -> str:
+    """A record as JSON with its checksum; the same bytes for the same record.
+
+    Raises:
+        ValueError: A return that isn't finite.
+    """
+    content = {
+        "format": FORMAT,
+        "id": str(record.id),
+        "status": record.status,
+        "evaluations": [asdict(evaluation) for evaluation in record.evaluations],
+        "provenance": record.provenance,
+        "error": record.error,
+    }
+    return json.dumps({**content, "checksum": _checksum(content)}, indent=1, allow_nan=False) + "\n"
+
+
+def from_bytes(content: bytes) -> Record:
+    """The record in a file.
+
+    Raises:
+        ValueError: It is damaged, or no record; the message says what is wrong.
+    """
+    try:
+        found = json.loads(content)
+        checksum = found.pop("checksum")
+        if found["format"] != FORMAT:
+            raise ValueError(f"its format is {found['format']!r}, not {FORMAT!r}")
+        if _checksum(found) != checksum:
+            raise ValueError("its checksum is wrong")
+        return Record(
+            RunId.parse(found["id"]),
+            found["status"],
+            tuple(Evaluation(**evaluation) for evaluation in found["evaluations"]),
+            found["provenance"],
+            found["error"],
+        )
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"it is no record of a run ({type(error).__name__}: {error})") from error
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
