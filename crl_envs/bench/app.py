@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -20,6 +21,7 @@ from rich.progress import (
 from rich.table import Table as RichTable
 
 import crl_envs
+from crl_envs.bench.doctor import Diagnosis, examine
 from crl_envs.bench.files import write_atomically
 from crl_envs.bench.report import Table
 from crl_envs.bench.reproductions import REPRODUCTIONS, Options, find_reproduction
@@ -156,6 +158,41 @@ def optimum(
             print(known.method)
     except (OSError, RuntimeError, ValueError) as error:
         _refuse(error)
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="For a script to read.")] = False,
+) -> None:
+    """Say what is installed and which extras work; exit code 1 if the package itself doesn't."""
+    try:
+        found = examine()
+    except ValueError as error:
+        _refuse(error)
+    if as_json:
+        print(json.dumps(found.plain(), indent=1))
+    else:
+        console = Console()
+        console.print(
+            f"crl-envs {found.crl_envs}, Python {found.python}, {found.cores} cores, backend {found.backend}, "
+            f"cache {found.cache}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        console.print(_as_rich(Table(("extra", "works", "missing or too old"), _extra_rows(found))))
+        broken = {name: state for name, state in found.learners.items() if state != "ok"}
+        console.print(f"{len(found.learners)} learners, {len(broken)} of them can't be loaded")
+        for name, state in broken.items():
+            console.print(f"  {name}: {state}", highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if found.healthy else 1)
+
+
+def _extra_rows(found: Diagnosis) -> list[tuple[str, str, str]]:
+    rows = []
+    for extra, packages in found.extras.items():
+        wanting = [f"{p.name}{p.needed} ({p.installed or 'none'})" for p in packages if not p.works]
+        rows.append((extra, "no" if wanting else "yes", ", ".join(wanting)))
+    return rows
 
 
 def _recompute_optima(write: Path | None) -> None:

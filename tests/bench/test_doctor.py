@@ -1,0 +1,101 @@
+"""What is installed: versions against needs, extras, learners that can't be loaded."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from crl_envs.bench import doctor
+from crl_envs.bench.app import app
+from crl_envs.bench.doctor import Package, examine
+
+NEEDS = [
+    "numpy",
+    "gymnasium>=1.2.2",
+    "old-one>=2; python_version > '3'",
+    "elsewhere; python_version < '3' and extra == 'fast'",
+    "numba; extra == 'fast'",
+    'torch; extra == "sb3"',
+    "crl-envs[fast]; extra == 'all'",
+    "pytest; extra == 'dev'",
+]
+INSTALLED = {"numpy": "2.0", "gymnasium": "1.3.0rc1", "old-one": "1.9", "numba": "0.60"}
+
+
+class Entry:
+    def __init__(self, error=None):
+        self.error = error
+
+    def load(self):
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def installation(monkeypatch):
+    def version(name):
+        if name not in INSTALLED:
+            raise doctor.PackageNotFoundError(name)
+        return INSTALLED[name]
+
+    monkeypatch.setattr(doctor, "requires", lambda name: NEEDS)
+    monkeypatch.setattr(doctor, "version", version)
+    entries = {"fine": Entry(), "broken": Entry(ImportError("no torch"))}
+    monkeypatch.setattr(doctor, "installed_learners", lambda: entries)
+
+
+def test_needs_by_extra(installation):
+    found = examine()
+    assert {extra: [p.name for p in packages] for extra, packages in found.extras.items()} == {
+        "core": ["numpy", "gymnasium", "old-one"],
+        "fast": ["elsewhere", "numba"],
+        "sb3": ["torch"],
+    }
+    assert [p.works for p in found.extras["core"]] == [True, True, False]
+    assert found.extras["sb3"] == [Package("torch", "", None)]
+    assert found.learners == {"broken": "ImportError: no torch", "fine": "ok"}
+    assert not found.healthy
+
+
+@pytest.mark.parametrize(
+    ("needed", "installed", "works"),
+    [
+        ("", "0.1", True),
+        ("", None, False),
+        (">=1.2.2", "1.2.1", False),
+        (">=1.2.2", "1.10", True),
+        (">=1.2.2", "1.3.0rc1", True),
+        ("<3,>=2", "3.0", False),
+    ],
+)
+def test_versions(needed, installed, works):
+    assert Package("some", needed, installed).works is works
+
+
+def test_command(installation):
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 1
+    assert "old-one>=2 (1.9)" in result.output
+    assert "broken: ImportError: no torch" in result.output
+    as_json = CliRunner().invoke(app, ["doctor", "--json"])
+    found = json.loads(as_json.output)
+    assert found["extras"]["fast"]["works"] is False
+    assert found["extras"]["core"]["packages"]["old-one"] == {"needed": ">=2", "installed": "1.9"}
+    assert found["healthy"] is False
+
+
+def test_this_installation_is_healthy():
+    assert examine().healthy
+    assert CliRunner().invoke(app, ["doctor"]).exit_code == 0
+
+
+def test_not_installed(monkeypatch):
+    def requires(name):
+        raise doctor.PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor, "requires", requires)
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 2
+    assert "crl-envs isn't installed here" in result.output
