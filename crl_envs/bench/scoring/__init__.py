@@ -1,0 +1,7 @@
+"""Scores of an experiment: arrays of returns in, numbers out.
+
+- `crl_envs.bench.scoring.logs`: the returns of a learner's runs on a task, and scores (random = 0, optimum = 1).
+- `crl_envs.bench.scoring.samples`: samples-to-ε, its scaling exponent, and n*.
+- `crl_envs.bench.scoring.aggregates`: IQM, performance profiles and probability of improvement over runs × tasks.
+- `crl_envs.bench.scoring.summary`: all of it for one experiment, as what JSON can hold.
+"""

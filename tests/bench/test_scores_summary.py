@@ -1,0 +1,191 @@
+"""The summary of an experiment: what it says, and that its bytes depend on the runs only."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from crl_envs.bench.intervals import t_interval
+from crl_envs.bench.scoring.logs import Landmarks, Log
+from crl_envs.bench.scoring.samples import samples_interval, scaling_exponent
+from crl_envs.bench.scoring.summary import PROFILE_SCORES, Settings, summary
+
+SIZES = (8, 16, 32, 100)
+LANDMARKS = {n: Landmarks(random=2.0, upper=12.0, lower=7.0) for n in SIZES}
+QUICK = Settings(resamples=50)
+
+
+def learning(power, runs=6, seed=0):
+    """Logs whose scores are 1 − exp(−t/τ), τ growing as that power of n, with one budget for all sizes."""
+    rng = np.random.default_rng(seed)
+    budgets = np.linspace(0, 20_000, 81)
+    logs = {}
+    for n in SIZES:
+        speed = 100 * n**power * np.exp(0.2 * rng.standard_normal((runs, 1)))
+        logs[n] = Log(budgets, 2 + 10 * (1 - np.exp(-budgets / speed)))
+    return logs
+
+
+def constant(value, sizes=SIZES):
+    return {n: Log([0, 20_000], np.full((3, 2), value)) for n in sizes}
+
+
+LOGS = {
+    "global": learning(1.0),
+    "local": learning(0.0),
+    "perfect": constant(12.0),
+    "random": constant(2.0),
+    "small": constant(7.0, sizes=(8,)),
+}
+
+
+def test_what_is_known_of_the_learners():
+    found = summary(LANDMARKS, LOGS, QUICK)["learners"]
+    perfect, random = found["perfect"], found["random"]
+    for name in ("iqm", "mean", "median"):
+        assert perfect["aggregates"][name] == {"value": 1, "low": 1, "high": 1}
+        assert random["aggregates"][name] == {"value": 0, "low": 0, "high": 0}
+    assert perfect["aggregates"]["optimality_gap"]["value"] == 0
+    assert perfect["n_star"] == 100
+    assert perfect["profile"]["share"] == [1.0] * 21
+    assert random["n_star"] is None
+    assert random["unsolved"] == list(SIZES)
+    assert random["exponent"]["runs"]["power"] == {"value": None, "low": None, "high": None}
+    assert random["profile"]["share"] == [1.0] + [0.0] * 20
+    # ln 10 · 100 n steps to a score of .9: 7,368 at n = 32, 23,026 at 100, which is above the budget.
+    assert found["global"]["n_star"] == 32
+    assert found["global"]["unsolved"] == [100]
+    assert found["global"]["exponent"]["runs"]["used"] == [8, 16, 32]
+    assert found["global"]["exponent"]["runs"]["censored"] == [100]
+    assert found["local"]["n_star"] == 100
+
+
+def test_its_numbers_are_those_of_the_functions():
+    found = summary(LANDMARKS, LOGS, QUICK)["learners"]["global"]
+    exponent = scaling_exponent(LOGS["global"], LANDMARKS, 0.1, of="mean", resamples=50)
+    assert found["exponent"]["mean"]["power"] == exponent.power._asdict()
+    interval = samples_interval(LOGS["global"][16], LANDMARKS[16], 0.1, resamples=50)
+    assert found["sizes"]["16"]["samples"]["runs"] == interval._asdict()
+    scores = (LOGS["global"][100].returns[:, -1] - 2) / 10
+    assert found["sizes"]["100"]["score"] == pytest.approx(t_interval(scores)._asdict())
+    assert found["sizes"]["100"]["optimality_gap"] == pytest.approx(
+        t_interval(1 - scores)._asdict()
+    )
+    assert found["profile"]["scores"] == PROFILE_SCORES.tolist()
+
+
+def test_what_is_said_of_a_size():
+    log = Log([0, 100], [[2.0, 12.0], [2.0, 12.0], [2.0, 12.0], [7.0, math.nan]])
+    found = summary({8: LANDMARKS[8]}, {"x": {8: log}}, QUICK)["learners"]["x"]["sizes"]["8"]
+    assert (found["runs"], found["ended_early"], found["budget"]) == (4, 1, 100)
+    assert found["score"]["value"] == 0.875  # three times 1, and .5, where the fourth run ended
+    assert found["optimality_gap"]["value"] == 0.125
+    # The lower end of the optimum is half as far from random as the upper one.
+    assert found["certificate"] == {"value": 0.875, "low": 0.875, "high": 1.75}
+    assert found["arrived"] == 0.75
+    assert found["samples"]["runs"]["value"] == pytest.approx(90)
+    assert found["samples"]["mean"]["value"] is None
+
+
+def test_a_single_run_has_a_score_without_an_interval():
+    logs = {"x": {8: Log([0, 100], [[2.0, 13.0]])}}
+    found = summary({8: LANDMARKS[8]}, logs, QUICK)["learners"]["x"]["sizes"]["8"]
+    assert found["score"] == {"value": 1.1, "low": None, "high": None}
+    assert found["optimality_gap"] == {"value": 0, "low": None, "high": None}
+
+
+def test_learners_are_compared_on_the_sizes_that_both_have():
+    found = summary(LANDMARKS, LOGS | {"big": constant(7.0, sizes=(100,))}, QUICK)["improvement"]
+    compared = {(entry["first"], entry["second"]): entry for entry in found}
+    assert compared["perfect", "random"] == {
+        "first": "perfect",
+        "second": "random",
+        "sizes": list(SIZES),
+        "probability": {"value": 1, "low": 1, "high": 1},
+    }
+    assert compared["random", "small"]["sizes"] == [8]
+    assert compared["random", "small"]["probability"]["value"] == 0
+    assert ("big", "small") not in compared
+
+
+def test_the_same_bytes_whatever_the_order_of_learners_sizes_and_runs():
+    logs = LOGS | {"ended": {n: with_ends(log) for n, log in learning(0.5).items()}}
+    expected = json.dumps(summary(LANDMARKS, logs, QUICK), allow_nan=False)
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        shuffled = {
+            str(learner): {
+                np.int64(n): Log(
+                    logs[learner][n].budgets, rng.permutation(logs[learner][n].returns)
+                )
+                for n in rng.permutation(list(logs[learner]))
+            }
+            for learner in rng.permutation(list(logs))
+        }
+        landmarks = {n: LANDMARKS[n] for n in reversed(SIZES)}
+        assert json.dumps(summary(landmarks, shuffled, QUICK), allow_nan=False) == expected
+
+
+def with_ends(log):
+    returns = log.returns.copy()
+    returns[0, 40:] = returns[1, 0:] = math.nan
+    return Log(log.budgets, returns)
+
+
+def test_other_runs_give_other_bytes():
+    changed = learning(1.0)
+    changed[8].returns[0, -1] += 1e-9
+    assert summary(LANDMARKS, LOGS, QUICK) != summary(LANDMARKS, LOGS | {"global": changed}, QUICK)
+
+
+def test_it_survives_json_and_holds_plain_python_only():
+    found = summary(LANDMARKS | {200: Landmarks(0.0, 1.0, -math.inf)}, LOGS, QUICK)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["landmarks"]["200"]["lower"] is None
+    assert list(found["learners"]) == sorted(LOGS)
+    assert list(found["learners"]["local"]["sizes"]) == ["8", "16", "32", "100"]
+    kinds = set()
+
+    def visit(value):
+        kinds.add(type(value))
+        inner = value.values() if isinstance(value, dict) else value
+        if isinstance(value, dict | list):
+            for part in inner:
+                visit(part)
+
+    visit(found)
+    assert kinds <= {dict, list, str, int, float, type(None)}
+
+
+def test_settings_change_what_counts_as_solved():
+    half = {8: Log([0, 100], [[2.0, 12.0], [2.0, 10.0]])}
+    task = {8: LANDMARKS[8]}
+
+    def n_star(**settings):
+        found = summary(task, {"x": half}, Settings(resamples=5, **settings))
+        return found["learners"]["x"]["n_star"]
+
+    assert n_star() is None
+    assert n_star(share=0.5) == 8
+    assert n_star(epsilon=0.2) == 8
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: summary(LANDMARKS, {"x": {}}), "at least one size of learner 'x'"),
+        (lambda: summary(LANDMARKS, {"x": constant(1.0, (7,))}), "7 of 'x' is missing"),
+        (lambda: summary(LANDMARKS, {"x": constant(1.0, (0,))}), "sizes of learner 'x'"),
+        (lambda: Settings(epsilon=2), "epsilon"),
+        (lambda: Settings(share=0), "share"),
+        (lambda: Settings(confidence=95), "confidence"),
+        (lambda: Settings(resamples=0), "resamples"),
+        (lambda: Settings(seed=-1), "seed"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
