@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 import crl_envs
 from agents import Learner, ModelBased
@@ -16,7 +17,6 @@ from agents.transition_counts import TransitionCounts
 from crl_envs.factored import OWN_STATE, FactoredMDP, simulate
 from crl_envs.wrappers import GlobalReward
 from tests.agents.textbook import Flaky, Recorder
-from tests.core.toy import ToyEnv
 
 ID = "crl/sysadmin-v0"
 
@@ -177,7 +177,13 @@ def test_depends_on_neighborhood_has_both_ways() -> None:
     learner = ModelBased(env, depends_on="neighborhood").learn(total_episodes=200)
     model = learner.model()
     assert model.edges.tolist() == sorted([i, (i + d) % 5] for i in range(5) for d in (1, 4))
-    assert isinstance(learner.plan().act(np.ones((5, 3), np.uint8), 0), np.ndarray)
+    truth = env.unwrapped.factored_model().transition.reshape(
+        5, 2, 2, 2, 2
+    )  # [i, i − 1, own, a, s']
+    found = model.transition.reshape(5, 2, 2, 2, 2, 2)
+    for i in (1, 2, 3):  # whose others are i − 1, the digit before the last, and i + 1, the last
+        for child in (0, 1):
+            assert found[i, child] == pytest.approx(truth[i], abs=0.25)
 
 
 def test_epsilon_greedy_earns_more_meanwhile() -> None:
@@ -240,6 +246,40 @@ def test_bad_config(config: dict[str, Any], message: str) -> None:
         ModelBased(make(n_agents=3), **config)
 
 
+class Masked(BaseParallelWrapper):
+    """Allows nobody to reboot."""
+
+    def reset(self, seed: Any = None, options: Any = None) -> Any:
+        observations, infos = super().reset(seed, options)
+        for info in infos.values():
+            info["action_mask"] = np.array([1, 0], np.int8)
+        return observations, infos
+
+
+class Shrinking(BaseParallelWrapper):
+    """Each episode a step shorter than the one before."""
+
+    length = 21
+
+    def reset(self, seed: Any = None, options: Any = None) -> Any:
+        self.length -= 1
+        self.left = self.length
+        self.over = False
+        return super().reset(seed, options)
+
+    @property
+    def agents(self) -> list[str]:
+        return [] if self.over else self.env.agents
+
+    def step(self, actions: Any) -> Any:
+        *rest, truncations, infos = super().step(actions)
+        self.left -= 1
+        if self.left == 0:
+            self.over = True
+            truncations = dict.fromkeys(truncations, True)
+        return (*rest, truncations, infos)
+
+
 def test_refused_environments() -> None:
     with pytest.raises(
         ValueError, match=r"its own state and nothing else \(observe='own'\), got 9"
@@ -251,8 +291,10 @@ def test_refused_environments() -> None:
         ModelBased(make(n_agents=3)).learn(total_episodes=1).model(1)
     with pytest.raises(ValueError, match="total_episodes must be ≥ 1 before there is a model"):
         ModelBased(make(n_agents=3)).plan()
-    with pytest.raises(ValueError, match="n"):
+    with pytest.raises(ValueError, match="too large for value_iteration: 40 agents"):
         env = make(n_agents=40)
         ModelBased(env, planner="value-iteration").learn(total_episodes=1).plan()
-    with pytest.raises(ValueError):
-        ModelBased(ToyEnv(n_agents=3)).learn(total_episodes=3)  # action masks
+    with pytest.raises(ValueError, match="env must have all actions legal at all times"):
+        ModelBased(Masked(make(n_agents=3))).learn(total_episodes=1)
+    with pytest.raises(ValueError, match=r"episodes of one length, got \[19\] steps after 20"):
+        ModelBased(Shrinking(make(n_agents=3))).learn(total_episodes=2)

@@ -22,7 +22,7 @@ from crl_envs.bench.reproductions.bagnell.theorem_3_1 import (
     first_often,
     measure,
     rising,
-    shares_right,
+    shares_of,
     verdict,
 )
 from crl_envs.bench.reproductions.bagnell.trials import LOCAL
@@ -56,7 +56,7 @@ def test_the_local_learner_is_right_as_its_law_says():
 
     5 runs of 4,000 agents: a share's standard error is at most .0031; five of them are a false alarm of 6e-7.
     """
-    runs = [shares_right(BY_LABEL[LOCAL.label], 4000, range(1, 5), seed) for seed in range(5)]
+    runs = [shares_of(BY_LABEL[LOCAL.label], 4000, range(1, 5), seed) for seed in range(5)]
     law = [1 - 0.5 ** (m + 1) for m in range(1, 5)]
     np.testing.assert_allclose(np.mean(runs, axis=0), law, atol=5 * 0.5 / np.sqrt(20_000))
 
@@ -67,21 +67,19 @@ def test_the_detecting_matrix_is_exact_and_above_the_counting_bound(n):
     (m,) = contender.trials(n)
     k = next(k for k in range(1, 20) if k * 2 ** (k - 1) == n)
     assert m == 2**k + 1 >= identification_lower_bound(n)
-    assert shares_right(contender, n, [m], 3) == [1.0]
+    assert shares_of(contender, n, [m], 3) == [1.0]
 
 
 def test_least_squares_is_exact_from_as_many_trials_as_it_has_unknowns():
     """n weights and a constant: n + 1 trials in general position; some more for ±1 to be in it."""
-    found = [
-        shares_right(BY_LABEL["global, least squares"], 20, [30], seed)[0] for seed in range(5)
-    ]
+    found = [shares_of(BY_LABEL["global, least squares"], 20, [30], seed)[0] for seed in range(5)]
     assert found == [1.0] * 5
 
 
 def test_an_instance_is_learnt_with_a_budget_that_is_told_beforehand():
     contender = BY_LABEL["global, adaptive halving"]
-    alone = shares_right(contender, 12, [9], 1)
-    assert shares_right(contender, 12, [4, 9], 1)[1:] == alone
+    alone = shares_of(contender, 12, [9], 1)
+    assert shares_of(contender, 12, [4, 9], 1)[1:] == alone
 
 
 def test_a_goal_is_reached_when_it_holds_for_good():

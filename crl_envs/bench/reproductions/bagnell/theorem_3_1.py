@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -20,11 +20,13 @@ from crl_envs.bench.reproductions.bagnell.trials import (
     ENV_ID,
     LOCAL,
     Method,
+    shares_right,
 )
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
 from crl_envs.bounds import identification_lower_bound, trials_lower_bound
 
 SIZES: Final = (12, 32, 80, 192, 448, 1024, 2304)  # k 2^(k−1): a detecting matrix of full blocks
+CERTAIN: Final[dict[str, Any]] = {"p_correct": 1.0, "p_wrong": 0.0}
 EPSILON: Final = 0.05
 NEAR: Final = 1 - 2 * EPSILON  # U that the proof asks for …
 PROBABILITY: Final = 0.25  # … with this probability
@@ -62,7 +64,7 @@ def rising(n: int, last: float) -> list[int]:
 
 def designed(n: int) -> list[int]:
     """The length of the detecting matrix; it can't be read out before its end."""
-    vec = crl_envs.make_vec(ENV_ID, num_envs=1, n_agents=n, p_correct=1.0, p_wrong=0.0)
+    vec = crl_envs.make_vec(ENV_ID, num_envs=1, n_agents=n, **CERTAIN)
     return [find_learner("detecting-matrix")(vec).n_trials]
 
 
@@ -145,7 +147,7 @@ def measure(contender: Contender, n: int, plan: Plan, watch: Watch) -> Needed:
     watch(what, 0, plan.seeds)
     runs = []
     for k in range(plan.seeds):
-        runs.append(shares_right(contender, n, trials, plan.seed + k))
+        runs.append(shares_of(contender, n, trials, plan.seed + k))
         watch(what, k + 1, plan.seeds)
     values = np.array(runs)
     return Needed(
@@ -155,27 +157,13 @@ def measure(contender: Contender, n: int, plan: Plan, watch: Watch) -> Needed:
     )
 
 
-def shares_right(contender: Contender, n: int, trials: Sequence[int], seed: int) -> list[float]:
+def shares_of(contender: Contender, n: int, trials: Sequence[int], seed: int) -> list[float]:
     """U, the share of agents that the greedy read-out gets right, after each number of trials; an instance a seed."""
-
-    def learner(**config: Any) -> tuple[Any, Any]:
-        vec = crl_envs.make_vec(
-            ENV_ID, num_envs=1, n_agents=n, p_correct=1.0, p_wrong=0.0, instance_seed=seed
-        )
-        method = contender.method
-        world: Any = vec.world
-        made = find_learner(method.learner)(vec, seed=seed, **method.config, **config)
-        return made, world.correct_action
-
-    found = []
+    method = contender.method
     if not contender.as_budget:
-        made, right = learner()
-    for m in trials:
-        if contender.as_budget:
-            made, right = learner(budget=m)
-        made.learn(total_episodes=m - made.trials)
-        found.append(float(np.mean(made.greedy()[:, 0] == right)))
-    return found
+        return shares_right(method, n, trials, seed, **CERTAIN)
+    told = [(replace(method, config={**method.config, "budget": m}), m) for m in trials]
+    return [shares_right(each, n, [m], seed, **CERTAIN)[0] for each, m in told]
 
 
 def first_often(values: FloatArray, trials: Sequence[int]) -> float:

@@ -56,18 +56,29 @@ def performance(
     watch(what, 0, seeds)
     runs = []
     for k in range(seeds):
-        runs.append(_run(method, n, trials, seed + k))
+        runs.append(shares_right(method, n, trials, seed + k))
         watch(what, k + 1, seeds)
-    return np.array(runs)
+    return 2 * np.array(runs) - 1
 
 
-def _run(method: Method, n: int, trials: Sequence[int], seed: int) -> list[float]:
-    vec = crl_envs.make_vec(ENV_ID, num_envs=1, n_agents=n, instance_seed=seed)
+def shares_right(
+    method: Method, n: int, trials: Sequence[int], seed: int, **env: Any
+) -> list[float]:
+    """Share of agents that the greedy read-out gets right after each number of trials.
+
+    Args:
+        method: The learner.
+        n: Agents.
+        trials: Ascending numbers of trials to read out at.
+        seed: Of the learner, of the environment and of its right actions.
+        **env: Further arguments of the environment.
+    """
+    vec = crl_envs.make_vec(ENV_ID, num_envs=1, n_agents=n, instance_seed=seed, **env)
     learner = find_learner(method.learner)(vec, seed=seed, **method.config)
     world: Any = vec.world
     right = world.correct_action
     found: list[float] = []
     for m in trials:
         learner.learn(total_episodes=m - learner.trials)
-        found.append(2.0 * float(np.mean(learner.greedy()[:, 0] == right)) - 1.0)
+        found.append(float(np.mean(learner.greedy()[:, 0] == right)))
     return found
