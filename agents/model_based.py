@@ -65,8 +65,8 @@ class ModelBasedConfig:
             see all states, small n. ``"linear-program"``: greedy in an approximate value function, all see all.
         planning_episodes: Simulated episodes by which coordinate ascent compares policies, 200 by default. More
             tell smaller differences apart and take proportionally longer.
-        exploration: How to explore: ``"uniform"`` (default), ``"epsilon-greedy"``, or an object out of
-            `agents.exploration`, kept as a dict.
+        exploration: How to explore: ``"uniform"`` (default), ``"epsilon-greedy"`` (with coordinate ascent only), or an
+            object out of `agents.exploration`, kept as a dict.
         ridge: λ > 0 of the least squares, 0.001 by default: noise over signal variance. For ``rewards="global"`` only.
         seed: 0 by default; an integer in [0, 2^64 − 1]. Fixes the actions, the environment's episodes and those that
             the planner simulates.
@@ -90,7 +90,13 @@ class ModelBasedConfig:
         find_policy_class(self.policy_class)
         check_choice("planner", self.planner, _PLANNERS)
         check_int("planning_episodes", self.planning_episodes, low=1)
-        object.__setattr__(self, "exploration", as_dict(find_exploration(self.exploration)))
+        exploration = as_dict(find_exploration(self.exploration))
+        if exploration["kind"] == EpsilonGreedy.kind and self.planner != "coordinate-ascent":
+            raise ValueError(
+                "exploration='epsilon-greedy' must go with planner='coordinate-ascent', whose tables it follows, "
+                f"got planner={self.planner!r}"
+            )
+        object.__setattr__(self, "exploration", exploration)
         check_real("ridge", self.ridge, low=0.0, open_low=True)
         check_seed("seed", self.seed)
 

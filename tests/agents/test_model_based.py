@@ -239,6 +239,10 @@ def test_exploration_constants() -> None:
         ({"ridge": 0}, "ridge must be a finite number"),
         ({"seed": -1}, "seed"),
         ({"exploration": "greedy"}, "exploration must be one of"),
+        (
+            {"exploration": "epsilon-greedy", "planner": "value-iteration"},
+            "exploration='epsilon-greedy' must go with planner='coordinate-ascent'",
+        ),
     ],
 )
 def test_bad_config(config: dict[str, Any], message: str) -> None:
