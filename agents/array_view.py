@@ -115,34 +115,39 @@ class ArrayView(ABC):
         """
         rows = self._rows_of_dict(observations)
         stacked = self._stack_masks([masks.get(a) for a in self.agents]) if masks else None
-        return Frame(rows, self._legal(stacked), None)
+        return Frame(rows, self._legal(stacked, 1), None)
 
     def frame_of_array(self, observations: Any, masks: Any = None) -> Frame:
         """The frame of all columns out of ``(B, n, …)`` and, where there are masks, ``(B, n, A)``.
 
+        A view of one column takes any number of them: the same agents in B environments.
+
         Raises:
             ValueError: Wrong shape, or a value outside of its space.
         """
-        n, b = self.n_agents, self.num_envs
-        rows = self._rows_of_array(np.asarray(observations))
+        n = self.n_agents
+        array = np.asarray(observations)
+        b = len(array) if self.num_envs == 1 and array.ndim else self.num_envs
+        rows = self._rows_of_array(array, b)
         if masks is None:
-            return Frame(rows, self._legal(None), None)
+            return Frame(rows, self._legal(None, b), None)
         legal = np.asarray(masks)
         if legal.shape != (b, n, self.n_actions):
             raise ValueError(
                 f"action_masks must have shape {(b, n, self.n_actions)}, got {legal.shape}"
             )
-        return Frame(rows, self._legal(legal.transpose(1, 0, 2) != 0), None)
+        return Frame(rows, self._legal(legal.transpose(1, 0, 2) != 0, b), None)
 
     def _rows_of_dict(self, observations: Mapping[Any, Any]) -> NDArray[np.intp]:
         if self.encoder is None:
             return self._row_0
         return self.encoder.rows(self.encoder.flatten(observations))
 
-    def _rows_of_array(self, array: NDArray[Any]) -> NDArray[np.intp]:
+    def _rows_of_array(self, array: NDArray[Any], b: int) -> NDArray[np.intp]:
+        n = self.n_agents
         if self.encoder is None:
-            return self._row_0
-        n, b, components = self.n_agents, self.num_envs, self.encoder.n_components
+            return self._row_0 if b == self.num_envs else np.zeros((n, b), np.intp)
+        components = self.encoder.n_components
         if array.shape[:2] != (b, n) or array.size != b * components:
             raise ValueError(
                 f"observations must have shape ({b}, {n}, …) with {components // n} values an "
@@ -169,13 +174,12 @@ class ArrayView(ABC):
                 joint[i, 0, :size] = flat != 0
         return joint
 
-    def _legal(self, masks: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    def _legal(self, masks: NDArray[np.bool_] | None, b: int) -> NDArray[np.bool_] | None:
         """Masks ``[n, B, A]`` with the actions that an agent doesn't have taken out; None when all are True."""
         if masks is None:
             if self._same_actions:
                 return None
-            shape = (self.n_agents, self.num_envs, self.n_actions)
-            return np.broadcast_to(self._existing, shape)
+            return np.broadcast_to(self._existing, (self.n_agents, b, self.n_actions))
         if not self._same_actions:
             masks = masks & self._existing
         if masks.all():

@@ -40,6 +40,7 @@ class BanditLearner(Learner):
     """
 
     config_class: ClassVar[type[Any]]
+    evaluates_greedily = True
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)

@@ -270,6 +270,10 @@ class CRL(Learner):
         finally:
             self.minds = minds
 
+    def acts_in_any_columns(self) -> bool:
+        """No: the agents' messages and problems are those of the environment that is learnt from."""
+        return False
+
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
         """An action for every agent: Boltzmann for those that have a problem, else the first that is legal."""
         n, columns, a = self.view.n_agents, self.view.num_envs, self.view.n_actions

@@ -57,6 +57,10 @@ class Learner(ABC):
     """
 
     config_class: ClassVar[type[Any]]
+    # What the bench asks of a class; see `crl_envs.bench.contract.Traits`.
+    evaluates_greedily: ClassVar[bool] = False
+    resumable: ClassVar[bool] = True
+    measures_itself: ClassVar[bool] = True
 
     def __init__(self, env: Any, **config: Any) -> None:
         check_keywords(type(self).__name__, self.config_class, config)
@@ -126,7 +130,8 @@ class Learner(ABC):
 
         Args:
             observations: A dict agent → observation, of all agents or some (one column only), or an array
-                ``(B, n, …)`` as the vector env gives.
+                ``(B, n, …)`` as the vector env gives. A learner with one column takes any B: its policy in B
+                environments at once.
             deterministic: The most probable action (the first of equals) instead of a random one.
             action_masks: What is legal: a dict agent → mask, or an array ``(B, n, A)``.
 
@@ -145,11 +150,18 @@ class Learner(ABC):
             )
         make_frame = view.frame_of_dict if is_dict else view.frame_of_array
         frame = make_frame(observations, action_masks)
+        n, b = view.n_agents, frame.rows.shape[1]
+        if b != view.num_envs and not self.acts_in_any_columns():
+            raise ValueError(
+                f"observations must be of {view.num_envs} environment, the one that is learnt from, got {b}"
+            )
         words = None
         if not deterministic:
-            words = self._act_stream.words(Purpose.ACTION, view.n_agents)
+            lanes = n if b == view.num_envs else n * b
+            words = self._act_stream.words(Purpose.ACTION, lanes).reshape(n, b)
             self._act_stream.advance()
-        actions = view.own_actions(self.choose(frame, words).astype(np.int64))
+        chosen = np.broadcast_to(self.choose(frame, words), (n, b))
+        actions = view.own_actions(chosen.astype(np.int64))
         if not is_dict:
             return np.ascontiguousarray(actions.T)
         every = dict(zip(view.agents, actions[:, 0].tolist(), strict=True))
@@ -220,6 +232,10 @@ class Learner(ABC):
 
     def reads_rows(self) -> bool:
         """Whether the learner tells observations apart, so that their spaces must make a table."""
+        return True
+
+    def acts_in_any_columns(self) -> bool:
+        """Whether `choose` takes frames with more columns than there are, when there is one."""
         return True
 
     def measurements(self) -> dict[str, NDArray[Any]]:

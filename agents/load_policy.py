@@ -81,6 +81,10 @@ class LoadPolicy(Policy):
         self._read_loads()
         self._begun = True
 
+    def acts_in_any_columns(self) -> bool:
+        """No: the loads are those of the environment that is learnt from."""
+        return False
+
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
         """`route` for every agent that holds a load, else the first legal action; see `Learner.choose`."""
         if not self._begun:

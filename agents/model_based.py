@@ -128,6 +128,7 @@ class ModelBased(Learner):
     """
 
     config_class: ClassVar[type[Any]] = ModelBasedConfig
+    evaluates_greedily = True
     config: ModelBasedConfig
 
     def __init__(self, env: Any, **config: Any) -> None:
@@ -207,6 +208,8 @@ class ModelBased(Learner):
             raise ValueError("env must have all actions legal at all times, got an action mask")
         states = frame.rows.astype(np.uint8)
         if words is None:
+            if self.view.num_envs == 1:
+                return self.plan(0).act(states, 0)
             columns = range(self.view.num_envs)
             return np.concatenate([self.plan(b).act(states[:, b : b + 1], 0) for b in columns], 1)
         if self._seen is None or self._plans_at == 0:

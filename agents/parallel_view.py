@@ -150,7 +150,7 @@ class ParallelView(ArrayView):
                 stacked[~live] = True
         self._masks = masks
         self._constant = live is None and all(map(_is_constant, masks))
-        self._known_legal = self._legal(stacked)
+        self._known_legal = self._legal(stacked, 1)
         return self._known_legal
 
 

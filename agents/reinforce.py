@@ -254,7 +254,8 @@ class Reinforce(Learner):
 
     def _counts_visits(self, frame: Frame) -> bool:
         """Whether all agents act, by the table's limits, and compiled loops are there for it."""
-        return self._compiled and frame.legal is None and frame.live is None
+        same = frame.rows.shape[1] == self.view.num_envs
+        return self._compiled and same and frame.legal is None and frame.live is None
 
     def _look_up(self, frame: Frame) -> tuple[NDArray[np.intp], NDArray[np.uint64]]:
         """Table entries ``[n, B]`` of what the agents see, and the limits ``[n, B, A−1]`` they act by."""

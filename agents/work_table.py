@@ -121,6 +121,10 @@ class WorkTable(Learner):
                 self.offered[b, i, through] = self.work.neighbors[b][i, : len(through)] >= 0
             self.meet(b)
 
+    def acts_in_any_columns(self) -> bool:
+        """No: the queues are those of the environment that is learnt from."""
+        return False
+
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
         """Drawn by `weigh` for those that have a problem, the first legal action for the others."""
         if (self._kind == _UNREAD).all():

@@ -29,18 +29,38 @@ class Evaluation:
     """What a learner was worth at a point of its run.
 
     Attributes:
-        env_steps: Environment steps learnt from so far.
-        agent_steps: The same times the agents that took them.
-        global_return: Mean over episodes of the sum of the agents' mean own reward.
+        budget: What it was to learn from until then, in the experiment's unit.
+        env_steps: Environment steps that it has learnt from: the budget and what it took to finish.
+        agent_steps: The same times the number of agents.
+        global_return: Mean over episodes of the sum of the agents' mean own reward. This is what is scored.
         local_return: Mean over episodes and agents of the sum of own rewards.
         episodes: How many episodes the means are over.
+        illegal_actions: Share of the actions in these episodes that the action mask forbade, in [0, 1]; None where the
+            learner measures itself.
     """
 
+    budget: int
     env_steps: int
     agent_steps: int
     global_return: float
     local_return: float
     episodes: int
+    illegal_actions: float | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run that isn't over can go on from.
+
+    Attributes:
+        file: Of the learner, in the store's folder of checkpoints.
+        sha256: Of the file's content.
+        random_state: Of the environment, as `crl_envs.core.random_state.random_state` gives it.
+    """
+
+    file: str
+    sha256: str
+    random_state: Any
 
 
 @dataclass(frozen=True)
@@ -53,6 +73,7 @@ class Record:
         evaluations: In the order in which they were made.
         provenance: Versions, machine, arguments, budget: how it came about. Nothing in it changes a score.
         error: The traceback of a run that failed.
+        checkpoint: Where it goes on from, if it can.
     """
 
     id: RunId
@@ -60,6 +81,7 @@ class Record:
     evaluations: tuple[Evaluation, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
+    checkpoint: Checkpoint | None = None
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -71,9 +93,9 @@ class Record:
         Raises:
             ValueError: It isn't later than the last one.
         """
-        if self.evaluations and evaluation.env_steps <= self.evaluations[-1].env_steps:
+        if self.evaluations and evaluation.budget <= self.evaluations[-1].budget:
             raise ValueError(
-                f"env_steps must be above {self.evaluations[-1].env_steps}, got {evaluation.env_steps}"
+                f"budget must be above {self.evaluations[-1].budget}, got {evaluation.budget}"
             )
         return replace(self, evaluations=(*self.evaluations, evaluation))
 
@@ -168,6 +190,7 @@ def as_text(record: Record) -> str:
         "evaluations": [asdict(evaluation) for evaluation in record.evaluations],
         "provenance": record.provenance,
         "error": record.error,
+        "checkpoint": None if record.checkpoint is None else asdict(record.checkpoint),
     }
     return json.dumps({**content, "checksum": _checksum(content)}, indent=1, allow_nan=False) + "\n"
 
@@ -191,6 +214,7 @@ def from_bytes(content: bytes) -> Record:
             tuple(Evaluation(**evaluation) for evaluation in found["evaluations"]),
             found["provenance"],
             found["error"],
+            None if found["checkpoint"] is None else Checkpoint(**found["checkpoint"]),
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"it is no record of a run ({type(error).__name__}: {error})") from error

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import agents
 from agents import Learner, Reinforce
 from crl_envs.core.backend import resolve_backend
 from crl_envs.wrappers import GlobalReward
@@ -220,6 +221,42 @@ def test_act_on_a_batch() -> None:
     assert vec.action_space.contains(actions.astype(vec.action_space.dtype))
     columns = {tuple(column) for column in actions}
     assert len(columns) > 1  # every column draws for itself
+
+
+@pytest.mark.parametrize("name", ["Reinforce", "ModelBased", "RandomPolicy"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_learner_of_one_column_acts_in_many(name: str, masked: bool) -> None:
+    """Deterministic actions are those of the columns one by one; drawn ones have the policy's frequencies."""
+    learner = getattr(agents, name)(make(SYSADMIN, n_agents=5), seed=3)
+    learner.learn(total_episodes=30)
+    columns = np.random.default_rng(0).integers(0, 2, (400, 5))
+    masks = None
+    if masked and name != "ModelBased":
+        masks = np.ones((400, 5, 2), np.int8)
+        masks[::2, 1, 1] = 0
+    together = learner.act(columns, deterministic=True, action_masks=masks)
+    for b in range(20):
+        one = None if masks is None else masks[b : b + 1]
+        alone = learner.act(columns[b : b + 1], deterministic=True, action_masks=one)
+        np.testing.assert_array_equal(together[b], alone[0])
+    drawn = learner.act(columns, action_masks=masks)
+    assert drawn.shape == (400, 5) and (drawn != drawn[0]).any()
+    if name == "Reinforce":
+        p = learner.probabilities()[np.arange(5), columns, 1, 0]
+        if masks is not None:
+            p = np.where(masks[..., 1] == 0, 0.0, p)
+        spread = np.sqrt((p * (1 - p)).sum())
+        assert abs(drawn.sum() - p.sum()) < 5 * spread  # false alarm: 6e-7
+        assert masks is None or not drawn[::2, 1].any()
+
+
+@pytest.mark.parametrize("name", ["CRL", "IndependentQ", "ShortestQueue"])
+def test_what_acts_in_one_environment_only_says_so(name: str) -> None:
+    learner = getattr(agents, name)(make("crl/load_balancing-v0", n_agents=10, n_loads=5))
+    learner.learn(total_episodes=1)
+    observations, _ = make_vec("crl/load_balancing-v0", 2, n_agents=10, n_loads=5).reset(seed=0)
+    with pytest.raises(ValueError, match="of 1 environment, the one that is learnt from, got 2"):
+        learner.act(observations)
 
 
 def test_act_obeys_masks() -> None:

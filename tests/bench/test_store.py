@@ -23,7 +23,9 @@ def run_id(n=8, seed=0):
 
 
 def record(n=8, seed=0, **changes):
-    evaluations = tuple(Evaluation(20 * k, 160 * k, 8.5 + k, 8.25 + k, 4) for k in (1, 2, 3))
+    evaluations = tuple(
+        Evaluation(20 * k, 20 * k, 160 * k, 8.5 + k, 8.25 + k, 4) for k in (1, 2, 3)
+    )
     return Record(run_id(n, seed), "done", evaluations, {"python": "3.11"}, **changes)
 
 
@@ -102,9 +104,9 @@ def test_foreign_files_are_set_aside(tmp_path):
 
 def test_evaluations_go_on():
     first = Record(run_id())
-    point = Evaluation(20, 160, 1.0, 1.0, 4)
+    point = Evaluation(20, 20, 160, 1.0, 1.0, 4)
     assert first.with_evaluation(point).evaluations == (point,)
-    with pytest.raises(ValueError, match="env_steps must be above 20, got 20"):
+    with pytest.raises(ValueError, match="budget must be above 20, got 20"):
         first.with_evaluation(point).with_evaluation(point)
 
 
@@ -112,7 +114,7 @@ def test_refused():
     with pytest.raises(ValueError, match="status must be one of"):
         Record(run_id(), "finished")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="not JSON compliant"):
-        as_text(Record(run_id()).with_evaluation(Evaluation(1, 8, float("nan"), 0.0, 1)))
+        as_text(Record(run_id()).with_evaluation(Evaluation(1, 1, 8, float("nan"), 0.0, 1)))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process the hard way")
@@ -126,7 +128,7 @@ def test_a_killed_writer_leaves_the_last_whole_file(tmp_path):
         store = Store(Path({str(tmp_path)!r}))
         record = Record(RunId("sysadmin-n", 1, "n", 8, "random", 0))
         for k in range(1, 10**9):
-            record = record.with_evaluation(Evaluation(k, 8 * k, 0.0, 0.0, 1))
+            record = record.with_evaluation(Evaluation(k, k, 8 * k, 0.0, 0.0, 1))
             store.write(record)
             print(k, flush=True)
         """
