@@ -13,6 +13,7 @@ from agents.advertising import (
 from agents.ant_colony import AntColony, AntColonyConfig
 from agents.breadth_first import BreadthFirst, BreadthFirstConfig
 from agents.bus import MessageBus
+from agents.callbacks import CallbackList, CSVLogger, EveryEpisodes, TensorBoardLogger
 from agents.correlation import Correlation, CorrelationConfig
 from agents.crl import CRL, CRLConfig
 from agents.decomposed_reinforce import DecomposedReinforce, DecomposedReinforceConfig
@@ -40,6 +41,8 @@ __all__ = [
     "BreadthFirstConfig",
     "Broadcast",
     "CRLConfig",
+    "CSVLogger",
+    "CallbackList",
     "ConditionalNotification",
     "Correlation",
     "CorrelationConfig",
@@ -50,6 +53,7 @@ __all__ = [
     "DetectingMatrixConfig",
     "DistributedValueFunctions",
     "DistributedValueFunctionsConfig",
+    "EveryEpisodes",
     "GlobalLeastSquares",
     "GlobalLeastSquaresConfig",
     "IndependentQ",
@@ -67,4 +71,5 @@ __all__ = [
     "ReinforceConfig",
     "ShortestQueue",
     "ShortestQueueConfig",
+    "TensorBoardLogger",
 ]

@@ -5,7 +5,15 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
-_NEEDED = ("matplotlib", "packaging", "rich", "scipy", "typer")  # the extra `bench`
+_NEEDED = (
+    "filelock",
+    "jinja2",
+    "matplotlib",
+    "packaging",
+    "rich",
+    "scipy",
+    "typer",
+)  # the extra `bench`
 
 
 def main() -> None:

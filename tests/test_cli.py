@@ -173,7 +173,9 @@ class TestOptimum:
     ) -> None:
         """Where the recomputation differs the table is written all the same, and the difference is named."""
         table = shipped_table()
-        monkeypatch.setattr("crl_envs.bench.app.recomputed_table", lambda watch: table)
+        monkeypatch.setattr(
+            "crl_envs.bench.commands.reproducing.recomputed_table", lambda watch: table
+        )
         out = tmp_path / "optima.json"
         result = run.invoke(app, ["optimum", "--all", "--write", str(out)])
         assert result.exit_code == 0, result.output

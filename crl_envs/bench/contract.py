@@ -70,7 +70,7 @@ class Traits:
     resumable: bool
     measures_itself: bool
 
-    def __init__(self, cls: type[Any]) -> None:
+    def __init__(self, cls: Any) -> None:
         self.trains_on = getattr(cls, "trains_on", "local")
         self.evaluates_greedily = bool(getattr(cls, "evaluates_greedily", False))
         self.resumable = bool(getattr(cls, "resumable", False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -12,6 +11,7 @@ from packaging.requirements import Requirement
 
 import crl_envs
 from crl_envs.bench.learners import installed_learners
+from crl_envs.bench.provenance import cores
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.cache import cache_folder
 
@@ -103,9 +103,7 @@ def examine() -> Diagnosis:
         python=platform.python_version(),
         crl_envs=crl_envs.__version__,
         backend=resolve_backend("auto"),
-        cores=len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1,
+        cores=cores(),
         cache=str(cache_folder()),
         extras=_by_extra(needs),
         learners={name: _state(entry) for name, entry in sorted(installed_learners().items())},

@@ -1,8 +1,11 @@
-"""Learners by name, from the entry-point group ``crl_envs.learners``."""
+"""Learners by name: from the entry-point group ``crl_envs.learners``, with settings, or as ``module:Class``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
@@ -13,9 +16,67 @@ GROUP: Final = "crl_envs.learners"
 LearnerClass = Callable[..., Any]
 
 
+@dataclass(frozen=True)
+class LearnerSpec:
+    """A learner with its settings, as a run names it.
+
+    Attributes:
+        label: In the ids of its runs: the name, or ``module.Class``.
+        source: Where the class is: a name of the entry-point group, or ``module:Class``.
+        config: Arguments besides the environment and the seed.
+    """
+
+    label: str
+    source: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    def load(self) -> LearnerClass:
+        """The class.
+
+        Raises:
+            ValueError: It isn't there, or importing it failed.
+        """
+        return _import(self.source) if ":" in self.source else find_learner(self.source)
+
+
+# Learners of the group with settings that have names of their own.
+PRESETS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "global-least-squares-hadamard": ("global-least-squares", {"design": "hadamard"}),
+    "model-based-global": ("model-based", {"rewards": "global"}),
+    "model-based-local": ("model-based", {"rewards": "local"}),
+    "reinforce-global": ("reinforce", {"credit": "global"}),
+    "reinforce-local": ("reinforce", {"credit": "local"}),
+    "reinforce-own": ("reinforce", {"credit": "own"}),
+}
+
+
 def installed_learners() -> dict[str, EntryPoint]:
     """All learners that installed distributions offer, by name."""
     return {found.name: found for found in entry_points(group=GROUP)}
+
+
+def learner_spec(name: str) -> LearnerSpec:
+    """What a name on the command line stands for; it is not imported.
+
+    Args:
+        name: Of an installed learner, of a preset, or ``module:Class``; modules are looked for where Python was
+            started, too.
+
+    Raises:
+        ValueError: Neither installed nor a preset, with near matches.
+    """
+    if ":" in name:
+        module, _, attribute = name.partition(":")
+        if not all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
+            raise ValueError(f"learner must be a name or module:Class, got {name!r}")
+        return LearnerSpec(f"{module}.{attribute}", name)
+    learners = installed_learners()
+    if name in learners:
+        return LearnerSpec(name, name)
+    if learners and name in PRESETS:
+        source, config = PRESETS[name]
+        return LearnerSpec(name, source, config)
+    raise ValueError(_unknown(name, learners))
 
 
 def find_learner(name: str) -> LearnerClass:
@@ -25,16 +86,38 @@ def find_learner(name: str) -> LearnerClass:
         ValueError: No installed distribution offers it.
     """
     learners = installed_learners()
-    if name in learners:
-        found: LearnerClass = learners[name].load()
-        return found
+    if name not in learners:
+        raise ValueError(_unknown(name, learners))
+    found: LearnerClass = learners[name].load()
+    return found
+
+
+def _unknown(name: str, learners: Mapping[str, EntryPoint]) -> str:
     if not learners:
-        raise ValueError(
+        return (
             f"no learner {name!r}: the entry-point group {GROUP!r} is empty, because the distribution crl-envs "
             "isn't installed here (running from a folder isn't enough): pip install -e '.[bench]' in a clone, "
             "or pip install 'crl-envs[bench]'"
         )
-    raise ValueError(
-        f"no learner {name!r} in the entry-point group {GROUP!r}{suggestion(name, learners)}; "
-        f"installed: {', '.join(sorted(learners))}"
+    names = sorted({*learners, *PRESETS})
+    return (
+        f"no learner {name!r} in the entry-point group {GROUP!r}{suggestion(name, names)}; "
+        f"installed: {', '.join(names)}; or give it as module:Class"
     )
+
+
+def _import(source: str) -> LearnerClass:
+    module, _, attribute = source.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # somebody's module may raise anything
+        raise ValueError(
+            f"learner {source!r} can't be imported: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(found, type):
+        raise ValueError(f"learner {source!r} must be a class, got {found!r}")
+    return found

@@ -1,6 +1,7 @@
 """The store of a sweep: one file a run, whole or not there, with a checksum.
 
     DIR/runs/sysadmin-n@1/n=0064/reinforce-local/seed=07.json
+    DIR/checkpoints/sysadmin-n@1/n=0064/reinforce-local/seed=07.5120     of a run that isn't over, after that budget
 
 A run's file is rewritten after each of its evaluations, in one step, so that a process that is killed loses what it
 was doing and nothing else. A file that can't be read, whose checksum is wrong or that belongs elsewhere is moved to
@@ -9,9 +10,11 @@ was doing and nothing else. A file that can't be read, whose checksum is wrong o
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -21,6 +24,8 @@ from crl_envs.bench.run_id import RunId
 
 FORMAT: Final = "crl-envs run 1"
 Status = Literal["running", "done", "failed", "timeout", "out of memory"]
+# What a file system says when it isn't the writer's fault.
+_REFUSALS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 STATUSES: Final[tuple[Status, ...]] = ("running", "done", "failed", "timeout", "out of memory")
 
 
@@ -100,6 +105,21 @@ class Record:
         return replace(self, evaluations=(*self.evaluations, evaluation))
 
 
+class StoreError(Exception):
+    """Nothing can be written: the disk is full, or the folder is read-only. No run is to blame for it."""
+
+
+@contextmanager
+def refusals_named(path: Path) -> Iterator[None]:
+    """Turn what the file system refuses into a `StoreError` that names the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        raise StoreError(f"{path} can't be written: {error.strerror}") from error
+
+
 class Store:
     """The runs of a folder.
 
@@ -110,6 +130,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.runs = folder / "runs"
+        self.checkpoints = folder / "checkpoints"
         self.set_aside = folder / "set-aside"
 
     def path(self, id: RunId) -> Path:
@@ -120,11 +141,34 @@ class Store:
         """Write a run's file in one step.
 
         Raises:
-            OSError: The disk is full, or the folder can't be written in.
+            StoreError: The disk is full, or the folder can't be written in.
+            ValueError: A return that isn't finite.
         """
-        path = self.path(record.id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, as_text(record))
+        path, text = self.path(record.id), as_text(record)
+        with refusals_named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, text)
+
+    def checkpoint_path(self, checkpoint: Checkpoint) -> Path:
+        """Where a checkpoint's file is."""
+        return self.checkpoints / checkpoint.file
+
+    def check(self, checkpoint: Checkpoint) -> str | None:
+        """A sentence that says what is wrong with a checkpoint's file, which is then set aside; None if nothing is."""
+        path = self.checkpoint_path(checkpoint)
+        try:
+            if hashlib.sha256(path.read_bytes()).hexdigest() == checkpoint.sha256:
+                return None
+        except OSError as error:
+            return f"{path} can't be read: {error.strerror}"
+        return self._move_aside(path, "its checksum is wrong")
+
+    def clear_checkpoints(self, id: RunId) -> None:
+        """Remove all checkpoints of a run."""
+        path = self.checkpoints / str(id)
+        for pattern in (f"{path.name}.*", f".{path.name}.*"):  # also drafts of a killed writer
+            for file in path.parent.glob(pattern):
+                file.unlink(missing_ok=True)
 
     def read(self, id: RunId) -> tuple[Record | None, str | None]:
         """A run's record, None when there is none; and, if a file had to be set aside, a sentence that names it."""
@@ -168,7 +212,7 @@ class Store:
                 yield path
 
     def _move_aside(self, path: Path, why: str) -> str:
-        place = self.set_aside / path.relative_to(self.runs)
+        place = self.set_aside / path.relative_to(self.folder)
         place.parent.mkdir(parents=True, exist_ok=True)
         number = 0
         while (target := place.with_name(f"{place.name}.{number}")).exists():

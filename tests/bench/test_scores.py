@@ -282,10 +282,10 @@ def test_n_star_is_below_the_first_hole():
 
 def test_n_star_by_the_median_or_by_a_share():
     half = np.array([1.0, 2.0, INF, INF])
-    assert largest_solved({8: half}).n_star is None
-    assert largest_solved({8: half}, share=0.5).n_star == 8
-    assert largest_solved({8: half}, share=0.51).n_star is None
-    assert largest_solved({8: half[:2]}, share=1).n_star == 8
+    assert largest_solved({8: half}).largest is None
+    assert largest_solved({8: half}, share=0.5).largest == 8
+    assert largest_solved({8: half}, share=0.51).largest is None
+    assert largest_solved({8: half[:2]}, share=1).largest == 8
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_damaged_files_are_set_aside_and_named(tmp_path, content, why):
         assert str(path) in complaints[0]
         assert why in complaints[0]
         assert not path.exists()
-        moved = tmp_path / "set-aside/sysadmin-n@1/n=0008/random" / f"seed=00.json.{number}"
+        moved = tmp_path / "set-aside/runs/sysadmin-n@1/n=0008/random" / f"seed=00.json.{number}"
         assert moved.read_bytes() == content
 
 

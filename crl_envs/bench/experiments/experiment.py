@@ -83,6 +83,10 @@ class Analysis:
     verdict: Callable[[Mapping[str, Any]], list[str]]
 
 
+def _one(value: Any) -> int:
+    return 1
+
+
 @dataclass(frozen=True)
 class Experiment:
     """A task family over one knob.
@@ -107,6 +111,8 @@ class Experiment:
         baselines: Shipped learners that fit, by name: what ``--learners all`` means.
         analysis: How the scores are read.
         compiled: Whether the ParallelEnv is what compiled learners are fastest on; else it is the vector env.
+        grain: Budgets of a value are whole multiples of this: the steps of an episode, where whole episodes are learnt
+            from. Otherwise what a learner has seen could be more than the budget says.
 
     Raises:
         ValueError: Values that contradict each other.
@@ -129,6 +135,7 @@ class Experiment:
     baselines: tuple[str, ...]
     analysis: Analysis
     compiled: bool = False
+    grain: Callable[[Any], int] = _one
 
     def __post_init__(self) -> None:
         check_choice("knob", self.knob, KNOBS)
@@ -148,9 +155,11 @@ class Experiment:
 
     def budgets(self, value: Value) -> tuple[int, ...]:
         """After how much each evaluation of a run comes, ascending whole numbers; the last is the whole budget."""
-        last = check_int("budget", self.budget(value), low=self.first)
-        spaced = np.geomspace(self.first, last, self.evaluations).round().astype(int)
-        return tuple(sorted({*spaced.tolist(), last}))
+        grain = check_int("grain", self.grain(value), low=1)
+        last = check_int("budget", self.budget(value), low=max(self.first, grain))
+        spaced = np.geomspace(self.first, last, self.evaluations) / grain
+        multiples = np.maximum(spaced.round().astype(int), 1)
+        return tuple(sorted({*(multiples * grain).tolist(), -(-last // grain) * grain}))
 
 
 def _plain(value: Any) -> Any:

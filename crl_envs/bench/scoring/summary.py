@@ -30,7 +30,8 @@ from crl_envs.core.arguments import check_int, check_real, check_seed
 # τ of the performance profiles, steps of 1/20 from random to the optimum.
 PROFILE_SCORES: Final = np.arange(21) / 20
 
-Logs = Mapping[int, Log]
+Value = int | float | str
+Logs = Mapping[Value, Log]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Settings:
     Attributes:
         epsilon: A run has arrived when its score stays at 1 − ε or above; ε in [0, 1]. 0.1 is the level P ≥ .9 at which
             Bagnell & Ng (2005), Figure 2 right, can be reproduced.
-        share: A size is solved when this share of its runs arrived; None for more than half.
+        share: A value is solved when this share of its runs arrived; None for more than half.
         confidence: Of every interval by itself, in [0, 1].
         resamples: Number of bootstrap resamples, ≥ 1.
         seed: Of the resampling.
@@ -73,89 +74,112 @@ DEFAULTS: Final = Settings()
 
 
 def summary(
-    landmarks: Mapping[int, Landmarks],
+    landmarks: Mapping[Value, Landmarks],
     logs: Mapping[str, Logs],
     settings: Settings = DEFAULTS,
+    *,
+    scaling: bool = True,
 ) -> dict[str, Any]:
-    """All scores of an experiment over the number of agents.
+    """All scores of an experiment over the values of its knob.
 
-    The order of learners, sizes and runs changes nothing: ``json.dumps`` gives the same bytes.
+    The order of learners, of a learner's values and of runs changes nothing: ``json.dumps`` gives the same bytes.
 
     Args:
-        landmarks: By number of agents.
-        logs: By learner and number of agents; a learner may lack sizes, and its aggregates are over those that it has.
+        landmarks: By value; tables have the values in this order.
+        logs: By learner and value; a learner may lack values, and its aggregates are over those that it has.
         settings: Levels and intervals.
+        scaling: Whether the values are sizes, whole numbers ≥ 1 over which samples-to-ε may follow a power law.
 
     Returns:
         A dict of dicts, lists, strings, numbers and None; infinite and undefined numbers are None, an interval is
-        ``{"value", "low", "high"}``, and every table over sizes has them ascending, as strings. Its entries:
+        ``{"value", "low", "high"}``, and the keys of every table over values are ``str(value)``. Its entries:
 
         - ``settings``: as given.
-        - ``landmarks``: by size ``random``, ``upper`` and ``lower``.
-        - ``learners``: by name ``sizes`` (below), ``exponent`` (of the runs' median and of the mean curve, each with
-          ``power``, ``per_log``, ``used`` and ``censored``), ``n_star`` with ``unsolved`` and ``beyond_a_hole``, and,
-          over the learner's sizes as tasks, ``aggregates`` (``iqm``, ``mean``, ``median``, ``optimality_gap``) and
-          ``profile``.
-        - ``improvement``: for each two learners with common sizes, the probability that the first scores higher.
+        - ``landmarks``: by value ``random``, ``upper`` and ``lower``.
+        - ``learners``: by name ``values`` (below), ``exponent`` (of the runs' median and of the mean curve, each with
+          ``power``, ``per_log``, ``used`` and ``censored``), ``solved`` (``largest``, ``unsolved`` and
+          ``beyond_a_hole``), and, over the learner's values as tasks, ``arrived`` (mean share of runs), ``aggregates``
+          (``iqm``, ``mean``, ``median``, ``optimality_gap``) and ``profile``. Both ``exponent`` and ``solved`` are None
+          without `scaling`, and ``exponent`` is where a log has a single evaluation.
+        - ``improvement``: for each two learners with common values, the probability that the first scores higher.
 
-        A learner's ``sizes`` hold, by size, ``runs``, ``ended_early``, ``budget`` (env steps); means over runs of the
+        A learner's ``values`` hold, by value, ``runs``, ``ended_early``, ``budget`` (samples); means over runs of the
         last evaluations' ``score`` and ``optimality_gap`` (a score above 1 counting as no gap), with Student-t
         intervals, whose ends are None for a single run; ``certificate``, the range of the mean score between both ends
         of the optimum, without sampling error; ``arrived`` (share of runs) and ``samples`` (samples-to-ε of the runs'
-        median and of the mean curve). All other intervals are bootstraps.
+        median and of the mean curve; None with a single evaluation). All other intervals are bootstraps.
 
     Raises:
-        ValueError: A learner without sizes, a size < 1 or one without landmarks.
+        ValueError: A learner without values, a value without landmarks, or, with `scaling`, one that isn't a whole
+            number ≥ 1.
     """
-    for learner, sizes in logs.items():
-        if not sizes:
-            raise ValueError(f"logs must hold at least one size of learner {learner!r}, got none")
-        for n in sizes:
-            check_int(f"sizes of learner {learner!r}", n, low=1)
-            if n not in landmarks:
-                raise ValueError(f"landmarks must hold every size, {n} of {learner!r} is missing")
-    ordered = {
-        learner: {int(n): logs[learner][n].in_order() for n in sorted(logs[learner])}
+    for learner, values in logs.items():
+        if not values:
+            raise ValueError(f"logs must hold at least one value of learner {learner!r}, got none")
+        for value in values:
+            if value not in landmarks:
+                raise ValueError(
+                    f"landmarks must hold every value, {value} of {learner!r} is missing"
+                )
+            if scaling:
+                check_int(f"values of learner {learner!r}", value, low=1)
+    measured = {
+        learner: _Measured(
+            {
+                value: logs[learner][value].in_order()
+                for value in landmarks
+                if value in logs[learner]
+            },
+            landmarks,
+            settings,
+        )
         for learner in sorted(logs)
-    }
-    scores = {
-        learner: {n: final_scores(log, landmarks[n]) for n, log in sizes.items()}
-        for learner, sizes in ordered.items()
     }
     found: dict[str, Any] = plain(
         {
             "settings": asdict(settings),
-            "landmarks": {n: asdict(landmarks[n]) for n in sorted(landmarks)},
+            "landmarks": {value: asdict(ends) for value, ends in landmarks.items()},
             "learners": {
-                learner: _of_learner(landmarks, sizes, list(scores[learner].values()), settings)
-                for learner, sizes in ordered.items()
+                learner: _of_learner(runs, landmarks, settings, scaling)
+                for learner, runs in measured.items()
             },
             "improvement": [
-                _improvement(first, second, scores, settings)
-                for first, second in combinations(ordered, 2)
-                if scores[first].keys() & scores[second].keys()
+                _improvement(first, second, measured, settings)
+                for first, second in combinations(measured, 2)
+                if measured[first].logs.keys() & measured[second].logs.keys()
             ],
         }
     )
     return found
 
 
+class _Measured:
+    """A learner's logs with what each of their runs scored, by value."""
+
+    def __init__(
+        self, logs: Logs, landmarks: Mapping[Value, Landmarks], settings: Settings
+    ) -> None:
+        self.logs = logs
+        self.scores = {value: final_scores(log, landmarks[value]) for value, log in logs.items()}
+        self.times = {
+            value: samples_to_epsilon(log, landmarks[value], settings.epsilon)
+            for value, log in logs.items()
+        }
+        self.arrived = {
+            value: float(np.isfinite(times).mean()) for value, times in self.times.items()
+        }
+
+
 def _of_learner(
-    landmarks: Mapping[int, Landmarks],
-    logs: Logs,
-    scores: list[FloatArray],
-    settings: Settings,
+    runs: _Measured, landmarks: Mapping[Value, Landmarks], settings: Settings, scaling: bool
 ) -> dict[str, Any]:
-    times = {n: samples_to_epsilon(log, landmarks[n], settings.epsilon) for n, log in logs.items()}
+    scores = list(runs.scores.values())
+    curves = all(log.budgets.size > 1 for log in runs.logs.values())
     return {
-        "sizes": {n: _of_task(landmarks[n], log, settings) for n, log in logs.items()},
-        "exponent": {
-            of: scaling_exponent(
-                logs, landmarks, settings.epsilon, of=of, **settings.bootstrap
-            )._asdict()
-            for of in ("runs", "mean")
-        },
-        **largest_solved(times, settings.share)._asdict(),
+        "values": {value: _of_task(value, runs, landmarks[value], settings) for value in runs.logs},
+        "exponent": _exponent(runs.logs, landmarks, settings) if scaling and curves else None,
+        "solved": _solved(runs.times, settings) if scaling else None,
+        "arrived": float(np.mean(list(runs.arrived.values()))),
         "aggregates": {
             name: aggregate(statistic, scores, **settings.bootstrap)
             for name, statistic in AGGREGATES.items()
@@ -169,9 +193,25 @@ def _of_learner(
     }
 
 
-def _of_task(landmarks: Landmarks, log: Log, settings: Settings) -> dict[str, Any]:
-    scores = final_scores(log, landmarks)
-    times = samples_to_epsilon(log, landmarks, settings.epsilon)
+def _exponent(
+    logs: Logs, landmarks: Mapping[Value, Landmarks], settings: Settings
+) -> dict[str, Any]:
+    sizes = {int(value): log for value, log in logs.items()}
+    ends = {int(value): landmarks[value] for value in logs}
+    return {
+        of: scaling_exponent(sizes, ends, settings.epsilon, of=of, **settings.bootstrap)._asdict()
+        for of in ("runs", "mean")
+    }
+
+
+def _solved(times: Mapping[Value, FloatArray], settings: Settings) -> dict[str, Any]:
+    return largest_solved({int(n): runs for n, runs in times.items()}, settings.share)._asdict()
+
+
+def _of_task(
+    value: Value, runs: _Measured, landmarks: Landmarks, settings: Settings
+) -> dict[str, Any]:
+    log, scores = runs.logs[value], runs.scores[value]
     score = _mean(scores, settings)
     return {
         "runs": len(scores),
@@ -180,11 +220,15 @@ def _of_task(landmarks: Landmarks, log: Log, settings: Settings) -> dict[str, An
         "score": score,
         "optimality_gap": _mean(1 - np.minimum(scores, 1), settings),
         "certificate": score_between(score.value, landmarks),
-        "arrived": float(np.isfinite(times).mean()),
-        "samples": {
-            of: samples_interval(log, landmarks, settings.epsilon, of=of, **settings.bootstrap)
-            for of in ("runs", "mean")
-        },
+        "arrived": runs.arrived[value],
+        "samples": _samples(log, landmarks, settings) if log.budgets.size > 1 else None,
+    }
+
+
+def _samples(log: Log, landmarks: Landmarks, settings: Settings) -> dict[str, Interval]:
+    return {
+        of: samples_interval(log, landmarks, settings.epsilon, of=of, **settings.bootstrap)
+        for of in ("runs", "mean")
     }
 
 
@@ -195,12 +239,11 @@ def _mean(scores: FloatArray, settings: Settings) -> Interval:
 
 
 def _improvement(
-    first: str, second: str, scores: Mapping[str, Mapping[int, FloatArray]], settings: Settings
+    first: str, second: str, measured: Mapping[str, _Measured], settings: Settings
 ) -> dict[str, Any]:
-    common = sorted(scores[first].keys() & scores[second].keys())
+    one, other = measured[first].scores, measured[second].scores
+    common = [value for value in one if value in other]
     probability = probability_of_improvement(
-        [scores[first][n] for n in common],
-        [scores[second][n] for n in common],
-        **settings.bootstrap,
+        [one[value] for value in common], [other[value] for value in common], **settings.bootstrap
     )
-    return {"first": first, "second": second, "sizes": common, "probability": probability}
+    return {"first": first, "second": second, "values": common, "probability": probability}

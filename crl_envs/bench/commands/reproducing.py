@@ -1,0 +1,102 @@
+"""``reproduce`` and ``optimum``: the papers' figures, and what is best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import TaskID
+
+from crl_envs.bench.commands.console import as_rich, counting_bar, refusals
+from crl_envs.bench.files import write_atomically
+from crl_envs.bench.report import Table
+from crl_envs.bench.reproductions import Options, find_reproduction
+from crl_envs.sysadmin.certificates import ring_optimum
+from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS
+from crl_envs.sysadmin.optimum_table import (
+    HORIZON,
+    OPTIMA_HEADER,
+    START_UP,
+    as_json,
+    differences,
+    optimum_row,
+    recomputed_table,
+    table_rows,
+)
+from crl_envs.sysadmin.ring_problem import checked_problem
+
+
+def reproduce(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As in `crl-envs list`.")],
+    seeds: Annotated[int, typer.Option(help="Independent runs of each configuration.")] = 10,
+    iterations: Annotated[
+        int | None, typer.Option(help="Length of each run.", show_default="as in the paper")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to.", show_default="results/NAME")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the first run.")] = 0,
+) -> None:
+    """Reproduce a figure of a paper: picture, data, table and report."""
+    console = Console()
+    with refusals():
+        entry = find_reproduction(name)
+        options = Options(out or Path("results") / entry.name, seeds, iterations, seed)
+        console.print(f"{entry.title}\n{entry.claim}", highlight=False)
+        with counting_bar() as progress:
+            tasks: dict[str, TaskID] = {}
+
+            def watch(what: str, done: int, total: int) -> None:
+                if what not in tasks:
+                    tasks[what] = progress.add_task(what, total=total)
+                progress.update(tasks[what], completed=done)
+
+            outcome = entry.run(options, watch)
+    console.print(as_rich(outcome.summary))
+    console.print(outcome.verdict, highlight=False)
+    console.print(f"Report: {outcome.report}", highlight=False, soft_wrap=True)
+
+
+def optimum(
+    dynamics: Annotated[
+        str, typer.Option(help=", ".join(BINARY_DYNAMICS) + ", on a ring.")
+    ] = "ring",
+    n_agents: Annotated[int, typer.Option(help="Number of machines.")] = 10,
+    horizon: Annotated[int, typer.Option(help="Steps of an episode.")] = HORIZON,
+    start_up: Annotated[float, typer.Option(help="Probability of starting up.")] = START_UP,
+    recompute: Annotated[
+        bool, typer.Option("--recompute", help="Use nothing that is shipped or kept on disk.")
+    ] = False,
+    whole_table: Annotated[
+        bool, typer.Option("--all", help="Recompute what is shipped, and say where it differs.")
+    ] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="With --all: a file for the table, as JSON.")
+    ] = None,
+) -> None:
+    """Print SYSADMIN's optimum on a ring, or the two ends that it lies between, and keep it on disk."""
+    with refusals(OSError, RuntimeError):
+        if whole_table:
+            _recompute_optima(write)
+        elif write is not None:
+            raise ValueError(f"write needs --all, got {str(write)!r} alone")
+        else:
+            problem = checked_problem(dynamics, n_agents, horizon, start_up)
+            known = ring_optimum(problem, recompute)
+            Console().print(as_rich(Table(OPTIMA_HEADER, [optimum_row(problem, known)])))
+            print(known.method)
+
+
+def _recompute_optima(write: Path | None) -> None:
+    with counting_bar() as progress:
+        task = progress.add_task("optima")
+        table = recomputed_table(
+            lambda done, total: progress.update(task, completed=done, total=total)
+        )
+    if write is not None:
+        write_atomically(write, as_json(table))
+    lines = differences(table)
+    Console().print(as_rich(Table(OPTIMA_HEADER, table_rows(table))))
+    print("\n".join(lines) or "as shipped")

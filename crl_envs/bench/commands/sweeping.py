@@ -1,0 +1,332 @@
+"""``run``, ``sweep``, ``resume``, ``score`` and ``report``: from a learner to a scaling curve."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from crl_envs.bench.commands.console import as_rich, counting_bar, refusals
+from crl_envs.bench.engines import Engine
+from crl_envs.bench.engines.local import LocalEngine
+from crl_envs.bench.engines.ray import RayEngine
+from crl_envs.bench.experiments import find_experiment
+from crl_envs.bench.intervals import Interval
+from crl_envs.bench.learners import learner_spec
+from crl_envs.bench.report import Table, number, with_interval
+from crl_envs.bench.results import report as make_report
+from crl_envs.bench.results import results
+from crl_envs.bench.run_id import RunId
+from crl_envs.bench.scoring.sweep_scores import as_json as as_json_text
+from crl_envs.bench.store import Record, Store, as_text
+from crl_envs.bench.sweep import Progress as SweepProgress
+from crl_envs.bench.sweep import begin, carry_out, make_plan
+from crl_envs.bench.worker import Job, Limits, work
+
+
+class EngineName(StrEnum):
+    """What makes the runs."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Of a sweep.")]
+Engines = Annotated[
+    EngineName, typer.Option("--engine", help="Processes on this machine, or a Ray cluster.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        help="With --engine ray: of the cluster's head, or auto.",
+        show_default="Ray on this machine",
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(help="Processes at once.", show_default="one for each core")
+]
+Timeout = Annotated[
+    float | None, typer.Option(help="Seconds that a run may take.", show_default="no limit")
+]
+Memory = Annotated[
+    int | None, typer.Option(help="MiB that a run may take (Linux).", show_default="no limit")
+]
+
+
+def run(
+    id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="As sysadmin-n@1/n=0064/reinforce-local/seed=07, @1 may be left out."
+        ),
+    ],
+    learner: Annotated[
+        str | None,
+        typer.Option(help="module:Class, where the id's learner is only a name for it."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for its record.", show_default="none is kept")
+    ] = None,
+    timeout: Timeout = None,
+    memory: Memory = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print its record.")] = False,
+) -> None:
+    """Make one run, named by its id, and print its evaluations. Exit code 1 if it fails.
+
+    The id fixes the result: the same is in any sweep that has this run.
+    """
+    with refusals(), tempfile.TemporaryDirectory() as scratch:
+        run_id = _run_id(id)
+        experiment = find_experiment(f"{run_id.experiment}@{run_id.version}")
+        if run_id.value not in experiment.values:
+            raise ValueError(
+                f"{run_id.knob} must be one of {experiment.values} in {experiment.id}, got {run_id.value!r}"
+            )
+        spec = learner_spec(learner or run_id.learner)
+        spec.load()
+        folder = out or Path(scratch)
+        job = Job(run_id, spec, folder.resolve(), Limits(timeout, memory), (str(Path.cwd()),))
+        work(job)
+        record, _ = Store(folder).read(run_id)
+    assert record is not None
+    if as_json:
+        print(as_text(record), end="")
+    else:
+        _print_record(record)
+    raise typer.Exit(0 if record.status == "done" else 1)
+
+
+def sweep(
+    experiment: Annotated[
+        str,
+        typer.Argument(metavar="EXPERIMENT", help="As in `crl-envs list`; several with commas."),
+    ],
+    learners: Annotated[
+        str,
+        typer.Option(
+            help="Names as in `crl-envs list` or module:Class, with commas; all: the experiment's baselines."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="A new folder for the runs and the report.")],
+    seeds: Annotated[int, typer.Option(help="Runs of each learner on each task.")] = 10,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only the experiment's smallest tasks.")
+    ] = False,
+    engine: Engines = EngineName.LOCAL,
+    address: Address = None,
+    workers: Workers = None,
+    seed: Annotated[int, typer.Option(help="Of the first run.")] = 0,
+    timeout: Timeout = None,
+    memory: Memory = None,
+) -> None:
+    """Run an experiment: learners x values of its knob x seeds; then score it and write the report.
+
+    Example: crl-envs sweep sysadmin-n --learners reinforce-local,reinforce-global,random --seeds 3 --quick --out
+    results/first
+
+    Stopped at any moment, even by kill -9, it goes on with `crl-envs resume DIR`, and ends with the same scores. A run
+    that fails is recorded with its traceback, and the others go on; the exit code is 1 then.
+    """
+    with refusals():
+        plan = make_plan(
+            _listed("experiment", experiment),
+            _listed("learners", learners),
+            seeds,
+            first_seed=seed,
+            quick=quick,
+            timeout=timeout,
+            memory=memory,
+        )
+        chosen = _engine(engine, address, workers)
+        begin(out, plan)
+    _carry_out(out, chosen, retry=False)
+
+
+def resume(
+    folder: Folder,
+    engine: Engines = EngineName.LOCAL,
+    address: Address = None,
+    workers: Workers = None,
+    retry: Annotated[
+        bool,
+        typer.Option(
+            "--retry", help="Make runs again that failed, or needed too much of something."
+        ),
+    ] = False,
+) -> None:
+    """Go on with a sweep that was stopped: only what is missing is run; then as `crl-envs sweep`."""
+    with refusals():
+        chosen = _engine(engine, address, workers)
+    _carry_out(folder, chosen, retry)
+
+
+def score(
+    folder: Folder,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="All scores; the same bytes for the same runs.")
+    ] = False,
+) -> None:
+    """Score the runs of a sweep: optimality, samples-to-ε, scaling exponents."""
+    with refusals():
+        if as_json:
+            print(as_json_text(results(folder).scores), end="")
+            return
+        with _landmark_bar() as watch:
+            found = results(folder, watch)
+    _print_scores(found.scores, found.complaints)
+
+
+def report(folder: Folder) -> None:
+    """Write the report of a sweep: DIR/report.html, report.md, scores.json and the runs as a table."""
+    with refusals(), _landmark_bar() as watch:
+        page = make_report(folder, watch)
+    print(f"Report: {page}")
+
+
+def _carry_out(folder: Path, engine: Engine, retry: bool) -> None:
+    console = Console(stderr=True)
+    try:
+        with refusals(), _sweep_bar(console) as watch:
+            complaints = carry_out(folder, engine, watch, retry)
+    except KeyboardInterrupt:
+        console.print(f"stopped; go on with: crl-envs resume {folder}", soft_wrap=True)
+        raise typer.Exit(130) from None
+    for complaint in complaints:
+        console.print(complaint, highlight=False, soft_wrap=True)
+    with refusals(), _landmark_bar() as watch_landmarks:
+        found = results(folder, watch_landmarks)
+        page = make_report(folder)
+    _print_scores(found.scores, [])
+    failed = [record for record in found.records if record.status != "done"]
+    for record in failed:
+        last = (record.error or "").strip().splitlines()[-1:]
+        print(f"{record.id}: {record.status} {' '.join(last)}")
+    print(f"Report: {page}")
+    raise typer.Exit(1 if failed else 0)
+
+
+def _engine(name: EngineName, address: str | None, workers: int | None) -> Engine:
+    if name is EngineName.RAY:
+        return RayEngine(address, workers)
+    if address is not None:
+        raise ValueError(f"address goes with --engine ray only, got {address!r}")
+    return LocalEngine(workers)
+
+
+def _listed(name: str, text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise ValueError(f"{name} must be names with commas between them, got {text!r}")
+    return parts
+
+
+def _run_id(text: str) -> RunId:
+    head, slash, rest = text.partition("/")
+    if "@" not in head and slash:
+        text = f"{find_experiment(head).id}/{rest}"
+    return RunId.parse(text)
+
+
+@contextmanager
+def _sweep_bar(console: Console) -> Iterator[Callable[[SweepProgress], None]]:
+    bar = Progress(
+        TextColumn("{task.fields[runs]} runs"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f} evaluations"),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failed]}"),
+        console=console,
+    )
+    with bar:
+        task = bar.add_task("", total=1, runs="0/0", rate="", failed="", visible=False)
+
+        def watch(now: SweepProgress) -> None:
+            if not bar.tasks[task].visible:  # what was there before isn't this session's speed
+                bar.reset(task, total=now.evaluations, completed=now.evaluated, visible=True)
+            elapsed = bar.tasks[task].elapsed or 0.0
+            rate = now.agent_steps / elapsed if elapsed > 1 else 0.0
+            bar.update(
+                task,
+                completed=now.evaluated,
+                runs=f"{now.ended}/{now.runs}",
+                rate=f"{rate:,.0f} agent-steps/s" if rate else "",
+                failed=f"[red]{now.failed} failed[/red]" if now.failed else "",
+            )
+
+        yield watch
+
+
+@contextmanager
+def _landmark_bar() -> Iterator[Callable[[int, int], None]]:
+    with counting_bar() as bar:
+        task = bar.add_task("landmarks", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _print_record(record: Record) -> None:
+    rows = [
+        (
+            f"{point.budget:,}",
+            f"{point.env_steps:,}",
+            f"{point.agent_steps:,}",
+            number(point.global_return, 4),
+            str(point.episodes),
+        )
+        for point in record.evaluations
+    ]
+    header = ("budget", "env steps", "agent-steps", "return", "episodes")
+    Console().print(as_rich(Table(header, rows)))
+    spent = record.provenance.get("seconds") or {}
+    print(f"{record.id}: {record.status}; " + ", ".join(f"{k} {v:.2f} s" for k, v in spent.items()))
+    if record.error is not None:
+        typer.echo(record.error, err=True)
+
+
+def _print_scores(scores: Mapping[str, Any], complaints: Sequence[str]) -> None:
+    console = Console()
+    for complaint in complaints:
+        console.print(complaint, highlight=False, soft_wrap=True)
+    console.print(as_rich(_leaderboard(scores)))
+    for found in scores["experiments"].values():
+        for sentence in found["verdict"]:
+            console.print(sentence, highlight=False, soft_wrap=True)
+
+
+def _leaderboard(scores: Mapping[str, Any]) -> Table:
+    header = ("experiment", "learner", "runs", "IQM of the scores", "exponent", "largest solved")
+    rows = []
+    for entry in scores["leaderboard"]:
+        for id, found in entry["experiments"].items():
+            if found is not None:
+                rows.append((id, entry["learner"], found))
+    rows.sort(key=lambda row: (row[0], row[2]["rank"]))
+    return Table(
+        header,
+        [
+            (
+                id,
+                learner,
+                str(found["runs"]),
+                _with_ends(found["iqm"]),
+                "" if found["exponent"] is None else _with_ends(found["exponent"], 2),
+                "" if found["largest"] is None else str(found["largest"]),
+            )
+            for id, learner, found in rows
+        ],
+    )
+
+
+def _with_ends(found: Mapping[str, float | None], digits: int = 3) -> str:
+    ends = (math.nan if found[key] is None else found[key] for key in ("value", "low", "high"))
+    return with_interval(Interval(*ends), digits)  # type: ignore[arg-type]

@@ -1,0 +1,100 @@
+"""Episodes with what a learner has learnt, in environments of their own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from crl_envs.bench.contract import Traits
+from crl_envs.bench.experiments.experiment import Task
+from crl_envs.bench.measured_env import MeasuredEnv
+from crl_envs.core.reduction import team_reward
+
+_TAG: Final = 0x6576616C  # sets these seeds apart from others derived from a run's
+
+
+class Found(NamedTuple):
+    """What an evaluation found; see `crl_envs.bench.store.Evaluation`."""
+
+    global_return: float
+    local_return: float
+    episodes: int
+    illegal_actions: float | None
+
+
+def evaluation_seed(seed: int, budget: int) -> int:
+    """The seed of the environment in which a run is evaluated after a budget."""
+    words = np.random.SeedSequence([_TAG, seed, budget]).generate_state(2)
+    return int(words[0]) << 31 | int(words[1]) >> 1  # below 2^63: room for the columns
+
+
+def evaluate(task: Task, learner: Any, traits: Traits, episodes: int, seed: int) -> Found:
+    """Play episodes by the learner's present policy, without noise on the rewards and without learning.
+
+    A learner that takes vector environments plays them all at once, another one after the other.
+
+    Raises:
+        ValueError: Actions that aren't in their space, or missing.
+        Exception: Whatever the learner raises.
+    """
+    task = replace(task, reward_noise=0.0)
+    if traits.measures_itself:
+        return _at_once(task.make_vec(episodes), learner, traits, seed)
+    return _one_by_one(MeasuredEnv(task.make(), seed), learner, traits, episodes)
+
+
+def _at_once(env: Any, learner: Any, traits: Traits, seed: int) -> Found:
+    observations, infos = env.reset(seed=seed)
+    running = np.ones(env.num_envs, np.bool_)
+    team, own = np.zeros(env.num_envs), np.zeros((env.n_agents, env.num_envs))
+    illegal = acted = 0
+    while running.any():
+        masks = infos.get("action_mask")
+        actions = learner.act(observations, traits.evaluates_greedily, action_masks=masks)
+        observations, rewards, terminations, truncations, infos = env.step(actions)
+        local = np.where(running, rewards.T, 0.0)
+        team += team_reward(local)
+        own += local
+        acted += env.n_agents * int(running.sum())
+        if "illegal_action" in infos:
+            illegal += int(infos["illegal_action"][running].sum())
+        running &= ~(terminations | truncations)
+    return Found(
+        float(team.mean()), float(team_reward(own).mean()), env.num_envs, illegal / max(acted, 1)
+    )
+
+
+def _one_by_one(env: MeasuredEnv, learner: Any, traits: Traits, episodes: int) -> Found:
+    act = _acting(learner, traits.evaluates_greedily)
+    for _ in range(episodes):
+        observations, infos = env.reset()
+        while env.agents:
+            actions = act(observations, infos)
+            observations, _, _, _, infos = env.step(actions)
+    return measured(env, episodes)
+
+
+def measured(env: MeasuredEnv, episodes: int) -> Found:
+    """The last episodes of a measured environment; illegal actions of all of them."""
+    return Found(
+        float(np.mean(env.global_returns[-episodes:])),
+        float(np.mean(env.local_returns[-episodes:])),
+        episodes,
+        env.illegal_actions / max(env.agent_steps, 1),
+    )
+
+
+def _acting(learner: Any, deterministic: bool) -> Callable[[Any, Any], Any]:
+    """`learner.act` of observations and infos, with masks if it takes them."""
+    if "action_masks" not in inspect.signature(learner.act).parameters:
+        return lambda observations, infos: learner.act(observations, deterministic=deterministic)
+
+    def act(observations: Any, infos: Any) -> Any:
+        masks = {a: info["action_mask"] for a, info in infos.items() if "action_mask" in info}
+        return learner.act(observations, deterministic=deterministic, action_masks=masks or None)
+
+    return act

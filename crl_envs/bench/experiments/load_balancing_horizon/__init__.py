@@ -1,0 +1,44 @@
+"""Load balancing over the number of loads: is what is learnt on the first loads worth its price on those that follow?
+
+**Task.** ``crl/load_balancing-v0`` on the paper's grid of 50 agents. The agents begin knowing nothing and store one
+load after another. What is measured is the return of this: of agents that learn while they work.
+
+**Varied.** The number of loads: 85, 170, 340, 680 and 1,360, which is all that there is room for. It is the length of
+the episode: how long agents have to learn, and how hard it gets at the end.
+
+**Held fixed.** The paper's grid and capacities. The optimum is exact for each number of loads.
+
+**A good learner.** Pays for its first mistakes and then goes straight to where there is room. With few loads there is
+room nearby, and the price of the mistakes is most of the bill; with many, the ways get long, and a policy without
+memory pays for finding them anew with every load.
+
+Dowling & Haridi 2008, "Reinforcement Learning for Online Optimization of Distributed Systems", §5 and §6.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crl_envs.bench.experiments.experiment import Experiment
+from crl_envs.bench.experiments.load_balancing_horizon import sweep
+from crl_envs.bench.experiments.load_balancing_horizon.analysis import ANALYSIS
+
+EXPERIMENT: Final = Experiment(
+    name="load-balancing-horizon",
+    version=1,
+    title="Load balancing over the number of loads",
+    statement=__doc__,
+    knob="horizon",
+    values=sweep.VALUES,
+    quick=sweep.QUICK,
+    task=sweep.task,
+    budget=sweep.budget,
+    first=sweep.FIRST,
+    evaluations=sweep.EVALUATIONS,
+    unit=sweep.UNIT,
+    episodes=sweep.EPISODES,
+    epsilon=sweep.EPSILON,
+    baselines=sweep.BASELINES,
+    analysis=ANALYSIS,
+    compiled=True,
+)

@@ -1,0 +1,44 @@
+"""Values, tasks and budgets of ``sysadmin-horizon``.
+
+- Budgets are 900 episodes. REINFORCE on the global reward takes 300 to 400 to .9 for T up to 20, and 600 for 40.
+- T = 80 is left out: it would cost as much as all others together.
+- The first evaluation comes after 40 env steps, one episode of the longest and eight of the shortest.
+- Episodes and ε are those of ``sysadmin-n``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crl_envs.bench.experiments.experiment import Task, Unit
+
+N_AGENTS: Final = 16
+VALUES: Final = (5, 10, 20, 40)
+QUICK: Final = (5, 20)
+FIRST: Final = 40
+EVALUATIONS: Final = 24
+UNIT: Final[Unit] = "env steps"
+EPISODES: Final = 32
+EPSILON: Final = 0.1
+BASELINES: Final = (
+    "reinforce-local",
+    "reinforce-global",
+    "reinforce-own",
+    "decomposed-reinforce",
+    "random",
+)
+
+
+def task(horizon: int) -> Task:
+    """The ring of 16 with episodes of that length."""
+    return Task("crl/sysadmin-v0", {"n_agents": N_AGENTS, "horizon": horizon})
+
+
+def budget(horizon: int) -> int:
+    """Env steps."""
+    return 900 * horizon
+
+
+def grain(horizon: int) -> int:
+    """An episode's steps: learners update at its end."""
+    return horizon

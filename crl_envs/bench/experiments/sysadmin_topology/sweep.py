@@ -1,0 +1,54 @@
+"""Values, tasks and budgets of ``sysadmin-topology``.
+
+- Budgets are 500 episodes, after which no learner gains much.
+- ε = .4: agents that see their own machine reach .6 on each of the graphs and hardly more on the densest, so that
+  the level says how fast they are. How good is in the scores.
+- ``"random"`` is the graph of instance seed 0.
+- Evaluations play 64 episodes: nine machines need more than 32 for the noise that ``sysadmin-n`` has at 16.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from crl_envs.bench.experiments.experiment import Task, Unit
+
+N_AGENTS: Final = 9
+HORIZON: Final = 20
+VALUES: Final = ("ring", "star", "legs", "ring_of_rings", "grid", "random")
+QUICK: Final = ("ring", "star")
+FIRST: Final = HORIZON
+EVALUATIONS: Final = 24
+UNIT: Final[Unit] = "env steps"
+EPISODES: Final = 64
+EPSILON: Final = 0.4
+BASELINES: Final = (
+    "reinforce-local",
+    "reinforce-global",
+    "reinforce-own",
+    "decomposed-reinforce",
+    "random",
+)
+
+
+def task(topology: str) -> Task:
+    """Nine machines on that graph."""
+    return Task(
+        "crl/sysadmin-v0",
+        {
+            "n_agents": N_AGENTS,
+            "dynamics": "ring-bidirectional",
+            "topology": topology,
+            "horizon": HORIZON,
+        },
+    )
+
+
+def budget(topology: str) -> int:
+    """Env steps."""
+    return HORIZON * 500
+
+
+def grain(topology: str) -> int:
+    """An episode's steps: learners update at its end."""
+    return HORIZON

@@ -1,0 +1,279 @@
+"""One run: learning in stretches, an evaluation after each, and a record that is rewritten after each evaluation."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import math
+import time
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from crl_envs.bench.contract import Traits
+from crl_envs.bench.evaluation import Found, evaluate, evaluation_seed, measured
+from crl_envs.bench.experiments.experiment import Experiment, Task
+from crl_envs.bench.learners import LearnerSpec
+from crl_envs.bench.measured_env import EnoughEpisodes, MeasuredEnv
+from crl_envs.bench.provenance import git_commit, machine, versions
+from crl_envs.bench.run_id import RunId
+from crl_envs.bench.store import Checkpoint, Evaluation, Record, Store, refusals_named
+from crl_envs.core.random_state import random_state, set_random_state
+from crl_envs.wrappers import GlobalReward
+
+_ALL: Final = 2**31  # steps, more than any budget in episodes takes
+
+
+def play(experiment: Experiment, spec: LearnerSpec, id: RunId, store: Store) -> Record:
+    """Make a run, or what is missing of it, and write its record after each evaluation.
+
+    A run of a resumable learner goes on from its last evaluation, others begin anew. Either way the result is that of a
+    run that was never interrupted.
+
+    Returns:
+        The record, ``done``.
+
+    Raises:
+        StoreError: The record can't be written.
+        Exception: Whatever the learner raises.
+    """
+    cls = spec.load()
+    traits = Traits(cls)
+    task = experiment.task(id.value)
+    record = _begun(store, experiment, spec, id, task, traits)
+    clock = _Clock(record)
+    student = _student(experiment, cls, spec, traits, task, id.seed)
+    if record.checkpoint is not None:
+        student.restore(store.checkpoint_path(record.checkpoint), record.checkpoint)
+        student.env_steps = record.evaluations[-1].env_steps
+    clock.lap("bench")
+    budgets = experiment.budgets(id.value)
+    for budget in budgets[len(record.evaluations) :]:
+        student.learn_until(budget)
+        clock.lap("learn")
+        found = student.evaluated(budget)
+        clock.lap("evaluate")
+        for name in ("global_return", "local_return"):
+            if not math.isfinite(getattr(found, name)):
+                raise ValueError(
+                    f"{name} is {getattr(found, name)} after {budget} {experiment.unit}"
+                )
+        steps = student.env_steps
+        point = Evaluation(budget, steps, steps * student.n_agents, *found)
+        old, record = record.checkpoint, record.with_evaluation(point)
+        if budget == budgets[-1]:
+            record = replace(record, status="done", checkpoint=None)
+        elif traits.resumable:
+            record = replace(record, checkpoint=_kept(store, id, student, budget))
+        clock.lap("bench")
+        record = replace(record, provenance={**record.provenance, "seconds": clock.seconds})
+        store.write(record)
+        if old is not None:
+            store.checkpoint_path(old).unlink(missing_ok=True)
+    store.clear_checkpoints(id)
+    return record
+
+
+class _Student(ABC):
+    """A learner with the environment that it learns from, and a way to measure what it does there.
+
+    Attributes:
+        env_steps: Learnt from so far.
+        n_agents: In the environment.
+    """
+
+    env_steps: int
+
+    def __init__(self, env: Any, learner: Any, n_agents: int) -> None:
+        self.env, self.learner, self.n_agents = env, learner, n_agents
+        self.env_steps = 0
+
+    def restore(self, path: Path, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint."""
+        self.learner = type(self.learner).load(path, self.env)
+        if isinstance(self.env, MeasuredEnv):
+            self.env.go_on()
+        set_random_state(self.env, checkpoint.random_state)
+
+    @abstractmethod
+    def learn_until(self, budget: int) -> None:
+        """Learn until the budget has been used."""
+
+    @abstractmethod
+    def evaluated(self, budget: int) -> Found:
+        """Measure what has been learnt."""
+
+
+class _InSteps(_Student):
+    """Learns for a number of env steps and is evaluated in another environment.
+
+    Args:
+        env: To learn from.
+        learner: The learner.
+        n_agents: In the environment.
+        experiment: Which episodes to evaluate by.
+        task: The task.
+        traits: Of the learner.
+        seed: Of the run.
+    """
+
+    def __init__(
+        self,
+        env: Any,
+        learner: Any,
+        n_agents: int,
+        experiment: Experiment,
+        task: Task,
+        traits: Traits,
+        seed: int,
+    ) -> None:
+        super().__init__(env, learner, n_agents)
+        self._experiment, self._task, self._traits, self._seed = experiment, task, traits, seed
+
+    def learn_until(self, budget: int) -> None:
+        """As the base says."""
+        while self.env_steps < budget:
+            before = self.env_steps
+            self.learner.learn(total_steps=budget - before)
+            if self._traits.measures_itself:
+                self.env_steps = int(self.learner.env_steps[0])
+                self.learner.history.clear()
+            else:
+                # Counted from what a run that goes on from a checkpoint had before.
+                self.env_steps += self.env.env_steps
+                self.env.env_steps = 0
+            if self.env_steps == before:
+                raise RuntimeError(
+                    f"{type(self.learner).__name__}.learn(total_steps={budget - before}) took no step"
+                )
+
+    def evaluated(self, budget: int) -> Found:
+        """As the base says."""
+        seed = evaluation_seed(self._seed, budget)
+        return evaluate(self._task, self.learner, self._traits, self._experiment.episodes, seed)
+
+
+class _InEpisodes(_Student):
+    """Learns for a number of episodes of a learner that measures itself; these are what is measured."""
+
+    def learn_until(self, budget: int) -> None:
+        """As the base says."""
+        self.learner.history.clear()
+        self.learner.learn(total_episodes=budget - self.learner.episodes)
+        self.env_steps = int(self.learner.env_steps[0])
+
+    def evaluated(self, budget: int) -> Found:
+        """As the base says."""
+        history = self.learner.history
+        team, own = (
+            float(np.mean([np.mean(entry[name]) for entry in history]))
+            for name in ("global_return", "local_return_mean")
+        )
+        return Found(team, own, len(history), None)
+
+
+class _InMeasuredEpisodes(_Student):
+    """The same, measured in the environment."""
+
+    def learn_until(self, budget: int) -> None:
+        """As the base says."""
+        env = self.env
+        self._before = len(env.global_returns)
+        env.most_episodes = budget
+        while len(env.global_returns) < budget:
+            steps = env.env_steps
+            try:
+                self.learner.learn(total_steps=_ALL)
+            except EnoughEpisodes:
+                break
+            if env.env_steps == steps:
+                raise RuntimeError(
+                    f"{type(self.learner).__name__}.learn(total_steps={_ALL}) took no step"
+                )
+        self.env_steps = env.env_steps
+
+    def evaluated(self, budget: int) -> Found:
+        """As the base says."""
+        return measured(self.env, budget - self._before)
+
+
+class _Clock:
+    """Wall time by what it went into, with that of a run's earlier attempts."""
+
+    def __init__(self, record: Record) -> None:
+        self.seconds: dict[str, float] = dict(
+            record.provenance.get("seconds") or dict.fromkeys(("learn", "evaluate", "bench"), 0.0)
+        )
+        self._last = time.perf_counter()
+
+    def lap(self, what: str) -> None:
+        now = time.perf_counter()
+        self.seconds[what] = round(self.seconds[what] + now - self._last, 4)
+        self._last = now
+
+
+def _begun(
+    store: Store, experiment: Experiment, spec: LearnerSpec, id: RunId, task: Task, traits: Traits
+) -> Record:
+    """The record to go on with, of a run that can; else a new one."""
+    record, wrong = store.read(id)
+    if record is not None and record.checkpoint is not None and traits.resumable:
+        wrong = store.check(record.checkpoint)
+        if wrong is None:
+            return replace(record, status="running", error=None)
+    return Record(
+        id,
+        provenance={
+            "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "versions": versions("scipy"),
+            "git_commit": git_commit(),
+            "machine": machine(),
+            "task": task.plain(),
+            "learner": {
+                "source": spec.source,
+                "config": dict(spec.config),
+                **vars(traits),
+            },
+            "seed": id.seed,
+            "budgets": list(experiment.budgets(id.value)),
+            "unit": experiment.unit,
+            **({} if wrong is None else {"begun_anew": wrong}),
+        },
+    )
+
+
+def _student(
+    experiment: Experiment,
+    cls: Any,
+    spec: LearnerSpec,
+    traits: Traits,
+    task: Task,
+    seed: int,
+) -> _Student:
+    """The learner on its environment, before it has learnt."""
+    vector = traits.measures_itself and not experiment.compiled
+    env = task.make_vec(1) if vector else task.make()
+    n_agents = env.n_agents if vector else len(env.possible_agents)
+    if traits.trains_on == "global":
+        env = GlobalReward(env)
+    if not traits.measures_itself:
+        env = MeasuredEnv(env, seed)
+    learner = cls(env, seed=seed, **spec.config)
+    if experiment.unit == "env steps":
+        return _InSteps(env, learner, n_agents, experiment, task, traits, seed)
+    kind = _InEpisodes if traits.measures_itself else _InMeasuredEpisodes
+    return kind(env, learner, n_agents)
+
+
+def _kept(store: Store, id: RunId, student: _Student, budget: int) -> Checkpoint:
+    """The student's present state, in a file of its own."""
+    name = f"{id}.{budget}"
+    path = store.checkpoints / name
+    with refusals_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        student.learner.save(path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Checkpoint(name, digest, random_state(student.env))

@@ -1,0 +1,151 @@
+"""What a worker process does with a run, under which limits, on every engine."""
+
+from __future__ import annotations
+
+import faulthandler
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from crl_envs.bench.experiments import find_experiment
+from crl_envs.bench.learners import LearnerSpec
+from crl_envs.bench.play import play
+from crl_envs.bench.run_id import RunId
+from crl_envs.bench.store import Record, Status, Store, StoreError
+
+_MIB: Final = 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may use.
+
+    Attributes:
+        seconds: Wall time of an attempt; None for no limit.
+        mib: Memory in MiB that it may take beyond what the process has at its start; None for no limit. Linux only.
+    """
+
+    seconds: float | None = None
+    mib: int | None = None
+
+
+NO_LIMITS: Final = Limits()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is to be made.
+
+    Attributes:
+        id: Which.
+        spec: Its learner.
+        folder: Of the sweep.
+        limits: Of the run.
+        path: Folders in which modules are looked for, besides the usual ones.
+    """
+
+    id: RunId
+    spec: LearnerSpec
+    folder: Path
+    limits: Limits = NO_LIMITS
+    path: tuple[str, ...] = ()
+
+    @property
+    def last_words(self) -> Path:
+        """The file to which the traceback of a run that is out of time is written."""
+        return self.folder / "checkpoints" / f"{self.id}.last-words"
+
+
+def work(job: Job) -> Status:
+    """Make a run. Whatever the learner does, its record says how it ended, unless the process dies (`bury`).
+
+    Raises:
+        StoreError: Nothing can be written.
+    """
+    sys.path[:0] = [folder for folder in job.path if folder not in sys.path]
+    store = Store(job.folder)
+    with _watched(job):
+        try:
+            with _memory_limited(job.limits.mib):
+                return play(find_experiment(job.id.experiment), job.spec, job.id, store).status
+        except StoreError:
+            raise
+        except Exception as error:
+            text = traceback.format_exc()
+            status: Status = "out of memory" if isinstance(error, MemoryError) else "failed"
+    _end(store, job, status, text)
+    return status
+
+
+def bury(job: Job, reason: str) -> Status:
+    """Write the record of a run whose process has died: out of time, or without a word.
+
+    Raises:
+        StoreError: Nothing can be written.
+    """
+    try:
+        words = job.last_words.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        words = ""
+    status: Status = "failed"
+    if words:
+        status = "timeout"
+        reason = (
+            f"more than the {job.limits.seconds:g} s that a run may take; it was here:\n{words}"
+        )
+    _end(Store(job.folder), job, status, reason)
+    return status
+
+
+def _end(store: Store, job: Job, status: Status, error: str) -> None:
+    record, _ = store.read(job.id)
+    record = record or Record(job.id)
+    store.write(replace(record, status=status, error=error, checkpoint=None))
+    store.clear_checkpoints(job.id)
+
+
+@contextmanager
+def _watched(job: Job) -> Iterator[None]:
+    """End the process when time is up, even if it hangs in compiled code, leaving a traceback."""
+    seconds = job.limits.seconds
+    if seconds is None:
+        yield
+        return
+    path = job.last_words
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=file)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+    path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _memory_limited(mib: int | None) -> Iterator[None]:
+    """Let the process have so much more memory; what asks for more gets a `MemoryError`."""
+    if mib is None:
+        yield
+        return
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (_data_size() + mib * _MIB, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def _data_size() -> int:
+    """Bytes of private memory that the process has."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        name, _, value = line.partition(":")
+        if name == "VmData":
+            return int(value.split()[0]) * 1024
+    raise OSError("/proc/self/status has no VmData")

@@ -1,0 +1,286 @@
+"""The experiments: what they contain fits together, and their analyses say what a summary says."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crl_envs.bench.experiments import EXPERIMENTS, find_experiment
+from crl_envs.bench.experiments.bandit_n.analysis import trials_enough
+from crl_envs.bench.experiments.table import experiments_table
+from crl_envs.bench.experiments.verdicts import number
+from crl_envs.bench.learners import learner_spec
+from crl_envs.bench.run_id import RunId
+from crl_envs.bench.scoring.logs import Landmarks, Log
+from crl_envs.bench.scoring.summary import Settings, summary
+from crl_envs.bounds import all_right
+
+ROOT = Path(__file__).resolve().parents[2]
+EVERY = list(EXPERIMENTS.values())
+TASKS = [(experiment, value) for experiment in EVERY for value in experiment.values]
+
+each_experiment = pytest.mark.parametrize("experiment", EVERY, ids=lambda x: x.name)
+each_task = pytest.mark.parametrize(
+    ("experiment", "value"), TASKS, ids=[f"{x.name}-{value}" for x, value in TASKS]
+)
+
+
+def curve(budgets, arrives_after):
+    """Returns of runs, one for each element of `arrives_after`: 0 before it, 1 from then on; None: never."""
+    return Log(
+        np.array(budgets, float),
+        np.array([[float(a is not None and b >= a) for b in budgets] for a in arrives_after]),
+    )
+
+
+def summary_of(experiment, arrivals):
+    """A summary of made-up runs: by learner and value, after what they arrive."""
+    ends = {value: Landmarks(0.0, 1.0, 1.0) for value in experiment.values}
+    logs = {
+        learner: {
+            value: curve(experiment.budgets(value), after) for value, after in by_value.items()
+        }
+        for learner, by_value in arrivals.items()
+    }
+    settings = Settings(epsilon=experiment.epsilon, resamples=50)
+    return summary(ends, logs, settings, scaling=experiment.analysis.scaling)
+
+
+class TestContents:
+    def test_the_ten(self):
+        assert list(EXPERIMENTS) == [experiment.name for experiment in EVERY]
+        worlds = {"bandit": {"n", "noise"}, "sysadmin": set(), "load-balancing": set()}
+        for world in ("sysadmin", "load-balancing"):
+            worlds[world] = {"n", "noise", "horizon", "topology"}
+        assert {x.name for x in EVERY} == {f"{w}-{k}" for w, knobs in worlds.items() for k in knobs}
+
+    @each_experiment
+    def test_statement_title_and_paper(self, experiment):
+        assert experiment.name.endswith(f"-{experiment.knob}")
+        assert experiment.statement.startswith(f"{experiment.title}")
+        for part in ("**Task.**", "**Varied.**", "**Held fixed.**", "**A good learner.**", "§"):
+            assert part in experiment.statement
+
+    @each_task
+    def test_budgets(self, experiment, value):
+        budgets = experiment.budgets(value)
+        grain = experiment.grain(value)
+        assert list(budgets) == sorted(set(budgets))
+        assert all(budget % grain == 0 for budget in budgets)
+        assert budgets[-1] - grain < experiment.budget(value) <= budgets[-1]
+        assert abs(budgets[0] - experiment.first) <= grain / 2
+        assert len(budgets) > experiment.evaluations / 2
+
+    @each_task
+    def test_evaluations_are_of_whole_episodes(self, experiment, value):
+        if experiment.unit == "env steps":
+            horizon = experiment.task(value).env_kwargs.get("horizon", 1)  # a bandit's is 1
+            assert experiment.grain(value) % horizon == 0
+
+    @each_experiment
+    def test_quick_is_part_of_the_whole(self, experiment):
+        assert set(experiment.quick) < set(experiment.values)
+        costs = {value: experiment.budgets(value)[-1] for value in experiment.values}
+        assert max(costs[value] for value in experiment.quick) <= max(costs.values())
+
+    @each_task
+    def test_ids(self, experiment, value):
+        id = RunId(experiment.name, experiment.version, experiment.knob, value, "random", 0)
+        assert RunId.parse(str(id)) == id
+
+    @each_task
+    def test_the_knob_is_all_that_varies(self, experiment, value):
+        task, first = experiment.task(value), experiment.task(experiment.values[0])
+        assert task.env_id == first.env_id
+        assert json.dumps(experiment.task(value).plain()) == json.dumps(task.plain())
+        varied = {k for k in task.env_kwargs if task.env_kwargs[k] != first.env_kwargs.get(k)}
+        allowed = {
+            "n": {"n_agents"},
+            "noise": {"p_correct", "p_wrong"},
+            "horizon": {"horizon", "n_loads"},
+            "topology": {"topology", "servers"},
+        }
+        assert varied <= allowed[experiment.knob]
+        assert (task.reward_noise == first.reward_noise) or experiment.knob == "noise"
+        if experiment.knob == "n":
+            assert len(task.make().possible_agents) == value
+
+    @each_task
+    def test_the_baselines_can_be_made(self, experiment, value):
+        if value not in experiment.quick:
+            pytest.skip("those of other values are made in the same way")
+        task = experiment.task(value)
+        for name in experiment.baselines:
+            spec = learner_spec(name)
+            env = task.make() if experiment.compiled else task.make_vec(1)
+            spec.load()(env, seed=1, **spec.config)
+
+
+class TestFind:
+    @each_experiment
+    def test_by_name_and_version(self, experiment):
+        assert find_experiment(experiment.name) is experiment
+        assert find_experiment(experiment.id) is experiment
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("sysadmin_n", "did you mean 'sysadmin-n'"),
+            ("sysadmin-nois", "did you mean 'sysadmin-noise'"),
+            ("", "there are: bandit-n, bandit-noise, sysadmin-n"),
+            ("sysadmin-n@2", "at version 1 in this crl-envs, got 'sysadmin-n@2'"),
+            ("sysadmin-n@", "at version 1 in this crl-envs, got 'sysadmin-n@'"),
+            ("Sysadmin-n@1", "no experiment 'Sysadmin-n@1'"),
+        ],
+    )
+    def test_refused(self, name, message):
+        with pytest.raises(ValueError, match=message):
+            find_experiment(name)
+
+    def test_importing_is_light(self):
+        code = (
+            "import sys, crl_envs.bench.experiments as e; e.find_experiment('bandit-n');"
+            "print([m for m in ('scipy', 'numba', 'matplotlib', 'agents', 'torch', 'ray') if m in sys.modules])"
+        )
+        found = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        )
+        assert found.stdout.strip() == "[]"
+
+
+class TestReferences:
+    @each_experiment
+    def test_fit_any_values(self, experiment):
+        for values in (experiment.values, experiment.values[:1], ()):
+            for reference in experiment.analysis.references(values):
+                assert len(reference.values) == len(reference.samples) == len(values)
+                assert all(math.isfinite(s) and s > 0 for s in reference.samples)
+
+    def test_lower_bound_theory_and_budget_are_in_order(self):
+        experiment = EXPERIMENTS["bandit-n"]
+        lower, _, least_squares, local = experiment.analysis.references(experiment.values)
+        budgets = [experiment.budgets(n)[-1] for n in experiment.values]
+        assert (np.array(lower.samples) < np.array(least_squares.samples)).all()
+        assert (2 * np.array(least_squares.samples) < np.array(budgets)).all()
+        assert len(set(local.samples)) == 1
+
+    def test_lemma_4_2_is_an_upper_bound_that_grows_as_a_logarithm(self):
+        for n in (16, 256):
+            assert all_right(n, trials_enough(n)) >= 0.95
+        doublings = np.diff([trials_enough(2**k) for k in range(4, 20)])
+        assert doublings.max() - doublings.min() <= 2  # rounding
+
+    @pytest.mark.parametrize("name", ["sysadmin-n", "sysadmin-horizon"])
+    def test_guides_go_through_one_point(self, name):
+        experiment = EXPERIMENTS[name]
+        anchor = {"sysadmin-n": 8, "sysadmin-horizon": 20}[name]
+        assert {r.samples[0] for r in experiment.analysis.references([anchor])} == {1400}
+
+
+class TestVerdicts:
+    def test_of_scaling(self):
+        experiment = EXPERIMENTS["sysadmin-n"]
+        found = summary_of(
+            experiment,
+            {
+                "reinforce-local": {n: [1000] * 3 for n in experiment.values},
+                "reinforce-global": {n: [300 * n] * 3 for n in (8, 16, 32)} | {64: [None] * 3},
+                "random": {n: [None] * 3 for n in experiment.values},
+            },
+        )
+        *growths, price = experiment.analysis.verdict(found)
+        teams, local, random = sorted(growths, key=lambda s: ("random" in s, s))
+        assert local.startswith("reinforce-local: samples-to-ε grows as n^")
+        power = float(local.split("n^")[1].split(" ")[0])
+        assert abs(power) < 0.2  # not 0: each n has its own evaluations
+        assert local.endswith("n* = 64.")
+        assert teams.startswith("reinforce-global: samples-to-ε grows as n^")
+        assert ", without n = 64; n* = 32." in teams
+        assert random == (
+            "random: samples-to-ε is known at fewer than two values of n; "
+            "n* isn't known: not even the smallest n is solved."
+        )
+        assert price.startswith("To the level of 0.9, reinforce-global takes as many samples")
+        assert " times at n = 8, " in price
+        assert price.endswith(" times at n = 32.")
+
+    def test_of_a_hole(self):
+        experiment = EXPERIMENTS["sysadmin-n"]
+        arrivals = {8: [40] * 3, 16: [None] * 3, 32: [40] * 3, 64: [40] * 3}
+        found = summary_of(experiment, {"own": arrivals})
+        (sentence,) = experiment.analysis.verdict(found)
+        assert sentence.endswith("without n = 16; n* = 8, though 32 and 64 beyond are.")
+
+    def test_of_scores(self):
+        experiment = EXPERIMENTS["load-balancing-n"]
+        found = summary_of(
+            experiment,
+            {
+                "crl": {n: [0] * 4 for n in experiment.values},
+                "dvf": {10: [0, 0, 0, None], 80: [0, None, None, None]},
+            },
+        )
+        assert experiment.analysis.verdict(found) == [
+            "crl: score 1.00 at n = 10, 1.00 at n = 20, 1.00 at n = 50, 1.00 at n = 80; "
+            "all of its runs are at 0.98 or above.",
+            "dvf: score 0.75 at n = 10, 0.25 at n = 80; 50 % of its runs are at 0.98 or above.",
+            "From n = 10 to 80, dvf loses 0.50 of the way from random to the optimum.",
+            "From n = 10 to 80, crl gains 0.00 of the way from random to the optimum.",
+        ]
+
+    def test_of_names(self):
+        experiment = EXPERIMENTS["sysadmin-topology"]
+        found = summary_of(
+            experiment,
+            {
+                "reinforce-local": {"star": [0] * 2, "ring": [None] * 2},
+                "reinforce-own": {"star": [None] * 2, "ring": [0] * 2, "grid": [None] * 2},
+            },
+        )
+        best = experiment.analysis.verdict(found)[-1]
+        assert set(best.removeprefix("The highest mean score: ").rstrip(".").split(", ")) == {
+            "reinforce-own at topology = ring",
+            "reinforce-local at topology = star",
+            "reinforce-own at topology = grid",
+        }
+
+    @each_experiment
+    @pytest.mark.parametrize("runs", [1, 3])
+    def test_cope_with_what_is_missing(self, experiment, runs):
+        """One learner, one run or several, one value or all, arrived or not."""
+        for values in (experiment.values, experiment.values[-1:]):
+            for after in (0, None):
+                for learner in ("somebody", experiment.baselines[0]):
+                    found = summary_of(experiment, {learner: {v: [after] * runs for v in values}})
+                    sentences = experiment.analysis.verdict(found)
+                    assert any(sentence.startswith(f"{learner}: ") for sentence in sentences)
+                    for sentence in sentences:
+                        assert sentence.endswith(".")
+                        assert "None" not in sentence
+                        assert "nan" not in sentence
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [
+            (None, "–"),
+            (0.0, "0.00"),
+            (-0.024, "-0.02"),
+            (0.9934, "0.993"),
+            (1.0, "1.00"),
+            (12.34, "12.3"),
+            (1234.5, "1,234"),
+        ],
+    )
+    def test_numbers(self, value, text):
+        assert number(value) == text
+
+
+def test_the_table_in_the_docs_is_that_of_the_code():
+    page = (ROOT / "docs" / "bench" / "experiments.md").read_text(encoding="utf-8")
+    assert experiments_table(EVERY) in page

@@ -1,0 +1,294 @@
+"""Sweeps with real processes: engines, limits, what goes wrong, interruptions."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from crl_envs.bench.engines.local import LocalEngine
+from crl_envs.bench.experiments import find_experiment
+from crl_envs.bench.results import report, results
+from crl_envs.bench.scoring.sweep_scores import as_json
+from crl_envs.bench.store import Store, StoreError
+from crl_envs.bench.sweep import Plan, Progress, begin, carry_out, make_plan, read_plan
+from tests.bench.sweeps import LEARNERS
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENT = "bandit-n"
+pytestmark = pytest.mark.xdist_group("sweeps")  # they use all cores themselves
+
+
+def plan(*learners: str, **options: Any) -> Plan:
+    """A quick sweep, one seed unless told otherwise; capitalised names are learners for tests."""
+    names = [name if name[0].islower() else f"{LEARNERS}:{name}" for name in learners]
+    return make_plan([EXPERIMENT], names, **{"seeds": 1, "quick": True, **options})
+
+
+def swept(folder: Path, of: Plan, workers: int = 2) -> Path:
+    begin(folder, of)
+    carry_out(folder, LocalEngine(workers))
+    return folder
+
+
+def scores(folder: Path) -> str:
+    return as_json(results(folder).scores)
+
+
+def statuses(folder: Path) -> dict[str, set[str]]:
+    """By learner."""
+    found: dict[str, set[str]] = {}
+    for record in Store(folder).records()[0]:
+        found.setdefault(record.id.learner.rpartition(".")[2], set()).add(record.status)
+    return found
+
+
+def errors(folder: Path, learner: str) -> list[str]:
+    records, _ = Store(folder).records()
+    return [str(r.error) for r in records if r.id.learner.endswith(learner)]
+
+
+def test_a_sweep_makes_every_run_of_its_plan(tmp_path: Path) -> None:
+    of = plan("local-means", "random", seeds=2, first_seed=5)
+    told: list[Progress] = []
+    begin(tmp_path / "a", of)
+    assert read_plan(tmp_path / "a") == of
+    assert carry_out(tmp_path / "a", LocalEngine(2), told.append) == []
+    records, complaints = Store(tmp_path / "a").records()
+    assert complaints == []
+    assert {str(r.id) for r in records} == {str(id) for id, _ in of.runs()}
+    quick = find_experiment(EXPERIMENT).quick
+    assert len(records) == 2 * 2 * len(quick)
+    assert {r.id.seed for r in records} == {5, 6}
+    assert told[-1].ended == told[-1].runs == len(records)
+    assert told[-1].evaluated == told[-1].evaluations
+    assert told[-1].agent_steps == sum(r.evaluations[-1].agent_steps for r in records)
+    assert not told[-1].running
+
+
+def test_scores_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
+    of = plan("local-means", "reinforce-global", seeds=2)
+    one, two = swept(tmp_path / "one", of, 1), swept(tmp_path / "two", of, 2)
+    assert scores(one) == scores(two)
+
+
+def test_one_learners_failure_is_its_own(tmp_path: Path) -> None:
+    """A crash, a process that dies, one that hangs and one that is greedy: named, and the others go on."""
+    names = ["Crashing", "Odd", "NotANumber", "Idle", "Dying", "Hanging", "Greedy", "local-means"]
+    folder = swept(tmp_path, plan(*names, timeout=8, memory=400))
+    assert statuses(folder) == {
+        **{name: {"failed"} for name in ("Crashing", "Odd", "NotANumber", "Idle", "Dying")},
+        "Hanging": {"timeout"},
+        "Greedy": {"out of memory"},
+        "local-means": {"done"},
+    }
+    said = {
+        "Crashing": "ZeroDivisionError: as it was told to",
+        "Odd": "must be in Discrete",
+        "NotANumber": "must be in Discrete",
+        "Idle": "took no step",
+        "Dying": "died without a word",
+        "Hanging": "more than the 8 s that a run may take",
+        "Greedy": "Unable to allocate",
+    }
+    for name, why in said.items():
+        assert all(why in error for error in errors(folder, name)), errors(folder, name)
+    assert all("learners_for_tests.py" in error for error in errors(folder, "Hanging"))
+    page = report(folder).read_text()
+    assert all(name in page for name in said)
+    # Over is over, unless it is to be tried again.
+    before = {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("*.json")}
+    carry_out(folder, LocalEngine(2))
+    assert {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("*.json")} == before
+    carry_out(folder, LocalEngine(2), retry=True)
+    changed = {p for p, t in before.items() if p.stat().st_mtime_ns != t}
+    assert {p.parent.name for p in before} - {p.parent.name for p in changed} == {"local-means"}
+
+
+def test_killed_at_random_moments_and_resumed(tmp_path: Path) -> None:
+    """Killed five times, and its workers with it; the scores are the same bytes, and nothing is run twice."""
+    of = plan("reinforce-local", "Slow", "Uniform")
+    whole = scores(swept(tmp_path / "whole", of))
+    folder = tmp_path / "killed"
+    begin(folder, of)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        command = [sys.executable, "-m", "crl_envs.cli", "resume", str(folder)]
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+        time.sleep(float(rng.uniform(1.5, 4.0)))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        time.sleep(0.5)
+    before = {str(r.id): r for r in Store(folder).records()[0]}
+    assert carry_out(folder, LocalEngine(2)) == []
+    assert scores(folder) == whole
+    for record in Store(folder).records()[0]:
+        old = before.get(str(record.id))
+        if old is not None and old.status == "done":
+            assert record == old  # not run twice
+
+
+def test_workers_do_not_outlive_a_killed_sweep(tmp_path: Path) -> None:
+    begin(tmp_path, plan("Hanging"))
+    command = [sys.executable, "-m", "crl_envs.cli", "resume", str(tmp_path), "--workers", "1"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        children: list[int] = []
+        while not children and time.monotonic() < deadline:
+            time.sleep(0.5)
+            children = _workers(process.pid)
+        process.kill()
+    assert children
+    deadline = time.monotonic() + 20
+    while any(_lives(pid) for pid in children) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(_lives(pid) for pid in children)
+
+
+def test_two_sweeps_in_one_folder(tmp_path: Path) -> None:
+    begin(tmp_path, plan("Hanging"))
+    command = [sys.executable, "-m", "crl_envs.cli", "resume", str(tmp_path), "--workers", "1"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not (tmp_path / "checkpoints").exists() and time.monotonic() < deadline:
+                if _workers(process.pid):
+                    break
+                time.sleep(0.2)
+            with pytest.raises(ValueError, match=r"is being carried out in .* at this moment"):
+                carry_out(tmp_path, LocalEngine(1))
+        finally:
+            process.kill()
+
+
+def test_a_folder_holds_one_sweep(tmp_path: Path) -> None:
+    begin(tmp_path, plan("random"))
+    with pytest.raises(ValueError, match="holds this sweep already; go on with it by crl-envs res"):
+        begin(tmp_path, plan("random"))
+    with pytest.raises(ValueError, match="holds another sweep already"):
+        begin(tmp_path, plan("random", seeds=2))
+    with pytest.raises(ValueError, match=r"holds no sweep: it has no sweep\.json"):
+        read_plan(tmp_path / "nowhere")
+    (tmp_path / "sweep.json").write_text('{"format": "crl-envs sweep 1"}')
+    with pytest.raises(ValueError, match="no sweep's plan, or damaged: 'learners'"):
+        read_plan(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(ValueError, match="out must be a folder to write in"):
+        begin(tmp_path, plan("random"))
+
+
+def test_a_full_disk_stops_the_sweep(tmp_path: Path) -> None:
+    """A file where a folder is to be stands for a disk that takes no more."""
+    begin(tmp_path, plan("random", "local-means"))
+    (tmp_path / "runs").write_text("full")
+    with pytest.raises((StoreError, OSError)):
+        carry_out(tmp_path, LocalEngine(2))
+
+
+def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
+    folder = swept(tmp_path, plan("local-means", "random"))
+    whole = scores(folder)
+    files = sorted((folder / "runs").rglob("*.json"))
+    files[0].write_text(files[0].read_text().replace('"done"', '"dune"'))
+    (folder / "runs/notes.txt").write_text("hello")
+    complaints = carry_out(folder, LocalEngine(2))
+    assert len(complaints) == 2
+    assert any("checksum" in c for c in complaints) and any("notes.txt" in c for c in complaints)
+    assert scores(folder) == whole
+
+
+@pytest.mark.parametrize(
+    ("of", "why"),
+    [
+        ({"experiments": ["bandit"]}, r"did you mean 'bandit-n'"),
+        ({"learners": ["local-mean"]}, r"did you mean 'local-means'"),
+        ({"learners": ["nowhere.at_all:Learner"]}, "can't be imported: ModuleNotFoundError"),
+        ({"learners": [f"{LEARNERS}:Missing"]}, "can't be imported: AttributeError"),
+        ({"learners": [f"{LEARNERS}:np"]}, "must be a class"),
+        ({"learners": ["a b:c"]}, "must be a name or module:Class"),
+        ({"learners": []}, "at least one each"),
+        ({"seeds": 0}, "seeds must be an integer ≥ 1"),
+        ({"timeout": 0}, "timeout must be a finite number"),
+        ({"memory": 0}, "memory must be an integer ≥ 1"),
+        ({"first_seed": -1}, "first_seed must be"),
+    ],
+)
+def test_bad_plans(of: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        make_plan(**{"experiments": [EXPERIMENT], "learners": ["random"], "seeds": 1, **of})
+
+
+def test_all_means_the_baselines(tmp_path: Path) -> None:
+    of = make_plan([EXPERIMENT], ["all", f"{LEARNERS}:Uniform", "random"], 1)
+    (labels,) = [[spec.label for spec in specs] for specs in of.learners.values()]
+    assert labels == [*find_experiment(EXPERIMENT).baselines, f"{LEARNERS}.Uniform"]
+
+
+def _workers(pid: int) -> list[int]:
+    """Children of a process that are workers (and not multiprocessing's tracker of resources)."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            line = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ")
+            if b"spawn_main" in line:
+                found.append(int(child))
+    return found
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+
+
+def test_the_ray_engine_finds_the_same(tmp_path: Path) -> None:
+    """On a cluster that the test starts and stops, bit for bit; a run that kills its process doesn't end the sweep."""
+    pytest.importorskip("ray")
+    of = ["--learners", f"reinforce-local,{LEARNERS}:Counting", "--seeds", "1", "--quick"]
+    swept(tmp_path / "local", plan("reinforce-local", "Counting"))
+    ray = [str(Path(sys.executable).parent / "ray")]
+    environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_TMPDIR": "/tmp"}
+    port = "46379"
+    start = [*ray, "start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
+
+    def call(*command: str, code: int = 0) -> str:
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    call(*start)
+    try:
+        sweep = [sys.executable, "-m", "crl_envs.cli", "sweep", EXPERIMENT]
+        at = ["--engine", "ray", "--address", f"127.0.0.1:{port}", "--out"]
+        call(*sweep, *of, *at, str(tmp_path / "ray"))
+        died = call(
+            *sweep, "--learners", f"{LEARNERS}:Dying,local-means", "--seeds", "1", "--quick",
+            *at, str(tmp_path / "died"), code=1,
+        )  # fmt: skip
+        assert "died without a word" in died
+    finally:
+        call(*ray, "stop", "--force")
+    assert scores(tmp_path / "ray") == scores(tmp_path / "local")
+    assert statuses(tmp_path / "died") == {"Dying": {"failed"}, "local-means": {"done"}}
+    assert json.loads((tmp_path / "ray/scores.json").read_text())
