@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ["torch", "numba", "matplotlib", "pygame", "ray", "scipy", "typer", "rich"]
+HEAVY = ["torch", "numba", "matplotlib", "pygame", "ray", "scipy", "tensorboard", "typer", "rich"]
 PACKAGES = [name for name in ("crl_envs", "agents") if find_spec(name) is not None]
 
 SCRIPT = """

@@ -71,7 +71,8 @@ def report(folder: Path, watch: Watch | None = None) -> Path:
     from crl_envs.bench.page import write_report
 
     found = results(folder, watch)
-    titles = [x.title for x in read_plan(folder).found_experiments()]
+    plan = read_plan(folder)
+    titles = [x.title for x in plan.found_experiments()]
     title = titles[0] if len(titles) == 1 else f"{len(titles)} experiments"
     with refusals_named(folder):
         return write_report(
@@ -80,7 +81,7 @@ def report(folder: Path, watch: Watch | None = None) -> Path:
             found.scores,
             found.records,
             found.complaints,
-            f"crl-envs report {folder.name}",
+            plan.command(folder),
         )
 
 

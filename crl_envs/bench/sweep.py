@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,7 +35,8 @@ class Plan:
 
     Attributes:
         experiments: With their versions, ``sysadmin-n@1``.
-        learners: By experiment.
+        asked: The learners as they were named on the command line.
+        learners: These, by experiment.
         seeds: Number of runs of each learner on each task.
         first_seed: Of these runs; the others follow.
         quick: Whether only the experiments' quick values.
@@ -42,6 +44,7 @@ class Plan:
     """
 
     experiments: tuple[str, ...]
+    asked: tuple[str, ...]
     learners: dict[str, tuple[LearnerSpec, ...]]
     seeds: int
     first_seed: int = 0
@@ -59,6 +62,17 @@ class Plan:
     def values(self, experiment: Experiment) -> tuple[Value, ...]:
         """Of an experiment's knob."""
         return experiment.quick if self.quick else experiment.values
+
+    def command(self, folder: Path) -> str:
+        """What begins this sweep on the command line."""
+        experiments = ",".join(x.name for x in self.found_experiments())
+        words = ["crl-envs", "sweep", experiments, "--learners", ",".join(self.asked)]
+        words += ["--seeds", str(self.seeds)]
+        words += ["--seed", str(self.first_seed)] if self.first_seed else []
+        words += ["--quick"] if self.quick else []
+        words += [] if self.limits.seconds is None else ["--timeout", f"{self.limits.seconds:g}"]
+        words += [] if self.limits.mib is None else ["--memory", str(self.limits.mib)]
+        return shlex.join([*words, "--out", folder.as_posix()])
 
     def runs(self) -> list[tuple[RunId, LearnerSpec]]:
         """All runs: seed by seed, and the largest tasks of each first, since they take longest."""
@@ -117,7 +131,9 @@ def make_plan(
         chosen[id] = specs
     for spec in {spec.label: spec for specs in chosen.values() for spec in specs}.values():
         spec.load()
-    return Plan(tuple(found), chosen, seeds, first_seed, quick, Limits(timeout, memory))
+    return Plan(
+        tuple(found), tuple(learners), chosen, seeds, first_seed, quick, Limits(timeout, memory)
+    )
 
 
 class Progress(NamedTuple):
@@ -181,6 +197,7 @@ def read_plan(folder: Path) -> Plan:
         }
         return Plan(
             tuple(found["experiments"]),
+            tuple(found["asked"]),
             learners,
             found["seeds"],
             found["first_seed"],
@@ -355,6 +372,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "experiments": list(plan.experiments),
+        "asked": list(plan.asked),
         "learners": learners,
         "seeds": plan.seeds,
         "first_seed": plan.first_seed,

@@ -215,7 +215,9 @@ class TestVerdicts:
         arrivals = {8: [40] * 3, 16: [None] * 3, 32: [40] * 3, 64: [40] * 3}
         found = summary_of(experiment, {"own": arrivals})
         (sentence,) = experiment.analysis.verdict(found)
-        assert sentence.endswith("without n = 16; n* = 8, though 32 and 64 beyond are.")
+        assert sentence.endswith(
+            "without n = 16; n* = 8 (also solved, beyond an unsolved one: 32 and 64)."
+        )
 
     def test_of_scores(self):
         experiment = EXPERIMENTS["load-balancing-n"]
@@ -223,15 +225,15 @@ class TestVerdicts:
             experiment,
             {
                 "crl": {n: [0] * 4 for n in experiment.values},
-                "dvf": {10: [0, 0, 0, None], 80: [0, None, None, None]},
+                "dvf": {10: [0, 0, 0, None], 50: [0, None, None, None]},
             },
         )
         assert experiment.analysis.verdict(found) == [
-            "crl: score 1.00 at n = 10, 1.00 at n = 20, 1.00 at n = 50, 1.00 at n = 80; "
+            "crl: score 1.00 at n = 10, 1.00 at n = 20, 1.00 at n = 30, 1.00 at n = 50; "
             "all of its runs are at 0.98 or above.",
-            "dvf: score 0.75 at n = 10, 0.25 at n = 80; 50 % of its runs are at 0.98 or above.",
-            "From n = 10 to 80, dvf loses 0.50 of the way from random to the optimum.",
-            "From n = 10 to 80, crl gains 0.00 of the way from random to the optimum.",
+            "dvf: score 0.75 at n = 10, 0.25 at n = 50; 50 % of its runs are at 0.98 or above.",
+            "From n = 10 to 50, dvf loses 0.50 of the way from random to the optimum.",
+            "From n = 10 to 50, crl gains 0.00 of the way from random to the optimum.",
         ]
 
     def test_of_names(self):

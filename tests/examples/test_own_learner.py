@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -235,3 +236,30 @@ def test_other_spaces_are_refused() -> None:
     assert isinstance(
         crl_envs.make("crl/load_balancing-v0", n_agents=4).observation_space("agent_0"), Box
     )
+
+
+# In the bench
+
+
+@pytest.mark.xdist_group("sweeps")
+@pytest.mark.parametrize("name", [NAME, "standalone_learner:UCB1"])
+def test_it_has_its_place_in_a_sweep(name: str, site: Path, tmp_path: Path) -> None:
+    """By its entry point once installed, or by module and class where its file is; it does better than random."""
+    path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
+    sweep = ["sweep", "bandit-n", "--learners", f"{name},random", "--seeds", "1", "--quick"]
+    done = subprocess.run(
+        [sys.executable, "-m", "crl_envs.cli", *sweep, "--out", str(tmp_path / "out")],
+        check=False,
+        cwd=EXAMPLES,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    scores = json.loads((tmp_path / "out/scores.json").read_text())
+    iqm = {
+        entry["learner"]: entry["experiments"]["bandit-n@1"]["iqm"]["value"]
+        for entry in scores["leaderboard"]
+    }
+    assert abs(iqm["random"]) < 0.1 < 0.8 < iqm[name.replace(":", ".")]
+    assert name.replace(":", ".") in (tmp_path / "out/report.html").read_text()

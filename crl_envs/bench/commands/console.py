@@ -35,7 +35,7 @@ def as_rich(table: Table) -> RichTable:
     """A table for the terminal."""
     rich = RichTable(box=None, pad_edge=False)
     for i, title in enumerate(table.header):
-        rich.add_column(title, justify="right" if i else "left")
+        rich.add_column(title, justify="right" if i else "left", no_wrap=not i)
     for row in table.rows:
         rich.add_row(*row)
     return rich

@@ -86,6 +86,10 @@ def run(
     with refusals(), tempfile.TemporaryDirectory() as scratch:
         run_id = _run_id(id)
         experiment = find_experiment(f"{run_id.experiment}@{run_id.version}")
+        if run_id.knob != experiment.knob:
+            raise ValueError(
+                f"knob must be {experiment.knob} in {experiment.id}, got {run_id.knob}"
+            )
         if run_id.value not in experiment.values:
             raise ValueError(
                 f"{run_id.knob} must be one of {experiment.values} in {experiment.id}, got {run_id.value!r}"
@@ -304,7 +308,7 @@ def _print_scores(scores: Mapping[str, Any], complaints: Sequence[str]) -> None:
 
 
 def _leaderboard(scores: Mapping[str, Any]) -> Table:
-    header = ("experiment", "learner", "runs", "IQM of the scores", "exponent", "largest solved")
+    header = ("learner", "experiment", "runs", "IQM", "exponent", "solved to")
     rows = []
     for entry in scores["leaderboard"]:
         for id, found in entry["experiments"].items():
@@ -315,10 +319,10 @@ def _leaderboard(scores: Mapping[str, Any]) -> Table:
         header,
         [
             (
-                id,
                 learner,
+                id,
                 str(found["runs"]),
-                _with_ends(found["iqm"]),
+                _with_ends(found["iqm"], 2),
                 "" if found["exponent"] is None else _with_ends(found["exponent"], 2),
                 "" if found["largest"] is None else str(found["largest"]),
             )

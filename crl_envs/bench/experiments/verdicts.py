@@ -93,7 +93,7 @@ def by_iqm(summary: Summary) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def number(value: float | None) -> str:
-    """With three significant digits, at least two of them decimals below 10; a dash for None."""
+    """Two decimals, three of a number just below 1, fewer of large ones; a dash for None."""
     if value is None:
         return "–"
     if abs(value) >= 100:
@@ -122,11 +122,7 @@ def _reach(found: Mapping[str, Any], knob: str) -> str:
     else:
         text = f"{star} = {solved['largest']}"
     beyond = solved["beyond_a_hole"] if solved else ()
-    return (
-        f"{text}, though {_list(beyond)} beyond {'is' if len(beyond) == 1 else 'are'}"
-        if beyond
-        else text
-    )
+    return f"{text} (also solved, beyond an unsolved one: {_list(beyond)})" if beyond else text
 
 
 def _scores(values: Mapping[str, Any], knob: str) -> str:

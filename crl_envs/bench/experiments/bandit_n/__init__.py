@@ -1,8 +1,9 @@
 """The bandit over the number of agents: one state, one step, a hidden right action for each agent.
 
 **Task.** ``crl/bandit-v0``: the right action pays 1 with probability .8, the wrong one with .2, and a trial is one
-step. What is measured is the greedy read-out of what was learnt, as the mean reward of 256 trials; its score, (U −
-½)/(.8 − ½), is the P of the paper's Figure 2, twice the share of agents right less one.
+step. What is measured is the greedy read-out of what was learnt, of REINFORCE the policy that is executed, as the mean
+reward of 256 trials. Its score, (U − ½)/(.8 − ½), is the P of the paper's Figure 2: twice the share of agents right,
+less one.
 
 **Varied.** n. Agents don't influence each other, so that the problem of each stays the same and only what the global
 reward says about one of them changes: its share in that is 1/n.

@@ -4,7 +4,7 @@
   for REINFORCE on the global reward up to z = .3 in most runs.
 - The first evaluation comes after two trials: at z = .1 the local means need about five.
 - ε = .1 is P ≥ .9, as in ``bandit-n``: at most three of 64 agents wrong.
-- Evaluations play 256 trials. Their noise is .003 of a score at z = .1 and .02 at .4, where rewards hardly differ.
+- Evaluations play 256 trials. Their noise is .006 of a score at z = .1 and .04 at .4, where rewards hardly differ.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 - The budget is one episode, a filling; nothing is learnt before it.
 - ε = .02, as in ``load-balancing-n``.
 - The small world and the scale-free graph are those that networkx draws with seed 1; the graph is in a run's record.
-- A lattice with borders is left out: ant-colony takes minutes on it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Values, tasks and budgets of ``sysadmin-n``.
 
-- Budgets are 150 + 30 n episodes. REINFORCE on the global reward stays above .9 after about 22 n, so that most of its
+- Budgets are 120 + 26 n episodes. REINFORCE on the global reward stays above .9 after about 22 n, so that most of its
   runs arrive at every n; a third less would censor most of them. More sizes would cost as n²: n = 128 more than all
   of these together.
 - The first evaluation comes after one episode, since learners of a model need few: with the local rewards one or two,
@@ -19,7 +19,7 @@ HORIZON: Final = 20
 VALUES: Final = (8, 16, 32, 64)
 QUICK: Final = (8, 16, 32)
 FIRST: Final = HORIZON
-EVALUATIONS: Final = 26
+EVALUATIONS: Final = 24
 UNIT: Final[Unit] = "env steps"
 EPISODES: Final = 32
 EPSILON: Final = 0.1
@@ -41,7 +41,7 @@ def task(n: int) -> Task:
 
 def budget(n: int) -> int:
     """Env steps."""
-    return HORIZON * (150 + 30 * n)
+    return HORIZON * (120 + 26 * n)
 
 
 def grain(n: int) -> int:

@@ -1,0 +1,170 @@
+"""The commands of the bench, as a user gives them: what is printed, exit codes, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from crl_envs.bench.app import app
+from crl_envs.bench.experiments import EXPERIMENTS
+from crl_envs.bench.learners import PRESETS, installed_learners
+from crl_envs.bench.store import from_bytes
+from tests.bench.sweeps import LEARNERS
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(line: str, code: int = 0) -> Result:
+    result = CliRunner(env={"COLUMNS": "160"}).invoke(app, shlex.split(line))
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_list_has_all_there_is() -> None:
+    found = json.loads(call("list --json").stdout)
+    assert set(found) == {"environments", "experiments", "learners", "reproductions"}
+    assert set(found["experiments"]) == set(EXPERIMENTS)
+    assert set(found["learners"]) >= {*PRESETS, *installed_learners()}
+    assert not [text for text in found["learners"].values() if "can't be loaded" in text]
+    printed = call("list").output
+    assert all(name in printed for kind in found.values() for name in kind)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_describe_an_experiment(name: str) -> None:
+    assert "Varied" in call(f"describe {name}").output
+    facts = json.loads(call(f"describe {name} --json").stdout)
+    assert facts["values"] == list(EXPERIMENTS[name].values)
+    assert facts["baselines"] == list(EXPERIMENTS[name].baselines)
+
+
+def test_describe_a_learner() -> None:
+    assert "Williams" in call("describe reinforce-global").output
+    facts = json.loads(call("describe reinforce-global --json").stdout)
+    assert (facts["source"], facts["config"]) == ("reinforce", {"credit": "global"})
+    assert "hoard" not in call(f"describe {LEARNERS}:Greedy").output
+
+
+def test_run_prints_the_same_as_it_keeps(tmp_path: Path) -> None:
+    """One run: `--json` is its record, with or without a folder, and the same evaluations each time."""
+    id = "bandit-n@1/n=0016/local-means/seed=03"
+    printed = from_bytes(call(f"run {id} --json").stdout.encode())
+    call(f"run bandit-n/n=16/local-means/seed=3 --out {tmp_path}")
+    kept = from_bytes((tmp_path / f"runs/{id}.json").read_bytes())
+    assert printed.evaluations == kept.evaluations
+    assert printed.provenance["seed"] == 3
+    assert f"{id}: done" in call(f"run {id}").output
+
+
+def test_run_fails_with_its_traceback() -> None:
+    result = call(f"run bandit-n/n=16/bad/seed=0 --learner {LEARNERS}:Crashing", code=1)
+    assert "ZeroDivisionError: as it was told to" in result.output
+    assert "bandit-n@1/n=0016/bad/seed=00: failed" in result.output
+
+
+def test_from_sweep_to_report(tmp_path: Path) -> None:
+    out = tmp_path / "sweep"
+    line = f"sweep bandit-n,load-balancing-n --learners shortest-queue,random,{LEARNERS}:Crashing"
+    result = call(f"{line} --seeds 1 --quick --out {out}", code=1)
+    assert "ZeroDivisionError: as it was told to" in result.output
+    assert f"Report: {out}/report.html" in result.output
+    assert "agent-steps/s" in result.output or "evaluations" in result.output
+    scores = call(f"score {out} --json").stdout
+    assert scores == (out / "scores.json").read_text()
+    assert set(json.loads(scores)["experiments"]) == {"bandit-n@1", "load-balancing-n@1"}
+    (out / "report.html").unlink()
+    call(f"report {out}")
+    page = (out / "report.html").read_text()
+    assert "shortest-queue" in page and "ZeroDivisionError" in page
+    assert "holds this sweep already" in call(
+        f"{line} --seeds 1 --quick --out {out}", code=2
+    ).output.replace("\n", " ")
+    assert call(f"resume {out}", code=1).output.count("ZeroDivisionError") >= 4
+    assert "IQM" in call(f"score {out}").output
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("sweep sysadmin --learners random --out x", "did you mean 'sysadmin-n'"),
+        ("sweep bandit-n --learners randon --out x", "did you mean 'random'"),
+        ("sweep bandit-n --learners random, --out x", "names with commas between them"),
+        ("sweep bandit-n --learners random --seeds 0 --out x", "seeds must be an integer ≥ 1"),
+        ("sweep bandit-n --learners random --workers 0 --out x", "workers must be an integer ≥ 1"),
+        ("sweep bandit-n --learners random --address auto --out x", "goes with --engine ray"),
+        ("sweep bandit-n --learners random --timeout 0 --out x", "timeout must be"),
+        ("sweep bandit-n@2 --learners random --out x", "is at version 1"),
+        ("resume nowhere", "holds no sweep"),
+        ("score nowhere --json", "holds no sweep"),
+        ("report nowhere", "holds no sweep"),
+        ("run bandit-n/n=17/random/seed=0", "n must be one of"),
+        ("run bandit-n/m=16/random/seed=0", "knob must be n"),
+        ("run bandit-n", "id must look like"),
+        ("run nothing/n=16/random/seed=0", "no experiment 'nothing'"),
+        ("describe reinforse", "did you mean"),
+        ("sweep bandit-n --learners random --engine slurm --out x", "'slurm' is not one of"),
+    ],
+)
+def test_what_is_refused(
+    line: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    output = call(line, code=2).output
+    assert why in " ".join(output.replace("│", " ").split()), output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "list",
+        "describe",
+        "run",
+        "sweep",
+        "resume",
+        "score",
+        "report",
+        "reproduce",
+        "optimum",
+        "doctor",
+    ],
+)
+def test_every_command_teaches(command: str) -> None:
+    text = call(f"{command} --help").output
+    assert "Usage: " in text and len(text.splitlines()) > 8
+
+
+def test_the_keyboard_stops_a_sweep(tmp_path: Path) -> None:
+    """Interrupted, it says how to go on, and ends with exit code 130."""
+    line = f"sweep bandit-n --learners {LEARNERS}:Hanging --seeds 1 --quick --workers 1 --out {tmp_path / 'x'}"
+    command = [sys.executable, "-m", "crl_envs.cli", *shlex.split(line)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        while not list(tmp_path.glob("x/checkpoints")) and process.poll() is None:
+            if any("spawn_main" in _line(pid) for pid in _children(process.pid)):
+                break
+        os.kill(process.pid, 2)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "go on with: crl-envs resume" in said
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        texts = [p.read_text() for p in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        return []
+    return [int(child) for text in texts for child in text.split()]
+
+
+def _line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
