@@ -44,6 +44,7 @@ def play(experiment: Experiment, spec: LearnerSpec, id: RunId, store: Store) -> 
     traits = Traits(cls)
     task = experiment.task(id.value)
     record = _begun(store, experiment, spec, id, task, traits)
+    store.write(record)
     clock = _Clock(record)
     student = _student(experiment, cls, spec, traits, task, id.seed)
     if record.checkpoint is not None:

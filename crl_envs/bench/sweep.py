@@ -19,7 +19,7 @@ from crl_envs.bench.experiments.experiment import Experiment, Value
 from crl_envs.bench.files import writable_folder, write_atomically
 from crl_envs.bench.learners import LearnerSpec, learner_spec
 from crl_envs.bench.run_id import RunId
-from crl_envs.bench.store import Record, Status, Store, refusals_named
+from crl_envs.bench.store import Record, Status, Store, StoreError, refusals_named
 from crl_envs.bench.worker import NO_LIMITS, Job, Limits
 from crl_envs.core.arguments import check_bool, check_int, check_real, check_seed
 
@@ -225,7 +225,7 @@ def carry_out(
         A sentence for each file that was set aside.
 
     Raises:
-        ValueError: No sweep there, or one is being carried out there at the moment.
+        ValueError: No sweep there, one is being carried out there at the moment, or a learner can't be imported.
         StoreError: Nothing can be written any more; what had been is safe.
     """
     plan = read_plan(folder)
@@ -238,9 +238,15 @@ def carry_out(
             for id, spec in plan.runs()
             if str(id) not in over
         ]
+        for spec in {job.spec.label: job.spec for job in jobs}.values():
+            spec.load()
         follower = _Follower(store, plan, records, over, watch)
         with follower.following():
-            engine.run(jobs, follower.started, follower.ended)
+            try:
+                engine.run(jobs, follower.started, follower.ended)
+            except StoreError as error:
+                hint = f"all evaluations before are safe, go on with crl-envs resume {folder}"
+                raise StoreError(f"{error}; {hint}") from error
     return complaints
 
 

@@ -81,7 +81,7 @@ def work(job: Job) -> Status:
     return status
 
 
-def bury(job: Job, reason: str) -> Status:
+def bury(job: Job, reason: str, status: Status = "failed") -> Status:
     """Write the record of a run whose process has died: out of time, or without a word.
 
     Raises:
@@ -91,7 +91,6 @@ def bury(job: Job, reason: str) -> Status:
         words = job.last_words.read_text(encoding="utf-8", errors="replace")
     except OSError:
         words = ""
-    status: Status = "failed"
     if words:
         status = "timeout"
         reason = (

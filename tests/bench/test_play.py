@@ -93,8 +93,9 @@ def test_killed_and_resumed_is_undisturbed(
         played(tmp_path / "killed", name, experiment)
     monkeypatch.setattr(playing, "evaluate", evaluate)
     left, _ = Store(tmp_path / "killed").read(whole.id)
-    assert (0 if left is None else len(left.evaluations)) == at - 1
-    assert left is None or left.status == "running"
+    assert left is not None
+    assert (left.status, len(left.evaluations)) == ("running", at - 1)
+    assert left.provenance["seed"] == 0
     assert plain(played(tmp_path / "killed", name, experiment)) == plain(whole)
     assert not [path for path in (tmp_path / "killed/checkpoints").rglob("*") if path.is_file()]
 
@@ -179,7 +180,8 @@ def test_a_learner_that_finds_nan(tmp_path: Path, monkeypatch: Any) -> None:
     )
     with pytest.raises(ValueError, match="global_return is nan after 10 env steps"):
         played(tmp_path, "random")
-    assert Store(tmp_path).records() == ([], [])
+    (left,), _ = Store(tmp_path).records()
+    assert (left.status, left.evaluations) == ("running", ())
 
 
 def test_forbidden_actions_are_counted(tmp_path: Path) -> None:

@@ -97,6 +97,8 @@ class _Slot:
                 self._process = self._executor.submit(os.getpid).result()
             except BrokenProcessPool:
                 raise RuntimeError("a process can't be started; its own error is above") from None
+        if self._stopped:
+            return
         self._started(job)
         try:
             status = self._executor.submit(work, job).result()

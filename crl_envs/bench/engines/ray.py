@@ -18,6 +18,7 @@ from crl_envs.bench.engines import DIED, Ended, Started
 from crl_envs.bench.files import write_atomically
 from crl_envs.bench.worker import Job, bury, work
 
+OUT_OF_MEMORY: Final = "Ray ended the run's process because the machine was out of memory"
 MISSING: Final = "engine 'ray' needs Ray, which isn't installed: pip install 'crl-envs[ray]'"
 
 
@@ -67,9 +68,7 @@ class RayEngine:
                 try:
                     status = ray.get(done[0])
                 except ray.exceptions.OutOfMemoryError:
-                    status = bury(
-                        job, "Ray ended the run's process because the machine was out of memory"
-                    )
+                    status = bury(job, OUT_OF_MEMORY, "out of memory")
                 except ray.exceptions.WorkerCrashedError:
                     status = bury(job, DIED)
                 except ray.exceptions.RayTaskError as error:

@@ -1,7 +1,8 @@
 """Values, tasks and budgets of ``load-balancing-horizon``.
 
 - The budget is one episode; nothing is learnt before it.
-- ε = .02, as in ``load-balancing-n``.
+- ε = .15: with up to half of the loads CRL scores .85 to .87, and the learners from which it is to be told, dvf,
+  independent-q and ant-colony, .4 to .84. With all of them everybody is above: there look at the scores.
 - 85 loads are four agents' room: with 20 the entry has room for all of them, and there is nothing to learn.
 """
 
@@ -17,7 +18,7 @@ FIRST: Final = 1
 EVALUATIONS: Final = 1
 UNIT: Final[Unit] = "episodes"
 EPISODES: Final = 1
-EPSILON: Final = 0.02
+EPSILON: Final = 0.15
 BASELINES: Final = (
     "crl",
     "dvf",

@@ -1,4 +1,4 @@
-"""How the scores of ``load-balancing-topology`` are read: final scores, and the best learner on each graph."""
+"""How the scores of ``load-balancing-topology`` are read: final scores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from crl_envs.bench.experiments.experiment import Analysis, Reference, Value
-from crl_envs.bench.experiments.verdicts import best_by_value, score_verdict
+from crl_envs.bench.experiments.verdicts import score_verdict
 
 
 def references(values: Sequence[Value]) -> list[Reference]:
@@ -15,8 +15,8 @@ def references(values: Sequence[Value]) -> list[Reference]:
 
 
 def verdict(summary: Mapping[str, Any]) -> list[str]:
-    """Scores of the filling, and the best learner on each graph."""
-    return [*score_verdict(summary, "topology"), *best_by_value(summary, "topology")]
+    """Scores of the filling."""
+    return score_verdict(summary, "topology")
 
 
 ANALYSIS: Final = Analysis(scaling=False, references=references, verdict=verdict)

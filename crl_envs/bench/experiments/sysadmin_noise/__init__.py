@@ -9,10 +9,11 @@ landmarks are the same for every σ.
 **Held fixed.** n = 16, where local and global REINFORCE are five times apart without noise; and the learning rates,
 which were chosen without noise: to set them anew for each σ would be another experiment.
 
-**A good learner.** Averages the noise away. A learner that estimates rewards from all steps so far, as
-decomposed-reinforce and model-based-local do, is slowed down and goes on. REINFORCE forgets each episode, and with its
-learning rate of 3 the noise moves its policies more than the reward does. The team's mean has a sixteenth of the
-noise's variance, which makes up for little: an agent's share in it is a sixteenth too.
+**A good learner.** Averages the noise away. One that plans with the means of all rewards so far, as model-based-local
+does, doesn't notice even σ = 3; decomposed-reinforce, which regresses the team's reward, is slowed down and goes on.
+REINFORCE forgets each episode, and with its learning rate of 3 the noise moves its policies more than the reward does.
+The team's mean has a sixteenth of the noise's variance, which makes up for little: an agent's share in it is a
+sixteenth too.
 
 Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learning", §5; the noise isn't the paper's.
 """

@@ -1,8 +1,9 @@
 """Values, tasks and budgets of ``sysadmin-noise``.
 
-- Budgets are 700 episodes for every σ: twice what REINFORCE on the global reward takes without noise.
+- Budgets are 600 episodes for every σ, nearly twice what REINFORCE on the global reward takes without noise.
 - σ = .1 is left out: it changes nothing.
 - First evaluation, episodes and ε are those of ``sysadmin-n``.
+- Random actions are left out of the baselines: they score 0 by definition. ``*-n`` shows that they do.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ BASELINES: Final = (
     "reinforce-own",
     "decomposed-reinforce",
     "model-based-local",
-    "random",
 )
 
 
@@ -37,7 +37,7 @@ def task(noise: float) -> Task:
 
 def budget(noise: float) -> int:
     """Env steps."""
-    return HORIZON * 700
+    return HORIZON * 600
 
 
 def grain(noise: float) -> int:

@@ -1,10 +1,12 @@
 """Values, tasks and budgets of ``sysadmin-topology``.
 
 - Budgets are 500 episodes, after which no learner gains much.
-- ε = .4: agents that see their own machine reach .6 on each of the graphs and hardly more on the densest, so that
-  the level says how fast they are. How good is in the scores.
+- ε = .5: agents that see their own machine reach .65 on the densest graphs, with the global reward .55 within the
+  budget. Half of the way is where all arrive on every graph, so that it says how fast they are; how good is in the
+  scores.
 - ``"random"`` is the graph of instance seed 0.
 - Evaluations play 64 episodes: nine machines need more than 32 for the noise that ``sysadmin-n`` has at 16.
+- Random actions are left out of the baselines: they score 0 by definition. ``*-n`` shows that they do.
 """
 
 from __future__ import annotations
@@ -21,13 +23,12 @@ FIRST: Final = HORIZON
 EVALUATIONS: Final = 24
 UNIT: Final[Unit] = "env steps"
 EPISODES: Final = 64
-EPSILON: Final = 0.4
+EPSILON: Final = 0.5
 BASELINES: Final = (
     "reinforce-local",
     "reinforce-global",
     "reinforce-own",
     "decomposed-reinforce",
-    "random",
 )
 
 
