@@ -10,8 +10,8 @@ its reward, a global one that of all 64 agents, and beside it the other agents' 
 right actions.
 
 **A good learner.** Least squares needs n (1 + 2.7 q) trials to P ≥ .9, q = z (1 − z)/(½ − z)² being noise over signal
-variance; the 1 is the other agents' exploring. This is drawn, and the exact law of the local means, who pay for the
-noise alone and so lose part of their head start when rewards get noisy.
+variance; the 1 is the other agents' exploring. Local means need 6, 9, 17 and 67 trials by their exact law: a 27th to a
+63rd of that, the less the noisier the rewards. Both are drawn.
 
 Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learning", §5 (Figure 2, at z = .2).
 """
