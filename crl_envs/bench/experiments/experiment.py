@@ -87,16 +87,11 @@ def _one(value: Any) -> int:
     return 1
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """A task family over one knob.
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What an experiment runs.
 
     Attributes:
-        name: As in the ids of its runs.
-        version: From 1; whatever changes a result changes it.
-        title: One line.
-        statement: The problem, what is varied, what is measured, and the paper: the docstring of its folder.
-        knob: What is varied; also its name in the ids.
         values: Of the knob, from easy to hard where there is an order.
         quick: Those of ``--quick``. A run of a value is the same in both.
         task: The task of a value.
@@ -109,20 +104,11 @@ class Experiment:
         episodes: Of an evaluation, where the unit is env steps.
         epsilon: A run has arrived when its score stays at 1 − ε or above.
         baselines: Shipped learners that fit, by name: what ``--learners all`` means.
-        analysis: How the scores are read.
         compiled: Whether the ParallelEnv is what compiled learners are fastest on; else it is the vector env.
         grain: Budgets of a value are whole multiples of this: the steps of an episode, where whole episodes are learnt
             from. Otherwise what a learner has seen could be more than the budget says.
-
-    Raises:
-        ValueError: Values that contradict each other.
     """
 
-    name: str
-    version: int
-    title: str
-    statement: str
-    knob: Knob
     values: tuple[Value, ...]
     quick: tuple[Value, ...]
     task: Callable[[Any], Task]
@@ -133,9 +119,32 @@ class Experiment:
     episodes: int
     epsilon: float
     baselines: tuple[str, ...]
-    analysis: Analysis
     compiled: bool = False
     grain: Callable[[Any], int] = _one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(Sweep):
+    """A task family over one knob.
+
+    Attributes:
+        name: As in the ids of its runs.
+        version: From 1; whatever changes a result changes it.
+        title: One line.
+        statement: The problem, what is varied, what is measured, and the paper: the docstring of its folder.
+        knob: What is varied; also its name in the ids.
+        analysis: How the scores are read.
+
+    Raises:
+        ValueError: Values that contradict each other.
+    """
+
+    name: str
+    version: int
+    title: str
+    statement: str
+    knob: Knob
+    analysis: Analysis
 
     def __post_init__(self) -> None:
         check_choice("knob", self.knob, KNOBS)

@@ -26,8 +26,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from crl_envs.bench.experiments.bandit_n import sweep
 from crl_envs.bench.experiments.bandit_n.analysis import ANALYSIS
+from crl_envs.bench.experiments.bandit_n.sweep import SWEEP
 from crl_envs.bench.experiments.experiment import Experiment
 
 EXPERIMENT: Final = Experiment(
@@ -36,15 +36,6 @@ EXPERIMENT: Final = Experiment(
     title="The bandit over the number of agents",
     statement=__doc__,
     knob="n",
-    values=sweep.VALUES,
-    quick=sweep.QUICK,
-    task=sweep.task,
-    budget=sweep.budget,
-    first=sweep.FIRST,
-    evaluations=sweep.EVALUATIONS,
-    unit=sweep.UNIT,
-    episodes=sweep.EPISODES,
-    epsilon=sweep.EPSILON,
-    baselines=sweep.BASELINES,
     analysis=ANALYSIS,
+    **vars(SWEEP),
 )

@@ -12,24 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from crl_envs.bench.experiments.experiment import Task, Unit
-
-VALUES: Final = (16, 32, 64, 128, 256)
-QUICK: Final = (16, 64)
-FIRST: Final = 2
-EVALUATIONS: Final = 32
-UNIT: Final[Unit] = "env steps"
-EPISODES: Final = 256
-EPSILON: Final = 0.1
-BASELINES: Final = (
-    "local-means",
-    "global-least-squares",
-    "global-least-squares-hadamard",
-    "correlation",
-    "reinforce-local",
-    "reinforce-global",
-    "random",
-)
+from crl_envs.bench.experiments.experiment import Sweep, Task
 
 
 def task(n: int) -> Task:
@@ -40,3 +23,25 @@ def task(n: int) -> Task:
 def budget(n: int) -> int:
     """Trials."""
     return 25 * n + 300
+
+
+SWEEP: Final = Sweep(
+    values=(16, 32, 64, 128, 256),
+    quick=(16, 64),
+    task=task,
+    budget=budget,
+    first=2,
+    evaluations=32,
+    unit="env steps",
+    episodes=256,
+    epsilon=0.1,
+    baselines=(
+        "local-means",
+        "global-least-squares",
+        "global-least-squares-hadamard",
+        "correlation",
+        "reinforce-local",
+        "reinforce-global",
+        "random",
+    ),
+)

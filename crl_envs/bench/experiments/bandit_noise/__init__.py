@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from crl_envs.bench.experiments.bandit_noise import sweep
 from crl_envs.bench.experiments.bandit_noise.analysis import ANALYSIS
+from crl_envs.bench.experiments.bandit_noise.sweep import SWEEP
 from crl_envs.bench.experiments.experiment import Experiment
 
 EXPERIMENT: Final = Experiment(
@@ -30,15 +30,6 @@ EXPERIMENT: Final = Experiment(
     title="The bandit over the noise in its rewards",
     statement=__doc__,
     knob="noise",
-    values=sweep.VALUES,
-    quick=sweep.QUICK,
-    task=sweep.task,
-    budget=sweep.budget,
-    first=sweep.FIRST,
-    evaluations=sweep.EVALUATIONS,
-    unit=sweep.UNIT,
-    episodes=sweep.EPISODES,
-    epsilon=sweep.EPSILON,
-    baselines=sweep.BASELINES,
     analysis=ANALYSIS,
+    **vars(SWEEP),
 )

@@ -12,24 +12,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from crl_envs.bench.experiments.experiment import Task, Unit
+from crl_envs.bench.experiments.experiment import Sweep, Task
 from crl_envs.bounds import least_squares_trials
 
 N_AGENTS: Final = 64
-VALUES: Final = (0.1, 0.2, 0.3, 0.4)
-QUICK: Final = (0.1, 0.3)
-FIRST: Final = 2
-EVALUATIONS: Final = 32
-UNIT: Final[Unit] = "env steps"
-EPISODES: Final = 1024
-EPSILON: Final = 0.1
-BASELINES: Final = (
-    "local-means",
-    "global-least-squares",
-    "correlation",
-    "reinforce-local",
-    "reinforce-global",
-)
 
 
 def task(noise: float) -> Task:
@@ -42,3 +28,23 @@ def budget(noise: float) -> int:
     """Trials, in hundreds."""
     in_theory = least_squares_trials(N_AGENTS, p_correct=1 - noise, p_wrong=noise)
     return 100 * round((1000 + 2.5 * in_theory) / 100)
+
+
+SWEEP: Final = Sweep(
+    values=(0.1, 0.2, 0.3, 0.4),
+    quick=(0.1, 0.3),
+    task=task,
+    budget=budget,
+    first=2,
+    evaluations=32,
+    unit="env steps",
+    episodes=1024,
+    epsilon=0.1,
+    baselines=(
+        "local-means",
+        "global-least-squares",
+        "correlation",
+        "reinforce-local",
+        "reinforce-global",
+    ),
+)

@@ -21,8 +21,8 @@ from __future__ import annotations
 from typing import Final
 
 from crl_envs.bench.experiments.experiment import Experiment
-from crl_envs.bench.experiments.load_balancing_horizon import sweep
 from crl_envs.bench.experiments.load_balancing_horizon.analysis import ANALYSIS
+from crl_envs.bench.experiments.load_balancing_horizon.sweep import SWEEP
 
 EXPERIMENT: Final = Experiment(
     name="load-balancing-horizon",
@@ -30,16 +30,6 @@ EXPERIMENT: Final = Experiment(
     title="Load balancing over the number of loads",
     statement=__doc__,
     knob="horizon",
-    values=sweep.VALUES,
-    quick=sweep.QUICK,
-    task=sweep.task,
-    budget=sweep.budget,
-    first=sweep.FIRST,
-    evaluations=sweep.EVALUATIONS,
-    unit=sweep.UNIT,
-    episodes=sweep.EPISODES,
-    epsilon=sweep.EPSILON,
-    baselines=sweep.BASELINES,
     analysis=ANALYSIS,
-    compiled=True,
+    **vars(SWEEP),
 )

@@ -10,24 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from crl_envs.bench.experiments.experiment import Task, Unit
-
-VALUES: Final = (85, 170, 340, 680, 1360)
-QUICK: Final = (85, 340)
-FIRST: Final = 1
-EVALUATIONS: Final = 1
-UNIT: Final[Unit] = "episodes"
-EPISODES: Final = 1
-EPSILON: Final = 0.15
-BASELINES: Final = (
-    "crl",
-    "dvf",
-    "independent-q",
-    "ant-colony",
-    "breadth-first",
-    "shortest-queue",
-    "random",
-)
+from crl_envs.bench.experiments.experiment import Task
+from crl_envs.bench.experiments.filling import filling
 
 
 def task(n_loads: int) -> Task:
@@ -35,6 +19,9 @@ def task(n_loads: int) -> Task:
     return Task("crl/load_balancing-v0", {"n_agents": 50, "n_loads": n_loads})
 
 
-def budget(n_loads: int) -> int:
-    """Episodes."""
-    return 1
+SWEEP: Final = filling(
+    values=(85, 170, 340, 680, 1360),
+    quick=(85, 340),
+    task=task,
+    epsilon=0.15,
+)

@@ -25,8 +25,8 @@ from __future__ import annotations
 from typing import Final
 
 from crl_envs.bench.experiments.experiment import Experiment
-from crl_envs.bench.experiments.load_balancing_n import sweep
 from crl_envs.bench.experiments.load_balancing_n.analysis import ANALYSIS
+from crl_envs.bench.experiments.load_balancing_n.sweep import SWEEP
 
 EXPERIMENT: Final = Experiment(
     name="load-balancing-n",
@@ -34,16 +34,6 @@ EXPERIMENT: Final = Experiment(
     title="Load balancing over the number of agents",
     statement=__doc__,
     knob="n",
-    values=sweep.VALUES,
-    quick=sweep.QUICK,
-    task=sweep.task,
-    budget=sweep.budget,
-    first=sweep.FIRST,
-    evaluations=sweep.EVALUATIONS,
-    unit=sweep.UNIT,
-    episodes=sweep.EPISODES,
-    epsilon=sweep.EPSILON,
-    baselines=sweep.BASELINES,
     analysis=ANALYSIS,
-    compiled=True,
+    **vars(SWEEP),
 )

@@ -11,24 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from crl_envs.bench.experiments.experiment import Task, Unit
-
-VALUES: Final = (10, 20, 30, 50)
-QUICK: Final = (10, 20)
-FIRST: Final = 1
-EVALUATIONS: Final = 1
-UNIT: Final[Unit] = "episodes"
-EPISODES: Final = 1
-EPSILON: Final = 0.02
-BASELINES: Final = (
-    "crl",
-    "dvf",
-    "independent-q",
-    "ant-colony",
-    "breadth-first",
-    "shortest-queue",
-    "random",
-)
+from crl_envs.bench.experiments.experiment import Task
+from crl_envs.bench.experiments.filling import filling
 
 
 def task(n: int) -> Task:
@@ -36,6 +20,9 @@ def task(n: int) -> Task:
     return Task("crl/load_balancing-v0", {"n_agents": n})
 
 
-def budget(n: int) -> int:
-    """Episodes."""
-    return 1
+SWEEP: Final = filling(
+    values=(10, 20, 30, 50),
+    quick=(10, 20),
+    task=task,
+    epsilon=0.02,
+)

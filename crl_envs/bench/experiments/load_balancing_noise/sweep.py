@@ -9,17 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from crl_envs.bench.experiments.experiment import Task, Unit
+from crl_envs.bench.experiments.experiment import Task
+from crl_envs.bench.experiments.filling import filling
 
 N_AGENTS: Final = 10
-VALUES: Final = (0.0, 3.0, 10.0, 30.0, 100.0)
-QUICK: Final = (0.0, 30.0)
-FIRST: Final = 1
-EVALUATIONS: Final = 1
-UNIT: Final[Unit] = "episodes"
-EPISODES: Final = 1
-EPSILON: Final = 0.02
-BASELINES: Final = ("crl", "dvf", "independent-q", "ant-colony", "shortest-queue")
 
 
 def task(noise: float) -> Task:
@@ -27,6 +20,10 @@ def task(noise: float) -> Task:
     return Task("crl/load_balancing-v0", {"n_agents": N_AGENTS}, noise)
 
 
-def budget(noise: float) -> int:
-    """Episodes."""
-    return 1
+SWEEP: Final = filling(
+    values=(0.0, 3.0, 10.0, 30.0, 100.0),
+    quick=(0.0, 30.0),
+    task=task,
+    epsilon=0.02,
+    baselines=("crl", "dvf", "independent-q", "ant-colony", "shortest-queue"),
+)

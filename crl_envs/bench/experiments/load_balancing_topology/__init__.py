@@ -23,8 +23,8 @@ from __future__ import annotations
 from typing import Final
 
 from crl_envs.bench.experiments.experiment import Experiment
-from crl_envs.bench.experiments.load_balancing_topology import sweep
 from crl_envs.bench.experiments.load_balancing_topology.analysis import ANALYSIS
+from crl_envs.bench.experiments.load_balancing_topology.sweep import SWEEP
 
 EXPERIMENT: Final = Experiment(
     name="load-balancing-topology",
@@ -32,16 +32,6 @@ EXPERIMENT: Final = Experiment(
     title="Load balancing over the graph",
     statement=__doc__,
     knob="topology",
-    values=sweep.VALUES,
-    quick=sweep.QUICK,
-    task=sweep.task,
-    budget=sweep.budget,
-    first=sweep.FIRST,
-    evaluations=sweep.EVALUATIONS,
-    unit=sweep.UNIT,
-    episodes=sweep.EPISODES,
-    epsilon=sweep.EPSILON,
-    baselines=sweep.BASELINES,
     analysis=ANALYSIS,
-    compiled=True,
+    **vars(SWEEP),
 )

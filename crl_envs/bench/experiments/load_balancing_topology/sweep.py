@@ -9,28 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from crl_envs.bench.experiments.experiment import Task, Unit
+from crl_envs.bench.experiments.experiment import Task
+from crl_envs.bench.experiments.filling import filling
 
 if TYPE_CHECKING:
     import networkx as nx
 
 N_AGENTS: Final = 25
-VALUES: Final = ("grid", "random", "small_world", "scale_free", "torus")
-QUICK: Final = ("grid", "scale_free")
-FIRST: Final = 1
-EVALUATIONS: Final = 1
-UNIT: Final[Unit] = "episodes"
-EPISODES: Final = 1
-EPSILON: Final = 0.02
-BASELINES: Final = (
-    "crl",
-    "dvf",
-    "independent-q",
-    "ant-colony",
-    "breadth-first",
-    "shortest-queue",
-    "random",
-)
 _SERVERS: Final = (22, 23)
 _SEED: Final = 1
 
@@ -42,11 +27,6 @@ def task(topology: str) -> Task:
     return Task("crl/load_balancing-v0", {"topology": _graph(topology), "servers": _SERVERS})
 
 
-def budget(topology: str) -> int:
-    """Episodes."""
-    return 1
-
-
 def _graph(topology: str) -> nx.Graph:
     import networkx as nx
 
@@ -55,3 +35,11 @@ def _graph(topology: str) -> nx.Graph:
     if topology == "scale_free":
         return nx.barabasi_albert_graph(N_AGENTS, 2, seed=_SEED)
     return nx.convert_node_labels_to_integers(nx.grid_2d_graph(5, 5, periodic=True))
+
+
+SWEEP: Final = filling(
+    values=("grid", "random", "small_world", "scale_free", "torus"),
+    quick=("grid", "scale_free"),
+    task=task,
+    epsilon=0.02,
+)

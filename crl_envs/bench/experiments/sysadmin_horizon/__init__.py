@@ -21,8 +21,8 @@ from __future__ import annotations
 from typing import Final
 
 from crl_envs.bench.experiments.experiment import Experiment
-from crl_envs.bench.experiments.sysadmin_horizon import sweep
 from crl_envs.bench.experiments.sysadmin_horizon.analysis import ANALYSIS
+from crl_envs.bench.experiments.sysadmin_horizon.sweep import SWEEP
 
 EXPERIMENT: Final = Experiment(
     name="sysadmin-horizon",
@@ -30,16 +30,6 @@ EXPERIMENT: Final = Experiment(
     title="SYSADMIN over the length of an episode",
     statement=__doc__,
     knob="horizon",
-    values=sweep.VALUES,
-    quick=sweep.QUICK,
-    task=sweep.task,
-    budget=sweep.budget,
-    first=sweep.FIRST,
-    evaluations=sweep.EVALUATIONS,
-    unit=sweep.UNIT,
-    episodes=sweep.EPISODES,
-    epsilon=sweep.EPSILON,
-    baselines=sweep.BASELINES,
     analysis=ANALYSIS,
-    grain=sweep.grain,
+    **vars(SWEEP),
 )

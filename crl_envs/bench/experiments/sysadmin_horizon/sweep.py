@@ -11,22 +11,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from crl_envs.bench.experiments.experiment import Task, Unit
+from crl_envs.bench.experiments.experiment import Sweep, Task
 
 N_AGENTS: Final = 16
-VALUES: Final = (5, 10, 20, 40)
-QUICK: Final = (5, 20)
-FIRST: Final = 40
-EVALUATIONS: Final = 24
-UNIT: Final[Unit] = "env steps"
-EPISODES: Final = 32
-EPSILON: Final = 0.1
-BASELINES: Final = (
-    "reinforce-local",
-    "reinforce-global",
-    "reinforce-own",
-    "decomposed-reinforce",
-)
 
 
 def task(horizon: int) -> Task:
@@ -42,3 +29,23 @@ def budget(horizon: int) -> int:
 def grain(horizon: int) -> int:
     """An episode's steps: learners update at its end."""
     return horizon
+
+
+SWEEP: Final = Sweep(
+    values=(5, 10, 20, 40),
+    quick=(5, 20),
+    task=task,
+    budget=budget,
+    first=40,
+    evaluations=24,
+    unit="env steps",
+    episodes=32,
+    epsilon=0.1,
+    baselines=(
+        "reinforce-local",
+        "reinforce-global",
+        "reinforce-own",
+        "decomposed-reinforce",
+    ),
+    grain=grain,
+)

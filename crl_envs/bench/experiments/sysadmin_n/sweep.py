@@ -13,25 +13,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from crl_envs.bench.experiments.experiment import Task, Unit
+from crl_envs.bench.experiments.experiment import Sweep, Task
 
 HORIZON: Final = 20
-VALUES: Final = (8, 16, 32, 64)
-QUICK: Final = (8, 16, 32)
-FIRST: Final = HORIZON
-EVALUATIONS: Final = 24
-UNIT: Final[Unit] = "env steps"
-EPISODES: Final = 32
-EPSILON: Final = 0.1
-BASELINES: Final = (
-    "reinforce-local",
-    "reinforce-global",
-    "reinforce-own",
-    "decomposed-reinforce",
-    "model-based-local",
-    "model-based-global",
-    "random",
-)
 
 
 def task(n: int) -> Task:
@@ -47,3 +31,26 @@ def budget(n: int) -> int:
 def grain(n: int) -> int:
     """An episode's steps: learners update at its end."""
     return HORIZON
+
+
+SWEEP: Final = Sweep(
+    values=(8, 16, 32, 64),
+    quick=(8, 16, 32),
+    task=task,
+    budget=budget,
+    first=HORIZON,
+    evaluations=24,
+    unit="env steps",
+    episodes=32,
+    epsilon=0.1,
+    baselines=(
+        "reinforce-local",
+        "reinforce-global",
+        "reinforce-own",
+        "decomposed-reinforce",
+        "model-based-local",
+        "model-based-global",
+        "random",
+    ),
+    grain=grain,
+)

@@ -23,8 +23,8 @@ from __future__ import annotations
 from typing import Final
 
 from crl_envs.bench.experiments.experiment import Experiment
-from crl_envs.bench.experiments.sysadmin_noise import sweep
 from crl_envs.bench.experiments.sysadmin_noise.analysis import ANALYSIS
+from crl_envs.bench.experiments.sysadmin_noise.sweep import SWEEP
 
 EXPERIMENT: Final = Experiment(
     name="sysadmin-noise",
@@ -32,16 +32,6 @@ EXPERIMENT: Final = Experiment(
     title="SYSADMIN over noise on the rewards",
     statement=__doc__,
     knob="noise",
-    values=sweep.VALUES,
-    quick=sweep.QUICK,
-    task=sweep.task,
-    budget=sweep.budget,
-    first=sweep.FIRST,
-    evaluations=sweep.EVALUATIONS,
-    unit=sweep.UNIT,
-    episodes=sweep.EPISODES,
-    epsilon=sweep.EPSILON,
-    baselines=sweep.BASELINES,
     analysis=ANALYSIS,
-    grain=sweep.grain,
+    **vars(SWEEP),
 )

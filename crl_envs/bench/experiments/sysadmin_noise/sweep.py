@@ -10,24 +10,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from crl_envs.bench.experiments.experiment import Task, Unit
+from crl_envs.bench.experiments.experiment import Sweep, Task
 
 N_AGENTS: Final = 16
 HORIZON: Final = 20
-VALUES: Final = (0.0, 0.3, 1.0, 3.0)
-QUICK: Final = (0.0, 1.0)
-FIRST: Final = HORIZON
-EVALUATIONS: Final = 24
-UNIT: Final[Unit] = "env steps"
-EPISODES: Final = 32
-EPSILON: Final = 0.1
-BASELINES: Final = (
-    "reinforce-local",
-    "reinforce-global",
-    "reinforce-own",
-    "decomposed-reinforce",
-    "model-based-local",
-)
 
 
 def task(noise: float) -> Task:
@@ -43,3 +29,24 @@ def budget(noise: float) -> int:
 def grain(noise: float) -> int:
     """An episode's steps: learners update at its end."""
     return HORIZON
+
+
+SWEEP: Final = Sweep(
+    values=(0.0, 0.3, 1.0, 3.0),
+    quick=(0.0, 1.0),
+    task=task,
+    budget=budget,
+    first=HORIZON,
+    evaluations=24,
+    unit="env steps",
+    episodes=32,
+    epsilon=0.1,
+    baselines=(
+        "reinforce-local",
+        "reinforce-global",
+        "reinforce-own",
+        "decomposed-reinforce",
+        "model-based-local",
+    ),
+    grain=grain,
+)

@@ -23,8 +23,8 @@ from __future__ import annotations
 from typing import Final
 
 from crl_envs.bench.experiments.experiment import Experiment
-from crl_envs.bench.experiments.sysadmin_topology import sweep
 from crl_envs.bench.experiments.sysadmin_topology.analysis import ANALYSIS
+from crl_envs.bench.experiments.sysadmin_topology.sweep import SWEEP
 
 EXPERIMENT: Final = Experiment(
     name="sysadmin-topology",
@@ -32,16 +32,6 @@ EXPERIMENT: Final = Experiment(
     title="SYSADMIN over the network",
     statement=__doc__,
     knob="topology",
-    values=sweep.VALUES,
-    quick=sweep.QUICK,
-    task=sweep.task,
-    budget=sweep.budget,
-    first=sweep.FIRST,
-    evaluations=sweep.EVALUATIONS,
-    unit=sweep.UNIT,
-    episodes=sweep.EPISODES,
-    epsilon=sweep.EPSILON,
-    baselines=sweep.BASELINES,
     analysis=ANALYSIS,
-    grain=sweep.grain,
+    **vars(SWEEP),
 )

@@ -13,23 +13,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from crl_envs.bench.experiments.experiment import Task, Unit
+from crl_envs.bench.experiments.experiment import Sweep, Task
 
 N_AGENTS: Final = 9
 HORIZON: Final = 20
-VALUES: Final = ("ring", "star", "legs", "ring_of_rings", "grid", "random")
-QUICK: Final = ("ring", "star")
-FIRST: Final = HORIZON
-EVALUATIONS: Final = 24
-UNIT: Final[Unit] = "env steps"
-EPISODES: Final = 64
-EPSILON: Final = 0.5
-BASELINES: Final = (
-    "reinforce-local",
-    "reinforce-global",
-    "reinforce-own",
-    "decomposed-reinforce",
-)
 
 
 def task(topology: str) -> Task:
@@ -53,3 +40,23 @@ def budget(topology: str) -> int:
 def grain(topology: str) -> int:
     """An episode's steps: learners update at its end."""
     return HORIZON
+
+
+SWEEP: Final = Sweep(
+    values=("ring", "star", "legs", "ring_of_rings", "grid", "random"),
+    quick=("ring", "star"),
+    task=task,
+    budget=budget,
+    first=HORIZON,
+    evaluations=24,
+    unit="env steps",
+    episodes=64,
+    epsilon=0.5,
+    baselines=(
+        "reinforce-local",
+        "reinforce-global",
+        "reinforce-own",
+        "decomposed-reinforce",
+    ),
+    grain=grain,
+)
