@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from crl_envs.bench.intervals import FloatArray, Interval
+from crl_envs.bench.intervals import FloatArray, Interval, percentile_interval
 from crl_envs.core.arguments import check_int, check_real
 
 Statistic = Callable[[FloatArray], float]
@@ -89,21 +89,33 @@ def fit_exponent(
     times = np.array([found(rows) for found, rows in zip(statistics, samples, strict=True)])
     if (times <= 0).any():
         raise ValueError(f"times must be > 0, got {times.tolist()}")
-    known = [j for j, time in enumerate(times) if np.isfinite(time)]
-    logs = np.log(np.array(sizes, np.float64))[known]
     rng = np.random.default_rng(seed)
-    again = np.empty((resamples, len(known)))
-    for column, j in enumerate(known):
-        rows, found = samples[j], statistics[j]
-        drawn = rng.integers(0, len(rows), (resamples, len(rows)))
-        again[:, column] = [found(rows[which]) for which in drawn]
-    slopes = np.array([_slopes(logs, line) for line in again])
+    again = {}
+    for n, time, rows, found in zip(sizes, times, samples, statistics, strict=True):
+        if np.isfinite(time):
+            drawn = rng.integers(0, len(rows), (resamples, len(rows)))
+            again[n] = np.array([found(rows[which]) for which in drawn])
+    return exponent_of(dict(zip(sizes, times.tolist(), strict=True)), again, confidence)
+
+
+def exponent_of(
+    times: Mapping[int, float], again: Mapping[int, FloatArray], confidence: float
+) -> Exponent:
+    """Slopes of ln m* on ln n and of m* on ln n, out of m* and of m* of the resamples; see `fit_exponent`.
+
+    Args:
+        times: m* > 0 by size n, ascending; infinite where censored.
+        again: ``float64[resamples]`` for each size that isn't censored: m* of the resamples.
+        confidence: Of the intervals, each by itself.
+    """
+    used, values = tuple(again), np.array([times[n] for n in again])
+    logs = np.log(np.array(used, np.float64))
+    slopes = np.array([_slopes(logs, line) for line in np.array(list(again.values())).T])
     power, per_log = (
-        _interval(value, values, confidence)
-        for value, values in zip(_slopes(logs, times[known]), slopes.T, strict=True)
+        _finite_interval(value, found, confidence)
+        for value, found in zip(_slopes(logs, values), slopes.reshape(-1, 2).T, strict=True)
     )
-    used = tuple(sizes[j] for j in known)
-    return Exponent(power, per_log, used, tuple(n for n in sizes if n not in used))
+    return Exponent(power, per_log, used, tuple(n for n in times if n not in again))
 
 
 def slope(x: FloatArray, y: FloatArray) -> float:
@@ -120,10 +132,9 @@ def _slopes(logs: FloatArray, times: FloatArray) -> tuple[float, float]:
     return slope(logs, np.log(times)), slope(logs, times)
 
 
-def _interval(value: float, values: FloatArray, confidence: float) -> Interval:
-    values = values[np.isfinite(values)]
-    if not values.size:
+def _finite_interval(value: float, again: FloatArray, confidence: float) -> Interval:
+    """The percentile interval over those resamples that have a slope."""
+    again = again[np.isfinite(again)]
+    if not again.size:
         return Interval(value, math.nan, math.nan)
-    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
-    low, high = np.quantile(values, ends, method="inverted_cdf")
-    return Interval(value, float(low), float(high))
+    return percentile_interval(value, again, confidence)

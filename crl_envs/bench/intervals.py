@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_int
+from crl_envs.core.arguments import check_int, check_real
 
 FloatArray = NDArray[np.float64]
 
@@ -59,6 +59,35 @@ def t_interval(samples: FloatArray, confidence: float = 0.95) -> Interval:
     return Interval(float(mean), float(mean - half), float(mean + half))
 
 
+def resampled(rows: FloatArray, resamples: int, rng: np.random.Generator) -> FloatArray:
+    """Resamples ``float64[resamples, k, …]`` of rows ``float64[k, …]``, with replacement.
+
+    Raises:
+        ValueError: Fewer than one resample.
+    """
+    resamples = check_int("resamples", resamples, low=1)
+    return rows[rng.integers(0, len(rows), (resamples, len(rows)))]
+
+
+def percentile_interval(value: float, again: FloatArray, confidence: float) -> Interval:
+    """A value with the interval between percentiles of its resamples.
+
+    The ends are order statistics without interpolation, which would make infinity minus infinity.
+
+    Args:
+        value: The statistic of the data.
+        again: ``float64[resamples]``, at least one of them; may be infinite.
+        confidence: Of the interval, in [0, 1].
+
+    Raises:
+        ValueError: A confidence outside [0, 1].
+    """
+    confidence = check_real("confidence", confidence, low=0, high=1)
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    low, high = np.quantile(again, ends, method="inverted_cdf")
+    return Interval(value, float(low), float(high))
+
+
 def bootstrap_interval(
     statistic: Callable[..., float],
     *samples: FloatArray,
@@ -82,10 +111,7 @@ def bootstrap_interval(
             for _ in range(resamples)
         ]
     )
-    # An order statistic and no interpolation, which would make infinity minus infinity.
-    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
-    low, high = np.quantile(values, ends, method="inverted_cdf")
-    return Interval(float(statistic(*samples)), float(low), float(high))
+    return percentile_interval(float(statistic(*samples)), values, confidence)
 
 
 def moving_mean(curve: FloatArray, half_width: int) -> FloatArray:

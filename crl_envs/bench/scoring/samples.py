@@ -12,10 +12,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from crl_envs.bench.exponents import Exponent
-from crl_envs.bench.intervals import FloatArray, Interval
+from crl_envs.bench.exponents import Exponent, exponent_of
+from crl_envs.bench.intervals import FloatArray, Interval, percentile_interval, resampled
 from crl_envs.bench.scoring.logs import Landmarks, Log, normalised
-from crl_envs.bench.scoring.resampling import exponent_of, percentile_interval, resampled
 from crl_envs.core.arguments import check_choice, check_int, check_real
 
 Of = Literal["runs", "mean"]
