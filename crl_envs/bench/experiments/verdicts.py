@@ -6,9 +6,11 @@ A learner may lack values, a value may be censored, and any number may be None: 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 Summary = Mapping[str, Any]
+
+_NOTHING: Final = 0.005  # of a score
 
 
 def scaling_verdict(summary: Summary, knob: str) -> list[str]:
@@ -65,8 +67,7 @@ def losses(summary: Summary, knob: str) -> list[str]:
             (first, before), (last, after) = known[0], known[-1]
             lost.append((after - before, learner, first, last))
     return [
-        f"From {knob} = {first} to {last}, {learner} {'loses' if change < 0 else 'gains'} "
-        f"{number(abs(change))} of the way from random to the optimum."
+        f"From {knob} = {first} to {last}, {learner} {_change(change)}."
         for change, learner, first, last in sorted(lost)
     ]
 
@@ -164,3 +165,10 @@ def _value(interval: Mapping[str, Any] | None) -> float | None:
 def _list(values: Sequence[Any]) -> str:
     *rest, last = map(str, values)
     return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def _change(change: float) -> str:
+    if abs(change) < _NOTHING:
+        return "neither loses nor gains"
+    kind = "loses" if change < 0 else "gains"
+    return f"{kind} {number(abs(change))} of the way from random to the optimum"
