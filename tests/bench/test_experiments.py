@@ -233,7 +233,7 @@ class TestVerdicts:
             "all of its runs are at 0.98 or above.",
             "dvf: score 0.75 at n = 10, 0.25 at n = 50; 50 % of its runs are at 0.98 or above.",
             "From n = 10 to 50, dvf loses 0.50 of the way from random to the optimum.",
-            "From n = 10 to 50, crl gains 0.00 of the way from random to the optimum.",
+            "From n = 10 to 50, crl neither loses nor gains.",
         ]
 
     def test_of_names(self):
