@@ -16,6 +16,7 @@ app = typer.Typer(
     "--out results/first; then open results/first/report.html.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 
