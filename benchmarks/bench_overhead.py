@@ -1,29 +1,23 @@
-"""What the bench costs beside the bare learner: the same learning, in a run of the bench and without it.
+"""What the bench costs beside the learning: evaluations, and records, checkpoints and supervision.
 
 python -m benchmarks.bench_overhead
 python -m benchmarks.bench_overhead --repeats 9
 
-"Bare" is a call of `learn` for the whole budget. "Evaluated" is a loop that learns to each budget and then plays the
-evaluation's episodes, without records, checkpoints or supervision. "Bench" is `crl_envs.bench.play.play`, which
-writes a record and a checkpoint after each evaluation. The three alternate; ratios are of the CPU times of one round.
+Each run is timed by its own clock, which `crl_envs.bench.play.play` keeps in the record: wall time of learning, of the
+evaluations' episodes, and of everything else. Within a run, so that the machine's other work disturbs all alike.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.measure import Spread, parser, print_machine, print_table, write_json
-from crl_envs.bench.contract import Traits
-from crl_envs.bench.evaluation import evaluate, evaluation_seed
 from crl_envs.bench.experiments import find_experiment
-from crl_envs.bench.experiments.experiment import Experiment, Value
-from crl_envs.bench.learners import LearnerSpec, learner_spec
+from crl_envs.bench.experiments.experiment import Value
+from crl_envs.bench.learners import learner_spec
 from crl_envs.bench.play import play
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.store import Store
@@ -31,7 +25,9 @@ from crl_envs.bench.store import Store
 CASES = (
     ("sysadmin-n", 64, "reinforce-local"),
     ("sysadmin-n", 64, "reinforce-global"),
+    ("sysadmin-n", 8, "reinforce-local"),
     ("bandit-n", 256, "local-means"),
+    ("bandit-n", 16, "local-means"),
     ("bandit-n", 256, "global-least-squares"),
     ("load-balancing-n", 50, "crl"),
 )
@@ -45,31 +41,30 @@ class Row:
         experiment: Its name.
         value: Of its knob.
         learner: Its name.
-        bare: CPU seconds of learning alone.
-        evaluations: CPU time of the loop with evaluations over that of learning alone, less 1.
-        bench: CPU time of the bench over that of the loop with evaluations, less 1.
+        learning: Seconds.
+        evaluations: Their time over that of learning.
+        bench: All other time over that of learning and evaluations.
     """
 
     experiment: str
     value: Value
     learner: str
-    bare: Spread
+    learning: Spread
     evaluations: Spread
     bench: Spread
 
 
 def main() -> None:
     """Print a line for each case."""
-    wanted = parser(__doc__, repeats=5)
-    asked = wanted.parse_args()
+    asked = parser(__doc__, repeats=5).parse_args()
     print_machine()
     rows = [measure(*case, repeats=asked.repeats) for case in CASES]
     print_table(
-        ("run", "bare, s", "evaluations, %", "bench, %"),
+        ("run", "learning, s", "evaluations, %", "bench, %"),
         [
             (
                 f"{row.experiment}, {row.value}, {row.learner}",
-                f"{row.bare.median:.2f}",
+                f"{row.learning.median:.2f}",
                 _percent(row.evaluations),
                 _percent(row.bench),
             )
@@ -80,63 +75,25 @@ def main() -> None:
 
 
 def measure(name: str, value: Value, learner: str, repeats: int) -> Row:
-    """Rounds of the three ways, after one that isn't counted."""
+    """Runs with different seeds, after one that isn't counted."""
     experiment, spec = find_experiment(name), learner_spec(learner)
-    rounds = [_round(experiment, value, spec) for _ in range(repeats + 1)][1:]
+    folder = Path(tempfile.mkdtemp())
+    try:
+        spent = []
+        for seed in range(repeats + 1):
+            id = RunId(name, experiment.version, experiment.knob, value, spec.label, seed)
+            spent.append(play(experiment, spec, id, Store(folder)).provenance["seconds"])
+    finally:
+        shutil.rmtree(folder)
+    spent = spent[1:]
     return Row(
         name,
         value,
         learner,
-        Spread.of([bare for bare, _, _ in rounds]),
-        Spread.of([evaluated / bare - 1 for bare, evaluated, _ in rounds]),
-        Spread.of([bench / evaluated - 1 for _, evaluated, bench in rounds]),
+        Spread.of([s["learn"] for s in spent]),
+        Spread.of([s["evaluate"] / s["learn"] for s in spent]),
+        Spread.of([s["bench"] / (s["learn"] + s["evaluate"]) for s in spent]),
     )
-
-
-def _round(experiment: Experiment, value: Value, spec: LearnerSpec) -> tuple[float, float, float]:
-    folder = Path(tempfile.mkdtemp())
-    id = RunId(experiment.name, experiment.version, experiment.knob, value, spec.label, 0)
-    try:
-        return (
-            _cpu(lambda: _bare(experiment, value, spec)),
-            _cpu(lambda: _evaluated(experiment, value, spec)),
-            _cpu(lambda: play(experiment, spec, id, Store(folder))),
-        )
-    finally:
-        shutil.rmtree(folder)
-
-
-def _bare(experiment: Experiment, value: Value, spec: LearnerSpec) -> None:
-    learner = _made(experiment, value, spec)
-    last = experiment.budgets(value)[-1]
-    if experiment.unit == "episodes":
-        learner.learn(total_episodes=last)
-    else:
-        learner.learn(total_steps=last)
-
-
-def _evaluated(experiment: Experiment, value: Value, spec: LearnerSpec) -> None:
-    if experiment.unit == "episodes":
-        _bare(experiment, value, spec)
-        return
-    learner = _made(experiment, value, spec)
-    traits, task = Traits(spec.load()), experiment.task(value)
-    for budget in experiment.budgets(value):
-        learner.learn(total_steps=max(0, budget - int(learner.env_steps[0])))
-        learner.history.clear()
-        evaluate(task, learner, traits, experiment.episodes, evaluation_seed(0, budget))
-
-
-def _made(experiment: Experiment, value: Value, spec: LearnerSpec) -> Any:
-    task = experiment.task(value)
-    env = task.make() if experiment.compiled else task.make_vec(1)
-    return spec.load()(env, seed=0, **spec.config)
-
-
-def _cpu(call: Callable[[], object]) -> float:
-    start = time.process_time()
-    call()
-    return time.process_time() - start
 
 
 def _percent(spread: Spread) -> str:

@@ -18,12 +18,8 @@ PACKAGES: Final = ("numpy", "gymnasium", "pettingzoo", "numba")
 def versions(*further: str) -> dict[str, str]:
     """Versions of Python, of this package and of those installed packages that can matter to a result."""
     found = {"python": platform.python_version(), "crl-envs": crl_envs.__version__}
-    for package in (*PACKAGES, *further):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    installed = {package: _version(package) for package in (*PACKAGES, *further)}
+    return found | {package: known for package, known in installed.items() if known is not None}
 
 
 def machine() -> dict[str, Any]:
@@ -65,3 +61,11 @@ def _processor() -> str:
         return platform.processor()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+@cache
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
