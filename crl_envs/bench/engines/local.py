@@ -15,11 +15,14 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import Final
 
 from crl_envs.bench.engines import DIED, Ended, Started
 from crl_envs.bench.provenance import cores
 from crl_envs.bench.worker import Job, bury, work
 from crl_envs.core.arguments import check_int
+
+_PATIENCE: Final = 10  # seconds, for a killed process to be gone
 
 
 class LocalEngine:
@@ -41,31 +44,42 @@ class LocalEngine:
         for job in jobs:
             waiting.put(job)
         slots = [_Slot(waiting, started, ended) for _ in range(min(self.workers, len(jobs)))]
-        for slot in slots:
-            slot.thread.start()
         try:
-            while any(slot.thread.is_alive() for slot in slots) and not _errors(slots):
+            for slot in slots:
+                slot.start()
+            while not all(slot.over.is_set() for slot in slots) and not _errors(slots):
                 for slot in slots:
-                    slot.thread.join(0.1)
+                    slot.over.wait(0.1)
             for error in _errors(slots):
                 raise error
         finally:
             for slot in slots:
                 slot.stop()
             for slot in slots:
-                slot.thread.join()
+                if slot.begun:
+                    slot.over.wait(_PATIENCE)
 
 
 class _Slot:
-    """A thread that has one process at a time make runs."""
+    """A thread that has one process at a time make runs.
+
+    That it is over is told by an event: `Thread.join` calls a thread dead that lives on when an interrupt from the
+    keyboard meets it (CPython's issue 90882), and the process would then be waited for and not be killed.
+    """
 
     def __init__(self, waiting: queue.SimpleQueue[Job], started: Started, ended: Ended) -> None:
-        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.begun = False
+        self.over = threading.Event()
         self.error: BaseException | None = None
         self._waiting, self._started, self._ended = waiting, started, ended
         self._stopped = False
         self._executor: ProcessPoolExecutor | None = None
         self._process = 0
+
+    def start(self) -> None:
+        """Begin with the runs that are waiting."""
+        self.begun = True
+        threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
         try:
@@ -81,11 +95,12 @@ class _Slot:
         finally:
             if self._executor is not None:
                 self._executor.shutdown()
+            self.over.set()
 
     def stop(self) -> None:
         """Kill the process; what it was doing since its run's last evaluation is lost."""
         self._stopped = True
-        if self._process and self.thread.is_alive():
+        if self._process and not self.over.is_set():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process, signal.SIGTERM)
 
