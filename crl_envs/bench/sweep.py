@@ -145,7 +145,7 @@ class Progress(NamedTuple):
         failed: Of those that ended, the ones that failed, ran out of time or of memory.
         evaluations: In all.
         evaluated: Of these.
-        agent_steps: Learnt from in this session, by all runs.
+        agent_steps: Learnt from since it was begun or resumed, by all runs.
         running: Ids of the runs that are being made, as far as the engine knows.
     """
 

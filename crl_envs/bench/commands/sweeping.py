@@ -256,7 +256,7 @@ def _sweep_bar(console: Console) -> Iterator[Callable[[SweepProgress], None]]:
         task = bar.add_task("", total=1, runs="0/0", rate="", failed="", visible=False)
 
         def watch(now: SweepProgress) -> None:
-            if not bar.tasks[task].visible:  # what was there before isn't this session's speed
+            if not bar.tasks[task].visible:  # what was there before says nothing of the speed
                 bar.reset(task, total=now.evaluations, completed=now.evaluated, visible=True)
             elapsed = bar.tasks[task].elapsed or 0.0
             rate = now.agent_steps / elapsed if elapsed > 1 else 0.0
