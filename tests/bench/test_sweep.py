@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -261,7 +262,9 @@ def test_the_ray_engine_finds_the_same(tmp_path: Path) -> None:
     swept(tmp_path / "local", plan("reinforce-local", "Counting"))
     ray = [str(Path(sys.executable).parent / "ray")]
     environment = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_TMPDIR": "/tmp"}
-    port = "46379"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
     start = [*ray, "start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
 
     def call(*command: str, code: int = 0) -> str:
