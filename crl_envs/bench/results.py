@@ -58,19 +58,17 @@ def results(folder: Path, watch: Watch | None = None) -> Results:
     return Results(scores, records, sorted(complaints))
 
 
-def report(folder: Path, watch: Watch | None = None) -> Path:
-    """Write the report of the sweep in a folder.
+def report(folder: Path, found: Results) -> Path:
+    """Write the report of the sweep in a folder, out of its results.
 
     Returns:
         Of the page.
 
     Raises:
-        ValueError: As `results`.
-        StoreError: As `results`, or the report can't be written.
+        StoreError: The report can't be written.
     """
     from crl_envs.bench.page import write_report
 
-    found = results(folder, watch)
     plan = read_plan(folder)
     titles = [x.title for x in plan.found_experiments()]
     title = titles[0] if len(titles) == 1 else f"{len(titles)} experiments"

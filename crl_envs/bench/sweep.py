@@ -21,7 +21,7 @@ from crl_envs.bench.learners import LearnerSpec, learner_spec
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.store import Record, Status, Store, StoreError, refusals_named
 from crl_envs.bench.worker import NO_LIMITS, Job, Limits
-from crl_envs.core.arguments import check_bool, check_int, check_real, check_seed
+from crl_envs.core.arguments import check_bool, check_int, check_seed
 
 FORMAT: Final = "crl-envs sweep 1"
 ALL: Final = "all"
@@ -112,12 +112,7 @@ def make_plan(
     check_int("seeds", seeds, low=1)
     check_seed("first_seed", first_seed, high=2**63 - seeds)
     check_bool("quick", quick)
-    if timeout is not None:
-        check_real("timeout", timeout, low=0, open_low=True)
-    if memory is not None:
-        check_int("memory", memory, low=1)
-        if not Path("/proc/self/status").exists():
-            raise ValueError("memory can be limited on Linux only")
+    limits = Limits(timeout, memory)
     if not experiments or not learners:
         raise ValueError("experiments and learners must be at least one each")
     found = {x.id: x for x in map(find_experiment, experiments)}
@@ -131,9 +126,7 @@ def make_plan(
         chosen[id] = specs
     for spec in {spec.label: spec for specs in chosen.values() for spec in specs}.values():
         spec.load()
-    return Plan(
-        tuple(found), tuple(learners), chosen, seeds, first_seed, quick, Limits(timeout, memory)
-    )
+    return Plan(tuple(found), tuple(learners), chosen, seeds, first_seed, quick, limits)
 
 
 class Progress(NamedTuple):
@@ -229,7 +222,7 @@ def carry_out(
         StoreError: Nothing can be written any more; what had been is safe.
     """
     plan = read_plan(folder)
-    with _locked(folder):
+    with locked(folder):
         store = Store(folder)
         records, complaints = store.records()
         over = {str(r.id): r.status for r in records if _is_over(r, retry)}
@@ -354,8 +347,13 @@ def _count(record: Record) -> tuple[int, int]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep other sweeps out of the folder; the system lets go of it when this process ends, however it ends."""
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other sweeps out of the folder; the system lets go of it when this process ends, however it ends.
+
+    Raises:
+        ValueError: One is being carried out there.
+        StoreError: The folder can't be written in.
+    """
     lock = FileLock(folder / ".lock")
     try:
         with refusals_named(folder / ".lock"):

@@ -16,8 +16,10 @@ from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.play import play
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.store import Record, Status, Store, StoreError
+from crl_envs.core.arguments import check_int, check_real
 
 _MIB: Final = 2**20
+_STATUS: Final = Path("/proc/self/status")
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,21 @@ class Limits:
     Attributes:
         seconds: Wall time of an attempt; None for no limit.
         mib: Memory in MiB that it may take beyond what the process has at its start; None for no limit. Linux only.
+
+    Raises:
+        ValueError: A limit that isn't above 0, or one of memory on another system.
     """
 
     seconds: float | None = None
     mib: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None:
+            check_real("timeout", self.seconds, low=0, open_low=True)
+        if self.mib is not None:
+            check_int("memory", self.mib, low=1)
+            if not _STATUS.exists():
+                raise ValueError("memory can be limited on Linux only")
 
 
 NO_LIMITS: Final = Limits()
@@ -143,8 +156,8 @@ def _memory_limited(mib: int | None) -> Iterator[None]:
 
 def _data_size() -> int:
     """Bytes of private memory that the process has."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+    for line in _STATUS.read_text(encoding="ascii").splitlines():
         name, _, value = line.partition(":")
         if name == "VmData":
             return int(value.split()[0]) * 1024
-    raise OSError("/proc/self/status has no VmData")
+    raise OSError(f"{_STATUS} has no VmData")

@@ -69,6 +69,13 @@ def test_run_fails_with_its_traceback() -> None:
     assert "bandit-n@1/n=0016/bad/seed=00: failed" in result.output
 
 
+def test_run_out_of_time() -> None:
+    line = f"run bandit-n/n=16/bad/seed=0 --learner {LEARNERS}:Hanging --timeout 3"
+    output = call(line, code=1).output
+    assert "bandit-n@1/n=0016/bad/seed=00: timeout" in output
+    assert "learners_for_tests.py" in output  # where it was
+
+
 def test_from_sweep_to_report(tmp_path: Path) -> None:
     out = tmp_path / "sweep"
     line = f"sweep bandit-n,load-balancing-n --learners shortest-queue,random,{LEARNERS}:Crashing"
@@ -107,6 +114,7 @@ def test_from_sweep_to_report(tmp_path: Path) -> None:
         ("run bandit-n/n=17/random/seed=0", "n must be one of"),
         ("run bandit-n/m=16/random/seed=0", "knob must be n"),
         ("run bandit-n", "id must look like"),
+        ("run bandit-n/n=16/random/seed=0 --timeout 0", "timeout must be"),
         ("run nothing/n=16/random/seed=0", "no experiment 'nothing'"),
         ("describe reinforse", "did you mean"),
         ("sweep bandit-n --learners random --engine slurm --out x", "'slurm' is not one of"),

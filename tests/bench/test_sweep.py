@@ -103,7 +103,7 @@ def test_one_learners_failure_is_its_own(tmp_path: Path) -> None:
     for name, why in said.items():
         assert all(why in error for error in errors(folder, name)), errors(folder, name)
     assert all("learners_for_tests.py" in error for error in errors(folder, "Hanging"))
-    page = report(folder).read_text()
+    page = report(folder, results(folder)).read_text()
     assert all(name in page for name in said)
     # Over is over, unless it is to be tried again.
     before = {p: p.stat().st_mtime_ns for p in (folder / "runs").rglob("*.json")}

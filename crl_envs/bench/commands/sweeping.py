@@ -19,6 +19,7 @@ from crl_envs.bench.engines import Engine
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.engines.ray import RayEngine
 from crl_envs.bench.experiments import find_experiment
+from crl_envs.bench.files import writable_folder
 from crl_envs.bench.intervals import Interval
 from crl_envs.bench.learners import learner_spec
 from crl_envs.bench.report import Table, number, with_interval
@@ -28,8 +29,8 @@ from crl_envs.bench.run_id import RunId
 from crl_envs.bench.scoring.sweep_scores import as_json as as_json_text
 from crl_envs.bench.store import Record, Store, as_text
 from crl_envs.bench.sweep import Progress as SweepProgress
-from crl_envs.bench.sweep import begin, carry_out, make_plan
-from crl_envs.bench.worker import Job, Limits, work
+from crl_envs.bench.sweep import begin, carry_out, locked, make_plan
+from crl_envs.bench.worker import Job, Limits
 
 
 class EngineName(StrEnum):
@@ -96,9 +97,10 @@ def run(
             )
         spec = learner_spec(learner or run_id.learner)
         spec.load()
-        folder = out or Path(scratch)
-        job = Job(run_id, spec, folder.resolve(), Limits(timeout, memory), (str(Path.cwd()),))
-        work(job)
+        folder = writable_folder(out or Path(scratch)).resolve()
+        job = Job(run_id, spec, folder, Limits(timeout, memory), (str(Path.cwd()),))
+        with locked(folder):
+            LocalEngine(1).run([job], lambda job: None, lambda job, status: None)
         record, _ = Store(folder).read(run_id)
     assert record is not None
     if as_json:
@@ -191,7 +193,7 @@ def score(
 def report(folder: Folder) -> None:
     """Write the report of a sweep: DIR/report.html, report.md, scores.json and the runs as a table."""
     with refusals(), _landmark_bar() as watch:
-        page = make_report(folder, watch)
+        page = make_report(folder, results(folder, watch))
     print(f"Report: {page}")
 
 
@@ -207,7 +209,7 @@ def _carry_out(folder: Path, engine: Engine, retry: bool) -> None:
         console.print(complaint, highlight=False, soft_wrap=True)
     with refusals(), _landmark_bar() as watch_landmarks:
         found = results(folder, watch_landmarks)
-        page = make_report(folder)
+        page = make_report(folder, found)
     _print_scores(found.scores, [])
     failed = [record for record in found.records if record.status != "done"]
     for record in failed:
