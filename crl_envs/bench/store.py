@@ -25,7 +25,10 @@ from crl_envs.bench.run_id import RunId
 FORMAT: Final = "crl-envs run 1"
 Status = Literal["running", "done", "failed", "timeout", "out of memory"]
 # What a file system says when it isn't the writer's fault.
-_REFUSALS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+_REFUSALS: Final = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS),
+    *(errno.EACCES, errno.EPERM, errno.EIO),
+)
 STATUSES: Final[tuple[Status, ...]] = ("running", "done", "failed", "timeout", "out of memory")
 
 

@@ -19,7 +19,7 @@ from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.results import report, results
 from crl_envs.bench.scoring.sweep_scores import as_json
-from crl_envs.bench.store import Store, StoreError
+from crl_envs.bench.store import Store
 from crl_envs.bench.sweep import Plan, Progress, begin, carry_out, make_plan, read_plan
 from tests.bench.sweeps import LEARNERS
 
@@ -190,12 +190,25 @@ def test_a_read_only_folder(tmp_path: Path) -> None:
         begin(tmp_path, plan("random"))
 
 
-def test_a_full_disk_stops_the_sweep(tmp_path: Path) -> None:
-    """A file where a folder is to be stands for a disk that takes no more."""
-    begin(tmp_path, plan("random", "local-means"))
-    (tmp_path / "runs").write_text("full")
-    with pytest.raises((StoreError, OSError)):
-        carry_out(tmp_path, LocalEngine(2))
+def test_a_disk_that_takes_no_more_stops_the_sweep(tmp_path: Path) -> None:
+    """A limit on the size of files stands for a full disk: it is named with the way out, and nothing is lost."""
+    resource = pytest.importorskip("resource")
+    of = plan("local-means", "random")
+    whole = scores(swept(tmp_path / "whole", of))
+    begin(tmp_path / "full", of)
+    done = subprocess.run(
+        [sys.executable, "-m", "crl_envs.cli", "resume", str(tmp_path / "full")],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2500, 2500)),
+    )
+    assert done.returncode == 2, done.stderr
+    assert "can't be written: File too large; all evaluations before are safe" in done.stderr
+    assert not {"done", "failed"} & set().union(*statuses(tmp_path / "full").values())
+    carry_out(tmp_path / "full", LocalEngine(2))
+    assert scores(tmp_path / "full") == whole
 
 
 def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
