@@ -14,7 +14,7 @@ from crl_envs.bench.files import write_atomically
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.scoring.logs import Landmarks
 from crl_envs.bench.scoring.sweep_scores import sweep_scores
-from crl_envs.bench.store import Record, Store, refusals_named
+from crl_envs.bench.store import Record, Store, checksum, refusals_named
 from crl_envs.bench.sweep import Plan, read_plan
 
 Watch = Callable[[int, int], None]
@@ -98,12 +98,18 @@ def _landmarks(folder: Path, plan: Plan, watch: Watch | None) -> dict[str, Landm
 
 
 def _kept_landmarks(path: Path, experiment: Experiment, value: Value) -> Landmarks:
+    """What is in the file if it is whole; otherwise found again, and kept there."""
     try:
         kept = json.loads(path.read_bytes())
-        return Landmarks(**kept["landmarks"])
-    except (OSError, KeyError, TypeError, ValueError):
-        found, how = landmarks(experiment, value)
+        if kept.pop("checksum") == checksum(kept):
+            return Landmarks(**kept["landmarks"])
+    except (OSError, AttributeError, KeyError, TypeError, ValueError):
+        pass
+    found, how = landmarks(experiment, value)
+    content = {"landmarks": asdict(found), **how}
     with refusals_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps({"landmarks": asdict(found), **how}, indent=1) + "\n")
+        write_atomically(
+            path, json.dumps({**content, "checksum": checksum(content)}, indent=1) + "\n"
+        )
     return found

@@ -240,7 +240,7 @@ def as_text(record: Record) -> str:
         "checkpoint": record.checkpoint and vars(record.checkpoint),
     }
     # An entry a line: with an indent, json would take ten times as long.
-    entries = {**content, "checksum": _checksum(content)}.items()
+    entries = {**content, "checksum": checksum(content)}.items()
     lines = (f"{json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in entries)
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -253,10 +253,10 @@ def from_bytes(content: bytes) -> Record:
     """
     try:
         found = json.loads(content)
-        checksum = found.pop("checksum")
+        expected = found.pop("checksum")
         if found["format"] != FORMAT:
             raise ValueError(f"its format is {found['format']!r}, not {FORMAT!r}")
-        if _checksum(found) != checksum:
+        if checksum(found) != expected:
             raise ValueError("its checksum is wrong")
         return Record(
             RunId.parse(found["id"]),
@@ -270,6 +270,7 @@ def from_bytes(content: bytes) -> Record:
         raise ValueError(f"it is no record of a run ({type(error).__name__}: {error})") from error
 
 
-def _checksum(content: Mapping[str, Any]) -> str:
+def checksum(content: Mapping[str, Any]) -> str:
+    """SHA-256 of what JSON can hold, whatever the order of its entries."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -217,6 +217,8 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     files = sorted((folder / "runs").rglob("*.json"))
     files[0].write_text(files[0].read_text().replace('"done"', '"dune"'))
     (folder / "runs/notes.txt").write_text("hello")
+    for kept in (folder / "landmarks").rglob("*.json"):
+        kept.write_text(kept.read_text().replace('"upper": 0.8', '"upper": 0.9'))
     complaints = carry_out(folder, LocalEngine(2))
     assert len(complaints) == 2
     assert any("checksum" in c for c in complaints) and any("notes.txt" in c for c in complaints)
