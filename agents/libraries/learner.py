@@ -1,0 +1,186 @@
+"""What the learners of other libraries share: the vocabulary of `agents.Learner`, with the learning left to the library."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
+
+from crl_envs.adapters.tally import EpisodeTally
+from crl_envs.core.arguments import check_int, check_keywords
+from crl_envs.core.parallel import WorldEnv
+from crl_envs.core.vector import WorldVectorEnv
+from crl_envs.wrappers import GlobalReward
+
+_TAG: Final = 0x616374  # sets the stream of `act` apart from others derived from a seed
+
+
+class LibraryLearner(ABC):
+    """Base of the learners that other libraries bring: the bench drives them as it drives `agents.Learner`.
+
+    The library acts and learns on arrays: on the one column of a `WorldVectorEnv`, or on the world of a `WorldEnv`.
+    Measured are always the agents' own rewards. A killed run begins anew: there are no checkpoints.
+
+    Args:
+        env: A `WorldVectorEnv` with one column, perhaps with noisy rewards, or a `WorldEnv`.
+        **config: Fields of `config_class`: ``seed``, ``rewards`` (``"local"`` or ``"global"``) and the library's own.
+
+    Attributes:
+        config: The hyperparameters, an object of `config_class`.
+        vec: The environment as a vector env with one column, its rewards local or global as `config` says.
+        n_agents: Number of agents n.
+        observation_space: Of one agent.
+        n_actions: Of one agent.
+        episodes: Episodes that have ended.
+        env_steps: ``int64[1]``, environment steps learnt from.
+        history: One dict an episode, as `agents.Learner` has it. It may be cleared.
+
+    Raises:
+        ValueError: Another kind of environment, an unknown hyperparameter or a bad value.
+    """
+
+    config_class: ClassVar[type[Any]]
+    # What the bench asks of a class; see `crl_envs.bench.contract.Traits`.
+    evaluates_greedily: ClassVar[bool] = False
+    resumable: ClassVar[bool] = False
+    measures_itself: ClassVar[bool] = True
+
+    def __init__(self, env: Any, **config: Any) -> None:
+        check_keywords(type(self).__name__, self.config_class, config)
+        self.config = self.config_class(**config)
+        vec = one_column(env)
+        world = vec.unwrapped.world
+        self.n_agents: int = world.n_agents
+        self.agents = [f"agent_{i}" for i in range(self.n_agents)]
+        self.observation_space: spaces.Space[Any] = world.single_observation_space
+        self.n_actions = int(world.single_action_space.n)
+        self.vec = GlobalReward(vec) if self.config.rewards == "global" else vec
+        self.env_steps = np.zeros(1, np.int64)
+        self.episodes = 0
+        self.history: list[dict[str, Any]] = []
+        self._rng = np.random.default_rng([_TAG, self.config.seed])
+
+    @property
+    @abstractmethod
+    def tally(self) -> EpisodeTally:
+        """What the library has done in the environment so far."""
+
+    @abstractmethod
+    def train(self, total_steps: int, total_episodes: float) -> None:
+        """Go on learning for about `total_steps` environment steps, and no longer than `total_episodes` further episodes."""
+
+    @abstractmethod
+    def probabilities(
+        self, observations: NDArray[Any], action_masks: NDArray[Any] | None
+    ) -> NDArray[np.floating]:
+        """The present policy: ``(B, n, A)``, of observations ``(B, n, …)`` and masks ``(B, n, A)``.
+
+        A policy without chance gives one-hot vectors.
+        """
+
+    def learn(self, total_episodes: int | None = None, total_steps: int | None = None) -> Self:
+        """Go on learning.
+
+        Args:
+            total_episodes: Number of further episodes.
+            total_steps: Number of further environment steps; libraries round it up to whole rollouts.
+
+        Returns:
+            The learner.
+
+        Raises:
+            ValueError: Not exactly one of the totals, or not a whole number ≥ 0.
+        """
+        if (total_episodes is None) == (total_steps is None):
+            raise ValueError(
+                "exactly one of total_episodes and total_steps must be given, "
+                f"got total_episodes={total_episodes!r}, total_steps={total_steps!r}"
+            )
+        if total_steps is not None:
+            goal = int(self.env_steps[0]) + check_int("total_steps", total_steps, low=0)
+            while self.env_steps[0] < goal:
+                self._train(goal - int(self.env_steps[0]), math.inf)
+        else:
+            last = self.episodes + check_int("total_episodes", total_episodes, low=0)
+            while self.episodes < last:
+                self._train(2**31 - 1, last - self.episodes)
+        return self
+
+    def act(
+        self, observations: Any, deterministic: bool = False, *, action_masks: Any = None
+    ) -> Any:
+        """Actions of the present policy, drawn from a stream of their own.
+
+        Args:
+            observations: A dict agent → observation, of all agents, or an array ``(B, n, …)``.
+            deterministic: The most probable action (the first of equals) instead of a random one.
+            action_masks: What is legal: a dict agent → mask, or an array ``(B, n, A)``.
+
+        Returns:
+            For a dict, a dict of ints; for an array ``int64 (B, n)``.
+
+        Raises:
+            ValueError: A dict without all agents.
+        """
+        is_dict = isinstance(observations, Mapping)
+        if is_dict:
+            observations = self._stack("observations", observations)
+            action_masks = None if action_masks is None else self._stack("masks", action_masks)
+        chances = self.probabilities(np.asarray(observations), action_masks)
+        if deterministic:
+            actions = chances.argmax(-1)
+        else:
+            # The first action whose cumulative probability exceeds a uniform draw.
+            heights = np.cumsum(chances, axis=-1, dtype=np.float64)
+            drawn = self._rng.random(heights.shape[:-1]) * heights[..., -1]
+            actions = (heights <= drawn[..., None]).sum(-1)
+        actions = actions.astype(np.int64)
+        return dict(zip(self.agents, actions[0].tolist(), strict=True)) if is_dict else actions
+
+    def _train(self, total_steps: int, total_episodes: float) -> None:
+        before = self.tally.env_steps
+        self.train(total_steps, total_episodes)
+        if self.tally.env_steps == before:
+            raise RuntimeError(f"{type(self).__name__} took no step of {total_steps} asked for")
+        self.env_steps = np.array([self.tally.env_steps])
+        for ended in self.tally.episodes:
+            self.history.append(
+                {
+                    "episode": self.episodes,
+                    "steps": ended.steps,
+                    "local_return_mean": ended.local_return,
+                    "global_return": ended.global_return,
+                }
+            )
+            self.episodes += 1
+        self.tally.episodes.clear()
+
+    def _stack(self, what: str, by_agent: Mapping[str, Any]) -> NDArray[Any]:
+        missing = [agent for agent in self.agents if agent not in by_agent]
+        if missing:
+            raise ValueError(f"{what} must have all agents, missing {missing[:5]}")
+        return np.stack([np.asarray(by_agent[agent]) for agent in self.agents])[None]
+
+
+def one_column(env: Any) -> VectorEnv[Any, Any, Any]:
+    """The environment as a vector env of arrays with one column.
+
+    Raises:
+        ValueError: It isn't one of this package's worlds, or has several columns.
+    """
+    if isinstance(env, WorldEnv):
+        return WorldVectorEnv(env.world, 1)
+    if not isinstance(env, VectorEnv) or not isinstance(env.unwrapped, WorldVectorEnv):
+        raise ValueError(
+            "env must be a WorldVectorEnv (crl_envs.make_vec) or a WorldEnv (crl_envs.make); for other ParallelEnvs "
+            f"use the library itself with an adapter of crl_envs.adapters; got {env!r}"
+        )
+    if env.num_envs != 1:
+        raise ValueError(f"env must have one column, got num_envs={env.num_envs}")
+    return env
