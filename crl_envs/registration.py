@@ -80,6 +80,15 @@ def registered_ids() -> list[str]:
     return sorted(_REGISTRY)
 
 
+def has_world(id: str) -> bool:
+    """Whether `make_vec` takes this id.
+
+    Raises:
+        ValueError: Unknown id.
+    """
+    return hasattr(_find(id).load(), "make_world")
+
+
 def make(id: str, **kwargs: Any) -> ParallelEnv[Any, Any, Any]:
     """A new environment as a PettingZoo ParallelEnv with local rewards.
 
@@ -140,9 +149,9 @@ def make_joint(of: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
 
 
 def _make_world(id: str, kwargs: dict[str, Any]) -> World[Any]:
-    entry_point = _find(id).load()
-    if not hasattr(entry_point, "make_world"):
+    if not has_world(id):
         raise ValueError(f"{id} has no vector view: its entry point has no make_world")
+    entry_point: Any = _find(id).load()
     check_keywords(id, entry_point, kwargs)
     if kwargs.get("render_mode") is not None:
         raise ValueError(f"render_mode must be None, got {kwargs['render_mode']!r}")

@@ -1,11 +1,11 @@
-"""What the learners of other libraries share: the vocabulary of `agents.Learner`, with the learning left to the library."""
+"""What the learners of other libraries share: the vocabulary of `agents.Learner`; the learning is the library's."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, cast
 
 import numpy as np
 from gymnasium import spaces
@@ -55,7 +55,8 @@ class LibraryLearner(ABC):
         check_keywords(type(self).__name__, self.config_class, config)
         self.config = self.config_class(**config)
         vec = one_column(env)
-        world = vec.unwrapped.world
+        base = cast(WorldVectorEnv, vec.unwrapped)
+        world = base.world
         self.n_agents: int = world.n_agents
         self.agents = [f"agent_{i}" for i in range(self.n_agents)]
         self.observation_space: spaces.Space[Any] = world.single_observation_space
@@ -73,7 +74,7 @@ class LibraryLearner(ABC):
 
     @abstractmethod
     def train(self, total_steps: int, total_episodes: float) -> None:
-        """Go on learning for about `total_steps` environment steps, and no longer than `total_episodes` further episodes."""
+        """Go on learning for about `total_steps` environment steps and at most `total_episodes` further episodes."""
 
     @abstractmethod
     def probabilities(

@@ -2,7 +2,7 @@
 
 | module | for | gives |
 |---|---|---|
-| `crl_envs.adapters.sb3` | Stable-Baselines3 and sb3-contrib | a VecEnv of all agents, one shared policy; the joint single agent |
+| `crl_envs.adapters.sb3` | Stable-Baselines3 and sb3-contrib | a VecEnv of all agents; the joint single agent |
 | `crl_envs.adapters.torchrl` | TorchRL | an ``EnvBase`` of arrays; PettingZoo's wrapper with the right arguments |
 | `crl_envs.adapters.benchmarl` | BenchMARL | a ``TaskClass`` |
 | `crl_envs.adapters.rllib` | Ray RLlib's new API stack | a ``MultiAgentEnv`` |

@@ -12,7 +12,7 @@ from crl_envs.core.arguments import check_bool
 
 
 class AgentEncoder:
-    """One-hot vectors for Discrete and MultiDiscrete observations, Boxes flattened; an agent's number besides, if wanted.
+    """One-hot vectors for Discrete and MultiDiscrete observations, Boxes flattened; the agent's number if wanted.
 
     A policy that all agents share can't let two agents that observe the same do different things, as the bandit asks
     for, unless it is told who they are: with `agent_ids` a one-hot vector of length n is appended.
