@@ -2,7 +2,7 @@
 
 | module | library | learners |
 |---|---|---|
-| `agents.libraries.sb3` | Stable-Baselines3, sb3-contrib | PPO, MaskablePPO, DQN: one policy for all agents; joint PPO |
+| `agents.libraries.sb3` | Stable-Baselines3, sb3-contrib | PPO, MaskablePPO, DQN with one policy for all; joint PPO |
 | `agents.libraries.benchmarl` | BenchMARL on TorchRL | IPPO, MAPPO, VDN, QMIX |
 | `agents.libraries.rllib` | Ray RLlib | PPO |
 """

@@ -41,12 +41,25 @@ class LearnerSpec:
 
 # Learners of the group with settings that have names of their own.
 PRESETS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
+    "benchmarl-ippo-global": ("benchmarl-ippo", {"rewards": "global"}),
+    "benchmarl-ippo-unshared": ("benchmarl-ippo", {"share_parameters": False}),
+    "benchmarl-ippo-unshared-global": (
+        "benchmarl-ippo",
+        {"share_parameters": False, "rewards": "global"},
+    ),
+    "benchmarl-mappo-global": ("benchmarl-mappo", {"rewards": "global"}),
     "global-least-squares-hadamard": ("global-least-squares", {"design": "hadamard"}),
     "model-based-global": ("model-based", {"rewards": "global"}),
     "model-based-local": ("model-based", {"rewards": "local"}),
     "reinforce-global": ("reinforce", {"credit": "global"}),
     "reinforce-local": ("reinforce", {"credit": "local"}),
     "reinforce-own": ("reinforce", {"credit": "own"}),
+    "rllib-ppo-global": ("rllib-ppo", {"rewards": "global"}),
+    "sb3-dqn-global": ("sb3-dqn", {"rewards": "global"}),
+    "sb3-maskable-ppo-global": ("sb3-maskable-ppo", {"rewards": "global"}),
+    "sb3-ppo-anonymous": ("sb3-ppo", {"agent_ids": False}),
+    "sb3-ppo-anonymous-global": ("sb3-ppo", {"agent_ids": False, "rewards": "global"}),
+    "sb3-ppo-global": ("sb3-ppo", {"rewards": "global"}),
 }
 
 

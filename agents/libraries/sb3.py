@@ -1,0 +1,355 @@
+"""PPO, MaskablePPO and DQN of Stable-Baselines3 and sb3-contrib, as the bench's learners.
+
+One policy acts for all agents and learns from all of their steps (`crl_envs.adapters.sb3`); `JointPPO` is one agent
+that acts for all on the global reward. Schulman et al. (2017, "Proximal Policy Optimization Algorithms"); Huang & Ontañón
+(2022, "A Closer Look at Invalid Action Masking in Policy Gradient Algorithms"); Mnih et al. (2015, "Human-level control
+through deep reinforcement learning").
+
+    env = crl_envs.make_vec("crl/sysadmin-v0", n_agents=10)
+    PPO(env, rewards="global", seed=1).learn(total_steps=10_000).history[-1]["global_return"]
+
+The library's own random numbers are seeded (``set_random_seed``: Python's, NumPy's and torch's global generators); the
+actions of `act` come from a generator of the learner's. The same seed gives the same run on the same machine.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.libraries.learner import LibraryLearner
+from crl_envs.adapters.columns import WorldColumns
+from crl_envs.adapters.encoding import AgentEncoder
+from crl_envs.adapters.library import require
+from crl_envs.adapters.sb3 import AgentVecEnv, JointVecEnv
+from crl_envs.adapters.tally import EpisodeTally
+from crl_envs.core.arguments import check_bool, check_choice, check_int, check_real, check_seed
+
+require("sb3-contrib", "2.7", "pip install 'crl-envs[sb3]'")
+
+import sb3_contrib  # noqa: E402
+import stable_baselines3  # noqa: E402
+import torch  # noqa: E402
+from stable_baselines3.common.callbacks import BaseCallback  # noqa: E402
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Hyperparameters of `PPO`, `MaskablePPO` and `JointPPO`; what isn't here is as SB3 has it.
+
+    Attributes:
+        rewards: ``"local"`` (default): agents are given their own rewards; ``"global"``: the team's mean.
+        agent_ids: Whether the network is told which agent it acts for; True by default. Without, agents that observe
+            the same do the same, which is all that a symmetric world needs and learns faster there.
+        learning_rate: Of Adam; 0.003 by default, ten times SB3's: the networks are small and the runs short.
+        n_steps: Environment steps between updates; 100 by default. More give steadier and rarer updates.
+        n_minibatches: Parts into which the agents' steps between updates are cut; 4 by default.
+        n_epochs: How often each is learnt from; 10 by default.
+        gamma: Discount factor; 0.99 by default.
+        gae_lambda: λ of generalised advantage estimation; 0.95 by default.
+        ent_coef: Weight of the entropy bonus; 0 by default.
+        hidden: Units of each of two hidden layers; 64 by default.
+        seed: 0 by default.
+
+    Raises:
+        ValueError: A value out of its range.
+    """
+
+    rewards: str = "local"
+    agent_ids: bool = True
+    learning_rate: float = 3e-3
+    n_steps: int = 100
+    n_minibatches: int = 4
+    n_epochs: int = 10
+    gamma: float = 0.99
+    gae_lambda: float = 0.95
+    ent_coef: float = 0.0
+    hidden: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("rewards", self.rewards, ("local", "global"))
+        check_bool("agent_ids", self.agent_ids)
+        check_real("learning_rate", self.learning_rate, low=0.0, open_low=True)
+        for name in ("n_steps", "n_minibatches", "n_epochs", "hidden"):
+            check_int(name, getattr(self, name), low=1)
+        check_real("gamma", self.gamma, low=0.0, high=1.0)
+        check_real("gae_lambda", self.gae_lambda, low=0.0, high=1.0)
+        check_real("ent_coef", self.ent_coef, low=0.0)
+        check_seed("seed", self.seed, high=2**32 - 1)
+
+
+@dataclass(frozen=True)
+class JointPPOConfig(PPOConfig):
+    """Those of `JointPPO`: `PPOConfig` with the team's reward, the only one that a joint agent can have."""
+
+    rewards: str = "global"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("rewards", self.rewards, ("global",))
+
+
+@dataclass(frozen=True)
+class DQNConfig:
+    """Hyperparameters of `DQN`; what isn't here is as SB3 has it.
+
+    Attributes:
+        rewards: ``"local"`` (default): agents are given their own rewards; ``"global"``: the team's mean.
+        agent_ids: Whether the network is told which agent it acts for; True by default.
+        learning_rate: Of Adam; 0.001 by default.
+        buffer_size: Environment steps that are remembered, with all agents' transitions; 5000 by default.
+        learning_starts: Environment steps before learning begins; 100 by default.
+        train_freq: Environment steps between gradient steps; 2 by default.
+        batch_size: Agents' transitions of a gradient step; 256 by default.
+        target_update_interval: Environment steps between copies into the target network; 200 by default.
+        exploration_steps: Environment steps in which ε falls from 1 to `exploration_final`; 2000 by default. SB3 counts
+            in shares of a call of ``learn``, which would begin anew at each of the bench's calls.
+        exploration_final: The last ε; 0.05 by default.
+        gamma: Discount factor; 0.99 by default.
+        hidden: Units of each of two hidden layers; 64 by default.
+        seed: 0 by default.
+
+    Raises:
+        ValueError: A value out of its range.
+    """
+
+    rewards: str = "local"
+    agent_ids: bool = True
+    learning_rate: float = 1e-3
+    buffer_size: int = 5000
+    learning_starts: int = 100
+    train_freq: int = 2
+    batch_size: int = 256
+    target_update_interval: int = 200
+    exploration_steps: int = 2000
+    exploration_final: float = 0.05
+    gamma: float = 0.99
+    hidden: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("rewards", self.rewards, ("local", "global"))
+        check_bool("agent_ids", self.agent_ids)
+        check_real("learning_rate", self.learning_rate, low=0.0, open_low=True)
+        for name in ("buffer_size", "train_freq", "batch_size", "target_update_interval", "hidden"):
+            check_int(name, getattr(self, name), low=1)
+        check_int("learning_starts", self.learning_starts, low=0)
+        check_int("exploration_steps", self.exploration_steps, low=1)
+        check_real("exploration_final", self.exploration_final, low=0.0, high=1.0)
+        check_real("gamma", self.gamma, low=0.0, high=1.0)
+        check_seed("seed", self.seed, high=2**32 - 1)
+
+
+class SB3Learner(LibraryLearner):
+    """Base of the learners here.
+
+    Attributes:
+        vec_env: What SB3 acts in.
+        model: SB3's own object.
+    """
+
+    config: Any
+    vec_env: AgentVecEnv | JointVecEnv
+    model: Any
+
+    @property
+    def tally(self) -> EpisodeTally:
+        """As the base says."""
+        return self.vec_env.tally
+
+    def train(self, total_steps: int, total_episodes: float) -> None:
+        """As the base says; on-policy algorithms drop the rollout in which the last episode ends."""
+        rows = self.vec_env.num_envs
+        self.model.learn(
+            total_steps * rows,
+            callback=_Until(self.tally, total_episodes),
+            log_interval=None,
+            reset_num_timesteps=False,
+        )
+
+    def _settings(self) -> dict[str, Any]:
+        """What all of SB3's algorithms are given."""
+        config = self.config
+        return {
+            "policy": "MlpPolicy",
+            "env": self.vec_env,
+            "learning_rate": config.learning_rate,
+            "gamma": config.gamma,
+            "policy_kwargs": {"net_arch": [config.hidden, config.hidden]},
+            "seed": config.seed,
+            "device": "cpu",
+        }
+
+    def _ppo_settings(self) -> dict[str, Any]:
+        config = self.config
+        samples = config.n_steps * self.vec_env.num_envs
+        return self._settings() | {
+            "n_steps": config.n_steps,
+            "batch_size": max(2, samples // config.n_minibatches),
+            "n_epochs": config.n_epochs,
+            "gae_lambda": config.gae_lambda,
+            "ent_coef": config.ent_coef,
+        }
+
+
+class _SharedPolicy(SB3Learner):
+    """One network for all agents."""
+
+    def __init__(self, env: Any, **config: Any) -> None:
+        super().__init__(env, **config)
+        self.vec_env = AgentVecEnv(WorldColumns(self.vec), self.config.agent_ids)
+        self._encoder: AgentEncoder | None = None
+        if self.config.agent_ids:
+            self._encoder = AgentEncoder(self.observation_space, self.n_agents, agent_ids=True)
+        self.model = self._make_model()
+
+    @abstractmethod
+    def _make_model(self) -> Any:
+        """SB3's own object."""
+
+    def _rows(self, observations: NDArray[Any]) -> torch.Tensor:
+        """Observations ``(B, n, …)`` as SB3's networks take them, ``(B·n, …)``."""
+        array = observations if self._encoder is None else self._encoder.encode(observations)
+        rows = array.reshape(-1, *(self.vec_env.observation_space.shape or ()))
+        return torch.as_tensor(rows)
+
+
+class PPO(_SharedPolicy):
+    """Proximal policy optimisation, shared by all agents; it knows nothing of action masks.
+
+    Args:
+        env: See `LibraryLearner`.
+        **config: Fields of `PPOConfig`.
+
+    Raises:
+        ValueError: As the base; from `learn`, where a forbidden action is chosen.
+    """
+
+    config_class: ClassVar[type[Any]] = PPOConfig
+
+    def probabilities(
+        self, observations: NDArray[Any], action_masks: NDArray[Any] | None
+    ) -> NDArray[np.floating]:
+        """As the base says; masks are ignored."""
+        with torch.no_grad():
+            found = self.model.policy.get_distribution(self._rows(observations)).distribution
+        shape = (*observations.shape[:2], self.n_actions)
+        chances: NDArray[np.floating] = found.probs.numpy().reshape(shape)
+        return chances
+
+    def _make_model(self) -> Any:
+        return stable_baselines3.PPO(**self._ppo_settings())
+
+
+class MaskablePPO(_SharedPolicy):
+    """The same with action masks: what is forbidden has probability 0.
+
+    Args:
+        env: See `LibraryLearner`.
+        **config: Fields of `PPOConfig`.
+
+    Raises:
+        ValueError: As the base.
+    """
+
+    config_class: ClassVar[type[Any]] = PPOConfig
+
+    def probabilities(
+        self, observations: NDArray[Any], action_masks: NDArray[Any] | None
+    ) -> NDArray[np.floating]:
+        """As the base says."""
+        shape = (*observations.shape[:2], self.n_actions)
+        masks = None if action_masks is None else np.reshape(action_masks, (-1, self.n_actions))
+        with torch.no_grad():
+            policy = self.model.policy
+            found = policy.get_distribution(self._rows(observations), masks).distribution
+        chances: NDArray[np.floating] = found.probs.numpy().reshape(shape)
+        return chances
+
+    def _make_model(self) -> Any:
+        return sb3_contrib.MaskablePPO(**self._ppo_settings())
+
+
+class DQN(_SharedPolicy):
+    """Deep Q-learning, shared by all agents; it knows nothing of action masks. Evaluations are greedy.
+
+    Args:
+        env: See `LibraryLearner`.
+        **config: Fields of `DQNConfig`.
+
+    Raises:
+        ValueError: As the base; from `learn`, where a forbidden action is chosen.
+    """
+
+    config_class: ClassVar[type[Any]] = DQNConfig
+    evaluates_greedily: ClassVar[bool] = True
+
+    def probabilities(
+        self, observations: NDArray[Any], action_masks: NDArray[Any] | None
+    ) -> NDArray[np.floating]:
+        """As the base says: 1 for the action of the highest value; masks are ignored."""
+        with torch.no_grad():
+            values = self.model.q_net(self._rows(observations)).numpy()
+        best = values.argmax(-1).reshape(observations.shape[:2])
+        return np.asarray(np.eye(self.n_actions)[best])
+
+    def _make_model(self) -> Any:
+        config, n = self.config, self.n_agents
+        model = stable_baselines3.DQN(
+            **self._settings(),
+            buffer_size=config.buffer_size * n,
+            learning_starts=config.learning_starts * n,
+            train_freq=config.train_freq,
+            batch_size=config.batch_size,
+            target_update_interval=config.target_update_interval * n,
+        )
+        fall = (1.0 - config.exploration_final) / config.exploration_steps
+        model.exploration_schedule = lambda _: max(
+            config.exploration_final, 1.0 - fall * self.tally.env_steps
+        )
+        return model
+
+
+class JointPPO(SB3Learner):
+    """PPO of one agent that observes and acts for all, on the global reward.
+
+    Args:
+        env: See `LibraryLearner`.
+        **config: Fields of `JointPPOConfig`.
+
+    Raises:
+        ValueError: As the base; from `learn`, where a forbidden action is chosen.
+    """
+
+    config_class: ClassVar[type[Any]] = JointPPOConfig
+
+    def __init__(self, env: Any, **config: Any) -> None:
+        super().__init__(env, **config)
+        self.vec_env = JointVecEnv(WorldColumns(self.vec))
+        self.model = stable_baselines3.PPO(**self._ppo_settings())
+
+    def probabilities(
+        self, observations: NDArray[Any], action_masks: NDArray[Any] | None
+    ) -> NDArray[np.floating]:
+        """As the base says; masks are ignored."""
+        rows = torch.as_tensor(np.reshape(observations, (len(observations), -1)))
+        with torch.no_grad():
+            found = self.model.policy.get_distribution(rows).distribution
+        return np.stack([part.probs.numpy() for part in found], axis=1)
+
+
+class _Until(BaseCallback):
+    """Ends SB3's learning after so many further episodes."""
+
+    def __init__(self, tally: EpisodeTally, episodes: float) -> None:
+        super().__init__()
+        self._tally = tally
+        self._last = len(tally.episodes) + episodes
+
+    def _on_step(self) -> bool:
+        return len(self._tally.episodes) < self._last

@@ -1,0 +1,439 @@
+"""Stable-Baselines3 and sb3-contrib: all agents as one VecEnv with one shared policy, or as one joint agent.
+
+    from stable_baselines3 import PPO
+
+    from crl_envs.adapters.sb3 import make_vec_env
+
+    env = make_vec_env("crl/sysadmin-v0", copies=8, n_agents=10)  # num_envs = 80
+    PPO("MlpPolicy", env, n_steps=40, batch_size=800).learn(200_000)
+
+Tested with stable-baselines3 and sb3-contrib 2.9.2 (torch 2.13) and, as the oldest, 2.7.0.
+
+To know:
+
+- **One policy.** To SB3 the n agents of the B environments are B·n environments. All are acted for by the same network
+  and all of their steps train it. Agents that observe the same do the same, unless ``agent_ids=True`` tells the network
+  who they are: the bandit can't be solved without.
+- **Steps.** ``learn(total_timesteps)`` counts agents' steps: n times the environment's. So does ``n_steps · num_envs``.
+- **Truncation.** Episodes of a fixed horizon are truncated: infos say ``TimeLimit.truncated`` and
+  ``terminal_observation``, and SB3's on-policy algorithms add the value of what would have come. Through SuperSuit,
+  truncation is taken for termination.
+- **Masks.** MaskablePPO obeys action masks, the other algorithms know nothing of them: with those the first forbidden
+  action raises, unless ``masks="ignore"``. ``MaskablePPO.predict`` wants them handed in:
+  ``model.predict(observation, action_masks=env.action_masks())``.
+- **Seeds.** Environment b gets the seed of the model (or of ``env.seed``) + b.
+- **DQN** takes ``train_freq`` in steps of all B·n environments together, and has no joint form: SB3's DQN has one
+  Discrete action only.
+- **Logs.** Infos of the last step have SB3's ``episode`` (so ``rollout/ep_rew_mean`` is the return of what agents are
+  given), and ``local_return`` and ``global_return``, both, whichever is trained on. No VecMonitor is needed.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from crl_envs.adapters.columns import (
+    Columns,
+    EnvOrId,
+    Frame,
+    MaskGuard,
+    Masks,
+    Rewards,
+    Step,
+    WorldColumns,
+    columns_of,
+)
+from crl_envs.adapters.encoding import AgentEncoder
+from crl_envs.adapters.library import require
+from crl_envs.adapters.tally import EpisodeReturn, EpisodeTally
+from crl_envs.core.arguments import check_choice
+from crl_envs.core.reduction import Reduce, team_reward
+from crl_envs.registration import make
+from crl_envs.wrappers import JointAction
+
+require("stable-baselines3", "2.7", "pip install 'crl-envs[sb3]'")
+
+from stable_baselines3.common.env_util import make_vec_env as make_sb3_vec_env  # noqa: E402
+from stable_baselines3.common.vec_env import VecEnv  # noqa: E402
+
+Indices = None | int | Iterable[int]
+
+
+def make_vec_env(
+    env: EnvOrId,
+    copies: int = 4,
+    *,
+    rewards: Rewards = "local",
+    agent_ids: bool = False,
+    masks: Masks = "check",
+    seed: int | None = None,
+    **kwargs: Any,
+) -> AgentVecEnv:
+    """Copies of a multi-agent environment as a VecEnv whose ``num_envs = copies · n`` environments are the agents.
+
+    Our own worlds run as arrays; of any other ParallelEnv the copies are stepped one after the other.
+
+    Args:
+        env: A registered id, or a callable that returns a ParallelEnv whose agents have equal spaces.
+        copies: Number of environments.
+        rewards: What the agents are given: ``"local"``, their own, or ``"global"``, their mean.
+        agent_ids: Whether observations end in a one-hot vector of the agent's number; they are then a Box, with
+            Discrete and MultiDiscrete parts one-hot too.
+        masks: What to do about actions that the mask forbids: ``"check"``: raise; ``"ignore"``: leave it to the
+            environment.
+        seed: Of the first reset, unless the model brings one.
+        **kwargs: Arguments of the environment.
+
+    Raises:
+        ValueError: A bad argument; an unknown id; agents with different spaces.
+    """
+    made = AgentVecEnv(columns_of(env, copies, rewards, **kwargs), agent_ids, masks)
+    if seed is not None:
+        made.seed(seed)
+    return made
+
+
+def make_joint_vec_env(
+    env: EnvOrId,
+    copies: int = 4,
+    *,
+    reduce: Reduce = "mean",
+    masks: Masks = "check",
+    seed: int | None = None,
+    **kwargs: Any,
+) -> VecEnv:
+    """Copies of an environment as a VecEnv with one agent each that acts for all, on the global reward.
+
+    The arrays' twin of `crl_envs.wrappers.JointAction`, with the same spaces and masks. Environments that aren't one of
+    our worlds are wrapped in it; their agents' spaces may differ.
+
+    Args:
+        env: A registered id, or a callable that returns a ParallelEnv.
+        copies: Number of environments; also ``num_envs``.
+        reduce: Whether the reward is the ``"mean"`` or the ``"sum"`` of the agents'.
+        masks: As in `make_vec_env`; only for our worlds.
+        seed: Of the first reset, unless the model brings one.
+        **kwargs: Arguments of the environment.
+
+    Raises:
+        ValueError: A bad argument; an unknown id; spaces that can't be joined.
+    """
+    try:
+        columns: Columns | None = columns_of(env, copies, **kwargs)
+    except ValueError:
+        columns = (
+            None  # either the arguments are bad, which shows below, or the agents' spaces differ
+        )
+    made: VecEnv
+    if isinstance(columns, WorldColumns):
+        made = JointVecEnv(columns, reduce, masks)
+    else:
+        made = make_sb3_vec_env(
+            lambda: JointAction(
+                make(env, **kwargs) if isinstance(env, str) else env(**kwargs), reduce
+            ),
+            n_envs=copies,
+        )
+    if seed is not None:
+        made.seed(seed)
+    return made
+
+
+class _ColumnsVecEnv(VecEnv):
+    """What both views have in common.
+
+    Args:
+        columns: The environments.
+        rows: SB3's environments in each.
+        observation_space: Of one of SB3's environments.
+        action_space: Of one.
+        masks: See `make_vec_env`.
+
+    Attributes:
+        columns: The environments.
+        agents: Ids of the n agents.
+        tally: Environment steps and returns so far.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        rows: int,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        masks: Masks,
+    ) -> None:
+        self.columns = columns
+        self.agents = columns.agents
+        self.tally = EpisodeTally(columns.num_envs, columns.n_agents)
+        self._guard = MaskGuard(masks)
+        self._rows = rows
+        self._actions: NDArray[Any] = np.zeros(0)
+        self._action_masks: NDArray[np.int8] | None = None
+        self._given = np.zeros((columns.num_envs, rows))
+        self._begun = time.time()
+        super().__init__(columns.num_envs * rows, observation_space, action_space)
+
+    @abstractmethod
+    def action_masks(self) -> NDArray[np.bool_]:
+        """What is legal now, for MaskablePPO: ``bool (num_envs, …)``."""
+
+    @abstractmethod
+    def _observed(self, frame: Frame) -> NDArray[Any]:
+        """The observations of all of SB3's environments."""
+
+    @abstractmethod
+    def _rewards(self, step: Step) -> NDArray[np.float32]:
+        """``(B, rows)``."""
+
+    @abstractmethod
+    def _flags(self, step: Step) -> NDArray[np.bool_]:
+        """Which of SB3's environments were truncated and not terminated, ``(B, rows)``."""
+
+    @abstractmethod
+    def _infos(self, step: Step) -> list[dict[str, Any]]:
+        """One dict for each of SB3's environments."""
+
+    @abstractmethod
+    def _own_return(self, ended: EpisodeReturn, row: int) -> float:
+        """The sum of own rewards of an episode."""
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seed the environments at the next reset: environment b gets seed + b.
+
+        Returns:
+            The seed of each of SB3's environments: agents of the same environment have the same.
+        """
+        first = super().seed(seed)[0]
+        assert first is not None
+        self._seeds = np.repeat(np.arange(self.columns.num_envs) + first, self._rows).tolist()
+        return self._seeds
+
+    def reset(self) -> NDArray[Any]:
+        """Begin episodes everywhere."""
+        frame = self.columns.reset(self._seeds[0])
+        self._reset_seeds()
+        self._reset_options()
+        self.tally.begin()
+        self._given[:] = 0.0
+        self._action_masks = frame.action_masks
+        return self._observed(frame)
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Keep the actions until `step_wait`."""
+        columns = self.columns
+        shape = (columns.num_envs, columns.n_agents, *(columns.action_space.shape or ()))
+        self._actions = np.asarray(actions).reshape(shape)
+
+    def step_wait(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], list[dict[str, Any]]]:
+        """Step all environments; those that end begin anew.
+
+        Returns:
+            Observations, rewards ``float32``, whether an episode ended, and infos. Where one ended the observation is
+            the first of the next, and the info has ``terminal_observation``, ``TimeLimit.truncated``, ``episode``,
+            ``local_return`` and ``global_return``.
+
+        Raises:
+            ValueError: An action that its mask forbids.
+        """
+        columns = self.columns
+        self._guard.check(self._actions, self._action_masks, self.agents)
+        step = columns.step(self._actions)
+        rewards = self._rewards(step)
+        self._given += rewards
+        infos = self._infos(step)
+        frame = step.frame
+        episodes = self.tally.add(step.local_rewards, step.ended)
+        if episodes:
+            self._end(step, episodes, infos)
+            frame = columns.reset(ended=step.ended)
+        self._action_masks = frame.action_masks
+        dones = np.repeat(step.ended, self._rows)
+        return self._observed(frame), rewards.reshape(-1), dones, infos
+
+    def _end(self, step: Step, episodes: list[EpisodeReturn], infos: list[dict[str, Any]]) -> None:
+        last = self._observed(step.frame)
+        cut = self._flags(step).reshape(-1)
+        seconds = round(time.time() - self._begun, 6)
+        for ended in episodes:
+            for row in range(self._rows):
+                at = ended.column * self._rows + row
+                infos[at] |= {
+                    "terminal_observation": last[at],
+                    "TimeLimit.truncated": bool(cut[at]),
+                    "episode": {
+                        "r": float(self._given[ended.column, row]),
+                        "l": ended.steps,
+                        "t": seconds,
+                    },
+                    "local_return": self._own_return(ended, row),
+                    "global_return": ended.global_return,
+                }
+            self._given[ended.column] = 0.0
+
+    def close(self) -> None:
+        """Close the environments."""
+        self.columns.close()
+
+    def get_attr(self, attr_name: str, indices: Indices = None) -> list[Any]:
+        """An attribute of this object or of its environments, the same for each of SB3's environments.
+
+        Raises:
+            AttributeError: There is none.
+        """
+        if attr_name == "render_mode":
+            value = self.columns.render_mode
+        elif attr_name == "action_masks":
+            return [mask for mask in self.action_masks()[self._at(indices)]]
+        else:
+            value = getattr(self.columns, attr_name)
+        return [value for _ in self._at(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
+        """Not for agents, which share one environment.
+
+        Raises:
+            AttributeError: Always.
+        """
+        raise AttributeError(
+            f"{attr_name!r} can't be set for single agents: set it on the environments, at .columns"
+        )
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Indices = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """``action_masks`` of each of SB3's environments, or a method of the environments, called once.
+
+        Raises:
+            AttributeError: There is none.
+        """
+        if method_name == "action_masks":
+            return list(self.action_masks()[self._at(indices)])
+        result = getattr(self.columns, method_name)(*method_args, **method_kwargs)
+        return [result for _ in self._at(indices)]
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Indices = None) -> list[bool]:
+        """Whether SB3 finds its own wrapper there: Monitor's work is done here, nothing else is."""
+        return [False for _ in self._at(indices)]
+
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """A picture of each environment."""
+        return self.columns.render()
+
+    def _at(self, indices: Indices) -> list[int]:
+        return list(self._get_indices(indices))
+
+
+class AgentVecEnv(_ColumnsVecEnv):
+    """All agents of all environments as SB3's environments: number b·n + i is agent i of environment b.
+
+    Args:
+        columns: The environments.
+        agent_ids: See `make_vec_env`.
+        masks: See `make_vec_env`.
+
+    Raises:
+        ValueError: Observations that can't be encoded with `agent_ids`.
+    """
+
+    def __init__(self, columns: Columns, agent_ids: bool = False, masks: Masks = "check") -> None:
+        self._encoder: AgentEncoder | None = None
+        observed = columns.observation_space
+        if agent_ids:
+            self._encoder = AgentEncoder(observed, columns.n_agents, agent_ids)
+            observed = self._encoder.space
+        super().__init__(columns, columns.n_agents, observed, columns.action_space, masks)
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """What is legal now: ``bool (num_envs, A)``, all True where the environment has no masks."""
+        if self._action_masks is None:
+            n_actions = int(cast(spaces.Discrete, self.action_space).n)
+            return np.ones((self.num_envs, n_actions), np.bool_)
+        return self._action_masks.reshape(self.num_envs, -1).astype(np.bool_)
+
+    def _observed(self, frame: Frame) -> NDArray[Any]:
+        rows = frame.observations
+        if self._encoder is not None:
+            rows = self._encoder.encode(rows)
+        space = self.observation_space
+        return rows.reshape(self.num_envs, *(space.shape or ())).astype(space.dtype, copy=False)
+
+    def _rewards(self, step: Step) -> NDArray[np.float32]:
+        return step.rewards.astype(np.float32)
+
+    def _flags(self, step: Step) -> NDArray[np.bool_]:
+        return step.truncations & ~step.terminations
+
+    def _infos(self, step: Step) -> list[dict[str, Any]]:
+        if step.local_rewards is step.rewards:
+            return [{} for _ in range(self.num_envs)]
+        return [{"local_reward": reward} for reward in step.local_rewards.reshape(-1).tolist()]
+
+    def _own_return(self, ended: EpisodeReturn, row: int) -> float:
+        return float(ended.agent_returns[row])
+
+
+class JointVecEnv(_ColumnsVecEnv):
+    """Each environment as one of SB3's, with an agent that acts for all.
+
+    Args:
+        columns: The environments, with Discrete actions.
+        reduce: See `make_joint_vec_env`.
+        masks: See `make_vec_env`.
+
+    Raises:
+        ValueError: Spaces that can't be joined.
+    """
+
+    def __init__(self, columns: Columns, reduce: Reduce = "mean", masks: Masks = "check") -> None:
+        self._reduce = cast(Reduce, check_choice("reduce", reduce, ("mean", "sum")))
+        n = columns.n_agents
+        observed = columns.observation_space
+        if not isinstance(columns.action_space, spaces.Discrete):
+            raise ValueError(f"actions must be Discrete to be joined, got {columns.action_space}")
+        actions = spaces.MultiDiscrete(np.full(n, columns.action_space.n))
+        joint: spaces.Space[Any]
+        if isinstance(observed, spaces.Box):
+            low, high = (np.tile(np.ravel(end), n) for end in (observed.low, observed.high))
+            joint = spaces.Box(low, high, dtype=observed.dtype.type)
+        elif isinstance(observed, spaces.Discrete | spaces.MultiDiscrete):
+            sizes = np.ravel(
+                observed.nvec if isinstance(observed, spaces.MultiDiscrete) else observed.n
+            )
+            joint = spaces.MultiDiscrete(np.tile(sizes, n))
+        else:
+            raise ValueError(
+                f"observations must be Discrete, MultiDiscrete or Box to be joined, got {observed}"
+            )
+        super().__init__(columns, 1, joint, actions, masks)
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """What is legal now: ``bool (B, n·A)``, agent after agent."""
+        if self._action_masks is None:
+            total = int(cast(spaces.MultiDiscrete, self.action_space).nvec.sum())
+            return np.ones((self.num_envs, total), np.bool_)
+        return self._action_masks.reshape(self.num_envs, -1).astype(np.bool_)
+
+    def _observed(self, frame: Frame) -> NDArray[Any]:
+        rows = frame.observations.reshape(self.num_envs, -1)
+        return rows.astype(self.observation_space.dtype, copy=False)
+
+    def _rewards(self, step: Step) -> NDArray[np.float32]:
+        return team_reward(step.rewards.T, self._reduce)[:, None].astype(np.float32)
+
+    def _flags(self, step: Step) -> NDArray[np.bool_]:
+        cut = step.truncations & ~step.terminations
+        return cut[:, :1] | cut[:, 1:].any(axis=1, keepdims=True)
+
+    def _infos(self, step: Step) -> list[dict[str, Any]]:
+        return [{"local_rewards": rewards} for rewards in step.local_rewards]
+
+    def _own_return(self, ended: EpisodeReturn, row: int) -> float:
+        return ended.local_return
