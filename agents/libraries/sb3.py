@@ -1,7 +1,9 @@
 """PPO, MaskablePPO and DQN of Stable-Baselines3 and sb3-contrib, as the bench's learners.
 
 One policy acts for all agents and learns from all of their steps (`crl_envs.adapters.sb3`); `JointPPO` is one agent
-that acts for all on the global reward. Schulman et al. (2017, "Proximal Policy Optimization Algorithms"); Huang & Ontañón
+that acts for all on the global reward.
+
+Schulman et al. (2017, "Proximal Policy Optimization Algorithms"); Huang & Ontañón
 (2022, "A Closer Look at Invalid Action Masking in Policy Gradient Algorithms"); Mnih et al. (2015, "Human-level control
 through deep reinforcement learning").
 

@@ -53,7 +53,7 @@ from crl_envs.adapters.columns import (
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.adapters.tally import EpisodeReturn, EpisodeTally
-from crl_envs.core.arguments import check_choice
+from crl_envs.core.arguments import check_choice, check_int
 from crl_envs.core.reduction import Reduce, team_reward
 from crl_envs.registration import make
 from crl_envs.wrappers import JointAction
@@ -61,6 +61,7 @@ from crl_envs.wrappers import JointAction
 require("stable-baselines3", "2.7", "pip install 'crl-envs[sb3]'")
 
 from stable_baselines3.common.env_util import make_vec_env as make_sb3_vec_env  # noqa: E402
+from stable_baselines3.common.monitor import Monitor  # noqa: E402
 from stable_baselines3.common.vec_env import VecEnv  # noqa: E402
 
 Indices = None | int | Iterable[int]
@@ -125,6 +126,7 @@ def make_joint_vec_env(
     Raises:
         ValueError: A bad argument; an unknown id; spaces that can't be joined.
     """
+    check_int("copies", copies, low=1)
     try:
         columns: Columns | None = columns_of(env, copies, **kwargs)
     except ValueError:
@@ -320,8 +322,8 @@ class _ColumnsVecEnv(VecEnv):
         return [result for _ in self._at(indices)]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Indices = None) -> list[bool]:
-        """Whether SB3 finds its own wrapper there: Monitor's work is done here, nothing else is."""
-        return [False for _ in self._at(indices)]
+        """True for SB3's Monitor, whose work is done here, and False for all else."""
+        return [issubclass(wrapper_class, Monitor) for _ in self._at(indices)]
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
         """A picture of each environment."""
