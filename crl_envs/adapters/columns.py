@@ -140,6 +140,8 @@ class WorldColumns(Columns):
         self.action_space = base.world.single_action_space
         self.state_space = base.world.single_state_space
         self.render_mode = None
+        self._nobody = np.zeros((base.num_envs, base.n_agents), np.bool_)
+        self._nobody.setflags(write=False)
 
     def reset(self, seed: int | None = None, ended: NDArray[np.bool_] | None = None) -> Frame:
         """As the base says."""
@@ -152,14 +154,18 @@ class WorldColumns(Columns):
     def step(self, actions: NDArray[Any]) -> Step:
         """As the base says."""
         observations, rewards, terminations, truncations, infos = self.vec.step(actions)
-        shape = rewards.shape
+        ended = terminations | truncations
+        terminated = truncated = self._nobody
+        if ended.any():
+            terminated = np.broadcast_to(terminations[:, None], rewards.shape)
+            truncated = np.broadcast_to(truncations[:, None], rewards.shape)
         return Step(
             Frame(observations, infos.get("action_mask")),
             rewards,
             infos.get("local_reward", rewards),
-            np.broadcast_to(terminations[:, None], shape),
-            np.broadcast_to(truncations[:, None], shape),
-            terminations | truncations,
+            terminated,
+            truncated,
+            ended,
         )
 
     def state(self) -> NDArray[Any]:

@@ -17,7 +17,7 @@ class EpisodeReturn(NamedTuple):
         column: Which of the B environments.
         steps: Its length in environment steps.
         local_return: Mean over agents of the sum of own rewards.
-        global_return: Sum over steps of the mean own reward of the agents; the same number but for rounding.
+        global_return: Sum over steps of the mean own reward: the same, since all agents take part in every step.
         agent_returns: ``float64[n]``, each agent's sum of own rewards.
     """
 
@@ -44,13 +44,12 @@ class EpisodeTally:
         self.env_steps = 0
         self.episodes: list[EpisodeReturn] = []
         self._own = np.zeros((num_envs, n_agents))
-        self._team = np.zeros(num_envs)
         self._steps = np.zeros(num_envs, np.int64)
 
     def begin(self, columns: NDArray[np.bool_] | None = None) -> None:
         """Forget the unfinished episodes of some columns, which have been reset; of all without an argument."""
         these: Any = slice(None) if columns is None else columns
-        self._own[these], self._team[these], self._steps[these] = 0.0, 0.0, 0
+        self._own[these], self._steps[these] = 0.0, 0
 
     def add(self, local_rewards: NDArray[Any], ended: NDArray[np.bool_]) -> list[EpisodeReturn]:
         """Take in a step of every column.
@@ -63,21 +62,15 @@ class EpisodeTally:
             The episodes that it ended, which are also appended to `episodes`.
         """
         self._own += local_rewards
-        self._team += team_reward(local_rewards.T)
         self._steps += 1
         self.env_steps += len(ended)
         if not ended.any():
             return []
-        done = [
-            EpisodeReturn(
-                b,
-                int(self._steps[b]),
-                float(team_reward(self._own[b])),
-                float(self._team[b]),
-                self._own[b].copy(),
-            )
-            for b in np.flatnonzero(ended).tolist()
-        ]
+        done = []
+        for b in np.flatnonzero(ended).tolist():
+            mean = float(team_reward(self._own[b]))
+            own = self._own[b].copy()
+            done.append(EpisodeReturn(b, int(self._steps[b]), mean, mean, own))
         self.episodes += done
         self.begin(ended)
         return done

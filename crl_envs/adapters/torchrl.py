@@ -155,6 +155,15 @@ class ColumnsEnv(EnvBase):
         """Number of agents n."""
         return self.columns.n_agents
 
+    def rand_action(self, tensordict: TensorDictBase | None = None) -> TensorDictBase:
+        """Random actions, legal ones where `tensordict` has masks; TorchRL's own would ignore them."""
+        drawn = super().rand_action(tensordict)
+        masks = drawn.get((GROUP, "action_mask"), None)
+        if masks is not None:
+            chances = masks.flatten(0, -2).float()
+            drawn[GROUP, "action"] = torch.multinomial(chances, 1).reshape(masks.shape[:-1])
+        return drawn
+
     def render(self) -> Any:
         """A picture of the first environment."""
         return self.columns.render()[0]
