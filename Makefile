@@ -18,6 +18,7 @@ export NO_MKDOCS_2_WARNING := true
 MADE := $(VENV)/.made
 DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
+LOWEST := $(VENV)-lowest/.installed
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -35,6 +36,10 @@ demo: $(DEMO) ## Reproduce Bagnell & Ng's Figure 3 into results/fig3
 test: $(DEV) ## Run the tests, without those marked slow
 	@echo "==> Testing"
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+test-lowest: $(LOWEST) ## Run the tests with the oldest Gymnasium and PettingZoo
+	@echo "==> Testing with the oldest Gymnasium and PettingZoo"
+	@$(VENV)-lowest/bin/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 test-all: $(DEV) ## Run all tests
 	@echo "==> Testing, slow tests too"
@@ -69,8 +74,8 @@ bench: $(DEV) ## Measure the speed (benchmarks/)
 	@$(BIN)/python -m benchmarks.sysadmin_speed
 	@$(BIN)/python -m benchmarks.crl_speed
 
-clean: ## Remove .venv, caches, dist/ and site/; results/ stays
-	rm -rf $(VENV) build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## Remove the environments, caches, dist/ and site/; results/ stays
+	rm -rf $(VENV) $(VENV)-* build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files: nothing is installed anew unless pyproject.toml or constraints.txt changed.
@@ -88,6 +93,14 @@ $(DEMO): $(MADE) pyproject.toml constraints.txt
 	@touch $@
 
 $(DEV): $(MADE) pyproject.toml constraints.txt
-	@echo "==> Installing crl-envs[dev] into $(VENV) (one to two minutes)"
+	@echo "==> Installing crl-envs[dev] into $(VENV) (two to three minutes)"
 	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@touch $(DEMO) $@
+
+$(LOWEST): $(MADE) pyproject.toml constraints.txt
+	@echo "==> Installing crl-envs[dev] into $(VENV)-lowest (two to three minutes)"
+	@$(PYTHON) -m venv $(VENV)-lowest
+	@sed 's/^gymnasium==.*/gymnasium==1.2.2/; s/^pettingzoo==.*/pettingzoo==1.26.0/' constraints.txt > $(VENV)-lowest/constraints.txt
+	@$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install \
+	  --constraint $(VENV)-lowest/constraints.txt --editable '.[dev]'
+	@touch $@
