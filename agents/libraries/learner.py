@@ -9,14 +9,14 @@ from typing import Any, ClassVar, Final, Self, cast
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from crl_envs.adapters.tally import EpisodeTally
 from crl_envs.core.arguments import check_int, check_keywords
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.vector import WorldVectorEnv
-from crl_envs.wrappers import GlobalReward
+from crl_envs.wrappers import GlobalReward, NoisyReward, VectorNoisyReward
 
 _TAG: Final = 0x616374  # sets the stream of `act` apart from others derived from a seed
 
@@ -24,8 +24,9 @@ _TAG: Final = 0x616374  # sets the stream of `act` apart from others derived fro
 class LibraryLearner(ABC):
     """Base of the learners that other libraries bring: the bench drives them as it drives `agents.Learner`.
 
-    The library acts and learns on arrays: on the one column of a `WorldVectorEnv`, or on the world of a `WorldEnv`.
-    Measured are always the agents' own rewards. A killed run begins anew: there are no checkpoints.
+    The library acts and learns on arrays: on the one column of a `WorldVectorEnv`, or the world of a `WorldEnv`; with
+    the setting ``copies`` on as many columns, whose steps all count. Measured are always the agents' own rewards. A
+    killed run begins anew: there are no checkpoints.
 
     Args:
         env: A `WorldVectorEnv` with one column, perhaps with noisy rewards, or a `WorldEnv`.
@@ -33,7 +34,7 @@ class LibraryLearner(ABC):
 
     Attributes:
         config: The hyperparameters, an object of `config_class`.
-        vec: The environment as a vector env with one column, its rewards local or global as `config` says.
+        vec: The environment as a vector env, its rewards local or global as `config` says.
         n_agents: Number of agents n.
         observation_space: Of one agent.
         n_actions: Of one agent.
@@ -54,7 +55,7 @@ class LibraryLearner(ABC):
     def __init__(self, env: Any, **config: Any) -> None:
         check_keywords(type(self).__name__, self.config_class, config)
         self.config = self.config_class(**config)
-        vec = one_column(env)
+        vec = repeated(one_column(env), getattr(self.config, "copies", 1))
         base = cast(WorldVectorEnv, vec.unwrapped)
         world = base.world
         self.n_agents: int = world.n_agents
@@ -185,3 +186,24 @@ def one_column(env: Any) -> VectorEnv[Any, Any, Any]:
     if env.num_envs != 1:
         raise ValueError(f"env must have one column, got num_envs={env.num_envs}")
     return env
+
+
+def repeated(vec: VectorEnv[Any, Any, Any], copies: int) -> VectorEnv[Any, Any, Any]:
+    """Another vector env like one with one column, with `copies` of them that don't reset by themselves.
+
+    Returns:
+        `vec` itself for one copy.
+
+    Raises:
+        ValueError: It has a wrapper other than those of `crl_envs.wrappers`.
+    """
+    if copies == 1:
+        return vec
+    if isinstance(vec, WorldVectorEnv):
+        return WorldVectorEnv(vec.world, copies, AutoresetMode.DISABLED)
+    if isinstance(vec, VectorNoisyReward):
+        noisy: VectorEnv[Any, Any, Any] = NoisyReward(
+            repeated(vec.env, copies), vec.scale, vec.shared
+        )
+        return noisy
+    raise ValueError(f"copies must be 1 for an environment with the wrapper {type(vec).__name__}")

@@ -47,10 +47,12 @@ class PPOConfig:
         rewards: ``"local"`` (default): agents are given their own rewards; ``"global"``: the team's mean.
         agent_ids: Whether the network is told which agent it acts for; True by default. Without, agents that observe
             the same do the same, which is all that a symmetric world needs and learns faster there.
-        learning_rate: Of Adam; 0.003 by default, ten times SB3's: the networks are small and the runs short.
-        n_steps: Environment steps between updates; 100 by default. More give steadier and rarer updates.
-        n_minibatches: Parts into which the agents' steps between updates are cut; 4 by default.
-        n_epochs: How often each is learnt from; 10 by default.
+        learning_rate: Of Adam; 0.005 by default, more than ten times SB3's: the networks are small and the runs short.
+        copies: Environments that are stepped together; 4 by default. More are faster, and less correlated.
+        n_steps: Environment steps between updates, of all copies together; 100 by default. More give steadier and rarer
+            updates.
+        n_minibatches: Parts into which the agents' steps between updates are cut; 2 by default.
+        n_epochs: How often each is learnt from; 5 by default.
         gamma: Discount factor; 0.99 by default.
         gae_lambda: λ of generalised advantage estimation; 0.95 by default.
         ent_coef: Weight of the entropy bonus; 0 by default.
@@ -63,10 +65,11 @@ class PPOConfig:
 
     rewards: str = "local"
     agent_ids: bool = True
-    learning_rate: float = 3e-3
+    learning_rate: float = 5e-3
+    copies: int = 4
     n_steps: int = 100
-    n_minibatches: int = 4
-    n_epochs: int = 10
+    n_minibatches: int = 2
+    n_epochs: int = 5
     gamma: float = 0.99
     gae_lambda: float = 0.95
     ent_coef: float = 0.0
@@ -77,12 +80,26 @@ class PPOConfig:
         check_choice("rewards", self.rewards, ("local", "global"))
         check_bool("agent_ids", self.agent_ids)
         check_real("learning_rate", self.learning_rate, low=0.0, open_low=True)
-        for name in ("n_steps", "n_minibatches", "n_epochs", "hidden"):
+        for name in ("copies", "n_minibatches", "n_epochs", "hidden"):
             check_int(name, getattr(self, name), low=1)
+        check_int("n_steps", self.n_steps, low=self.copies)
         check_real("gamma", self.gamma, low=0.0, high=1.0)
         check_real("gae_lambda", self.gae_lambda, low=0.0, high=1.0)
         check_real("ent_coef", self.ent_coef, low=0.0)
         check_seed("seed", self.seed, high=2**32 - 1)
+
+
+@dataclass(frozen=True)
+class MaskablePPOConfig(PPOConfig):
+    """Those of `MaskablePPO`: `PPOConfig` with other defaults, for long episodes that are learnt from as they come.
+
+    One environment; a learning rate of 0.0005 and an entropy bonus of 0.01, because in load balancing most of an agent's
+    steps have one legal action only, and a policy that has become certain too early never stores the last loads.
+    """
+
+    copies: int = 1
+    learning_rate: float = 5e-4
+    ent_coef: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -104,9 +121,11 @@ class DQNConfig:
         rewards: ``"local"`` (default): agents are given their own rewards; ``"global"``: the team's mean.
         agent_ids: Whether the network is told which agent it acts for; True by default.
         learning_rate: Of Adam; 0.001 by default.
+        copies: Environments that are stepped together; 4 by default.
         buffer_size: Environment steps that are remembered, with all agents' transitions; 5000 by default.
         learning_starts: Environment steps before learning begins; 100 by default.
-        train_freq: Environment steps between gradient steps; 2 by default.
+        train_freq: Environment steps for each gradient step; 2 by default. With more copies than that there are
+            ``copies // train_freq`` of them at once.
         batch_size: Agents' transitions of a gradient step; 256 by default.
         target_update_interval: Environment steps between copies into the target network; 200 by default.
         exploration_steps: Environment steps in which ε falls from 1 to `exploration_final`; 2000 by default. SB3 counts
@@ -123,6 +142,7 @@ class DQNConfig:
     rewards: str = "local"
     agent_ids: bool = True
     learning_rate: float = 1e-3
+    copies: int = 4
     buffer_size: int = 5000
     learning_starts: int = 100
     train_freq: int = 2
@@ -138,7 +158,8 @@ class DQNConfig:
         check_choice("rewards", self.rewards, ("local", "global"))
         check_bool("agent_ids", self.agent_ids)
         check_real("learning_rate", self.learning_rate, low=0.0, open_low=True)
-        for name in ("buffer_size", "train_freq", "batch_size", "target_update_interval", "hidden"):
+        counts = ("copies", "buffer_size", "train_freq", "batch_size", "target_update_interval")
+        for name in (*counts, "hidden"):
             check_int(name, getattr(self, name), low=1)
         check_int("learning_starts", self.learning_starts, low=0)
         check_int("exploration_steps", self.exploration_steps, low=1)
@@ -166,7 +187,7 @@ class SB3Learner(LibraryLearner):
 
     def train(self, total_steps: int, total_episodes: float) -> None:
         """As the base says; on-policy algorithms drop the rollout in which the last episode ends."""
-        rows = self.vec_env.num_envs
+        rows = self.vec_env.num_envs // self.vec_env.columns.num_envs
         self.model.learn(
             total_steps * rows,
             callback=_Until(self.tally, total_episodes),
@@ -189,9 +210,10 @@ class SB3Learner(LibraryLearner):
 
     def _ppo_settings(self) -> dict[str, Any]:
         config = self.config
-        samples = config.n_steps * self.vec_env.num_envs
+        n_steps = config.n_steps // config.copies
+        samples = n_steps * self.vec_env.num_envs
         return self._settings() | {
-            "n_steps": config.n_steps,
+            "n_steps": n_steps,
             "batch_size": max(2, samples // config.n_minibatches),
             "n_epochs": config.n_epochs,
             "gae_lambda": config.gae_lambda,
@@ -253,13 +275,13 @@ class MaskablePPO(_SharedPolicy):
 
     Args:
         env: See `LibraryLearner`.
-        **config: Fields of `PPOConfig`.
+        **config: Fields of `MaskablePPOConfig`.
 
     Raises:
         ValueError: As the base.
     """
 
-    config_class: ClassVar[type[Any]] = PPOConfig
+    config_class: ClassVar[type[Any]] = MaskablePPOConfig
 
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
@@ -306,7 +328,8 @@ class DQN(_SharedPolicy):
             **self._settings(),
             buffer_size=config.buffer_size * n,
             learning_starts=config.learning_starts * n,
-            train_freq=config.train_freq,
+            train_freq=max(1, config.train_freq // config.copies),
+            gradient_steps=max(1, config.copies // config.train_freq),
             batch_size=config.batch_size,
             target_update_interval=config.target_update_interval * n,
         )

@@ -17,7 +17,7 @@ Tested with torch 2.13, TorchRL 0.11.1 and tensordict 0.11 (the pair that BenchM
 | ``agents, action_mask`` | ``bool (B, n, A)`` | only where masks vary |
 | ``agents, action`` | ``int64 (B, n)`` | categorical; Box actions ``float32 (B, n, …)`` |
 | ``agents, reward`` | ``float32 (B, n, 1)`` | own or team's, as `rewards` says |
-| ``agents, info, local_reward`` | ``float32 (B, n, 1)`` | own rewards, with ``rewards="global"`` |
+| ``agents, info, local_reward`` | ``float32 (B, n, 1)`` | own ones, with ``rewards="global"`` |
 | ``done``, ``terminated``, ``truncated`` | ``bool (B, 1)`` | all agents end together |
 | ``agents, done`` and so on | ``bool (B, n, 1)`` | the same for each agent, as multi-agent losses want it |
 | ``state`` | ``float32 (B, d)`` | where the environment has one |
@@ -25,21 +25,24 @@ Tested with torch 2.13, TorchRL 0.11.1 and tensordict 0.11 (the pair that BenchM
 Traps:
 
 - A frame of TorchRL is one step of one environment, for all its agents: ``total_frames`` are environment steps.
-- ``set_seed`` takes effect at the next ``reset()`` of all environments. A collector has reset its environment before its
-  own ``set_seed`` can be called: pass ``seed`` to `make_env` instead.
-- Value targets must bootstrap at truncation, not at termination: give losses ``done=("agents", "done")`` and
-  ``terminated=("agents", "terminated")``, both, as the examples do. ``("next", "agents", "observation")`` is the
-  last observation of an episode, not the first of the next one.
-- ``RewardSum`` needs ``reset_keys=["_reset"]`` beside ``in_keys=[("agents", "reward")]``, since groups have done keys of
-  their own.
+- ``set_seed`` takes effect at the next ``reset()`` of all environments. A collector has reset its environment
+  before its own ``set_seed`` can be called: pass ``seed`` to `make_env` instead.
+- Value targets must bootstrap at truncation, not at termination: give losses both ``done=("agents", "done")`` and
+  ``terminated=("agents", "terminated")``, as the example does. ``("next", "agents", "observation")`` is the last
+  observation of an episode, not the first of the next one.
+- A ``TransformedEnv`` works out its keys anew at every step until its ``set_spec_lock_()`` is called.
+- ``RewardSum`` needs ``reset_keys=["_reset"]`` beside ``in_keys=[("agents", "reward")]``, since the group has done keys
+  of its own.
 - TorchRL's own wrapper takes one environment at a time, with these arguments::
 
-      PettingZooWrapper(env, group_map=MarlGroupMapType.ALL_IN_ONE_GROUP, return_state=True, use_mask=False,
+      PettingZooWrapper(env, group_map=MarlGroupMapType.ALL_IN_ONE_GROUP, return_state=False, use_mask=False,
                         done_on_any=False, seed=0)
 
-  Without the group map agents are grouped by their names. Discrete observations come as one-hot vectors of integers, so
-  that networks need a ``.float()``, and nothing tells agents apart. ``return_state`` needs ``state()`` and
-  ``state_space``.
+  Without the group map agents are grouped by their names. It wants infos of numbers only, so that those of our worlds,
+  which name neighbours, must be taken away by a wrapper of yours. ``return_state=True`` is right for a Box only: of
+  other state spaces it declares one-hot vectors and gives numbers. Discrete observations come as one-hot vectors of
+  integers, and networks need a ``.float()``; nothing tells agents apart. It resets once by itself, and that uses up
+  the seed.
 """
 
 from __future__ import annotations
@@ -140,9 +143,9 @@ class ColumnsEnv(EnvBase):
         self.tally = EpisodeTally(columns.num_envs, columns.n_agents)
         self.group_map = {GROUP: list(columns.agents)}
         self.continuous = isinstance(action_space, spaces.Box)
-        self._first_action = 0 if self.continuous else int(action_space.start)
+        self._first_action = 0 if isinstance(action_space, spaces.Box) else int(action_space.start)
         self._local_rewards = local_rewards
-        self._over = np.ones(columns.num_envs, np.bool_)
+        self._over: NDArray[np.bool_] = np.ones(columns.num_envs, np.bool_)
         self._set_seed(seed)
         # Whether there are masks and states is only known once episodes have begun.
         frame = columns.reset(seed=seed)
@@ -209,10 +212,10 @@ class ColumnsEnv(EnvBase):
 
     def _reset(self, tensordict: TensorDictBase | None = None, **kwargs: Any) -> TensorDictBase:
         asked = None if tensordict is None else tensordict.get("_reset", None)
-        ended = None if asked is None else asked.reshape(-1).cpu().numpy()
-        if ended is None or ended.all():
+        ended = np.ones_like(self._over) if asked is None else asked.reshape(-1).cpu().numpy()
+        if ended.all():
             frame = self.columns.reset(seed=self._seed)
-            self._seed, ended = None, np.ones_like(self._over)
+            self._seed = None
         elif self._seed is not None:
             raise RuntimeError(
                 "set_seed was called in the middle of episodes: call reset() after it, or pass seed to make_env"
@@ -220,7 +223,7 @@ class ColumnsEnv(EnvBase):
         else:
             frame = self.columns.reset(ended=ended)
         self.tally.begin(ended)
-        self._over = self._over & ~ended
+        self._over &= ~ended
         nothing = np.zeros((len(ended), self.n_agents), np.float32)
         return self._told(frame, nothing, {"terminated": self._over, "truncated": self._over})
 

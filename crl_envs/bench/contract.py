@@ -1,4 +1,4 @@
-"""What the bench asks of a learner: four methods, and four attributes that may be left out.
+"""What the bench asks of a learner: four methods, and five attributes that may be left out.
 
     class MyLearner:
         def __init__(self, env, seed=0): ...            # env: a ParallelEnv, not yet reset
@@ -63,18 +63,21 @@ class Traits:
         resumable: See `ResumableLearner`. False by default.
         measures_itself: Whether the learner keeps ``env_steps`` and ``history`` as `agents.Learner` does, and takes
             vector environments. False by default: the bench then measures by a wrapper around the ParallelEnv.
+        packages: Distributions whose versions matter to what it learns: a run's record has them. None by default.
     """
 
     trains_on: Literal["local", "global"]
     evaluates_greedily: bool
     resumable: bool
     measures_itself: bool
+    packages: tuple[str, ...]
 
     def __init__(self, cls: Any) -> None:
         self.trains_on = getattr(cls, "trains_on", "local")
         self.evaluates_greedily = bool(getattr(cls, "evaluates_greedily", False))
         self.resumable = bool(getattr(cls, "resumable", False))
         self.measures_itself = bool(getattr(cls, "measures_itself", False))
+        self.packages = tuple(getattr(cls, "packages", ()))
         if self.trains_on not in ("local", "global"):
             raise ValueError(
                 f"trains_on of {cls.__name__} must be 'local' or 'global', got {self.trains_on!r}"

@@ -10,6 +10,7 @@ from typing import Any, Final
 from packaging.requirements import Requirement
 
 import crl_envs
+from crl_envs.adapters import MissingLibraryError
 from crl_envs.bench.learners import installed_learners
 from crl_envs.bench.provenance import cores
 from crl_envs.core.backend import resolve_backend
@@ -56,6 +57,7 @@ class Diagnosis:
         cache: Where results are kept on disk.
         extras: Needs of the package (``core``) and of each extra.
         learners: For each learner of the entry-point group ``"ok"`` or what is wrong with it.
+        not_installed: For each of the others what to install: a library that it needs is missing, or too old.
     """
 
     python: str
@@ -65,10 +67,11 @@ class Diagnosis:
     cache: str
     extras: dict[str, list[Package]]
     learners: dict[str, str]
+    not_installed: dict[str, str]
 
     @property
     def healthy(self) -> bool:
-        """Whether the package itself has what it needs, and every learner can be loaded."""
+        """Whether the package itself has what it needs, and every learner whose library is there can be loaded."""
         return all(package.works for package in self.extras[CORE]) and all(
             state == "ok" for state in self.learners.values()
         )
@@ -99,6 +102,10 @@ def examine() -> Diagnosis:
         raise ValueError(
             f"{DISTRIBUTION} isn't installed here: pip install -e . in a clone, or pip install {DISTRIBUTION}"
         ) from None
+    states = {name: _state(entry) for name, entry in sorted(installed_learners().items())}
+    not_installed = {
+        name: str(s) for name, s in states.items() if isinstance(s, MissingLibraryError)
+    }
     return Diagnosis(
         python=platform.python_version(),
         crl_envs=crl_envs.__version__,
@@ -106,7 +113,8 @@ def examine() -> Diagnosis:
         cores=cores(),
         cache=str(cache_folder()),
         extras=_by_extra(needs),
-        learners={name: _state(entry) for name, entry in sorted(installed_learners().items())},
+        learners={name: str(s) for name, s in states.items() if name not in not_installed},
+        not_installed=not_installed,
     )
 
 
@@ -138,9 +146,11 @@ def _installed(name: str) -> str | None:
         return None
 
 
-def _state(entry: Any) -> str:
+def _state(entry: Any) -> str | MissingLibraryError:
     try:
         entry.load()
+    except MissingLibraryError as error:
+        return error
     except Exception as error:  # another package's import may raise anything
         return f"{type(error).__name__}: {error}"
     return "ok"

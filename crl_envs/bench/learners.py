@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
+from crl_envs.adapters import MissingLibraryError
 from crl_envs.core.arguments import suggestion
 
 GROUP: Final = "crl_envs.learners"
@@ -35,6 +36,7 @@ class LearnerSpec:
 
         Raises:
             ValueError: It isn't there, or importing it failed.
+            MissingLibraryError: A library that it needs is missing or too old.
         """
         return _import(self.source) if ":" in self.source else find_learner(self.source)
 
@@ -97,12 +99,29 @@ def find_learner(name: str) -> LearnerClass:
 
     Raises:
         ValueError: No installed distribution offers it.
+        MissingLibraryError: A library that it needs is missing or too old.
     """
     learners = installed_learners()
     if name not in learners:
         raise ValueError(_unknown(name, learners))
     found: LearnerClass = learners[name].load()
     return found
+
+
+def missing_libraries(specs: Iterable[LearnerSpec]) -> dict[str, str]:
+    """Load learners; by label, what to install for those whose library is missing or too old.
+
+    Raises:
+        ValueError: One isn't there.
+        Exception: Whatever else importing one raises.
+    """
+    missing = {}
+    for spec in specs:
+        try:
+            spec.load()
+        except MissingLibraryError as error:
+            missing[spec.label] = str(error)
+    return missing
 
 
 def _unknown(name: str, learners: Mapping[str, EntryPoint]) -> str:
@@ -127,6 +146,8 @@ def _import(source: str) -> LearnerClass:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
+    except MissingLibraryError:
+        raise
     except Exception as error:  # somebody's module may raise anything
         raise ValueError(
             f"learner {source!r} can't be imported: {type(error).__name__}: {error}"

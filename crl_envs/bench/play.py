@@ -229,7 +229,7 @@ def _begun(
         id,
         provenance={
             "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "versions": versions("scipy"),
+            "versions": versions("scipy", *traits.packages),
             "git_commit": git_commit(),
             "machine": machine(),
             "task": task.plain(),
@@ -237,6 +237,7 @@ def _begun(
                 "source": spec.source,
                 "config": dict(spec.config),
                 **vars(traits),
+                "packages": list(traits.packages),
             },
             "seed": id.seed,
             "budgets": list(experiment.budgets(id.value)),

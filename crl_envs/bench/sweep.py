@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +17,7 @@ from crl_envs.bench.engines import Engine
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.experiments.experiment import Experiment, Value
 from crl_envs.bench.files import writable_folder, write_atomically
-from crl_envs.bench.learners import LearnerSpec, learner_spec
+from crl_envs.bench.learners import LearnerSpec, learner_spec, missing_libraries
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.store import Record, Status, Store, StoreError, refusals_named
 from crl_envs.bench.worker import NO_LIMITS, Job, Limits
@@ -41,6 +41,7 @@ class Plan:
         first_seed: Of these runs; the others follow.
         quick: Whether only the experiments' quick values.
         limits: Of each run.
+        skipped: Learners that were asked for and left out, because a library is missing: by label, what to install.
     """
 
     experiments: tuple[str, ...]
@@ -50,6 +51,7 @@ class Plan:
     first_seed: int = 0
     quick: bool = False
     limits: Limits = NO_LIMITS
+    skipped: dict[str, str] = field(default_factory=dict)
 
     def found_experiments(self) -> list[Experiment]:
         """The experiments themselves.
@@ -95,7 +97,7 @@ def make_plan(
     timeout: float | None = None,
     memory: int | None = None,
 ) -> Plan:
-    """A plan out of what a user says.
+    """A plan out of what a user says, without the learners whose library is missing here.
 
     Args:
         experiments: Names.
@@ -107,7 +109,8 @@ def make_plan(
         memory: MiB that it may take.
 
     Raises:
-        ValueError: An unknown experiment or learner, with near matches; a number out of its range; nothing to do.
+        ValueError: An unknown experiment or learner, with near matches; a number out of its range; nothing to do, also
+            because the libraries of all learners are missing.
     """
     check_int("seeds", seeds, low=1)
     check_seed("first_seed", first_seed, high=2**63 - seeds)
@@ -116,17 +119,82 @@ def make_plan(
     if not experiments or not learners:
         raise ValueError("experiments and learners must be at least one each")
     found = {x.id: x for x in map(find_experiment, experiments)}
-    chosen = {}
-    for id, x in found.items():
-        names = [n for name in learners for n in (x.baselines if name == ALL else (name,))]
-        specs = tuple(learner_spec(name) for name in dict.fromkeys(names))
-        labels = [spec.label for spec in specs]
-        if len(set(labels)) < len(labels):
-            raise ValueError(f"learners must have different names in the ids of runs, got {labels}")
-        chosen[id] = specs
-    for spec in {spec.label: spec for specs in chosen.values() for spec in specs}.values():
-        spec.load()
-    return Plan(tuple(found), tuple(learners), chosen, seeds, first_seed, quick, limits)
+    chosen = {id: _chosen(x, learners) for id, x in found.items()}
+    skipped = missing_libraries(_distinct(chosen))
+    kept = _without(chosen, skipped)
+    if not _distinct(kept):
+        raise ValueError(f"learners need what isn't installed here: {_hints(skipped)}")
+    return Plan(tuple(found), tuple(learners), kept, seeds, first_seed, quick, limits, skipped)
+
+
+def extended(plan: Plan, learners: Sequence[str]) -> Plan:
+    """A plan with further learners, on the same tasks with the same seeds and limits.
+
+    Args:
+        plan: Of a sweep.
+        learners: As in `make_plan`. Those that the plan has already stay as they are, so that ``all`` adds what was
+            left out where a library was missing.
+
+    Raises:
+        ValueError: An unknown learner; one with the name of another one in the plan; nothing to add, also because the
+            libraries of all further learners are missing here.
+    """
+    if not learners:
+        raise ValueError("learners must be at least one")
+    further = {}
+    for x in plan.found_experiments():
+        there = {spec.label: spec for spec in plan.learners[x.id]}
+        asked = _chosen(x, learners)
+        for spec in asked:
+            if there.get(spec.label, spec) != spec:
+                raise ValueError(
+                    f"learner {spec.label!r} is another one in this sweep, {there[spec.label]}, got {spec}"
+                )
+        further[x.id] = tuple(spec for spec in asked if spec.label not in there)
+    if not _distinct(further):
+        raise ValueError(
+            f"learners must not all be in this sweep already, got {', '.join(learners)}; go on with it by resume"
+        )
+    missing = missing_libraries(_distinct(further))
+    added = _without(further, missing)
+    if not _distinct(added):
+        raise ValueError(f"learners need what isn't installed here: {_hints(missing)}")
+    labels = {spec.label for spec in _distinct(added)}
+    skipped = {label: why for label, why in plan.skipped.items() if label not in labels}
+    return replace(
+        plan,
+        asked=tuple(dict.fromkeys([*plan.asked, *learners])),
+        learners={id: specs + added[id] for id, specs in plan.learners.items()},
+        skipped={**skipped, **missing},
+    )
+
+
+def _chosen(experiment: Experiment, learners: Sequence[str]) -> tuple[LearnerSpec, ...]:
+    """The learners that names stand for in an experiment."""
+    names = [n for name in learners for n in (experiment.baselines if name == ALL else (name,))]
+    specs = tuple(learner_spec(name) for name in dict.fromkeys(names))
+    labels = [spec.label for spec in specs]
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"learners must have different names in the ids of runs, got {labels}")
+    return specs
+
+
+def _distinct(learners: Mapping[str, Sequence[LearnerSpec]]) -> list[LearnerSpec]:
+    """Each learner once, whatever the number of experiments."""
+    return list({spec.label: spec for specs in learners.values() for spec in specs}.values())
+
+
+def _without(
+    learners: Mapping[str, Sequence[LearnerSpec]], missing: Mapping[str, str]
+) -> dict[str, tuple[LearnerSpec, ...]]:
+    return {
+        id: tuple(spec for spec in specs if spec.label not in missing)
+        for id, specs in learners.items()
+    }
+
+
+def _hints(missing: Mapping[str, str]) -> str:
+    return "; ".join(f"{label}: {hint}" for label, hint in missing.items())
 
 
 class Progress(NamedTuple):
@@ -168,9 +236,35 @@ def begin(folder: Path, plan: Plan) -> Plan:
             f"out must be a folder without a sweep: {str(folder)!r} holds {same} already; go on with it by "
             f"crl-envs resume {folder}, or name another folder"
         )
+    _write_plan(folder, plan)
+    return plan
+
+
+def extend(folder: Path, learners: Sequence[str]) -> Plan:
+    """Give the sweep in a folder further learners; what has been run stays as it is.
+
+    Args:
+        folder: Of the sweep.
+        learners: As `extended` takes them.
+
+    Returns:
+        The new plan, whose runs `carry_out` makes.
+
+    Raises:
+        ValueError: No sweep there, one is being carried out there at the moment, or `extended` refuses.
+        StoreError: The folder can't be written in.
+    """
+    read_plan(folder)
+    with locked(folder):
+        plan = extended(read_plan(folder), learners)
+        _write_plan(folder, plan)
+    return plan
+
+
+def _write_plan(folder: Path, plan: Plan) -> None:
+    path = folder / _MANIFEST
     with refusals_named(path):
         write_atomically(path, json.dumps(_plain(plan), indent=1) + "\n")
-    return plan
 
 
 def read_plan(folder: Path) -> Plan:
@@ -196,6 +290,7 @@ def read_plan(folder: Path) -> Plan:
             found["first_seed"],
             found["quick"],
             Limits(**found["limits"]),
+            found.get("skipped", {}),
         )
     except FileNotFoundError:
         raise ValueError(f"{str(folder)!r} holds no sweep: it has no {_MANIFEST}") from None
@@ -206,7 +301,7 @@ def read_plan(folder: Path) -> Plan:
 def carry_out(
     folder: Path, engine: Engine, watch: Watch | None = None, retry: bool = False
 ) -> list[str]:
-    """Make the runs of a folder's sweep that aren't there yet.
+    """Make the runs of a folder's sweep that aren't there yet, and whose learners' libraries are installed here.
 
     Args:
         folder: Of the sweep.
@@ -215,14 +310,16 @@ def carry_out(
         retry: Make those again that failed, ran out of time or out of memory.
 
     Returns:
-        A sentence for each file that was set aside.
+        A sentence for each file that was set aside, and for each learner whose library is missing.
 
     Raises:
-        ValueError: No sweep there, one is being carried out there at the moment, or a learner can't be imported.
+        ValueError: No sweep there, one is being carried out there at the moment, a learner can't be imported, or no run
+            that is to be made can be made here for want of libraries.
         StoreError: Nothing can be written any more; what had been is safe.
     """
-    plan = read_plan(folder)
+    read_plan(folder)
     with locked(folder):
+        plan = read_plan(folder)
         store = Store(folder)
         records, complaints = store.records()
         over = {str(r.id): r.status for r in records if _is_over(r, retry)}
@@ -231,8 +328,13 @@ def carry_out(
             for id, spec in plan.runs()
             if str(id) not in over
         ]
-        for spec in {job.spec.label: job.spec for job in jobs}.values():
-            spec.load()
+        missing = missing_libraries({job.spec.label: job.spec for job in jobs}.values())
+        if missing and all(job.spec.label in missing for job in jobs):
+            raise ValueError(f"the runs that are to be made need: {_hints(missing)}")
+        complaints += [
+            f"runs of {label} can't be made here: {why}" for label, why in missing.items()
+        ]
+        jobs = [job for job in jobs if job.spec.label not in missing]
         follower = _Follower(store, plan, records, over, watch)
         with follower.following():
             try:
@@ -382,4 +484,5 @@ def _plain(plan: Plan) -> dict[str, Any]:
         "first_seed": plan.first_seed,
         "quick": plan.quick,
         "limits": asdict(plan.limits),
+        "skipped": plan.skipped,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -79,6 +80,8 @@ def work(job: Job) -> Status:
     Raises:
         StoreError: Nothing can be written.
     """
+    # Processes are what runs in parallel: torch, when a learner imports it, is to take one thread.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.path[:0] = [folder for folder in job.path if folder not in sys.path]
     store = Store(job.folder)
     with _watched(job):

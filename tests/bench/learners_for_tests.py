@@ -111,6 +111,12 @@ class Idle(Uniform):
         return self
 
 
+class Versioned(Uniform):
+    """Its record is to have the version of a package that others don't have."""
+
+    packages = ("typer", "not-there-at-all")
+
+
 class Hanging(Uniform):
     def learn(self, total_steps: int) -> Hanging:
         while True:

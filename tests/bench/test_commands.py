@@ -27,6 +27,7 @@ def call(line: str, code: int = 0) -> Result:
     return result
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # libraries warn of each other
 def test_list_has_all_there_is() -> None:
     found = json.loads(call("list --json").stdout)
     assert set(found) == {"environments", "experiments", "learners", "reproductions"}
@@ -108,6 +109,7 @@ def test_from_sweep_to_report(tmp_path: Path) -> None:
         ("sweep bandit-n --learners random --address auto --out x", "goes with --engine ray"),
         ("sweep bandit-n --learners random --timeout 0 --out x", "timeout must be"),
         ("sweep bandit-n@2 --learners random --out x", "is at version 1"),
+        ("extend nowhere --learners random", "holds no sweep"),
         ("resume nowhere", "holds no sweep"),
         ("score nowhere --json", "holds no sweep"),
         ("report nowhere", "holds no sweep"),
@@ -136,6 +138,7 @@ def test_what_is_refused(
         "describe",
         "run",
         "sweep",
+        "extend",
         "resume",
         "score",
         "report",

@@ -7,6 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from crl_envs.adapters import MissingLibraryError
 from crl_envs.bench import doctor
 from crl_envs.bench.app import app
 from crl_envs.bench.doctor import Package, examine
@@ -42,7 +43,11 @@ def installation(monkeypatch):
 
     monkeypatch.setattr(doctor, "requires", lambda name: NEEDS)
     monkeypatch.setattr(doctor, "version", version)
-    entries = {"fine": Entry(), "broken": Entry(ImportError("no torch"))}
+    entries = {
+        "fine": Entry(),
+        "broken": Entry(ImportError("no torch")),
+        "wanting": Entry(MissingLibraryError("sb3 isn't installed: pip install sb3")),
+    }
     monkeypatch.setattr(doctor, "installed_learners", lambda: entries)
 
 
@@ -56,7 +61,18 @@ def test_needs_by_extra(installation):
     assert [p.works for p in found.extras["core"]] == [True, True, False]
     assert found.extras["sb3"] == [Package("torch", "", None)]
     assert found.learners == {"broken": "ImportError: no torch", "fine": "ok"}
+    assert found.not_installed == {"wanting": "sb3 isn't installed: pip install sb3"}
     assert not found.healthy
+
+
+def test_a_library_that_is_missing_is_no_fault(installation, monkeypatch):
+    """Extras are optional, and so are the learners that need them."""
+    monkeypatch.setattr(doctor, "requires", lambda name: ["numpy"])
+    entries = {"fine": Entry(), "wanting": Entry(MissingLibraryError("pip install sb3"))}
+    monkeypatch.setattr(doctor, "installed_learners", lambda: entries)
+    assert examine().healthy
+    entries["broken"] = Entry(ImportError("no torch"))
+    assert not examine().healthy
 
 
 @pytest.mark.parametrize(
@@ -79,6 +95,11 @@ def test_command(installation):
     assert result.exit_code == 1
     assert "old-one>=2 (1.9)" in result.output
     assert "broken: ImportError: no torch" in result.output
+    assert (
+        "2 learners, 1 of them can't be loaded; the libraries of 1 others are missing"
+        in " ".join(result.output.split())
+    )
+    assert "wanting: sb3 isn't installed: pip install sb3" in result.output
     as_json = CliRunner().invoke(app, ["doctor", "--json"])
     found = json.loads(as_json.output)
     assert found["extras"]["fast"]["works"] is False
@@ -86,6 +107,7 @@ def test_command(installation):
     assert found["healthy"] is False
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # libraries warn of each other
 def test_this_installation_is_healthy():
     assert examine().healthy
     assert CliRunner().invoke(app, ["doctor"]).exit_code == 0

@@ -11,17 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crl_envs.bench.contract import Traits
 from crl_envs.bench.experiments import EXPERIMENTS, find_experiment
 from crl_envs.bench.experiments.bandit_n.analysis import trials_enough
+from crl_envs.bench.experiments.landmarks import landmarks
+from crl_envs.bench.experiments.neural import ROLLOUT
 from crl_envs.bench.experiments.table import experiments_table
 from crl_envs.bench.experiments.verdicts import number
-from crl_envs.bench.learners import learner_spec
+from crl_envs.bench.learners import learner_spec, missing_libraries
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.scoring.logs import Landmarks, Log
 from crl_envs.bench.scoring.summary import Settings, summary
 from crl_envs.bounds import all_right
 
 ROOT = Path(__file__).resolve().parents[2]
+LIBRARIES = ("sb3-", "benchmarl-", "rllib-")
 EVERY = list(EXPERIMENTS.values())
 TASKS = [(experiment, value) for experiment in EVERY for value in experiment.values]
 
@@ -52,12 +56,25 @@ def summary_of(experiment, arrivals):
     return summary(ends, logs, settings, scaling=experiment.analysis.scaling)
 
 
+def make(experiment, value, name):
+    """A learner on a task, as a run has it."""
+    task, spec = experiment.task(value), learner_spec(name)
+    env = task.make() if experiment.compiled or not measures_itself(spec) else task.make_vec(1)
+    return spec.load()(env, seed=1, **spec.config)
+
+
+def measures_itself(spec):
+    return Traits(spec.load()).measures_itself
+
+
 class TestContents:
-    def test_the_ten(self):
+    def test_the_thirteen(self):
         assert list(EXPERIMENTS) == [experiment.name for experiment in EVERY]
-        worlds = {"bandit": {"n", "noise"}, "sysadmin": set(), "load-balancing": set()}
-        for world in ("sysadmin", "load-balancing"):
-            worlds[world] = {"n", "noise", "horizon", "topology"}
+        worlds = {
+            "bandit": {"n", "noise", "neural-n"},
+            "sysadmin": {"n", "noise", "horizon", "topology", "neural-n"},
+            "load-balancing": {"n", "noise", "horizon", "topology", "fillings-n"},
+        }
         assert {x.name for x in EVERY} == {f"{w}-{k}" for w, knobs in worlds.items() for k in knobs}
 
     @each_experiment
@@ -115,11 +132,38 @@ class TestContents:
     def test_the_baselines_can_be_made(self, experiment, value):
         if value not in experiment.quick:
             pytest.skip("those of other values are made in the same way")
-        task = experiment.task(value)
         for name in experiment.baselines:
-            spec = learner_spec(name)
-            env = task.make() if experiment.compiled else task.make_vec(1)
-            spec.load()(env, seed=1, **spec.config)
+            if not name.startswith(LIBRARIES):
+                make(experiment, value, name)
+
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # libraries warn of each other
+    @each_experiment
+    def test_the_baselines_of_libraries_can_be_made(self, experiment):
+        names = [name for name in experiment.baselines if name.startswith(LIBRARIES)]
+        missing = missing_libraries(map(learner_spec, names))
+        for name in names:
+            if name not in missing:
+                make(experiment, experiment.quick[0], name)
+
+    def test_neural_learners_learn_from_whole_rollouts(self):
+        """What Stable-Baselines3's PPO has learnt from at a budget is the budget."""
+        sb3 = pytest.importorskip("agents.libraries.sb3", exc_type=ImportError)
+        assert sb3.PPOConfig().n_steps == ROLLOUT
+        for name in ("bandit-neural-n", "sysadmin-neural-n"):
+            experiment = EXPERIMENTS[name]
+            learner = make(experiment, 5, "sb3-ppo")
+            for budget in experiment.budgets(5)[:3]:
+                learner.learn(total_steps=budget - int(learner.env_steps[0]))
+                assert learner.env_steps[0] == budget
+
+    @pytest.mark.parametrize("n", EXPERIMENTS["load-balancing-fillings-n"].values)
+    def test_going_round_in_circles_is_no_better_than_random(self, n):
+        """A filling in which nothing is stored after the easy loads, and delegations cost 12 each, scores below 0."""
+        experiment = EXPERIMENTS["load-balancing-fillings-n"]
+        found, _ = landmarks(experiment, n)
+        world = experiment.task(n).make().unwrapped
+        steps = experiment.task(n).env_kwargs["max_steps"] - int(world.capacity.sum())
+        assert -12 * steps / n < found.random
 
 
 class TestFind:
@@ -209,6 +253,20 @@ class TestVerdicts:
         assert price.startswith("To the level of 0.9, reinforce-global takes as many samples")
         assert " times at n = 8, " in price
         assert price.endswith(" times at n = 32.")
+
+    def test_of_neural_learners(self):
+        """What the global reward costs and what sharing saves; nothing of learners that weren't run."""
+        experiment = EXPERIMENTS["sysadmin-neural-n"]
+        need = {"benchmarl-ippo": 1, "benchmarl-ippo-global": 4, "benchmarl-ippo-unshared": 2}
+        found = summary_of(
+            experiment,
+            {name: {n: [100 * k] * 3 for n in (5, 50)} for name, k in need.items()},
+        )
+        prices = [s for s in experiment.analysis.verdict(found) if s.startswith("To the level")]
+        assert [s.split(", ", 1)[1].split(":")[0] for s in prices] == [
+            "benchmarl-ippo-global takes as many samples as benchmarl-ippo",
+            "benchmarl-ippo-unshared takes as many samples as benchmarl-ippo",
+        ]
 
     def test_of_a_hole(self):
         experiment = EXPERIMENTS["sysadmin-n"]

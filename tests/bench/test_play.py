@@ -54,6 +54,14 @@ def test_evaluations_come_at_the_budgets(tmp_path: Path, name: str) -> None:
     assert not [path for path in (tmp_path / "checkpoints").rglob("*") if path.is_file()]
 
 
+def test_a_record_has_the_versions_that_matter(tmp_path: Path) -> None:
+    """Those that the learner names, where they are installed, beside those of all runs."""
+    usual = played(tmp_path, "Uniform").provenance["versions"]
+    named = played(tmp_path, "Versioned").provenance
+    assert set(named["versions"]) - set(usual) == {"typer"}
+    assert named["learner"]["packages"] == ["typer", "not-there-at-all"]
+
+
 def test_a_shipped_learner_learns_as_it_does_alone(tmp_path: Path, monkeypatch: Any) -> None:
     """The bench changes nothing about what is learnt: the policy is that of one call of `learn`."""
     made: list[Any] = []

@@ -16,6 +16,7 @@ from rich.progress import (
 )
 from rich.table import Table as RichTable
 
+from crl_envs.adapters import MissingLibraryError
 from crl_envs.bench.report import Table
 from crl_envs.bench.store import StoreError
 
@@ -43,11 +44,14 @@ def as_rich(table: Table) -> RichTable:
 
 @contextmanager
 def refusals(*kinds: type[Exception]) -> Iterator[None]:
-    """Print an error as one line and end with exit code 2: a `ValueError`, what can't be written, and further kinds."""
+    """Print an error as one line and end with exit code 2.
+
+    A `ValueError`, what can't be written, a library that is missing, and further kinds.
+    """
     try:
         yield
     except Exception as error:
-        if not isinstance(error, (ValueError, StoreError, *kinds)):
+        if not isinstance(error, (ValueError, StoreError, MissingLibraryError, *kinds)):
             raise
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from error

@@ -12,6 +12,7 @@ from rich.markdown import Markdown
 from rich.table import Table as RichTable
 
 import crl_envs
+from crl_envs.adapters import MissingLibraryError
 from crl_envs.bench.commands.console import as_rich, refusals
 from crl_envs.bench.doctor import Diagnosis, examine
 from crl_envs.bench.experiments import EXPERIMENTS, find_experiment
@@ -76,8 +77,11 @@ def doctor(as_json: AsJson = False) -> None:
         )
         console.print(as_rich(Table(("extra", "works", "missing or too old"), _extra_rows(found))))
         broken = {name: state for name, state in found.learners.items() if state != "ok"}
-        console.print(f"{len(found.learners)} learners, {len(broken)} of them can't be loaded")
-        for name, state in broken.items():
+        console.print(
+            f"{len(found.learners)} learners, {len(broken)} of them can't be loaded; the libraries of "
+            f"{len(found.not_installed)} others are missing"
+        )
+        for name, state in {**broken, **found.not_installed}.items():
             console.print(f"  {name}: {state}", highlight=False, soft_wrap=True)
     raise typer.Exit(0 if found.healthy else 1)
 
@@ -98,6 +102,8 @@ def _learners() -> dict[str, str]:
             found[name] = _first_line(spec.load()) + "".join(
                 f" ({key}={value!r})" for key, value in spec.config.items()
             )
+        except MissingLibraryError as error:
+            found[name] = f"not installed: {error}"
         except Exception as error:  # another package's import may raise anything
             found[name] = f"can't be loaded: {type(error).__name__}: {error}"
     return found

@@ -1,4 +1,4 @@
-"""``run``, ``sweep``, ``resume``, ``score`` and ``report``: from a learner to a scaling curve."""
+"""``run``, ``sweep``, ``extend``, ``resume``, ``score`` and ``report``: from a learner to a scaling curve."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ from crl_envs.bench.results import results
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.scoring.sweep_scores import as_json as as_json_text
 from crl_envs.bench.store import Record, Store, as_text
+from crl_envs.bench.sweep import Plan, begin, carry_out, locked, make_plan
 from crl_envs.bench.sweep import Progress as SweepProgress
-from crl_envs.bench.sweep import begin, carry_out, locked, make_plan
+from crl_envs.bench.sweep import extend as extend_plan
 from crl_envs.bench.worker import Job, Limits
 
 
@@ -153,7 +154,31 @@ def sweep(
         )
         chosen = _engine(engine, address, workers)
         begin(out, plan)
+    _tell_skipped(plan)
     _carry_out(out, chosen, retry=False)
+
+
+def extend(
+    folder: Folder,
+    learners: Annotated[
+        str, typer.Option(help="As in `crl-envs sweep`; those that the sweep has already stay.")
+    ],
+    engine: Engines = EngineName.LOCAL,
+    address: Address = None,
+    workers: Workers = None,
+) -> None:
+    """Give a sweep further learners, on the same tasks with the same seeds, and run them; then as `crl-envs sweep`.
+
+    Example: crl-envs extend results/first --learners rllib-ppo
+
+    This is how one report comes to have learners whose libraries can't be installed together: each time the command is
+    started from another environment. What has been run stays as it is.
+    """
+    with refusals():
+        chosen = _engine(engine, address, workers)
+        plan = extend_plan(folder, _listed("learners", learners))
+    _tell_skipped(plan)
+    _carry_out(folder, chosen, retry=False)
 
 
 def resume(
@@ -217,6 +242,11 @@ def _carry_out(folder: Path, engine: Engine, retry: bool) -> None:
         print(f"{record.id}: {record.status} {' '.join(last)}")
     print(f"Report: {page}")
     raise typer.Exit(1 if failed else 0)
+
+
+def _tell_skipped(plan: Plan) -> None:
+    for label, why in plan.skipped.items():
+        typer.echo(f"{label} is left out: {why}", err=True)
 
 
 def _engine(name: EngineName, address: str | None, workers: int | None) -> Engine:

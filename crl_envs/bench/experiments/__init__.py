@@ -12,13 +12,16 @@ from typing import Final
 
 from crl_envs.bench.experiments import (
     bandit_n,
+    bandit_neural_n,
     bandit_noise,
+    load_balancing_fillings_n,
     load_balancing_horizon,
     load_balancing_n,
     load_balancing_noise,
     load_balancing_topology,
     sysadmin_horizon,
     sysadmin_n,
+    sysadmin_neural_n,
     sysadmin_noise,
     sysadmin_topology,
 )
@@ -41,6 +44,9 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
             load_balancing_noise,
             load_balancing_horizon,
             load_balancing_topology,
+            bandit_neural_n,
+            sysadmin_neural_n,
+            load_balancing_fillings_n,
         )
     }
 )

@@ -106,7 +106,8 @@ class Sweep:
         baselines: Shipped learners that fit, by name: what ``--learners all`` means.
         compiled: Whether the ParallelEnv is what compiled learners are fastest on; else it is the vector env.
         grain: Budgets of a value are whole multiples of this: the steps of an episode, where whole episodes are learnt
-            from. Otherwise what a learner has seen could be more than the budget says.
+            from, or what libraries collect between updates. Otherwise what a learner has seen could be more than the
+            budget says.
     """
 
     values: tuple[Value, ...]

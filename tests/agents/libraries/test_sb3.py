@@ -21,10 +21,10 @@ from agents.libraries.sb3 import DQN, PPO, JointPPO, MaskablePPO
 torch.set_num_threads(1)
 
 SMALL: dict[Any, dict[str, Any]] = {
-    PPO: {"n_steps": 20},
-    MaskablePPO: {"n_steps": 20},
-    JointPPO: {"n_steps": 20},
-    DQN: {"learning_starts": 10},
+    PPO: {"copies": 1, "n_steps": 20},
+    MaskablePPO: {"copies": 1, "n_steps": 20},
+    JointPPO: {"copies": 1, "n_steps": 20},
+    DQN: {"copies": 1, "learning_starts": 10},
 }
 ALL = pytest.mark.parametrize("learner", SMALL, ids=lambda cls: cls.__name__)
 
@@ -124,6 +124,19 @@ def test_a_dict_gives_a_dict(learner: Any) -> None:
         made.act({"agent_2": 0, "agent_0": 1})
 
 
+@ALL
+@pytest.mark.parametrize("rewards", ["local", "global"])
+def test_the_steps_of_all_copies_count(learner: Any, rewards: str) -> None:
+    if learner is JointPPO and rewards == "local":
+        pytest.skip("a joint agent has the team's reward")
+    noisy = NoisyReward(sysadmin(), 100.0, shared=False)
+    config = SMALL[learner] | {"copies": 4, "rewards": rewards}
+    made = learner(noisy, seed=0, **config).learn(total_steps=60)
+    assert made.env_steps.tolist() == [60]
+    assert made.episodes == len(made.history) == 60 // 5
+    assert all(abs(entry["global_return"]) <= 5.0 for entry in made.history)
+
+
 def test_probabilities_obey_masks() -> None:
     vec = crl_envs.make_vec("crl/load_balancing-v0", n_agents=4, n_loads=5)
     made = MaskablePPO(vec, n_steps=20).learn(total_steps=40)
@@ -144,7 +157,7 @@ def test_those_without_masks_say_so() -> None:
 
 @pytest.mark.parametrize("learner", [PPO, MaskablePPO], ids=lambda cls: cls.__name__)
 def test_it_stops_after_the_episodes_asked_for(learner: Any) -> None:
-    made = learner(sysadmin(), n_steps=64)
+    made = learner(sysadmin(), copies=1, n_steps=64)
     made.learn(total_episodes=3)
     assert (made.episodes, made.env_steps.tolist()) == (3, [15])
     made.learn(total_episodes=2)
@@ -192,7 +205,8 @@ def test_what_the_bench_reads() -> None:
     [
         (PPO, {"rewards": "team"}, "rewards must be one of 'local', 'global'"),
         (PPO, {"n_step": 3}, "did you mean 'n_steps'"),
-        (PPO, {"n_steps": 0}, "n_steps must be an integer ≥ 1"),
+        (PPO, {"n_steps": 3}, "n_steps must be an integer ≥ 4, got 3"),
+        (PPO, {"copies": 0}, "copies must be an integer ≥ 1"),
         (PPO, {"learning_rate": 0}, "learning_rate must be a finite number"),
         (DQN, {"batch_size": 0}, "batch_size must be an integer ≥ 1"),
         (DQN, {"exploration_final": 2}, "exploration_final must be"),

@@ -1,0 +1,424 @@
+"""BenchMARL's algorithms as learners of the bench: IPPO, MAPPO, VDN and QMIX (Bettini, Prorok & Moens 2024, JMLR 25).
+
+- IPPO: every agent learns by PPO from its own samples (de Witt et al. 2020, arXiv 2011.09533).
+- MAPPO: the same with a critic that sees the whole state (Yu et al. 2022, arXiv 2103.01955).
+- VDN: the sum of the agents' values is fitted to the team's (Sunehag et al. 2018, arXiv 1706.05296).
+- QMIX: a monotone function of them, which depends on the state (Rashid et al. 2018, arXiv 1803.11485).
+
+The networks have parameters shared by all agents, which are told apart by their numbers, unless the configuration says
+otherwise. PPO learns from local or global rewards. The other two fit one value of the team, and BenchMARL gives them
+the mean of the agents' rewards whatever these are: local rewards would make no difference.
+
+Tested with BenchMARL 1.5.2, TorchRL 0.11.1 and torch 2.13, on the CPU.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, cast
+from unittest import mock
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from agents.libraries.learner import LibraryLearner
+from crl_envs.adapters.columns import WorldColumns
+from crl_envs.adapters.library import require
+from crl_envs.adapters.tally import EpisodeTally
+from crl_envs.core.arguments import (
+    check_bool,
+    check_choice,
+    check_int,
+    check_probability,
+    check_real,
+    check_seed,
+)
+from crl_envs.core.vector import WorldVectorEnv
+from crl_envs.core.world import World
+
+require("benchmarl", "1.5", "pip install 'crl-envs[torchrl]'")
+
+import benchmarl.experiment.experiment as benchmarl_loop  # noqa: E402
+import torch  # noqa: E402
+from benchmarl.algorithms import IppoConfig, MappoConfig, QmixConfig, VdnConfig  # noqa: E402
+from benchmarl.algorithms.common import AlgorithmConfig  # noqa: E402
+from benchmarl.experiment import Experiment, ExperimentConfig  # noqa: E402
+from benchmarl.models.mlp import MlpConfig  # noqa: E402
+from benchmarl.utils import local_seed  # noqa: E402
+from tensordict import TensorDict  # noqa: E402
+from torchrl.envs import EnvBase  # noqa: E402
+
+from crl_envs.adapters.benchmarl import ColumnsTask  # noqa: E402
+from crl_envs.adapters.torchrl import GROUP, ColumnsEnv  # noqa: E402
+
+_FOREVER = 2**30  # rollouts, more than anybody trains for
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What the learners of this module have in common.
+
+    Attributes:
+        agent_ids: Whether observations end in the agent's number, True by default. Without it agents that share
+            parameters do the same where they observe the same.
+        share_parameters: Whether all agents have one policy, True by default. False: n networks, each of which learns
+            from its own agent's samples only.
+        hidden: Units of the hidden layers, of policies and critics; (64, 64) by default.
+        learning_rate: Of Adam, > 0; 0.003 by default.
+        copies: Environments that are stepped together, 4 by default; more are faster, and less correlated.
+        gamma: Discount in [0, 1], 0.99 by default.
+        seed: 0 by default; an integer in [0, 2^32 − 1]. Fixes the networks, the actions and the environment's episodes.
+
+    Raises:
+        ValueError: A value out of its range.
+    """
+
+    agent_ids: bool = True
+    share_parameters: bool = True
+    hidden: Sequence[int] = (64, 64)
+    learning_rate: float = 3e-3
+    copies: int = 4
+    gamma: float = 0.99
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_bool("agent_ids", self.agent_ids)
+        check_bool("share_parameters", self.share_parameters)
+        for size in self.hidden:
+            check_int("hidden", size, low=1)
+        check_real("learning_rate", self.learning_rate, low=0.0, open_low=True)
+        check_int("copies", self.copies, low=1)
+        check_probability("gamma", self.gamma)
+        check_seed("seed", self.seed, high=2**32 - 1)
+
+
+@dataclass(frozen=True)
+class PPOConfig(NetworkConfig):
+    """Hyperparameters of `IPPO` and `MAPPO`, beside those of `NetworkConfig`.
+
+    Attributes:
+        rewards: ``"local"`` (default): every agent learns from its own; ``"global"``: from the team's mean.
+        rollout_steps: Environment steps between updates, of all copies together, 100 by default; each gives n samples.
+            Fewer learn from fresher data and noisier advantages. A multiple of `copies`.
+        epochs: Passes over a rollout, 5 by default.
+        minibatch_steps: Environment steps in a minibatch, 50 by default.
+        gae_lambda: λ of the generalised advantage estimation in [0, 1], 0.95 by default. 1 trusts returns alone, 0 the
+            critic alone.
+        clip: How far a probability may move in an update, 0.2 by default.
+        entropy_coefficient: What entropy is worth, 0.01 by default. 0 lets policies become certain early.
+    """
+
+    rewards: str = "local"
+    rollout_steps: int = 100
+    epochs: int = 5
+    minibatch_steps: int = 50
+    gae_lambda: float = 0.95
+    clip: float = 0.2
+    entropy_coefficient: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("rewards", self.rewards, ("local", "global"))
+        _check_rollout(self.rollout_steps, self.copies)
+        check_int("epochs", self.epochs, low=1)
+        check_int("minibatch_steps", self.minibatch_steps, low=1, high=self.rollout_steps)
+        check_probability("gae_lambda", self.gae_lambda)
+        check_real("clip", self.clip, low=0.0, open_low=True)
+        check_real("entropy_coefficient", self.entropy_coefficient, low=0.0)
+
+
+@dataclass(frozen=True)
+class MixingConfig(NetworkConfig):
+    """Hyperparameters of `VDN` and `QMIX`, beside those of `NetworkConfig`.
+
+    Attributes:
+        rewards: ``"global"``, the only one: they fit the team's value.
+        rollout_steps: Environment steps between updates, of all copies together, 40 by default. A multiple of `copies`.
+        updates: Gradient steps after each rollout, 4 by default.
+        batch_steps: Environment steps drawn for each, 124 by default.
+        memory_steps: Environment steps remembered, 50,000 by default.
+        epsilon_start: Share of random actions at first, 1 by default.
+        epsilon_end: And in the end, 0.05 by default.
+        epsilon_steps: Environment steps from the one to the other, linearly; 2,000 by default. Larger problems need
+            more.
+        target_rate: How far the target network follows at each update, in (0, 1]; 0.01 by default.
+    """
+
+    rewards: str = "global"
+    rollout_steps: int = 40
+    updates: int = 4
+    batch_steps: int = 128
+    memory_steps: int = 50_000
+    epsilon_start: float = 1.0
+    epsilon_end: float = 0.05
+    epsilon_steps: int = 2_000
+    target_rate: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("rewards", self.rewards, ("global",))
+        _check_rollout(self.rollout_steps, self.copies)
+        for name in ("updates", "batch_steps", "epsilon_steps"):
+            check_int(name, getattr(self, name), low=1)
+        check_int("memory_steps", self.memory_steps, low=self.rollout_steps)
+        check_probability("epsilon_start", self.epsilon_start)
+        check_probability("epsilon_end", self.epsilon_end)
+        check_real("target_rate", self.target_rate, low=0.0, high=1.0, open_low=True)
+
+
+def _check_rollout(rollout_steps: int, copies: int) -> None:
+    check_int("rollout_steps", rollout_steps, low=1)
+    if rollout_steps % copies:
+        raise ValueError(
+            f"rollout_steps must be a multiple of copies, {copies}, got {rollout_steps}"
+        )
+
+
+class BenchmarlLearner(LibraryLearner):
+    """Lets a BenchMARL experiment go on in stretches; nothing is evaluated, logged or left on disk by it.
+
+    Learning is counted in environment steps and goes by whole rollouts. Random numbers are a stream of the learner's
+    own: nothing outside disturbs them, nor do they disturb anything.
+
+    Args:
+        env: As `LibraryLearner`.
+        **config: Fields of `config_class`.
+
+    Attributes:
+        experiment: BenchMARL's.
+
+    Raises:
+        ValueError: As `LibraryLearner`. From `learn`: a number of episodes.
+    """
+
+    def __init__(self, env: Any, **config: Any) -> None:
+        super().__init__(env, **config)
+        self._env = ColumnsEnv(
+            WorldColumns(self.vec), agent_ids=self.config.agent_ids, seed=self.config.seed
+        )
+        # Another number of copies tells where BenchMARL would evaluate from where it learns.
+        self._evaluation_copies = self.config.copies + 1
+        task = _LearnersTask("learner", {"agent_ids": self.config.agent_ids})
+        task.env = self._env
+        task.world = cast(WorldVectorEnv, self.vec.unwrapped).world
+        model = MlpConfig(
+            num_cells=list(self.config.hidden),
+            layer_class=torch.nn.Linear,
+            activation_class=torch.nn.Tanh,
+        )
+        with tempfile.TemporaryDirectory() as folder, _quietly(), local_seed():
+            self.experiment = _Stretches(
+                task,
+                self._algorithm(),
+                model,
+                seed=self.config.seed,
+                config=self._experiment_config(folder),
+            )
+            # TorchRL caches the keys of a transformed environment only when told that they stay.
+            self.experiment.collector.env.set_spec_lock_()
+            self._random_state = torch.get_rng_state()
+
+    @property
+    def tally(self) -> EpisodeTally:
+        """As the base says."""
+        return self._env.tally
+
+    def train(self, total_steps: int, total_episodes: float) -> None:
+        """As the base says.
+
+        Raises:
+            ValueError: A number of episodes.
+        """
+        if math.isfinite(total_episodes):
+            raise ValueError(
+                f"{type(self).__name__} learns in rollouts of {self.config.rollout_steps} environment steps, which "
+                "episodes don't end with: give total_steps, not total_episodes"
+            )
+        with self._own_randomness():
+            self.experiment.go_on(-(-total_steps // self.config.rollout_steps))
+
+    @contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        with local_seed():
+            torch.set_rng_state(self._random_state)
+            yield
+            self._random_state = torch.get_rng_state()
+
+    def _acted(self, observations: NDArray[Any], action_masks: NDArray[Any] | None) -> TensorDict:
+        """What the policy is given to decide on."""
+        rows = torch.from_numpy(self._env.encoder.encode(observations))
+        group = {"observation": rows}
+        if self.experiment.action_mask_spec is not None:
+            shape = (*rows.shape[:2], self.n_actions)
+            masks = np.ones(shape, np.bool_) if action_masks is None else action_masks
+            group["action_mask"] = torch.tensor(masks, dtype=torch.bool)
+        return TensorDict({GROUP: TensorDict(group, rows.shape[:2])}, rows.shape[:1])
+
+    @abstractmethod
+    def _algorithm(self) -> AlgorithmConfig:
+        """BenchMARL's configuration of the algorithm."""
+
+    def _experiment_config(self, folder: str) -> ExperimentConfig:
+        """BenchMARL's configuration of everything else."""
+        config = ExperimentConfig.get_from_yaml()
+        config.share_policy_params = self.config.share_parameters
+        config.gamma = self.config.gamma
+        config.lr = self.config.learning_rate
+        config.max_n_frames = _FOREVER * self.config.rollout_steps
+        config.exploration_anneal_frames = 1
+        config.evaluation = False
+        config.evaluation_episodes = self._evaluation_copies
+        config.render = False
+        config.loggers = []
+        config.create_json = False
+        config.save_folder = folder
+        return config
+
+
+class _PPO(BenchmarlLearner):
+    config_class: ClassVar[type[Any]] = PPOConfig
+    config: PPOConfig
+    _library_config: ClassVar[type[Any]]
+
+    def probabilities(
+        self, observations: NDArray[Any], action_masks: NDArray[Any] | None
+    ) -> NDArray[np.floating]:
+        """As the base says."""
+        policy = self.experiment.algorithm.get_policy_for_loss(GROUP)
+        with torch.no_grad():
+            chances = policy.get_dist(self._acted(observations, action_masks)).probs
+        array: NDArray[np.floating] = chances.numpy()
+        return array
+
+    def _algorithm(self) -> AlgorithmConfig:
+        config = self._library_config.get_from_yaml()
+        config.clip_epsilon = self.config.clip
+        config.entropy_coef = self.config.entropy_coefficient
+        config.lmbda = self.config.gae_lambda
+        return config
+
+    def _experiment_config(self, folder: str) -> ExperimentConfig:
+        config = super()._experiment_config(folder)
+        config.on_policy_n_envs_per_worker = self.config.copies
+        config.on_policy_collected_frames_per_batch = self.config.rollout_steps
+        config.on_policy_n_minibatch_iters = self.config.epochs
+        config.on_policy_minibatch_size = self.config.minibatch_steps
+        return config
+
+
+class IPPO(_PPO):
+    """Independent PPO: policies and critics see what their agent observes. See `PPOConfig` for the arguments."""
+
+    _library_config = IppoConfig
+
+
+class MAPPO(_PPO):
+    """PPO with a critic that sees the state and gives all agents the same value. See `PPOConfig` for the arguments.
+
+    With local rewards that value estimates the mean of what the agents will get.
+    """
+
+    _library_config = MappoConfig
+
+
+class _Mixing(BenchmarlLearner):
+    config_class: ClassVar[type[Any]] = MixingConfig
+    config: MixingConfig
+    evaluates_greedily: ClassVar[bool] = True
+    _library_config: ClassVar[type[Any]]
+
+    def probabilities(
+        self, observations: NDArray[Any], action_masks: NDArray[Any] | None
+    ) -> NDArray[np.floating]:
+        """As the base says: one-hot vectors of the actions of highest value."""
+        policy = self.experiment.algorithm.get_policy_for_loss(GROUP)
+        with torch.no_grad():
+            actions = policy(self._acted(observations, action_masks))[GROUP, "action"]
+        chances: NDArray[np.floating] = np.eye(self.n_actions)[actions.numpy()]
+        return chances
+
+    def _algorithm(self) -> AlgorithmConfig:
+        return self._library_config.get_from_yaml()
+
+    def _experiment_config(self, folder: str) -> ExperimentConfig:
+        config = super()._experiment_config(folder)
+        config.polyak_tau = self.config.target_rate
+        config.exploration_eps_init = self.config.epsilon_start
+        config.exploration_eps_end = self.config.epsilon_end
+        config.exploration_anneal_frames = self.config.epsilon_steps
+        config.off_policy_n_envs_per_worker = self.config.copies
+        config.off_policy_collected_frames_per_batch = self.config.rollout_steps
+        config.off_policy_n_optimizer_steps = self.config.updates
+        config.off_policy_train_batch_size = self.config.batch_steps
+        config.off_policy_memory_size = self.config.memory_steps
+        return config
+
+
+class VDN(_Mixing):
+    """The team's value as the sum of the agents'. See `MixingConfig` for the arguments."""
+
+    _library_config = VdnConfig
+
+
+class QMIX(_Mixing):
+    """The team's value as a monotone function of the agents' and the state. See `MixingConfig` for the arguments."""
+
+    _library_config = QmixConfig
+
+
+class _LearnersTask(ColumnsTask):
+    """A task whose environment exists already; BenchMARL's evaluations, which are off, would have another one."""
+
+    env: ColumnsEnv
+    world: World[Any]
+
+    def get_env_fun(
+        self, num_envs: int, continuous_actions: bool, seed: int | None, device: Any
+    ) -> Callable[[], EnvBase]:
+        if num_envs == self.env.columns.num_envs:
+            return lambda: self.env
+        others = WorldVectorEnv(self.world, num_envs, AutoresetMode.DISABLED)
+        return partial(ColumnsEnv, WorldColumns(others), agent_ids=self.config["agent_ids"])
+
+    def max_steps(self, env: EnvBase) -> int:
+        return 1
+
+
+class _Stretches(Experiment):
+    """An experiment that can be told to go on."""
+
+    def go_on(self, iterations: int) -> None:
+        """Collect and learn so many times more."""
+        frames = self.config.collected_frames_per_batch(self.on_policy)
+        self.config.max_n_frames = (self.n_iters_performed + iterations) * frames
+        silent = partial(benchmarl_loop.tqdm, disable=True)
+        with _quietly(), mock.patch.object(benchmarl_loop, "tqdm", silent):
+            self._collection_loop()
+
+    def close(self) -> None:
+        """Nothing: BenchMARL closes an experiment when it has collected what it was to, and this one may go on."""
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without what BenchMARL and TorchRL say whatever is done."""
+    log = logging.getLogger("torchrl")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "SyncDataCollector has been", DeprecationWarning)
+        warnings.filterwarnings("ignore", "No episode terminated this iteration", UserWarning)
+        warnings.filterwarnings("ignore", "size_average and reduce args", UserWarning)
+        try:
+            yield
+        finally:
+            log.setLevel(level)
