@@ -23,9 +23,10 @@ LOWEST := $(VENV)-lowest/.installed
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-all check format docs build bench clean
+.PHONY: test-rllib test-agilerl test-epymarl epymarl-there
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 venv: $(DEV) ## Make .venv with everything for development
 
@@ -74,6 +75,22 @@ bench: $(DEV) ## Measure the speed (benchmarks/)
 	@$(BIN)/python -m benchmarks.sysadmin_speed
 	@$(BIN)/python -m benchmarks.crl_speed
 
+test-rllib: ## Run RLlib's tests and examples, in an environment of their own
+test-agilerl: ## Run AgileRL's
+test-epymarl: ## Run EPyMARL's: make test-epymarl EPYMARL=folder of a clone
+
+test-rllib test-agilerl test-epymarl: test-%: $(VENV)-%/.installed
+	@echo "==> Testing with $*"
+	@EPYMARL='$(abspath $(EPYMARL))' $(VENV)-$*/bin/python -m pytest \
+	  $(wildcard tests/adapters/test_$*.py tests/agents/libraries/test_$*.py) $(ARGS)
+	@for example in examples/$*_*.py; do \
+	  echo "==> $$example"; EPYMARL='$(abspath $(EPYMARL))' $(VENV)-$*/bin/python -W ignore $$example || exit 1; done
+
+epymarl-there:
+	@test -f '$(EPYMARL)/src/main.py' || { \
+	  echo "error: EPyMARL is no package: git clone https://github.com/uoe-agents/epymarl, then" >&2; \
+	  echo "       make test-epymarl EPYMARL=path/to/epymarl" >&2; exit 1; }
+
 clean: ## Remove the environments, caches, dist/ and site/; results/ stays
 	rm -rf $(VENV) $(VENV)-* build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -104,3 +121,16 @@ $(LOWEST): $(MADE) pyproject.toml constraints.txt
 	@$(VENV)-lowest/bin/python -m pip --disable-pip-version-check --quiet install \
 	  --constraint $(VENV)-lowest/constraints.txt --editable '.[dev]'
 	@touch $@
+
+# Libraries whose versions exclude those of the others. torch comes first, or they bring one of their own.
+PACKAGES_rllib := 'ray[rllib]'
+PACKAGES_agilerl := agilerl peft
+PACKAGES_epymarl := sacred pyyaml setuptools
+$(VENV)-%/.installed: .ci/constraints-%.txt pyproject.toml
+	@echo "==> Installing $* into $(VENV)-$* (two to five minutes)"
+	@$(PYTHON) -m venv $(VENV)-$*
+	@$(VENV)-$*/bin/python -m pip --disable-pip-version-check --quiet install torch==2.13.0
+	@$(VENV)-$*/bin/python -m pip --disable-pip-version-check --quiet install --constraint .ci/constraints-$*.txt \
+	  --editable '.[bench,fast]' hypothesis pytest $(PACKAGES_$*)
+	@touch $@
+$(VENV)-epymarl/.installed: | epymarl-there

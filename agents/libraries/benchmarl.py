@@ -200,6 +200,8 @@ class BenchmarlLearner(LibraryLearner):
         ValueError: As `LibraryLearner`. From `learn`: a number of episodes.
     """
 
+    packages: ClassVar[tuple[str, ...]] = ("benchmarl", "torchrl", "torch")
+
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
         self._env = ColumnsEnv(

@@ -176,6 +176,7 @@ class SB3Learner(LibraryLearner):
         model: SB3's own object.
     """
 
+    packages: ClassVar[tuple[str, ...]] = ("stable-baselines3", "sb3-contrib", "torch")
     config: Any
     vec_env: AgentVecEnv | JointVecEnv
     model: Any

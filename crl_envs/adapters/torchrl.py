@@ -238,7 +238,7 @@ class ColumnsEnv(EnvBase):
         self.tally.add(step.local_rewards, step.ended)
         self._over = step.ended.copy()
         # Where agents terminate and others are truncated in the same step, the episode goes on for some: truncated.
-        terminated = step.terminations.all(axis=1)
+        terminated = np.asarray(step.terminations.all(axis=1))
         told = self._told(
             step.frame,
             step.local_rewards,
