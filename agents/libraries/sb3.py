@@ -93,8 +93,8 @@ class PPOConfig:
 class MaskablePPOConfig(PPOConfig):
     """Those of `MaskablePPO`: `PPOConfig` with other defaults, for long episodes that are learnt from as they come.
 
-    One environment; a learning rate of 0.0005 and an entropy bonus of 0.01, because in load balancing most of an agent's
-    steps have one legal action only, and a policy that has become certain too early never stores the last loads.
+    One environment; a learning rate of 0.0005 and an entropy bonus of 0.01: in load balancing most of an agent's steps
+    have one legal action only, and a policy that has become certain too early never stores the last loads.
     """
 
     copies: int = 1

@@ -1,9 +1,11 @@
 """Ray RLlib (new API stack): a ``MultiAgentEnv`` of any ParallelEnv, ready for one shared policy.
 
+    import ray
     from ray.rllib.algorithms.ppo import PPOConfig
 
     from crl_envs.adapters.rllib import SHARED_POLICY, register
 
+    ray.init("local", num_cpus=1, include_dashboard=False)
     register("sysadmin", "crl/sysadmin-v0", n_agents=5)
     config = (
         PPOConfig()
@@ -11,7 +13,8 @@
         .env_runners(num_env_runners=0)
         .multi_agent(**SHARED_POLICY)
         .training(
-            lr=1e-3, train_batch_size_per_learner=500, num_epochs=8, vf_clip_param=float("inf")
+            lr=3e-3, gamma=0.9, train_batch_size_per_learner=250, minibatch_size=250, num_epochs=8,
+            vf_clip_param=float("inf"),
         )
         .debugging(seed=0)
     )
