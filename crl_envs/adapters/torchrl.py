@@ -53,7 +53,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from crl_envs.adapters.columns import Columns, EnvOrId, Frame, Rewards, columns_of
+from crl_envs.adapters.columns import Columns, EnvOrId, Frame, MaskGuard, Masks, Rewards, columns_of
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.adapters.tally import EpisodeTally
@@ -75,6 +75,7 @@ def make_env(
     *,
     rewards: Rewards = "local",
     agent_ids: bool = False,
+    masks: Masks = "check",
     seed: int | None = None,
     device: torch.device | str = "cpu",
     **kwargs: Any,
@@ -88,6 +89,8 @@ def make_env(
             ones in the infos.
         agent_ids: Whether observations end in the agent's number as a one-hot vector, without which agents that share a
             policy do the same where they observe the same.
+        masks: What to do about actions that the mask forbids, from a policy that doesn't read ``action_mask``:
+            ``"check"``: raise; ``"ignore"``: leave it to the environment.
         seed: Environment b gets seed + b.
         device: Where tensors go.
         **kwargs: Arguments of the environment.
@@ -97,7 +100,12 @@ def make_env(
     """
     columns = columns_of(env_fn_or_id, copies, rewards, **kwargs)
     return ColumnsEnv(
-        columns, agent_ids=agent_ids, local_rewards=rewards == "global", seed=seed, device=device
+        columns,
+        agent_ids=agent_ids,
+        local_rewards=rewards == "global",
+        masks=masks,
+        seed=seed,
+        device=device,
     )
 
 
@@ -108,6 +116,7 @@ class ColumnsEnv(EnvBase):
         columns: The environments.
         agent_ids: Whether observations end in the agent's number.
         local_rewards: Whether own rewards are in the infos.
+        masks: See `make_env`.
         seed: Environment b gets seed + b.
         device: Where tensors go.
 
@@ -128,6 +137,7 @@ class ColumnsEnv(EnvBase):
         *,
         agent_ids: bool = False,
         local_rewards: bool = False,
+        masks: Masks = "check",
         seed: int | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
@@ -145,10 +155,12 @@ class ColumnsEnv(EnvBase):
         self.continuous = isinstance(action_space, spaces.Box)
         self._first_action = 0 if isinstance(action_space, spaces.Box) else int(action_space.start)
         self._local_rewards = local_rewards
+        self._guard = MaskGuard(masks)
         self._over: NDArray[np.bool_] = np.ones(columns.num_envs, np.bool_)
         self._set_seed(seed)
         # Whether there are masks and states is only known once episodes have begun.
         frame = columns.reset(seed=seed)
+        self._masks = frame.action_masks
         self._has_masks = frame.action_masks is not None
         self._has_state = columns.state_space is not None
         self._make_specs()
@@ -234,6 +246,7 @@ class ColumnsEnv(EnvBase):
                 "(step_and_maybe_reset does, and rollout with break_when_any_done=False)"
             )
         actions = tensordict.get((GROUP, "action")).cpu().numpy()
+        self._guard.check(actions, self._masks, self.columns.agents)
         step = self.columns.step(actions + self._first_action if self._first_action else actions)
         self.tally.add(step.local_rewards, step.ended)
         self._over = step.ended.copy()
@@ -252,6 +265,7 @@ class ColumnsEnv(EnvBase):
     ) -> TensorDict:
         """What the agents know after a reset or a step."""
         b, n = self.columns.num_envs, self.n_agents
+        self._masks = frame.action_masks
         rows = self.encoder.encode(frame.observations)
         group = {"observation": self._tensor(rows, torch.float32)}
         if self._has_masks:

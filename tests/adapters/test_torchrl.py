@@ -202,6 +202,23 @@ def test_random_actions_are_legal(world: str) -> None:
         assert not shown["agents", "action_mask"].all()
 
 
+def test_a_policy_that_ignores_masks_is_told_so() -> None:
+    def forbidden(env: Any) -> Any:
+        state = env.reset()
+        masks = state["agents", "action_mask"]
+        assert not masks.all()
+        return state.set(("agents", "action"), masks.long().argmin(-1))
+
+    env = make_env(ToyEnv, 2, seed=0)
+    with pytest.raises(ValueError, match="its action mask forbids"):
+        env.step(forbidden(env))
+    relaxed = make_env(ToyEnv, 2, seed=0, masks="ignore")
+    relaxed.step(forbidden(relaxed))
+    assert relaxed.tally.env_steps == 2
+    with pytest.raises(ValueError, match="masks must be one of"):
+        make_env(ToyEnv, 2, masks="obey")
+
+
 def test_no_masks_where_everything_is_legal() -> None:
     env = make_env("crl/sysadmin-v0", 2, n_agents=3)
     assert "action_mask" not in env.full_observation_spec["agents"].keys()  # noqa: SIM118
