@@ -48,12 +48,12 @@ class PPOConfig:
             with noise that grows with n.
         agent_ids: Whether the network is told which agent observes, True by default. Without it agents that observe the
             same do the same, which is faster to learn where that is best and can't solve the bandit.
-        learning_rate: Adam's step size > 0, 3e-3 by default. Much larger gets stuck at what the first rollouts
+        learning_rate: Adam's step size > 0, 0.005 by default. Much larger gets stuck at what the first rollouts
             favoured.
-        rollout_steps: Environment steps between updates, 256 by default. More are steadier and learn later.
-        epochs: Times that each rollout is gone through, 8 by default.
-        minibatch_size: Agents' steps in a minibatch, 256 by default; at most `rollout_steps`, as RLlib demands.
-        gamma: Discount in [0, 1], 0.95 by default: a horizon of about 20 steps.
+        rollout_steps: Environment steps between updates, 100 by default. More are steadier and learn later.
+        epochs: Times that each rollout is gone through, 5 by default.
+        minibatches: Parts into which the agents' steps of a rollout are cut, 2 by default.
+        gamma: Discount in [0, 1], 0.99 by default.
         gae_lambda: λ of generalised advantage estimation in [0, 1], 0.95 by default. Smaller trusts the critic more.
         clip_range: How far from 1 the ratio of probabilities counts, 0.2 by default.
         entropy_coefficient: Bonus ≥ 0 for undecided policies, 0 by default.
@@ -66,11 +66,11 @@ class PPOConfig:
 
     rewards: Literal["local", "global"] = "local"
     agent_ids: bool = True
-    learning_rate: float = 3e-3
-    rollout_steps: int = 256
-    epochs: int = 8
-    minibatch_size: int = 256
-    gamma: float = 0.95
+    learning_rate: float = 5e-3
+    rollout_steps: int = 100
+    epochs: int = 5
+    minibatches: int = 2
+    gamma: float = 0.99
     gae_lambda: float = 0.95
     clip_range: float = 0.2
     entropy_coefficient: float = 0.0
@@ -83,7 +83,7 @@ class PPOConfig:
         check_real("learning_rate", self.learning_rate, low=0.0, open_low=True)
         check_int("rollout_steps", self.rollout_steps, low=1)
         check_int("epochs", self.epochs, low=1)
-        check_int("minibatch_size", self.minibatch_size, low=1, high=self.rollout_steps)
+        check_int("minibatches", self.minibatches, low=1, high=self.rollout_steps)
         check_probability("gamma", self.gamma)
         check_probability("gae_lambda", self.gae_lambda)
         check_real("clip_range", self.clip_range, low=0.0, open_low=True)
@@ -113,6 +113,7 @@ class PPO:
     evaluates_greedily: ClassVar[bool] = False
     resumable: ClassVar[bool] = False
     measures_itself: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ("ray", "torch")
 
     def __init__(self, env: Any, **config: Any) -> None:
         check_keywords("PPO", PPOConfig, config)
@@ -224,13 +225,17 @@ def _build(config: PPOConfig, columns: ParallelColumns) -> Any:
         RLlibConfig()
         .environment(Given, disable_env_checking=True)
         .env_runners(num_env_runners=0)
-        .multi_agent(**SHARED_POLICY)
-        .rl_module(model_config=DefaultModelConfig(fcnet_hiddens=list(config.hidden_layers)))
+        .multi_agent(**SHARED_POLICY, count_steps_by="agent_steps")
+        .rl_module(
+            model_config=DefaultModelConfig(
+                fcnet_hiddens=list(config.hidden_layers), vf_share_layers=False
+            )
+        )
         .training(
             lr=config.learning_rate,
-            train_batch_size_per_learner=config.rollout_steps,
+            train_batch_size_per_learner=config.rollout_steps * columns.n_agents,
             num_epochs=config.epochs,
-            minibatch_size=config.minibatch_size,
+            minibatch_size=config.rollout_steps * columns.n_agents // config.minibatches,
             gamma=config.gamma,
             lambda_=config.gae_lambda,
             clip_param=config.clip_range,

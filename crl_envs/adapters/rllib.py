@@ -36,6 +36,11 @@ To know:
 
 - **Steps.** ``train_batch_size_per_learner`` and RLlib's step counts are environment steps, ``minibatch_size`` is
   agents' steps. ``episode_return_mean`` is the sum over agents: divide by n.
+- **Shared layers.** Policy and critic share their layers by default, and with returns of ten and more the critic's
+  errors are all that these learn from: the learner of the bench stayed at .54 of the optimum with γ = .99, and reached
+  .98 with ``DefaultModelConfig(vf_share_layers=False)``. A small γ, as above, hides it.
+- **Minibatches.** ``minibatch_size`` may be no larger than ``train_batch_size_per_learner``, which is a rather small
+  part of n agents' steps: ``multi_agent(..., count_steps_by="agent_steps")`` counts both in agents' steps.
 - **Value loss.** ``vf_clip_param`` is 10 by default and clips the squared error, so a critic whose values are off by
   more than √10 gets no gradient at all. Returns here are larger: set it to ``float("inf")``.
 - **Seeds.** Only ``.debugging(seed=s)`` seeds: environment b of runner w (0 for the local one, others from 1) begins

@@ -22,7 +22,7 @@ from agents.libraries.rllib import PPO
 pytestmark = pytest.mark.filterwarnings("ignore")
 torch.set_num_threads(1)
 
-SMALL: dict[str, Any] = {"rollout_steps": 40, "minibatch_size": 20, "epochs": 2}
+SMALL: dict[str, Any] = {"rollout_steps": 40, "minibatches": 4, "epochs": 2}
 
 
 def measured(seed: int = 0, **kwargs: Any) -> MeasuredEnv:
@@ -121,7 +121,7 @@ def test_bad_arguments_are_refused() -> None:
         ("agent_ids", 1),
         ("learning_rate", 0.0),
         ("rollout_steps", 0),
-        ("minibatch_size", 1000),
+        ("minibatches", 1000),
         ("gamma", 1.5),
         ("hidden_layers", (0,)),
         ("seed", -1),
