@@ -104,11 +104,7 @@ class Learner(ABC):
         Raises:
             ValueError: Not exactly one of the totals, or not a whole number ≥ 0.
         """
-        if (total_episodes is None) == (total_steps is None):
-            raise ValueError(
-                "exactly one of total_episodes and total_steps must be given, "
-                f"got total_episodes={total_episodes!r}, total_steps={total_steps!r}"
-            )
+        check_totals(total_episodes, total_steps)
         check_int("every", every, low=1)
         last, goal = math.inf, np.full(self.view.num_envs, math.inf)
         if total_episodes is not None:
@@ -312,6 +308,19 @@ class Learner(ABC):
         self._act_stream = self._stream_at(arrays["act_clock"])
         self.set_arrays(
             {k.removeprefix("learnt_"): v for k, v in arrays.items() if k.startswith("learnt_")}
+        )
+
+
+def check_totals(total_episodes: int | None, total_steps: int | None) -> None:
+    """Refuse both totals of `learn`, or none.
+
+    Raises:
+        ValueError: Not exactly one of them is given.
+    """
+    if (total_episodes is None) == (total_steps is None):
+        raise ValueError(
+            "exactly one of total_episodes and total_steps must be given, "
+            f"got total_episodes={total_episodes!r}, total_steps={total_steps!r}"
         )
 
 

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
+from agents.learner import check_totals
 from crl_envs.adapters.tally import EpisodeTally
 from crl_envs.core.arguments import check_int, check_keywords
 from crl_envs.core.parallel import WorldEnv
@@ -99,11 +100,7 @@ class LibraryLearner(ABC):
         Raises:
             ValueError: Not exactly one of the totals, or not a whole number ≥ 0.
         """
-        if (total_episodes is None) == (total_steps is None):
-            raise ValueError(
-                "exactly one of total_episodes and total_steps must be given, "
-                f"got total_episodes={total_episodes!r}, total_steps={total_steps!r}"
-            )
+        check_totals(total_episodes, total_steps)
         if total_steps is not None:
             goal = int(self.env_steps[0]) + check_int("total_steps", total_steps, low=0)
             while self.env_steps[0] < goal:

@@ -29,7 +29,14 @@ from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.adapters.sb3 import AgentVecEnv, JointVecEnv
 from crl_envs.adapters.tally import EpisodeTally
-from crl_envs.core.arguments import check_bool, check_choice, check_int, check_real, check_seed
+from crl_envs.core.arguments import (
+    check_bool,
+    check_choice,
+    check_int,
+    check_probability,
+    check_real,
+    check_seed,
+)
 
 require("sb3-contrib", "2.7", "pip install 'crl-envs[sb3]'")
 
@@ -40,24 +47,19 @@ from stable_baselines3.common.callbacks import BaseCallback  # noqa: E402
 
 
 @dataclass(frozen=True)
-class PPOConfig:
-    """Hyperparameters of `PPO`, `MaskablePPO` and `JointPPO`; what isn't here is as SB3 has it.
+class NetworkConfig:
+    """What the learners of this module have in common; what isn't here is as SB3 has it.
 
     Attributes:
         rewards: ``"local"`` (default): agents are given their own rewards; ``"global"``: the team's mean.
         agent_ids: Whether the network is told which agent it acts for; True by default. Without, agents that observe
             the same do the same, which is all that a symmetric world needs and learns faster there.
-        learning_rate: Of Adam; 0.005 by default, more than ten times SB3's: the networks are small and the runs short.
+        learning_rate: Of Adam, > 0; 0.005 by default, more than ten times SB3's: the networks are small and the runs
+            short.
         copies: Environments that are stepped together; 4 by default. More are faster, and less correlated.
-        n_steps: Environment steps between updates, of all copies together; 100 by default. More give steadier and rarer
-            updates.
-        n_minibatches: Parts into which the agents' steps between updates are cut; 2 by default.
-        n_epochs: How often each is learnt from; 5 by default.
         gamma: Discount factor; 0.99 by default.
-        gae_lambda: λ of generalised advantage estimation; 0.95 by default.
-        ent_coef: Weight of the entropy bonus; 0 by default.
         hidden: Units of each of two hidden layers; 64 by default.
-        seed: 0 by default.
+        seed: 0 by default; an integer in [0, 2^32 − 1].
 
     Raises:
         ValueError: A value out of its range.
@@ -67,12 +69,7 @@ class PPOConfig:
     agent_ids: bool = True
     learning_rate: float = 5e-3
     copies: int = 4
-    n_steps: int = 100
-    n_minibatches: int = 2
-    n_epochs: int = 5
     gamma: float = 0.99
-    gae_lambda: float = 0.95
-    ent_coef: float = 0.0
     hidden: int = 64
     seed: int = 0
 
@@ -80,13 +77,38 @@ class PPOConfig:
         check_choice("rewards", self.rewards, ("local", "global"))
         check_bool("agent_ids", self.agent_ids)
         check_real("learning_rate", self.learning_rate, low=0.0, open_low=True)
-        for name in ("copies", "n_minibatches", "n_epochs", "hidden"):
-            check_int(name, getattr(self, name), low=1)
-        check_int("n_steps", self.n_steps, low=self.copies)
-        check_real("gamma", self.gamma, low=0.0, high=1.0)
-        check_real("gae_lambda", self.gae_lambda, low=0.0, high=1.0)
-        check_real("ent_coef", self.ent_coef, low=0.0)
+        check_int("copies", self.copies, low=1)
+        check_probability("gamma", self.gamma)
+        check_int("hidden", self.hidden, low=1)
         check_seed("seed", self.seed, high=2**32 - 1)
+
+
+@dataclass(frozen=True)
+class PPOConfig(NetworkConfig):
+    """Hyperparameters of `PPO`, `MaskablePPO` and `JointPPO`, beside those of `NetworkConfig`.
+
+    Attributes:
+        n_steps: Environment steps between updates, of all copies together; 100 by default. More give steadier and rarer
+            updates.
+        n_minibatches: Parts into which the agents' steps between updates are cut; 2 by default.
+        n_epochs: How often each is learnt from; 5 by default.
+        gae_lambda: λ of generalised advantage estimation; 0.95 by default.
+        ent_coef: Weight of the entropy bonus; 0 by default.
+    """
+
+    n_steps: int = 100
+    n_minibatches: int = 2
+    n_epochs: int = 5
+    gae_lambda: float = 0.95
+    ent_coef: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_int("n_steps", self.n_steps, low=self.copies)
+        check_int("n_minibatches", self.n_minibatches, low=1)
+        check_int("n_epochs", self.n_epochs, low=1)
+        check_probability("gae_lambda", self.gae_lambda)
+        check_real("ent_coef", self.ent_coef, low=0.0)
 
 
 @dataclass(frozen=True)
@@ -114,14 +136,10 @@ class JointPPOConfig(PPOConfig):
 
 
 @dataclass(frozen=True)
-class DQNConfig:
-    """Hyperparameters of `DQN`; what isn't here is as SB3 has it.
+class DQNConfig(NetworkConfig):
+    """Hyperparameters of `DQN`, beside those of `NetworkConfig`; the learning rate is 0.001 by default.
 
     Attributes:
-        rewards: ``"local"`` (default): agents are given their own rewards; ``"global"``: the team's mean.
-        agent_ids: Whether the network is told which agent it acts for; True by default.
-        learning_rate: Of Adam; 0.001 by default.
-        copies: Environments that are stepped together; 4 by default.
         buffer_size: Environment steps that are remembered, with all agents' transitions; 5000 by default.
         learning_starts: Environment steps before learning begins; 100 by default.
         train_freq: Environment steps for each gradient step; 2 by default. With more copies than that there are
@@ -131,18 +149,9 @@ class DQNConfig:
         exploration_steps: Environment steps in which ε falls from 1 to `exploration_final`; 2000 by default. SB3 counts
             in shares of a call of ``learn``, which would begin anew at each of the bench's calls.
         exploration_final: The last ε; 0.05 by default.
-        gamma: Discount factor; 0.99 by default.
-        hidden: Units of each of two hidden layers; 64 by default.
-        seed: 0 by default.
-
-    Raises:
-        ValueError: A value out of its range.
     """
 
-    rewards: str = "local"
-    agent_ids: bool = True
     learning_rate: float = 1e-3
-    copies: int = 4
     buffer_size: int = 5000
     learning_starts: int = 100
     train_freq: int = 2
@@ -150,22 +159,14 @@ class DQNConfig:
     target_update_interval: int = 200
     exploration_steps: int = 2000
     exploration_final: float = 0.05
-    gamma: float = 0.99
-    hidden: int = 64
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("rewards", self.rewards, ("local", "global"))
-        check_bool("agent_ids", self.agent_ids)
-        check_real("learning_rate", self.learning_rate, low=0.0, open_low=True)
-        counts = ("copies", "buffer_size", "train_freq", "batch_size", "target_update_interval")
-        for name in (*counts, "hidden"):
+        super().__post_init__()
+        for name in ("buffer_size", "train_freq", "batch_size", "target_update_interval"):
             check_int(name, getattr(self, name), low=1)
         check_int("learning_starts", self.learning_starts, low=0)
         check_int("exploration_steps", self.exploration_steps, low=1)
-        check_real("exploration_final", self.exploration_final, low=0.0, high=1.0)
-        check_real("gamma", self.gamma, low=0.0, high=1.0)
-        check_seed("seed", self.seed, high=2**32 - 1)
+        check_probability("exploration_final", self.exploration_final)
 
 
 class SB3Learner(LibraryLearner):

@@ -10,6 +10,7 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 import crl_envs
+from tests.core.toy import ToyEnv
 
 
 class Constant(ParallelEnv):
@@ -66,3 +67,14 @@ class Foreign(BaseParallelWrapper):
 
     def __init__(self, id: str = "crl/sysadmin-v0", **kwargs: Any) -> None:
         super().__init__(crl_envs.make(id, **kwargs))
+
+
+# Worlds whose episodes end in every way there is: what makes them, and with which arguments.
+WORLDS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "bandit": ("crl/bandit-v0", {"n_agents": 3}),  # one step, terminated
+    "sysadmin": ("crl/sysadmin-v0", {"n_agents": 3, "horizon": 5}),  # truncated
+    "toy": (ToyEnv, {}),  # either, staggered
+    "load balancing": ("crl/load_balancing-v0", {"n_agents": 3, "n_loads": 4}),
+    "foreign": (Foreign, {"n_agents": 4, "horizon": 5}),
+    "constant": (Constant, {"n_agents": 2, "horizon": 5}),
+}

@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 import crl_envs
 from crl_envs.wrappers import GlobalReward, JointAction
-from tests.adapters.foreign import Constant, Foreign
+from tests.adapters.foreign import WORLDS, Constant, Foreign
 from tests.core.toy import ToyEnv
 from tests.wrappers.foreign import Leavers
 
@@ -27,14 +27,6 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 from crl_envs.adapters.sb3 import AgentVecEnv, make_joint_vec_env, make_vec_env
 
 torch.set_num_threads(1)
-
-WORLDS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "bandit": ("crl/bandit-v0", {"n_agents": 3}),  # one step, terminated
-    "sysadmin": ("crl/sysadmin-v0", {"n_agents": 3, "horizon": 5}),  # truncated
-    "toy": (ToyEnv, {}),  # either, staggered
-    "load balancing": ("crl/load_balancing-v0", {"n_agents": 3, "n_loads": 4}),
-    "foreign": (Foreign, {"n_agents": 4, "horizon": 5}),
-}
 
 
 def legal_actions(env: VecEnv, rng: np.random.Generator) -> Any:

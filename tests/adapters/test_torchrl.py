@@ -19,7 +19,7 @@ from pettingzoo.utils.wrappers import BaseParallelWrapper
 import crl_envs
 from crl_envs.adapters import MissingLibraryError
 from crl_envs.wrappers import GlobalReward
-from tests.adapters.foreign import Constant, Foreign
+from tests.adapters.foreign import WORLDS, Constant
 from tests.core.toy import ToyEnv
 from tests.wrappers.foreign import Leavers, Spaced
 
@@ -39,14 +39,6 @@ with warnings.catch_warnings():
 
 torch.set_num_threads(1)
 
-WORLDS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "bandit": ("crl/bandit-v0", {"n_agents": 3}),  # one step, terminated
-    "sysadmin": ("crl/sysadmin-v0", {"n_agents": 3, "horizon": 5}),  # truncated
-    "toy": (ToyEnv, {}),  # either, staggered
-    "load balancing": ("crl/load_balancing-v0", {"n_agents": 3, "n_loads": 4}),
-    "foreign": (Foreign, {"n_agents": 4, "horizon": 5}),
-    "constant": (Constant, {"n_agents": 2, "horizon": 5}),
-}
 ALL = pytest.mark.parametrize(("world", "kwargs"), WORLDS.values(), ids=WORLDS)
 REWARDS = pytest.mark.parametrize("rewards", ["local", "global"])
 

@@ -6,7 +6,7 @@ one, as the mean reward of 1,024 trials.
 
 **Varied.** n. An agent's share in the global reward is 1/n.
 
-**Held fixed.** The probabilities and the instance, as in ``bandit-n``, and the budget: 5,000 trials for every n.
+**Held fixed.** The probabilities and the instance, as in ``bandit-n``, and the budget: 3,000 trials for every n.
 
 **A good learner.** All that there is to learn is which action is whose right one, n bits, and nothing carries over from
 one agent to another: a shared network must keep agents apart by their numbers, and sharing can only cost. Theorem 3.1's

@@ -6,7 +6,7 @@ QMIX the greedy one, as the mean return of 64 episodes in another environment.
 
 **Varied.** n. The optimum per machine is the same for every n, to four digits.
 
-**Held fixed.** The ring, the horizon, and the budget: 600 episodes for every n, since an update of a network costs
+**Held fixed.** The ring, the horizon, and the budget: 400 episodes for every n, since an update of a network costs
 about the same whatever n is.
 
 **A good learner.** Its need doesn't grow with n. Agents that share a network learn from each other's steps, n samples
