@@ -432,6 +432,16 @@ def test_fifty_learners_can_be_told_apart_and_keep_their_looks():
     assert look == styles(names * 2)
 
 
+def test_the_global_reward_is_dashed_in_the_colour_of_the_local_one():
+    look = styles(["ppo", "ppo-global", "reinforce-local", "reinforce-global", "reinforce-own"])
+    for local in ("ppo", "reinforce-local"):
+        twin = look[local.removesuffix("-local") + "-global"]
+        assert (twin.colour, twin.marker) == (look[local].colour, look[local].marker)
+        assert (twin.drawn["linestyle"], look[local].drawn["linestyle"]) == ("--", "-")
+        assert twin.swatch != look[local].swatch
+    assert len({(style.colour, style.marker) for style in look.values()}) == 3
+
+
 @pytest.mark.parametrize(
     ("never", "expected"),
     [
