@@ -68,8 +68,7 @@ def check_parallel_env(
         pickling: Whether to check `pickle` and `deepcopy`.
 
     Raises:
-        ConformanceError: A check failed; the message names it, the agent, the step, what was seen
-        and
+        ConformanceError: A check failed; the message names it, the agent, the step, what was seen and
             what is expected. Later checks did not run.
         ValueError: An argument is out of range.
     """
