@@ -104,11 +104,7 @@ def make_task(
 
 
 class ColumnsTask(TaskClass):
-    """What `make_task` makes.
-
-    Args:
-        name: What logs and folders are called after.
-        config: The arguments of `make_task`, those of the environment as ``kwargs``.
+    """What `make_task` makes: its name is what logs and folders are called after, its config the arguments.
 
     Attributes:
         continuous: Whether actions are continuous; discrete otherwise.

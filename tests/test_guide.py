@@ -1,0 +1,55 @@
+"""What the guide prints under its examples is what they print."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GUIDE = Path(__file__).parent.parent / "docs" / "guide"
+EXAMPLE = re.compile(r"^```(py|python)\n(.*?)^```\n+^```text\n(.*?)^```", re.DOTALL | re.MULTILINE)
+EXAMPLES = [
+    pytest.param(kind, code, printed, id=f"{page.stem}-{k}")
+    for page in sorted(GUIDE.glob("*.md"))
+    for k, (kind, code, printed) in enumerate(EXAMPLE.findall(page.read_text("utf-8")))
+]
+
+
+def test_the_worked_examples_are_among_them() -> None:
+    with_output = {str(example.id).rsplit("-", 1)[0] for example in EXAMPLES}
+    assert {"add-a-world", "add-a-learner", "add-an-experiment"} <= with_output
+
+
+@pytest.mark.parametrize(("kind", "code", "printed"), EXAMPLES)
+def test_example_prints_what_the_page_says(kind: str, code: str, printed: str) -> None:
+    """``py`` marks what has to run in a process of its own, such as registering an id."""
+    if kind == "py":
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        shown = run.stdout.decode("utf-8")
+    else:
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            exec(compile(code, "<example>", "exec"), {})
+        shown = out.getvalue()
+    assert shown == printed
+
+
+def test_files_are_included_by_the_marker_as_it_must_be() -> None:
+    """Ruff formats blocks of ``py``, where it takes the marker ``--8<-- "file"`` for an expression."""
+    docs = GUIDE.parent
+    marked = [
+        (page, line)
+        for page in docs.glob("**/*.md")
+        for line in page.read_text("utf-8").splitlines()
+        if re.match(r"\s*--\s*8\s*<", line)
+    ]
+    assert len(marked) >= 3
+    for page, line in marked:
+        file = re.fullmatch(r'\s*--8<-- "(.+)"', line)
+        assert file, f"{page.name}: {line}"
+        assert (docs.parent / file[1]).is_file()
