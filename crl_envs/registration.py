@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
 
 import gymnasium
 import pettingzoo
@@ -17,6 +20,8 @@ from crl_envs.core.agent_vector import AgentVectorEnv
 from crl_envs.core.arguments import check_keywords, suggestion
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
+
+GROUP: Final = "crl_envs.environments"
 
 _ID = re.compile(r"[\w:.-]+/[\w:.-]+-v\d+")
 
@@ -76,7 +81,8 @@ def register(id: str, entry_point: Callable[..., ParallelEnv[Any, Any, Any]] | s
 
 
 def registered_ids() -> list[str]:
-    """All ids, sorted."""
+    """All ids, sorted, with those of other distributions (entry points in the group ``crl_envs.environments``)."""
+    _register_installed()
     return sorted(_REGISTRY)
 
 
@@ -154,14 +160,35 @@ def _make_world(id: str, kwargs: dict[str, Any]) -> World[Any]:
     entry_point: Any = _find(id).load()
     check_keywords(id, entry_point, kwargs)
     if kwargs.get("render_mode") is not None:
-        raise ValueError(f"render_mode must be None, got {kwargs['render_mode']!r}")
+        raise ValueError(
+            f"render_mode must be None for a vector env, got {kwargs['render_mode']!r}: "
+            f"a single environment draws itself, make({id!r}, render_mode={kwargs['render_mode']!r})"
+        )
     world: World[Any] = entry_point.make_world(
         **{key: value for key, value in kwargs.items() if key != "render_mode"}
     )
     return world
 
 
+@cache
+def _register_installed() -> None:
+    """Those of other distributions: an entry point's name is the id, its value what `register` takes."""
+    for found in entry_points(group=GROUP):
+        try:
+            register(found.name, found.value)
+        except ValueError as error:
+            warnings.warn(
+                f"{found.name!r} of {_distribution(found)} is left out: {error}", stacklevel=2
+            )
+
+
+def _distribution(found: EntryPoint) -> str:
+    return found.dist.name if found.dist else "an unknown distribution"
+
+
 def _find(id: str) -> Registration:
+    if id not in _REGISTRY:
+        _register_installed()
     if id not in _REGISTRY:
         near = suggestion(id, registered_ids())
         raise ValueError(f"unknown id {id!r}{near}; registered: {', '.join(registered_ids())}")

@@ -1,6 +1,5 @@
 """Every id, with a matrix of arguments, against our conformance kit and PettingZoo's own tests."""
 
-import re
 import warnings
 
 import networkx as nx
@@ -95,23 +94,3 @@ def test_pettingzoo_aec(case):
 
 def test_every_id_is_covered():
     assert {id for id, _ in CASES.values()} == set(crl_envs.registered_ids())
-
-
-def test_docstrings_have_the_fixed_headings():
-    headings = [
-        "Description",
-        "Action Space",
-        "Observation Space",
-        "Starting State",
-        "Reward",
-        "Episode End",
-        "Information",
-        "Arguments",
-        "Known Optimum",
-        "Scaling Knob",
-        "References",
-        "Version History",
-    ]
-    for id in crl_envs.registered_ids():
-        found = re.findall(r"^    ## (.+)$", type(crl_envs.make(id)).__doc__, re.MULTILINE)
-        assert found == headings, id

@@ -100,7 +100,9 @@ class TestMake:
 
     @pytest.mark.parametrize("entry", ["make_vec", "make_gym_vec"])
     def test_no_rendering_of_vectors(self, entry: str) -> None:
-        with pytest.raises(ValueError, match="render_mode must be None"):
+        with pytest.raises(
+            ValueError, match=r"render_mode must be None for a vector env.*make\('crl/"
+        ):
             getattr(crl_envs, entry)("crl/sysadmin-v0", render_mode="human")
         assert getattr(crl_envs, entry)("crl/sysadmin-v0", render_mode=None).num_envs > 0
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import crl_envs
-from crl_envs.bench.commands import looking, reproducing, sweeping
+from crl_envs.bench.commands import exploring, looking, rendering, reproducing, sweeping
 
 app = typer.Typer(
     name="crl-envs",
@@ -49,4 +49,6 @@ app.command()(sweeping.score)
 app.command()(sweeping.report)
 app.command()(reproducing.reproduce)
 app.command()(reproducing.optimum)
+app.command()(rendering.render)
+app.command()(exploring.explore)
 app.command()(looking.doctor)

@@ -69,7 +69,7 @@ def _at_once(env: Any, learner: Any, traits: Traits, seed: int) -> Found:
 
 
 def _one_by_one(env: MeasuredEnv, learner: Any, traits: Traits, episodes: int) -> Found:
-    act = _acting(learner, traits.evaluates_greedily)
+    act = acting(learner, traits.evaluates_greedily)
     for _ in range(episodes):
         observations, infos = env.reset()
         while env.agents:
@@ -88,7 +88,7 @@ def measured(env: MeasuredEnv, episodes: int) -> Found:
     )
 
 
-def _acting(learner: Any, deterministic: bool) -> Callable[[Any, Any], Any]:
+def acting(learner: Any, deterministic: bool) -> Callable[[Any, Any], Any]:
     """`learner.act` of observations and infos, with masks if it takes them."""
     if "action_masks" not in inspect.signature(learner.act).parameters:
         return lambda observations, infos: learner.act(observations, deterministic=deterministic)

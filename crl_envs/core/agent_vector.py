@@ -91,7 +91,7 @@ class AgentVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         )
 
     def render(self) -> None:
-        """Nothing: there is no render mode yet."""
+        """Nothing: vector environments have no render modes; `crl_envs.make` gives one that draws itself."""
 
     def _observations(self, joint: NDArray[Any]) -> NDArray[Any]:
         dtype = self.single_observation_space.dtype

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from gymnasium import spaces
+from gymnasium import logger, spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from crl_envs.core.arguments import check_seed
+from crl_envs.core.arguments import check_choice, check_seed
 from crl_envs.core.legality import legalise
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
@@ -19,6 +20,8 @@ from crl_envs.core.world import Edges, World
 
 if TYPE_CHECKING:
     import networkx as nx
+
+    from crl_envs.rendering.renderer import Renderer
 
 Infos = dict[str, dict[str, Any]]
 
@@ -34,19 +37,25 @@ class WorldEnv(ParallelEnv[str, Any, int]):
 
     Args:
         world: The dynamics.
-        render_mode: None; the worlds don't draw themselves yet.
+        render_mode: One of ``metadata["render_modes"]``, or None; see `render`.
+
+    Attributes:
+        picture: Where the pictures of a class's worlds come from: ``"module:Class"`` of a
+            `crl_envs.rendering.picture.Picture`; None for environments without render modes.
 
     Raises:
-        ValueError: Unknown render mode.
+        ValueError: A render mode that the environment lacks, too many agents to draw, or ``"human"`` without a display.
+        MissingLibraryError: matplotlib isn't installed (extra ``render``).
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": [], "is_parallelizable": True}
+    picture: ClassVar[str | None] = None
     render_mode: str | None = None
 
     def __init__(self, world: World[Any], render_mode: str | None = None) -> None:
-        if render_mode is not None:
-            raise ValueError(f"render_mode must be None, got {render_mode!r}")
         self.world = world
+        self.render_mode = render_mode
+        self._renderer = None if render_mode is None else self._make_renderer(render_mode)
         self.possible_agents = [f"agent_{i}" for i in range(world.n_agents)]
         self.agents: list[str] = []
         self.state_space = world.single_state_space
@@ -134,6 +143,8 @@ class WorldEnv(ParallelEnv[str, Any, int]):
         self._elapsed = 0
         self.agents = self.possible_agents[:]
         self._mask = self.world.action_mask(self._state)
+        if self._renderer is not None:
+            self._renderer.begin(self._state)
         return self._observations(), self._infos(None)
 
     def step(
@@ -166,6 +177,8 @@ class WorldEnv(ParallelEnv[str, Any, int]):
         truncated = not terminated and self._elapsed == self.world.horizon
         if terminated or truncated:
             self.agents = []
+        if self._renderer is not None:
+            self._renderer.note(self._state, action[:, 0], rewards[:, 0])
         return (
             self._observations(),
             self._by_agent(rewards[:, 0].tolist()),
@@ -199,13 +212,47 @@ class WorldEnv(ParallelEnv[str, Any, int]):
         self._mask = self.world.action_mask(self._state)
         if self._elapsed == horizon or self.world.terminal(self._state)[0]:
             self.agents = []
+        if self._renderer is not None:
+            self._renderer.skip(self._state, steps)
         return steps
 
-    def render(self) -> None:
-        """Nothing: there is no render mode yet."""
+    def render(self) -> NDArray[np.uint8] | str | None:
+        """The present state as a picture, in the ``render_mode`` that the environment was made with.
+
+        Returns:
+            ``"rgb_array"``: ``uint8[600, 900, 3]``. ``"ansi"``: text. ``"human"``: None; the window, which each reset
+            and step redraws, is drawn again. Without a mode None, and a warning.
+
+        Raises:
+            gymnasium.error.ResetNeeded: Before the first reset.
+        """
+        if self._renderer is None:
+            modes = ", ".join(map(repr, self.metadata["render_modes"])) or "none"
+            logger.warn(
+                "You are calling render method without specifying any render mode. You can specify the render_mode "
+                f"at initialization, e.g. make(id, render_mode='rgb_array'); {type(self).__name__} has {modes}"
+            )
+            return None
+        self._need_state("render")
+        return self._renderer.render()
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Close the window, where there is one."""
+        if self._renderer is not None:
+            self._renderer.close()
+
+    def _make_renderer(self, mode: str) -> Renderer:
+        modes = self.metadata["render_modes"]
+        if self.picture is None or not modes:
+            raise ValueError(
+                f"render_mode must be None, got {mode!r}: {type(self).__name__} has no render modes"
+            )
+        check_choice("render_mode", mode, modes)
+        from crl_envs.rendering.renderer import Renderer
+
+        module, _, name = self.picture.partition(":")
+        picture = getattr(import_module(module), name)(self.world)
+        return Renderer(picture, mode, self.metadata["render_fps"])
 
     def _observations(self) -> dict[str, Any]:
         observed = self.world.observation(self._state)

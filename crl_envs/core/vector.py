@@ -192,7 +192,7 @@ class WorldVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         return observations, rewards.T, terminations, truncations, infos
 
     def render(self) -> None:
-        """Nothing: there is no render mode yet."""
+        """Nothing: vector environments have no render modes; `crl_envs.make` gives one that draws itself."""
 
     @property
     def _n_actions(self) -> int:

@@ -125,6 +125,7 @@ class LoadBalancingWorld(World[State]):
         self.servers = tuple(agent_indices("servers", servers or (), founders).tolist())
         own = capacities(capacity, founders, self.servers, server_capacity)
         joins = check_int("join_capacity", join_capacity, low=0, high=LARGEST_CAPACITY)
+        joins_at = join_step(join_at)
         self.n_agents = founders + (joins > 0)
         self.capacity = np.concatenate([own, [joins] * (joins > 0)]).astype(np.int64)
         if joins:
@@ -158,7 +159,7 @@ class LoadBalancingWorld(World[State]):
             entries=self.entries,
             n_founders=founders,
             founders_capacity=int(own.sum()),
-            join_at=join_step(join_at) if joins else NEVER,
+            join_at=joins_at if joins else NEVER,
             n_loads=supply(n_loads, room),
             poisson=arrival_rate is not None,
             **arrivals(arrival_rate),

@@ -197,7 +197,7 @@ class TestArguments:
             ({"instance_seed": -1}, "instance_seed must be"),
             ({"instance_seed": 1.0}, "instance_seed must be"),
             ({"backend": "jax"}, "backend must be one of"),
-            ({"render_mode": "human"}, "render_mode must be None"),
+            ({"render_mode": "film"}, "render_mode must be"),
         ],
     )
     @pytest.mark.parametrize("entry", ["make", "make_vec", "make_gym_vec"])

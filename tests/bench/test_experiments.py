@@ -178,9 +178,9 @@ class TestFind:
             ("sysadmin_n", "did you mean 'sysadmin-n'"),
             ("sysadmin-nois", "did you mean 'sysadmin-noise'"),
             ("", "there are: bandit-n, bandit-noise, sysadmin-n"),
-            ("sysadmin-n@2", "at version 1 in this crl-envs, got 'sysadmin-n@2'"),
-            ("sysadmin-n@", "at version 1 in this crl-envs, got 'sysadmin-n@'"),
-            ("Sysadmin-n@1", "no experiment 'Sysadmin-n@1'"),
+            ("sysadmin-n@2", "at version 1 here, got 'sysadmin-n@2'"),
+            ("sysadmin-n@", "at version 1 here, got 'sysadmin-n@'"),
+            ("Sysadmin-n@1", "no experiment 'Sysadmin-n'"),
         ],
     )
     def test_refused(self, name, message):
@@ -250,9 +250,9 @@ class TestVerdicts:
             "random: samples-to-ε is known at fewer than two values of n; "
             "n* isn't known: not even the smallest n is solved."
         )
-        assert price.startswith("To the level of 0.9, reinforce-global takes as many samples")
-        assert " times at n = 8, " in price
-        assert price.endswith(" times at n = 32.")
+        assert price.startswith("To the level of 0.9, samples of reinforce-global for one of")
+        assert " at n = 8, " in price
+        assert price.endswith(" at n = 32.")
 
     def test_of_neural_learners(self):
         """What the global reward costs and what sharing saves; nothing of learners that weren't run."""
@@ -264,8 +264,8 @@ class TestVerdicts:
         )
         prices = [s for s in experiment.analysis.verdict(found) if s.startswith("To the level")]
         assert [s.split(", ", 1)[1].split(":")[0] for s in prices] == [
-            "benchmarl-ippo-global takes as many samples as benchmarl-ippo",
-            "benchmarl-ippo-unshared takes as many samples as benchmarl-ippo",
+            "samples of benchmarl-ippo-global for one of benchmarl-ippo",
+            "samples of benchmarl-ippo-unshared for one of benchmarl-ippo",
         ]
 
     def test_of_a_hole(self):

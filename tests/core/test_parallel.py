@@ -260,9 +260,11 @@ class TestEpisodes:
         assert repr(env.reset()[0]) == goes_on
 
     @pytest.mark.parametrize("mode", ["human", "ansi", ""])
-    def test_render_mode(self, mode: str) -> None:
-        with pytest.raises(ValueError, match="render_mode must be None"):
-            crl_envs.make(SYSADMIN, render_mode=mode)
+    def test_render_mode_of_an_environment_without_any(self, mode: str) -> None:
+        with pytest.raises(
+            ValueError, match=r"render_mode must be None, got .*ToyEnv has no render"
+        ):
+            crl_envs.make(TOY, render_mode=mode)
 
     def test_types(self, env: Any) -> None:
         """Observations in the dtype of their space; rewards and flags are Python's own."""

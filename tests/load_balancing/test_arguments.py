@@ -28,6 +28,8 @@ BAD = [
     ("departure_rate", 1.0),
     ("message_loss", 1.5),
     ("message_delay", -1),
+    ("join_at", 0),
+    ("join_at", "later"),
     ("fail_rate", -0.1),
     ("return_rate", 2),
     ("join_capacity", -1),
@@ -41,7 +43,7 @@ BAD = [
     ("max_steps", 0),
     ("instance_seed", -1),
     ("backend", "fortran"),
-    ("render_mode", "human"),
+    ("render_mode", "film"),
 ]
 
 

@@ -55,7 +55,7 @@ class TestArguments:
             ({"instance_seed": 2**64}, "instance_seed must be"),
             ({"instance_seed": None}, "instance_seed must be"),
             ({"backend": "torch"}, "backend must be one of 'auto', 'numpy', 'numba', got 'torch'"),
-            ({"render_mode": "human"}, "render_mode must be None"),
+            ({"render_mode": "film"}, "render_mode must be"),
             (
                 {"n_agents": 10_000, "topology": "star", "observe": "neighborhood"},
                 "observe='neighborhood' needs n_agents",

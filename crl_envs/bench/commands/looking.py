@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +16,7 @@ import crl_envs
 from crl_envs.adapters import MissingLibraryError
 from crl_envs.bench.commands.console import as_rich, refusals
 from crl_envs.bench.doctor import Diagnosis, examine
-from crl_envs.bench.experiments import EXPERIMENTS, find_experiment
+from crl_envs.bench.experiments import experiment_names, find_experiment
 from crl_envs.bench.experiments.experiment import Experiment
 from crl_envs.bench.learners import PRESETS, installed_learners, learner_spec
 from crl_envs.bench.report import Table
@@ -28,11 +29,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="For a script to read.")]
 def list_ids(as_json: AsJson = False) -> None:
     """List the environments, experiments, learners and reproductions."""
     found = {
-        "environments": {
-            id: _documentation(id).splitlines()[0] for id in crl_envs.registered_ids()
-        },
-        "experiments": {x.name: x.title for x in EXPERIMENTS.values()},
-        "learners": _learners(),
+        "environments": _each(
+            crl_envs.registered_ids(), lambda id: _documentation(id).splitlines()[0]
+        ),
+        "experiments": _each(experiment_names(), lambda name: find_experiment(name).title),
+        "learners": _each(sorted({*installed_learners(), *PRESETS}), _learner),
         "reproductions": {entry.name: entry.title for entry in REPRODUCTIONS.values()},
     }
     if as_json:
@@ -94,19 +95,23 @@ def _extra_rows(found: Diagnosis) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _learners() -> dict[str, str]:
+def _each(names: Iterable[str], describe: Callable[[str], str]) -> dict[str, str]:
+    """What it says of each, or why it can't."""
     found = {}
-    for name in sorted({*installed_learners(), *PRESETS}):
+    for name in names:
         try:
-            spec = learner_spec(name)
-            found[name] = _first_line(spec.load()) + "".join(
-                f" ({key}={value!r})" for key, value in spec.config.items()
-            )
+            found[name] = describe(name)
         except MissingLibraryError as error:
             found[name] = f"not installed: {error}"
         except Exception as error:  # another package's import may raise anything
             found[name] = f"can't be loaded: {type(error).__name__}: {error}"
     return found
+
+
+def _learner(name: str) -> str:
+    spec = learner_spec(name)
+    settings = (f" ({key}={value!r})" for key, value in spec.config.items())
+    return _first_line(spec.load()) + "".join(settings)
 
 
 def _first_line(cls: Any) -> str:
@@ -124,7 +129,7 @@ def _described(id: str) -> tuple[str, dict[str, Any]]:
     """
     if id in crl_envs.registered_ids():
         return _documentation(id), {}
-    if id.partition("@")[0] in EXPERIMENTS:
+    if id.partition("@")[0] in experiment_names():
         experiment = find_experiment(id)
         return experiment.statement, _facts(experiment)
     learners = {*installed_learners(), *PRESETS}
@@ -134,7 +139,7 @@ def _described(id: str) -> tuple[str, dict[str, Any]]:
         module = inspect.getdoc(inspect.getmodule(cls)) or ""
         text = f"{module}\n\n{inspect.getdoc(cls) or ''}"
         return text, {"source": spec.source, "config": dict(spec.config)}
-    every = [*crl_envs.registered_ids(), *EXPERIMENTS, *sorted(learners)]
+    every = [*crl_envs.registered_ids(), *experiment_names(), *sorted(learners)]
     raise ValueError(f"unknown id {id!r}{suggestion(id, every)}; known: {', '.join(every)}")
 
 

@@ -7,6 +7,7 @@ scores are read. ``docs/bench/experiments.md`` has them side by side.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Final
 
@@ -28,7 +29,19 @@ from crl_envs.bench.experiments import (
 from crl_envs.bench.experiments.experiment import Analysis, Experiment, Reference, Task
 from crl_envs.core.arguments import suggestion
 
-__all__ = ["EXPERIMENTS", "Analysis", "Experiment", "Reference", "Task", "find_experiment"]
+__all__ = [
+    "EXPERIMENTS",
+    "GROUP",
+    "Analysis",
+    "Experiment",
+    "Reference",
+    "Task",
+    "experiment_names",
+    "find_experiment",
+]
+
+# Where other distributions name theirs: ``name = "module:EXPERIMENT"``, the name being the experiment's.
+GROUP: Final = "crl_envs.experiments"
 
 EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
     {
@@ -52,6 +65,11 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
 )
 
 
+def experiment_names() -> list[str]:
+    """Of the package's experiments, and of those that other installed distributions have in `GROUP`."""
+    return [*EXPERIMENTS, *sorted(entry_points(group=GROUP).names - set(EXPERIMENTS))]
+
+
 def find_experiment(name: str) -> Experiment:
     """The experiment of that name.
 
@@ -59,16 +77,26 @@ def find_experiment(name: str) -> Experiment:
         name: ``"sysadmin-n"``, or with its version ``"sysadmin-n@1"``.
 
     Raises:
-        ValueError: There is none of that name, with near matches, or it has another version.
+        ValueError: There is none of that name, with near matches, it has another version, or what an entry point
+            leads to is no experiment of its name.
     """
     base, at, version = name.partition("@")
-    if base not in EXPERIMENTS:
-        raise ValueError(
-            f"no experiment {name!r}{suggestion(base, EXPERIMENTS)}; there are: {', '.join(EXPERIMENTS)}"
-        )
-    found = EXPERIMENTS[base]
+    found = EXPERIMENTS[base] if base in EXPERIMENTS else _installed(base)
     if at and version != str(found.version):
-        raise ValueError(
-            f"experiment {base!r} is at version {found.version} in this crl-envs, got {name!r}"
-        )
+        raise ValueError(f"experiment {base!r} is at version {found.version} here, got {name!r}")
     return found
+
+
+def _installed(name: str) -> Experiment:
+    for entry_point in entry_points(group=GROUP, name=name):
+        found = entry_point.load()
+        if not isinstance(found, Experiment) or found.name != name:
+            raise ValueError(
+                f"entry point {name!r} of the group {GROUP!r} must lead to an Experiment of that name, "
+                f"got {entry_point.value} = {getattr(found, 'name', found)!r}"
+            )
+        return found
+    names = experiment_names()
+    raise ValueError(
+        f"no experiment {name!r}{suggestion(name, names)}; there are: {', '.join(names)}"
+    )

@@ -41,10 +41,10 @@ def comparison(summary: Summary, knob: str, slower: str, faster: str) -> list[st
         return []
     ends = dict.fromkeys([common[0], common[-1]])
     ratios = ", ".join(
-        f"{number(first[value] / second[value])} times at {knob} = {value}" for value in ends
+        f"{number(first[value] / second[value])} at {knob} = {value}" for value in ends
     )
     return [
-        f"To the level of {_level(summary)}, {slower} takes as many samples as {faster}: {ratios}."
+        f"To the level of {_level(summary)}, samples of {slower} for one of {faster}: {ratios}."
     ]
 
 

@@ -1,0 +1,82 @@
+"""A learning curve that grows, and what of it there is room for on a page."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import numpy as np
+
+WINDOW: Final = 20  # episodes of the moving mean
+
+
+Point = TypeVar("Point")
+
+
+@dataclass(frozen=True)
+class Points:
+    """A curve as it is drawn.
+
+    Attributes:
+        episodes: Numbers of the episodes, from 1, ascending.
+        returns: Return of each of them, mean over agents.
+        means: Mean return of each and the up to `WINDOW` − 1 episodes before it.
+    """
+
+    episodes: list[int]
+    returns: list[float]
+    means: list[float]
+
+
+class Curve:
+    """The return of every episode, mean over agents. One thread may append while others read."""
+
+    def __init__(self) -> None:
+        self._returns = array("d")
+
+    def __len__(self) -> int:
+        return len(self._returns)
+
+    def append(self, value: float) -> None:
+        """Add an episode's return."""
+        self._returns.append(value)
+
+    @property
+    def returns(self) -> list[float]:
+        """All of them."""
+        return self._returns.tolist()
+
+    @property
+    def last(self) -> float | None:
+        """The latest return."""
+        return self._returns[-1] if self._returns else None
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of the last `WINDOW` returns."""
+        return float(np.mean(self._returns[-WINDOW:])) if self._returns else None
+
+    def points(self, most: int) -> Points:
+        """At most `most` points, evenly spread; the last episode is always among them."""
+        returns = np.array(
+            self._returns[:]
+        )  # of a copy: what is read as a whole can't grow meanwhile
+        total = returns.size
+        sums = np.concatenate([[0.0], np.cumsum(returns)])
+        ends = np.arange(1, total + 1)
+        starts = np.maximum(ends - WINDOW, 0)
+        means = (sums[ends] - sums[starts]) / (ends - starts)
+        chosen = np.array(thinned(range(total), most), np.int64)
+        return Points(
+            (chosen + 1).tolist(),
+            returns[chosen].round(6).tolist(),
+            means[chosen].round(6).tolist(),
+        )
+
+
+def thinned(points: Sequence[Point], most: int) -> list[Point]:
+    """At most `most` of them, evenly spread; the last is always among them."""
+    stride = max(-(-len(points) // most), 1)
+    return list(points[::-1][::stride])[::-1]

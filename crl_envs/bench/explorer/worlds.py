@@ -1,0 +1,348 @@
+"""What can be chosen on the page for each world, and the environments and learners that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import crl_envs
+from crl_envs.bench.learners import LearnerSpec, learner_spec
+from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed
+
+MOST_LIVE: Final = 10_000  # agents; a step of more takes too long to be watched
+NOBODY: Final = "nobody"  # in the place of a second learner
+
+Value = float | str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One choice: its widget, and the argument that it sets.
+
+    Attributes:
+        name: Of the argument.
+        label: What the page calls it.
+        kind: ``"number"`` (a slider and a field), ``"share"`` (a number between 0 and 1) or ``"select"``.
+        default: What is chosen at first.
+        low: Left end of the slider.
+        high: Right end of the slider; the field takes more.
+        step: Of the slider.
+        options: Of a select.
+        learner: The learner that alone has this argument; None for an argument of the environment.
+        help: What it does, in a sentence.
+    """
+
+    name: str
+    label: str
+    kind: Literal["number", "share", "select"]
+    default: Value
+    low: float = 0.0
+    high: float = 1.0
+    step: float = 1.0
+    options: tuple[str, ...] = ()
+    learner: str | None = None
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class World:
+    """A world of the page.
+
+    Attributes:
+        key: Short name.
+        id: For `crl_envs.make`.
+        title: What the page calls it.
+        about: What happens in it, in a sentence.
+        choices: What can be chosen.
+        learner: Who learns at first.
+        rival: Who learns beside it at first.
+        episodes: After how many the learners rest.
+        small: Arguments of an instance so small that any learner can be tried on it.
+        progress: The metric that tells how far an episode is; None where there is nothing to follow within one.
+    """
+
+    key: str
+    id: str
+    title: str
+    about: str
+    choices: tuple[Choice, ...]
+    learner: str
+    rival: str
+    episodes: int
+    small: Mapping[str, Any]
+    progress: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What has been chosen: a world, its arguments, and who learns.
+
+    Attributes:
+        world: Key of a world.
+        values: By name of the choice; what is left out is at its default.
+        learner: Name of a learner, as in ``crl-envs list``.
+        rival: Name of another one that learns the same task beside it, or ``"nobody"``.
+        seed: Of the learners and their environments.
+        episodes: After how many they rest.
+    """
+
+    world: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+    learner: str = "random"
+    rival: str = NOBODY
+    seed: int = 0
+    episodes: int = 1000
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The learners."""
+        return (
+            (self.learner,) if self.rival in (NOBODY, self.learner) else (self.learner, self.rival)
+        )
+
+    def value(self, name: str) -> Value:
+        """What is chosen for `name`."""
+        return self.values.get(name, _choice(WORLDS[self.world], name).default)
+
+    def arguments(self) -> dict[str, Any]:
+        """The environment's arguments.
+
+        Raises:
+            ValueError: A value that no environment takes, as a text for a number.
+        """
+        world = WORLDS[check_choice("world", self.world, WORLDS)]
+        chosen = {c.name: _checked(c, self.value(c.name)) for c in world.choices if not c.learner}
+        check_int("n_agents", chosen["n_agents"], low=1)
+        if chosen["n_agents"] > MOST_LIVE:
+            raise ValueError(
+                f"n_agents must be at most {MOST_LIVE:,} to be watched live, got {chosen['n_agents']:,}; "
+                "for more there are crl-envs run and crl-envs sweep"
+            )
+        if "noise" in chosen:
+            noise = check_real("noise", chosen.pop("noise"), low=0.0, high=1.0)
+            chosen |= {"p_correct": 1.0 - noise, "p_wrong": noise}
+        return chosen
+
+    def make_env(self, render_mode: str | None = None) -> Any:
+        """A new environment.
+
+        Raises:
+            ValueError: A bad argument, or a render mode that there isn't.
+        """
+        return crl_envs.make(WORLDS[self.world].id, render_mode=render_mode, **self.arguments())
+
+    def make_learner(self, name: str, env: Any) -> Any:
+        """A new learner of that name.
+
+        Raises:
+            ValueError: It isn't there, doesn't suit the environment, or a bad argument.
+            MissingLibraryError: A library that it needs is missing.
+        """
+        check_int("episodes", self.episodes, low=1)
+        spec = learner_spec(name)
+        own = {
+            choice.name: _checked(choice, self.value(choice.name))
+            for choice in WORLDS[self.world].choices
+            if choice.learner == spec.source
+        }
+        seed = check_seed("seed", self.seed)
+        return spec.load()(env, seed=seed, **{**spec.config, **own})
+
+    def label(self, name: str) -> str:
+        """The learner with whatever isn't at its default: a curve's name."""
+        world, source = WORLDS[self.world], learner_spec(name).source
+        changed = [
+            f"{choice.label.split(' (')[0]} {_short(self.value(choice.name))}"
+            for choice in world.choices
+            if choice.learner in (None, source)
+            and (choice.name == "n_agents" or self.value(choice.name) != choice.default)
+        ]
+        return f"{name}, {', '.join(changed)}"
+
+
+def shown_choices(world: World, names: tuple[str, ...]) -> list[Choice]:
+    """The choices of a world that mean something to these learners."""
+    sources = {spec.source for spec in map(_known, names) if spec is not None}
+    return [
+        choice for choice in world.choices if choice.learner is None or choice.learner in sources
+    ]
+
+
+def _known(name: str) -> LearnerSpec | None:
+    try:
+        return learner_spec(name)
+    except ValueError:
+        return None
+
+
+def _choice(world: World, name: str) -> Choice:
+    return next(choice for choice in world.choices if choice.name == name)
+
+
+def _checked(choice: Choice, value: Any) -> Any:
+    """A number that a field of a page has given, as an int where it is a whole one."""
+    if choice.kind == "select":
+        return check_choice(choice.name, value, choice.options)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{choice.name} must be a number, got {value!r}")
+    return int(value) if choice.kind == "number" and float(value).is_integer() else value
+
+
+def _short(value: Any) -> str:
+    """A value for people; an empty field gives None."""
+    if value is None:
+        return "?"
+    return value if isinstance(value, str) else f"{value:,.10g}"
+
+
+def _n_agents(default: int, high: int, what: str) -> Choice:
+    return Choice(
+        "n_agents", f"n ({what})", "number", default, low=2, high=high, help="How many there are."
+    )
+
+
+_BANDIT: Final = World(
+    key="bandit",
+    id="crl/bandit-v0",
+    title="Bandit",
+    about="Each agent guesses which of two actions is its right one. An episode is one guess of all agents.",
+    choices=(
+        _n_agents(50, 200, "agents"),
+        Choice(
+            "noise",
+            "Noise",
+            "share",
+            0.2,
+            high=0.45,
+            step=0.05,
+            help="How often the right action pays nothing, and the wrong one pays.",
+        ),
+    ),
+    learner="local-means",
+    rival="global-least-squares",
+    episodes=300,
+    small={"n_agents": 3},
+)
+
+_SYSADMIN: Final = World(
+    key="sysadmin",
+    id="crl/sysadmin-v0",
+    title="SYSADMIN",
+    about="Machines fail, faster when those before them are down. Each agent may reboot its own, "
+    "which costs that step's reward.",
+    choices=(
+        _n_agents(10, 100, "machines"),
+        Choice(
+            "topology",
+            "Topology",
+            "select",
+            "ring",
+            options=("ring", "star", "legs", "ring_of_rings", "grid", "random"),
+            help="Whose failure makes whose more likely.",
+        ),
+        Choice(
+            "dynamics",
+            "Dynamics",
+            "select",
+            "ring",
+            options=("ring", "ring-bidirectional", "ippc2011", "status-load"),
+            help="How machines fail. Bagnell & Ng's is ring.",
+        ),
+        Choice(
+            "horizon", "Horizon (steps)", "number", 20, low=5, high=100, help="Steps of an episode."
+        ),
+    ),
+    learner="reinforce-local",
+    rival="reinforce-global",
+    episodes=1000,
+    small={"n_agents": 3, "horizon": 2},
+)
+
+_LOAD_BALANCING: Final = World(
+    key="load_balancing",
+    id="crl/load_balancing-v0",
+    title="Load balancing",
+    about="Loads enter at one agent. Whoever holds one stores it, or hands it on to a neighbour at a cost.",
+    choices=(
+        _n_agents(50, 200, "agents"),
+        Choice(
+            "topology",
+            "Topology",
+            "select",
+            "grid",
+            options=("grid", "random"),
+            help="Who can hand loads to whom: i to the next nine, or to ten random agents.",
+        ),
+        Choice(
+            "cost_model",
+            "Cost model",
+            "select",
+            "discrete",
+            options=("discrete", "gradient"),
+            help="discrete: storing is free until an agent is full. gradient: dearer the fuller it is.",
+        ),
+        Choice(
+            "temperature",
+            "CRL's temperature T",
+            "share",
+            0.9,
+            low=0.1,
+            high=5.0,
+            step=0.1,
+            learner="crl",
+            help="Higher explores more.",
+        ),
+        Choice(
+            "capacity",
+            "Capacity (loads)",
+            "number",
+            20,
+            low=1,
+            high=50,
+            help="What an agent can store; two servers store 200.",
+        ),
+        Choice(
+            "max_in_flight",
+            "Loads in flight",
+            "number",
+            1,
+            low=1,
+            high=50,
+            help="How many are under way at once. The paper has 1.",
+        ),
+        Choice(
+            "message_loss",
+            "Messages lost",
+            "share",
+            0.0,
+            high=0.5,
+            step=0.05,
+            help="Probability that a load is not handed on.",
+        ),
+        Choice(
+            "fail_rate",
+            "Failures",
+            "share",
+            0.0,
+            high=0.05,
+            step=0.005,
+            help="Probability that an agent fails in a step; each returns with probability 0.1.",
+        ),
+    ),
+    learner="crl",
+    rival="breadth-first",
+    episodes=1,
+    progress="utilisation",
+    small={"n_agents": 4, "capacity": 1, "server_capacity": 1, "max_steps": 20},
+)
+
+WORLDS: Final[Mapping[str, World]] = {
+    world.key: world for world in (_BANDIT, _SYSADMIN, _LOAD_BALANCING)
+}
+
+
+def default_task(key: str) -> Task:
+    """What a world begins with on the page."""
+    world = WORLDS[key]
+    return Task(key, {}, world.learner, world.rival, episodes=world.episodes)
