@@ -22,7 +22,7 @@ LOWEST := $(VENV)-lowest/.installed
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all check format docs build bench clean
+.PHONY: help venv demo test test-all check format docs notebooks build bench clean
 .PHONY: test-rllib test-agilerl test-epymarl epymarl-there
 
 help: ## List the targets
@@ -63,6 +63,10 @@ format: $(DEV) ## Format the code, and mend what ruff can mend
 docs: $(DEV) ## Build the documentation into site/
 	@echo "==> Building the documentation into site/"
 	@$(BIN)/mkdocs build --strict --quiet
+
+notebooks: $(DEV) ## Execute the notebooks anew and store their outputs
+	@echo "==> Executing the notebooks"
+	@$(BIN)/python -m notebooks.execute
 
 build: $(DEV) ## Build the sdist and the wheel into dist/
 	@echo "==> Building into dist/"

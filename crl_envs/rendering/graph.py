@@ -22,6 +22,7 @@ from crl_envs.rendering.scene import Glyph, Indices, Scene, Strand
 
 _POINT: Final = 0.72  # points in a pixel
 _LEAST_WITH_TEXT: Final = 15.0  # pixels across
+_LEAST_WITH_NUMBER: Final = 24.0
 _MOST_ARROWS: Final = 300  # edges; more heads than that hide the graph
 _MARGIN: Final = 34.0  # pixels
 _NUMBER: Final = 0.64  # that of its number, the other way
@@ -113,7 +114,7 @@ class GraphSheet(Sheet):
             self.main.add_collection(heads)
 
     def _number_agents(self) -> None:
-        if self._size >= _LEAST_WITH_TEXT:
+        if self._size >= _LEAST_WITH_NUMBER:
             for i, (x, y) in enumerate(self._at - _NUMBER * self._size):
                 self.main.text(x, y, str(i), size=6.5, color=GREY, ha="center", va="center")
 
@@ -150,7 +151,7 @@ class GraphSheet(Sheet):
                 )
             )
         notes = list(self._look.notes)
-        if self._size >= _LEAST_WITH_TEXT:
+        if self._size >= _LEAST_WITH_NUMBER:
             notes.append("small and grey: its number")
         handles += [Line2D([], [], ls="", label=note) for note in notes]
         return handles

@@ -22,7 +22,7 @@ from notebooks.execute import FOLDER, executed
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 MOST_BYTES = 400_000
 MACHINE_PATH = re.compile(
-    r"(?<![\w/.:])/(?:Users|home|mnt|opt|private|root|tmp|usr|var|work)/|\b[A-Z]:\\"
+    r"(?<![\w/.:])/(?:Users|home|mnt|opt|private|root|tmp|usr|var)/|\b[A-Z]:\\"
 )
 
 # Moves every widget to the ends of its range, or through its options, and fails if any callback does. Callbacks'
