@@ -1,7 +1,8 @@
 """Values, tasks and budgets of ``bandit-neural-n``.
 
-- Budgets are 3,000 trials for every n. All arrive with local rewards; with the global one Stable-Baselines3's PPO and
-  REINFORCE do at n = 50. A run of PPO is then 150,000 agent steps, some ten seconds on a core.
+- Budgets are 3,000 trials for every n. All arrive with local rewards; with the global one the PPO of
+  Stable-Baselines3 and of RLlib, and REINFORCE, do at n = 50. A run of Stable-Baselines3's is then 150,000 agent steps,
+  some ten seconds on a core.
 - Budgets are whole multiples of 100 trials; see `crl_envs.bench.experiments.neural`. The first evaluation comes after
   as many, when the local means have long arrived: ``bandit-n`` looks closer.
 - ε = .1 is P ≥ .9, as in ``bandit-n``: at n = 5 all agents right, and nearly sure of it.

@@ -1,7 +1,7 @@
 """Values, tasks and budgets of ``sysadmin-neural-n``.
 
 - Budgets are 400 episodes, 8,000 env steps, for every n. With local rewards all arrive long before; with the global one
-  only what is shared by all agents does at n = 50 (DQN, and PPO that can't tell agents apart), REINFORCE up to n = 10.
+  DQN, RLlib's PPO, and PPO that can't tell agents apart do at n = 50, REINFORCE up to n = 10.
   At n = 50 a run is 400,000 agent steps: half a minute on a core and more, for RLlib two minutes.
 - Budgets are whole multiples of 100 env steps, five episodes; see `crl_envs.bench.experiments.neural`. The first
   evaluation comes after as many.
