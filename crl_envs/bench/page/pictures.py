@@ -96,7 +96,7 @@ def curves(
     for value, by_learner in shown.items():
         figure, panel = single_figure(4.4, 3.2)
         figure.set_layout_engine(None)  # much faster, for the many of them
-        figure.subplots_adjust(left=0.13, right=0.98, bottom=0.16, top=0.9)
+        figure.subplots_adjust(left=0.16, right=0.98, bottom=0.16, top=0.9)
         for name, curve in by_learner.items():
             _curve(panel, curve, styles[name])
         _levels(panel, found["epsilon"])
