@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -155,13 +155,21 @@ def test_every_command_teaches(command: str) -> None:
 def test_the_keyboard_stops_a_sweep(tmp_path: Path) -> None:
     """Interrupted, it says how to go on, and ends with exit code 130."""
     line = f"sweep bandit-n --learners {LEARNERS}:Hanging --seeds 1 --quick --workers 1 --out {tmp_path / 'x'}"
-    command = [sys.executable, "-m", "crl_envs.cli", *shlex.split(line)]
+    # Where the tests run in a shell's background SIGINT is ignored, and that is inherited.
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from crl_envs.cli import main; main()"
+    )
+    command = [sys.executable, "-c", script, *shlex.split(line)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         while not list(tmp_path.glob("x/checkpoints")) and process.poll() is None:
             if any("spawn_main" in _line(pid) for pid in _children(process.pid)):
                 break
-        os.kill(process.pid, 2)
-        _, said = process.communicate(timeout=60)
+        process.send_signal(signal.SIGINT)
+        try:
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "go on with: crl-envs resume" in said
 

@@ -31,7 +31,6 @@ from crl_envs.core.arguments import suggestion
 
 __all__ = [
     "EXPERIMENTS",
-    "GROUP",
     "Analysis",
     "Experiment",
     "Reference",
