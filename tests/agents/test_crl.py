@@ -123,7 +123,10 @@ def assert_same(one: CRL, other: CRL) -> None:
 
 
 CASES = [
-    *((env, "the paper's") for env in ENVS),
+    *(
+        pytest.param(env, "the paper's", marks=[pytest.mark.slow] * env.startswith("paper, "))
+        for env in ENVS
+    ),
     *(("several in flight", learner) for learner in LEARNERS if learner != "the paper's"),
     *(("everything", learner) for learner in LEARNERS if learner != "the paper's"),
     ("a server that joins", "all over a bad bus"),
