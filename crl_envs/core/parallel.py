@@ -33,7 +33,7 @@ class WorldEnv(ParallelEnv[str, Any, int]):
 
     - ``action_mask``: ``int8[A]``, 1 for a legal action, never all zero;
     - ``neighbors``: tuple of the ids of the agents that share an edge with this one;
-    - ``illegal_action`` (only where masks vary): True when this step's action was illegal and so had no effect.
+    - ``illegal_action`` (only where masks vary): True when this step's action was illegal and carried out as 0.
 
     Args:
         world: The dynamics.

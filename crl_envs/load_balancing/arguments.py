@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,20 @@ from crl_envs.core.arguments import check_int, check_real
 from crl_envs.load_balancing.rules import ENDLESS, WHEN_FULL
 
 LARGEST_CAPACITY: Final = 2**31 - 1
+
+
+def changed(function: Callable[..., Any], given: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the arguments that differ from the defaults of a method."""
+    defaults = {p.name: p.default for p in inspect.signature(function).parameters.values()}
+    del defaults["self"]
+    return frozenset(name for name in defaults if not _equal(given[name], defaults[name]))
+
+
+def _equal(value: Any, default: Any) -> bool:
+    try:
+        return value is default or bool(value == default)
+    except ValueError:  # an array has no truth value
+        return False
 
 
 def agent_indices(name: str, agents: Sequence[int], n: int) -> NDArray[np.int64]:

@@ -59,7 +59,8 @@ class LoadBalancingEnv(WorldEnv):
     | the last | ``discovery`` | looks for an agent that it has no slot for | with a load, where `discovery` allows |
 
     With `memory`, slots that lead to where the load has been are closed. Discovery needs a free slot, and with a server
-    that joins it is legal from then on. An illegal action has no effect and is flagged in the infos.
+    that joins it is legal from then on. An illegal action moves nothing and is flagged in the infos. An agent with a
+    load pays for it, the no-op included, what a failed store costs, so that waiting never pays.
 
     ## Observation Space
     ``Box(0.0, 1.0, (4,), float32)``, whatever the arguments:
@@ -90,6 +91,7 @@ class LoadBalancingEnv(WorldEnv):
     | delegate | ``message_lost`` | ``kept`` | −10 |
     | discover | ``discovered`` | ``kept`` | −10 |
     | discover | ``not_discovered`` | ``kept`` | −10 |
+    | anything illegal, with a load | ``idled`` | ``kept`` | −200 |
 
     −200 is `min_q_value`, −2 `delegation_reward` and −10 `connection_cost`. ``"discrete"`` and ``"gradient"`` are the
     values of `cost_model`; spare is the agent's capacity less its stored loads, the new one counted (see `spare`).
@@ -106,8 +108,8 @@ class LoadBalancingEnv(WorldEnv):
 
     | infos[agent] | type | what it is |
     |---|---|---|
-    | ``action_mask`` | ``int8[A]`` | 1 for a legal action |
-    | ``illegal_action`` | ``bool`` | this step's action was illegal and had no effect |
+    | ``action_mask`` | ``int8[A]`` | 1 for a legal action; with a load, the others cost `min_q_value` |
+    | ``illegal_action`` | ``bool`` | this step's action was illegal and moved nothing |
     | ``neighbors`` | ``tuple`` | id of the agent behind each delegation slot, None for an empty one |
     | ``action_kinds`` | ``tuple`` | kind of each action: noop, local, delegation, discovery |
     | ``outcome`` | ``str`` | of this step's action, as in the table of rewards |
@@ -167,7 +169,8 @@ class LoadBalancingEnv(WorldEnv):
         memory: True or False: a load isn't handed to an agent where it has been. One that has been with all neighbours
             of a full agent is stuck there, until the `timeout`. Default False.
         timeout: Steps after which a load under way is given up, at least 1. Default None: never.
-        min_q_value: Reward of a store that fails (MinQ), at most 0. Default −200.
+        min_q_value: Reward of a store that fails (MinQ), and of an illegal action with a load, at most 0.
+            Default −200.
         delegation_reward: Reward of a delegation, without the link, at most 0. Default −2.
         connection_cost: Reward of using a link, at most 0. Default −10.
         spare: Whether the gradient model counts an agent's spare capacity ``"after"`` the store or ``"before"`` it;
@@ -196,8 +199,9 @@ class LoadBalancingEnv(WorldEnv):
     | ``message_loss=0.1`` | bound | 0 | −inf |
     | ``n_loads="endless", departure_rate=0.01`` | bound | 0 | −inf |
 
-    Exact with one entry and loads that fit, without departures, arrivals, timeouts, faults (losses, failing agents), a
-    server that joins or discovery, if `max_steps` is enough for it. Otherwise only that rewards are costs.
+    Exact with one entry and loads that fit, without departures, arrivals, timeouts, faults (losses, delays, failing
+    agents), a server that joins or discovery, if `max_steps` is enough for it and passing them without storing is no
+    cheaper. Otherwise an upper bound: the cheaper of the two, or only that rewards are costs.
 
     ``optimal_steps()``: the fewest steps in which all loads can be stored on the paper's clock, 6,700 by default.
 
@@ -237,7 +241,7 @@ class LoadBalancingEnv(WorldEnv):
 
     ## Version History
 
-    - v0: first release.
+    - v0: first release. Since version 0.2, an illegal action with a load costs `min_q_value`; before it was free.
     """
 
     metadata = WorldEnv.metadata | {

@@ -44,6 +44,7 @@ _NONE = int(Outcome.NONE)
 _STORED, _STORE_FAILED = int(Outcome.STORED), int(Outcome.STORE_FAILED)
 _DELEGATED, _MESSAGE_LOST = int(Outcome.DELEGATED), int(Outcome.MESSAGE_LOST)
 _DISCOVERED, _NOT_DISCOVERED = int(Outcome.DISCOVERED), int(Outcome.NOT_DISCOVERED)
+_IDLED = int(Outcome.IDLED)
 
 
 @njit(cache=True, nogil=True, _nrt=False)
@@ -222,6 +223,8 @@ def _act(rules, state, action, keys, c):
             _discover(rules, state, keys, i, c)
         elif chosen >= FIRST_DELEGATION:
             _delegate(rules, state, keys, i, place, chosen - FIRST_DELEGATION, c)
+        else:
+            state.outcome[i, c] = _IDLED
 
 
 @njit(**_INNER)

@@ -14,6 +14,7 @@ from crl_envs.core.stream import lane_words, words
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
     NEVER,
+    NOOP,
     STORE,
     WHEN_FULL,
     Count,
@@ -123,6 +124,8 @@ def _act(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys) ->
     place = state.head[agent, b].astype(np.int64)
     chosen = action[agent, b].astype(np.int64)
     slots = rules.successors.shape[1] + rules.extra_slots
+    idling = chosen == NOOP
+    state.outcome[agent[idling], b[idling]] = Outcome.IDLED
     storing = chosen == STORE
     delegating = (chosen >= FIRST_DELEGATION) & (chosen < FIRST_DELEGATION + slots)
     discovering = chosen == FIRST_DELEGATION + slots

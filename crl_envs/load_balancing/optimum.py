@@ -2,40 +2,86 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crl_envs.core.optimum import Optimum
-from crl_envs.load_balancing.rules import NEVER
 
 if TYPE_CHECKING:
     from crl_envs.load_balancing.world import LoadBalancingWorld
 
+# Arguments of the problem that `fewest_steps` and `find_optimum` solve, whatever their values. All others must be at
+# their defaults: one that is added later makes the optimum a bound until somebody has thought about it.
+_SIZES: Final = frozenset(
+    {"n_agents", "topology", "out_degree", "capacity", "servers", "server_capacity", "entries"}
+    | {"n_loads", "max_steps", "instance_seed", "backend", "memory"}
+)
+_PRICES: Final = frozenset(
+    {"cost_model", "spare", "min_q_value", "delegation_reward", "connection_cost"}
+)
+# Without effect as long as what switches them on (faults, discovery, a server that joins) is off, as it must be.
+_UNUSED: Final = frozenset(
+    {"return_rate", "discover", "discovery_rate", "discovery_slots", "join_at"}
+)
+_COUNTED: Final = (
+    _SIZES | _PRICES | _UNUSED
+)  # `fewest_steps`: prices don't change a number of steps
+_PROVEN: Final = _COUNTED | {"max_in_flight"}  # loads that travel at once cost what they cost alone
+
+_MOST_PLACES: Final = 50_000_000  # of 16 bytes each, and half a minute to sort
+
 
 def find_optimum(world: LoadBalancingWorld) -> Optimum:
-    """The best episode return, mean over agents: every load goes straight to the agent where it costs least.
+    """Return the best episode return, mean over agents.
 
     Storing the x-th load at an agent h hops from the entry costs h delegations and the store, which in the gradient
-    model grows with x; the cheapest set of stores is therefore the cheapest ones taken one by one. Exact with one
-    entry, a finite supply that fits, and neither departures, faults, timeouts nor a server that joins, if the horizon
-    leaves the steps for it. Otherwise only the bound 0: every reward is a cost, and a run that the horizon cuts off
-    may have paid little of it.
+    model grows with x; the cheapest set of stores is therefore the cheapest ones taken one by one. No policy that ends
+    the episode pays less. One that doesn't, and so lives to the horizon, acts on a load at every step: each step that
+    is no part of the way to a store is a failed store, a load kept waiting, or a delegation that leads nowhere.
+
+    Exact with one entry, loads that fit and all arguments but those in `_PROVEN` at their defaults, where the horizon
+    leaves the steps for it and living to the horizon isn't cheaper. Otherwise an upper bound: the better of the two
+    for the same arguments, and 0, since every reward is a cost, for others and for more than `_MOST_PLACES` places.
     """
-    rules = world.rules
     room = int(world.capacity[world.hops >= 0].sum())
-    steady = not rules.none_departs.size and rules.timeout == NEVER and rules.join_at == NEVER
-    faultless = not (rules.loss or rules.fail or rules.poisson or rules.extra_slots)
-    if rules.n_loads <= room and steady and faultless and world.entries.size == 1:
-        costs, steps = cheapest_stores(world)
-        if steps <= world.horizon:
-            value = float(costs.sum()) / world.n_agents
-            return Optimum(value, "exact", "cheapest stores by hops and marginal cost", value)
-    return Optimum(0.0, "bound", "every reward is a cost", -np.inf)
+    known = world.changed <= _PROVEN and world.entries.size == 1
+    places = int(_places(world).sum())
+    if not known or not 1 <= world.rules.n_loads <= room or places > _MOST_PLACES:
+        return Optimum(0.0, "bound", "every reward is a cost", -np.inf)
+    rewards, lengths = every_store(world)
+    steps = int(lengths[: world.rules.n_loads].sum())
+    stored = float(rewards[: world.rules.n_loads].sum()) / world.n_agents
+    unfinished = _most_unfinished(world, rewards, lengths) / world.n_agents
+    reached = stored if steps <= world.horizon else -np.inf
+    if unfinished <= reached:
+        return Optimum(stored, "exact", "cheapest stores by hops and marginal cost", stored)
+    method = "upper: cheapest stores, or the cheapest way to the horizon; lower: cheapest stores"
+    return Optimum(min(max(stored, unfinished), 0.0), "bound", method, reached)
+
+
+def _most_unfinished(
+    world: LoadBalancingWorld, rewards: NDArray[np.float64], lengths: NDArray[np.int64]
+) -> float:
+    """Return an upper bound on the sum of rewards of an episode that the horizon ends.
+
+    Each of the `horizon` steps costs at least the cheapest way to spend one without a store; a load that is stored
+    replaces as many of them as it takes hops and a store, and at most all but one load are.
+    """
+    waiting = max(world.min_q_value, world.delegation_reward + world.connection_cost)
+    gains = np.sort(np.maximum(rewards - lengths * waiting, 0.0))[::-1]
+    return world.horizon * waiting + float(gains[: world.rules.n_loads - 1].sum())
+
+
+def _places(world: LoadBalancingWorld) -> NDArray[np.int64]:
+    """Return how many of the loads each agent can hold, ``int64[n]``; none beyond the reach of the entry."""
+    within = np.minimum(world.capacity, world.rules.n_loads)
+    return np.where(world.hops >= 0, within, 0)
 
 
 def fewest_steps(world: LoadBalancingWorld) -> int:
-    """Fewest steps that store all loads on the paper's clock: breadth-first filling from the entry.
+    """Return the fewest steps that store all loads on the paper's clock: breadth-first filling from the entry.
 
     A load that ends h hops from the entry takes h delegations and a store, one step each, so the sum over the
     `n_loads` places next to the entry of (hops + 1); 6,700 for the paper's grid (§6.1, the policy "DP").
@@ -43,50 +89,38 @@ def fewest_steps(world: LoadBalancingWorld) -> int:
     Raises:
         ValueError: A setting in which that isn't the number.
     """
-    rules = world.rules
-    room = np.where(world.hops >= 0, world.capacity, 0)
-    hindrances = {
-        "max_in_flight": world.places > 1,
-        "entries": world.entries.size > 1,
-        "arrival_rate": rules.poisson,
-        "departure_rate": rules.none_departs.size > 0,
-        "message_loss": rules.loss > 0,
-        "message_delay": rules.delay > 0,
-        "fail_rate": rules.fail > 0,
-        "join_capacity": rules.join_at != NEVER,
-        "discovery": rules.extra_slots > 0,
-        "timeout": rules.timeout != NEVER,
-    }
-    for name, hinders in hindrances.items():
-        if hinders:
-            raise ValueError(
-                "optimal_steps() is known for one load in flight, one entry and neither faults, arrivals, "
-                f"departures, timeouts nor discovery; {name} makes it another problem"
-            )
-    if rules.n_loads > room.sum():
+    hindering = sorted(world.changed - _COUNTED) or ["entries"] * (world.entries.size > 1)
+    if hindering:
         raise ValueError(
-            f"optimal_steps() needs n_loads ≤ {room.sum()}, the capacity in reach of the entry, "
-            f"got {rules.n_loads}"
+            "optimal_steps() is known for one load in flight, one entry and neither faults, arrivals, "
+            f"departures, timeouts nor discovery; {', '.join(hindering)} makes it another problem"
         )
-    steps = np.sort(np.repeat(world.hops + 1, room))
-    return int(steps[: rules.n_loads].sum())
+    n_loads, places = world.rules.n_loads, _places(world)
+    if n_loads > places.sum():
+        raise ValueError(
+            f"optimal_steps() needs n_loads ≤ {places.sum()}, the capacity in reach of the entry, "
+            f"got {n_loads}"
+        )
+    order = np.argsort(world.hops, kind="stable")
+    taken = np.diff(np.minimum(np.cumsum(places[order]), n_loads), prepend=0)
+    return int(taken @ (world.hops[order] + 1))
 
 
-def cheapest_stores(world: LoadBalancingWorld) -> tuple[np.ndarray, int]:
-    """Rewards of the `n_loads` best stores, best first, and the steps that they take one after another.
+def every_store(world: LoadBalancingWorld) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return what storing a load costs at each free place in reach of the entry, cheapest first.
 
     Returns:
-        ``float64[n_loads]``, each the delegations and the store of one load, and the sum of hops + 1.
+        ``float64[places]``, the reward of the delegations and the store, and ``int64[places]``, their steps: hops + 1.
     """
     per_hop = world.delegation_reward + world.connection_cost
     rewards, lengths = [], []
-    for hops, capacity in zip(world.hops.tolist(), world.capacity.tolist(), strict=True):
-        if hops < 0 or capacity == 0:
-            continue
-        after = 0 if world.spare == "after" else 1
-        store = world.store_costs(np.arange(capacity - 1, -1, -1) + after)
-        rewards.append(hops * per_hop + store)
-        lengths.append(np.full(capacity, hops + 1))
+    before = int(world.spare == "before")
+    places = _places(world)
+    for agent in np.flatnonzero(places):
+        hops, capacity = int(world.hops[agent]), int(world.capacity[agent])
+        spare = capacity - np.arange(1, places[agent] + 1) + before
+        rewards.append(hops * per_hop + world.store_costs(spare))
+        lengths.append(np.full(spare.size, hops + 1))
     every, steps = np.concatenate(rewards), np.concatenate(lengths)
-    best = np.argsort(-every, kind="stable")[: world.rules.n_loads]
-    return every[best], int(steps[best].sum())
+    best = np.lexsort((steps, -every))
+    return every[best], steps[best]

@@ -29,6 +29,7 @@ class Outcome(IntEnum):
     MESSAGE_LOST = 4
     DISCOVERED = 5
     NOT_DISCOVERED = 6
+    IDLED = 7  # with a load in hand it did nothing, or what the mask forbids
 
 
 class Dop(IntEnum):
@@ -48,6 +49,7 @@ DOP_OF_OUTCOME: Final = {
     Outcome.MESSAGE_LOST: Dop.KEPT,
     Outcome.DISCOVERED: Dop.KEPT,
     Outcome.NOT_DISCOVERED: Dop.KEPT,
+    Outcome.IDLED: Dop.KEPT,
 }
 
 USES_LINK: Final = (
@@ -143,9 +145,9 @@ class Costs(NamedTuple):
 
     reward: NDArray[
         np.float32
-    ]  # float32[7], by Outcome; that of a store in the gradient model is `min_q` times a share
-    link: NDArray[np.float32]  # float32[7], the part of it that pays for a link
-    dop: NDArray[np.int8]  # int8[7], Dop of each Outcome
+    ]  # float32[8], by Outcome; that of a store in the gradient model is `min_q` times a share
+    link: NDArray[np.float32]  # float32[8], the part of it that pays for a link
+    dop: NDArray[np.int8]  # int8[8], Dop of each Outcome
     min_q: float  # in the gradient model a store costs a share of it
     gradient: bool
     before: int  # 1 where the spare capacity counts before the store, else 0

@@ -30,6 +30,7 @@ from crl_envs.load_balancing.arguments import (
     arrivals,
     capacities,
     capacity_in_reach,
+    changed,
     discoverers,
     join_step,
     none_departs,
@@ -67,6 +68,7 @@ class LoadBalancingWorld(World[State]):
         slots: Delegation slots K + S.
         capacity: ``int64[n]``, loads.
         entries: ``int64[E]``, the agents at which loads enter.
+        changed: Names of the arguments that aren't at their defaults.
         action_kinds: Kind of each action: ``noop``, ``local``, ``delegation`` or ``discovery``.
     """
 
@@ -106,6 +108,8 @@ class LoadBalancingWorld(World[State]):
         instance_seed: int = 0,
         backend: str = "auto",
     ) -> None:
+        given = locals()
+        self.changed = changed(LoadBalancingWorld.__init__, given)
         self.cost_model = check_choice("cost_model", cost_model, ("discrete", "gradient"))
         self.spare = check_choice("spare", spare, ("after", "before"))
         self.places = check_int("max_in_flight", max_in_flight, low=1, high=1_000_000)
@@ -367,6 +371,7 @@ class LoadBalancingWorld(World[State]):
             Outcome.MESSAGE_LOST: link,
             Outcome.DISCOVERED: link,
             Outcome.NOT_DISCOVERED: link,
+            Outcome.IDLED: self.min_q_value,  # or waiting would be the best policy
         }
         return np.array([by_outcome[outcome] for outcome in Outcome], np.float32)
 

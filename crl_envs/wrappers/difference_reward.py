@@ -62,8 +62,8 @@ class DifferenceReward(BaseParallelWrapper):
         clamp: ``"step"`` (default): z₋ᵢ lacks this step's action of agent i. D_i sees what the action changes in the
             rewards of this very step, and nothing of what comes of it later: in SYSADMIN a reboot never
             pays. ``"episode"``: z₋ᵢ lacks all that agent i has done since the reset: a world of its own for every
-            agent, in which the others act as they do here (what is illegal there does nothing). The sum of D_i over
-            the episode is then the difference of two returns.
+            agent, in which the others act as they do here (what is illegal there becomes the null action). The sum of
+            D_i over the episode is then the difference of two returns.
 
     Raises:
         ValueError: Another kind of environment, or an unknown `reduce` or `clamp`.

@@ -65,12 +65,21 @@ def test_a_lost_message_leaves_the_load_with_its_sender():
     assert env.metrics()["messages_lost"] == 1
 
 
-def test_an_illegal_action_does_nothing_and_is_flagged():
+def test_an_illegal_action_moves_nothing_is_flagged_and_costs_whoever_holds_a_load():
     env = chain()
     observations, rewards, _, _, infos = play(env, {0: 0, 1: 1})
-    assert rewards == dict.fromkeys(env.possible_agents, 0.0)
+    assert rewards == {"agent_0": -200.0, "agent_1": 0.0, "agent_2": 0.0}
     assert [infos[a]["illegal_action"] for a in env.possible_agents] == [True, True, False]
+    assert [infos[a]["outcome"] for a in env.possible_agents] == ["idled", "none", "none"]
+    assert infos["agent_0"]["dop"] == "kept"
     assert observations["agent_0"][0] == 1.0, "the load is still there"
+
+
+def test_a_failed_agent_waits_for_nothing():
+    env = chain(fail_rate=1.0, return_rate=0.0)
+    _, rewards, _, _, infos = play(env, {0: 2}, {})
+    assert not any(rewards.values())
+    assert not any(infos[agent]["illegal_action"] for agent in env.possible_agents)
 
 
 def test_the_share_of_lost_messages_is_the_loss():
