@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from agents.encoding import ObservationEncoder
 from crl_envs.core import WorldEnv, WorldVectorEnv
+from crl_envs.core.overrides import overridden
 from crl_envs.core.topology import sorted_edges
 
 
@@ -212,14 +213,15 @@ def topology_pairs(env: Any, agents: list[Any]) -> NDArray[np.int64]:
 def topology_edges(env: Any, agents: list[Any]) -> NDArray[np.int64]:
     """Edges of ``env.unwrapped.topology`` as indices of agents: ``int64[E, 2]``, each as it is there.
 
-    A `crl_envs.core` environment has them as an array beside the graph, which saves making the graph.
+    A shipped environment has them as an array beside the graph, which saves making the graph.
 
     Raises:
         ValueError: There is no topology, or its nodes are neither 0 … n−1 nor the agents' ids.
     """
-    if isinstance(env.unwrapped, WorldEnv | WorldVectorEnv):
-        return env.unwrapped.edges
-    graph = getattr(env.unwrapped, "topology", None)
+    base = env.unwrapped
+    if isinstance(base, WorldEnv | WorldVectorEnv) and not overridden(base):
+        return base.edges
+    graph = getattr(base, "topology", None)
     if graph is None:
         raise ValueError(
             "the learner needs to know the agents' neighbors: env must have "

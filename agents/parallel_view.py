@@ -19,7 +19,9 @@ from agents.array_view import (
     pairs_both_ways,
     topology_pairs,
 )
+from crl_envs.core.overrides import overridden
 from crl_envs.core.reduction import team_reward
+from crl_envs.load_balancing import LoadBalancingEnv, LoadBalancingWorld
 
 
 class ParallelView(ArrayView):
@@ -155,15 +157,17 @@ class ParallelView(ArrayView):
 
 
 def runs_compiled(view: ArrayView) -> bool:
-    """Whether the environment is load balancing itself, without wrappers, on one column and with Numba.
+    """Whether the environment is load balancing itself, on one column and with Numba.
 
-    Then a learner can fuse its loop with the world's compiled one, through `ParallelView.fast_forward`.
+    Then a learner can fuse its loop with the world's compiled one, through `ParallelView.fast_forward`. It mustn't
+    where a wrapper, a subclass of the environment or one of its world would be gone round.
     """
-    if not isinstance(view, ParallelView) or view.env is not view.env.unwrapped:
+    if not isinstance(view, ParallelView) or not isinstance(view.env, LoadBalancingEnv):
         return False
-    world = getattr(view.env, "world", None)
-    name, backend = getattr(world, "name", None), getattr(world, "backend", None)
-    return (name, backend) == ("load_balancing", "numba")
+    world = view.env.world
+    return (
+        type(world) is LoadBalancingWorld and world.backend == "numba" and not overridden(view.env)
+    )
 
 
 def _is_constant(mask: Any) -> bool:

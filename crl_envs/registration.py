@@ -18,6 +18,7 @@ from pettingzoo import ParallelEnv
 
 from crl_envs.core.agent_vector import AgentVectorEnv
 from crl_envs.core.arguments import check_keywords, suggestion
+from crl_envs.core.overrides import makes_own_world, overridden
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
 
@@ -92,7 +93,7 @@ def has_world(id: str) -> bool:
     Raises:
         ValueError: Unknown id.
     """
-    return hasattr(_find(id).load(), "make_world")
+    return not _why_no_world(_find(id).load())
 
 
 def make(id: str, **kwargs: Any) -> ParallelEnv[Any, Any, Any]:
@@ -154,10 +155,25 @@ def make_joint(of: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
     return JointAction(make(of, **kwargs))
 
 
+def _why_no_world(entry_point: Any) -> str:
+    """Return why arrays can't stand for what an entry point makes; an empty string where they can."""
+    if not hasattr(entry_point, "make_world"):
+        return "its entry point has no make_world"
+    changed = overridden(entry_point) if isinstance(entry_point, type) else []
+    if not makes_own_world(entry_point):
+        changed = ["__init__", *changed]
+    if not changed:
+        return ""
+    return (
+        f"{entry_point.__name__} has its own {', '.join(changed)}, which the arrays of its world would go round. Step "
+        "what make() gives, or write the change as a World and let make_world return it"
+    )
+
+
 def _make_world(id: str, kwargs: dict[str, Any]) -> World[Any]:
-    if not has_world(id):
-        raise ValueError(f"{id} has no vector view: its entry point has no make_world")
     entry_point: Any = _find(id).load()
+    if reason := _why_no_world(entry_point):
+        raise ValueError(f"{id} has no vector view: {reason}")
     check_keywords(id, entry_point, kwargs)
     if kwargs.get("render_mode") is not None:
         raise ValueError(

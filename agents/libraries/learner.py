@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from agents.learner import check_totals
 from crl_envs.adapters.tally import EpisodeTally
 from crl_envs.core.arguments import check_int, check_keywords
+from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.wrappers import GlobalReward, NoisyReward, VectorNoisyReward
@@ -173,6 +174,13 @@ def one_column(env: Any) -> VectorEnv[Any, Any, Any]:
     Raises:
         ValueError: It isn't one of this package's worlds, or has several columns.
     """
+    changed = overridden(env.unwrapped) if isinstance(env, WorldEnv | VectorEnv) else []
+    if changed:
+        raise ValueError(
+            "env must step as its world does, since the library learns on the world's arrays; "
+            f"{type(env.unwrapped).__name__} has its own {', '.join(changed)}. Use the library itself with an adapter "
+            "of crl_envs.adapters, which steps such an environment"
+        )
     if isinstance(env, WorldEnv):
         return WorldVectorEnv(env.world, 1)
     if not isinstance(env, VectorEnv) or not isinstance(env.unwrapped, WorldVectorEnv):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from crl_envs.core.arguments import check_choice, check_int
+from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.registration import has_world, make, make_vec
@@ -317,7 +318,7 @@ def columns_of(
     first: Any = None
     if vec is None:
         first = _made(env, kwargs)
-        if isinstance(first, WorldEnv) and type(first).step is WorldEnv.step:
+        if isinstance(first, WorldEnv) and not overridden(first):
             vec = WorldVectorEnv(first.world, copies, mode)
     if vec is not None:
         return WorldColumns(GlobalReward(vec) if rewards == "global" else vec)

@@ -24,6 +24,7 @@ from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 from crl_envs.core.arguments import check_choice
 from crl_envs.core.legality import legalise
+from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.reduction import Reduce, team_reward
 from crl_envs.core.stream import Purpose, Stream, UInt64Array
@@ -66,7 +67,8 @@ class DifferenceReward(BaseParallelWrapper):
             D_i over the episode is then the difference of two returns.
 
     Raises:
-        ValueError: Another kind of environment, or an unknown `reduce` or `clamp`.
+        ValueError: Another kind of environment, a subclass with public methods of its own, or an unknown `reduce`
+            or `clamp`.
     """
 
     reduce: Reduce
@@ -81,6 +83,7 @@ class DifferenceReward(BaseParallelWrapper):
     def __init__(self, env: Any, reduce: str = "mean", clamp: str = "step") -> None:
         if not isinstance(env, ParallelEnv) or not isinstance(env.unwrapped, WorldEnv):
             raise ValueError(f"{_WANTED}, got {env!r}")
+        _refuse_overridden(env.unwrapped)
         self.reduce = cast(Reduce, check_choice("reduce", reduce, ("mean", "sum")))
         self.clamp = check_choice("clamp", clamp, ("step", "episode"))
         self._without: Any = None  # states of the worlds in which one agent never does anything
@@ -145,6 +148,7 @@ class VectorDifferenceReward(VectorGlobalReward):
     ) -> None:
         if not isinstance(env, VectorEnv) or not isinstance(env.unwrapped, WorldVectorEnv):
             raise ValueError(f"{_WANTED}, got {env!r}")
+        _refuse_overridden(env.unwrapped)
         super().__init__(env, reduce)
         self.clamp = check_choice("clamp", clamp, ("step", "episode"))
         self._without: Any = None
@@ -222,6 +226,14 @@ class EchoStream(Stream):
     def keys(self, purpose: Purpose) -> UInt64Array:
         """The keys of each column: ``uint64[M]``."""
         return self._source.keys(purpose)[self._columns]
+
+
+def _refuse_overridden(env: WorldEnv | WorldVectorEnv) -> None:
+    if changed := overridden(env):
+        raise ValueError(
+            f"env must step as its world does, which is played again; {type(env).__name__} has its own "
+            f"{', '.join(changed)}"
+        )
 
 
 def play(
