@@ -119,10 +119,15 @@ def exponent_of(
 
 
 def slope(x: FloatArray, y: FloatArray) -> float:
-    """The least-squares slope of y on x, both ``float64[k]``; NaN with fewer than two different x."""
-    deviation = x - x.mean() if x.size else x
-    square = float(deviation @ deviation)
-    return float(deviation @ y) / square if square > 0 else math.nan
+    """Return the least-squares slope of y on x, both ``float64[k]``; NaN with fewer than two different x.
+
+    The sums are exact (`math.fsum`), so that a slope of 0 is 0 and every processor finds the same one.
+    """
+    if not x.size:
+        return math.nan
+    dx, dy = x - math.fsum(x) / x.size, y - math.fsum(y) / x.size
+    square = math.fsum(dx * dx)
+    return math.fsum(dx * dy) / square if square > 0 else math.nan
 
 
 def _slopes(logs: FloatArray, times: FloatArray) -> tuple[float, float]:

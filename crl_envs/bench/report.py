@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from crl_envs.bench.intervals import Interval
+
+DIGITS: Final = 9
+NOTHING: Final = 1e-12
 
 
 @dataclass(frozen=True)
@@ -40,16 +43,27 @@ def with_interval(interval: Interval, digits: int = 3) -> str:
     return f"{number(interval.value, digits)} [{low}, {high}]"
 
 
-def plain(value: Any) -> Any:
-    """The value as what JSON can hold: intervals as objects, infinities and NaN as null."""
+def plain(value: Any, rounds: bool = True) -> Any:
+    """Return the value as what JSON can hold: intervals as objects, infinities and NaN as null.
+
+    Args:
+        value: Dicts, intervals, iterables, strings, numbers and None, one in the other.
+        rounds: Whether floats get `DIGITS` significant digits, and 0 below `NOTHING`. Processors differ in the last
+            digits of logarithms and sums, by less than 1e-12 of a score: what is computed is rounded, so that it is
+            the same everywhere; what was measured needn't be.
+    """
     if isinstance(value, Interval):
-        return {key: plain(part) for key, part in value._asdict().items()}
+        return {key: plain(part, rounds) for key, part in value._asdict().items()}
     if isinstance(value, dict):
-        return {str(key): plain(part) for key, part in value.items()}
+        return {str(key): plain(part, rounds) for key, part in value.items()}
     if isinstance(value, str):
         return value
     if isinstance(value, Iterable):
-        return [plain(part) for part in value]
-    if isinstance(value, float) and not math.isfinite(value):
+        return [plain(part, rounds) for part in value]
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
         return None
-    return value
+    if not rounds:
+        return value
+    return 0.0 if abs(value) < NOTHING else float(f"{value:.{DIGITS}g}")

@@ -28,3 +28,14 @@ def test_plain_is_json() -> None:
         "b": [1, [None, "x"]],
         "c": {"10": None, "d": True},
     }
+
+
+def test_what_is_computed_has_nine_digits_and_what_was_measured_all() -> None:
+    value = {"third": 1 / 3, "noise": -3e-15, "large": 123_456_789_012.0, "whole": 7}
+    assert plain(value) == {
+        "third": 0.333333333,
+        "noise": 0.0,
+        "large": 123_456_789_000.0,
+        "whole": 7,
+    }
+    assert plain(value, rounds=False) == value

@@ -69,9 +69,9 @@ def test_the_summary_is_that_of_the_logs_and_the_experiments_epsilon(scores, swe
     assert other["epsilon"] == other["summary"]["settings"]["epsilon"] == 0.2
     assert found["verdict"] == verdict(found["summary"])
     (bound,) = references(SIZES)
-    assert found["references"] == [
-        {"label": bound.label, "values": list(SIZES), "samples": bound.samples}
-    ]
+    (told,) = found["references"]
+    assert (told["label"], told["values"]) == (bound.label, list(SIZES))
+    assert told["samples"] == pytest.approx(bound.samples, rel=1e-8)
 
 
 def test_runs_that_go_on_are_left_out_and_those_that_ended_early_are_not(scores):
@@ -132,6 +132,17 @@ def test_equal_scores_share_a_rank():
         ("b", 1),
         ("c", 3),
     ]
+
+
+def test_the_same_bytes_where_processors_differ_in_the_last_digits(sweep, scores, monkeypatch):
+    """Logarithms that are off by a unit in the last place: before scores were rounded, the bytes differed.
+
+    All learners' ~1,000 numbers have nine digits, so that a rounding flips with a chance of about 1e-4, with these
+    fixed seeds never.
+    """
+    log = np.log
+    monkeypatch.setattr(np, "log", lambda x: np.nextafter(log(x), np.inf))
+    assert as_json(sweep_scores(EXPERIMENTS, ENDS, sweep, QUICK)) == as_json(scores)
 
 
 def test_the_same_bytes_whatever_the_order_and_the_provenance():

@@ -95,7 +95,7 @@ def summary(
         ``{"value", "low", "high"}``, and the keys of every table over values are ``str(value)``. Its entries:
 
         - ``settings``: as given.
-        - ``landmarks``: by value ``random``, ``upper`` and ``lower``.
+        - ``landmarks``: by value ``random``, ``upper`` and ``lower``, to the last digit; all else is rounded (`plain`).
         - ``learners``: by name ``values`` (below), ``exponent`` (of the runs' median and of the mean curve, each with
           ``power``, ``per_log``, ``used`` and ``censored``), ``solved`` (``largest``, ``unsolved`` and
           ``beyond_a_hole``), and, over the learner's values as tasks, ``arrived`` (mean share of runs), ``aggregates``
@@ -135,10 +135,10 @@ def summary(
         )
         for learner in sorted(logs)
     }
-    found: dict[str, Any] = plain(
+    ends = {value: asdict(ends) for value, ends in landmarks.items()}
+    found: dict[str, Any] = {"landmarks": plain(ends, rounds=False)} | plain(
         {
             "settings": asdict(settings),
-            "landmarks": {value: asdict(ends) for value, ends in landmarks.items()},
             "learners": {
                 learner: _of_learner(runs, landmarks, settings, scaling)
                 for learner, runs in measured.items()

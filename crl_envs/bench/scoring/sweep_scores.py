@@ -1,4 +1,4 @@
-"""The scores of a sweep: records of runs in, numbers out; the same bytes for the same runs."""
+"""The scores of a sweep: records of runs in, numbers out; the same bytes for the same runs on every machine."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def sweep_scores(
         id: _of_experiment(known[id], landmarks, runs, settings)
         for id, runs in sorted(by_experiment.items())
     }
-    return {"format": FORMAT, "experiments": found, "leaderboard": _leaderboard(found)}
+    return {"format": FORMAT, "experiments": found, "leaderboard": plain(_leaderboard(found))}
 
 
 def as_json(scores: Mapping[str, Any]) -> str:
@@ -135,11 +135,13 @@ def _of_experiment(
             }
             for reference in references
         ],
-        "runs": {
-            str(record.id): _of_run(experiment, record, ends[record.id.value])
-            for record in records
-            if record.status != "running"
-        },
+        "runs": plain(
+            {
+                str(record.id): _of_run(experiment, record, ends[record.id.value])
+                for record in records
+                if record.status != "running"
+            }
+        ),
         "unfinished": [
             {
                 "id": str(record.id),
@@ -171,7 +173,7 @@ def _of_run(experiment: Experiment, record: Record, landmarks: Landmarks) -> dic
     log = _log(experiment, record.id.value, [record])
     samples = None
     if log.budgets.size > 1:
-        samples = plain(float(samples_to_epsilon(log, landmarks, experiment.epsilon)[0]))
+        samples = float(samples_to_epsilon(log, landmarks, experiment.epsilon)[0])
     return {
         "status": record.status,
         "score": float(final_scores(log, landmarks)[0]),
