@@ -22,11 +22,11 @@ LOWEST := $(VENV)-lowest/.installed
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all check format docs notebooks build bench clean
+.PHONY: help venv demo test test-all test-processors test-bounds test-campaigns check format docs notebooks build bench clean
 .PHONY: test-rllib test-agilerl test-epymarl epymarl-there
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
 venv: $(DEV) ## Make .venv with everything for development
 
@@ -42,9 +42,24 @@ test-lowest: $(LOWEST) ## Run the tests with the oldest Gymnasium and PettingZoo
 	@echo "==> Testing with the oldest Gymnasium and PettingZoo"
 	@$(VENV)-lowest/bin/python -m pytest -n auto --dist loadgroup $(ARGS)
 
-test-all: $(DEV) ## Run all tests
+test-all: $(DEV) ## Run all tests but the campaigns
 	@echo "==> Testing, slow tests too"
-	@$(BIN)/python -m pytest -n auto --dist loadgroup -m '' $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -m 'not campaign' $(ARGS)
+
+test-processors: $(DEV) ## Run the tests with the arithmetic of an older processor
+	@echo "==> Testing with what an older processor would compute"
+	@features=$$($(BIN)/python -c "import numpy; print(*numpy.show_config('dicts')['SIMD Extensions'].get('found', []))") && \
+	  NPY_DISABLE_CPU_FEATURES="$$features" NUMBA_CACHE_DIR='$(abspath $(VENV))/numba-older' \
+	  $(OLDER_$(shell uname -m)) $(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+test-bounds: $(DEV) ## Run the compiled loops' tests with every index checked
+	@echo "==> Testing compiled loops with every index checked"
+	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR='$(abspath $(VENV))/numba-checked' $(BIN)/python -m pytest -n auto --dist loadgroup \
+	  tests/bandit tests/core tests/load_balancing tests/sysadmin tests/agents --ignore tests/agents/libraries $(ARGS)
+
+test-campaigns: $(DEV) ## Run the campaigns: thousands of random cases (CAMPAIGN_SEED, CAMPAIGN_SCALE)
+	@echo "==> Running the campaigns"
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -m campaign tests/campaigns $(ARGS)
 
 check: $(DEV) ## Check format, lint, types and docs
 	@echo "==> Checking the format (ruff format)"
@@ -98,6 +113,10 @@ epymarl-there:
 clean: ## Remove the environments, caches, dist/ and site/; results/ stays
 	rm -rf $(VENV) $(VENV)-* build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The core that OpenBLAS, Numba and the C library are to compute for; other machines have only NumPy's switch.
+OLDER_x86_64 := OPENBLAS_CORETYPE=Nehalem NUMBA_CPU_NAME=x86-64 GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F
+OLDER_aarch64 := OPENBLAS_CORETYPE=ARMV8
 
 # Stamp files: nothing is installed anew unless pyproject.toml or constraints.txt changed.
 $(MADE):
