@@ -10,7 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
-from crl_envs.core.arguments import check_choice, check_int, check_keywords, check_real, suggestion
+from crl_envs.core.arguments import (
+    check_choice,
+    check_int,
+    check_keywords,
+    check_real,
+    keep,
+    shown,
+    suggestion,
+)
 
 
 class Advertising(NamedTuple):
@@ -44,7 +52,7 @@ class DelegationReturn:
     when: Literal["before", "after"] = "before"
 
     def __post_init__(self) -> None:
-        check_choice("when", self.when, ("before", "after"))
+        keep(self, check_choice, "when", ("before", "after"))
 
     def add_to(self, advertising: Advertising) -> Advertising:
         """The constants with this strategy in them."""
@@ -79,8 +87,8 @@ class PeriodicGossip:
     fanout: int = 1
 
     def __post_init__(self) -> None:
-        check_int("period", self.period, low=1)
-        check_int("fanout", self.fanout, low=1, high=1000)
+        keep(self, check_int, "period", low=1)
+        keep(self, check_int, "fanout", low=1, high=1000)
 
     def add_to(self, advertising: Advertising) -> Advertising:
         """The constants with this strategy in them."""
@@ -99,7 +107,7 @@ class ConditionalNotification:
     threshold: float = 5.0
 
     def __post_init__(self) -> None:
-        check_real("threshold", self.threshold, low=0.0)
+        keep(self, check_real, "threshold", low=0.0)
 
     def add_to(self, advertising: Advertising) -> Advertising:
         """The constants with this strategy in them."""
@@ -138,7 +146,7 @@ def _strategy(given: Any) -> Advertisement:
     if name not in STRATEGIES:
         near = suggestion(str(name), STRATEGIES)
         raise ValueError(
-            f"advertise must name strategies out of {', '.join(STRATEGIES)}, got {name!r}{near}"
+            f"advertise must name strategies out of {', '.join(STRATEGIES)}, got {shown(name)}{near}"
         )
     check_keywords(name, STRATEGIES[name], said)
     made: Advertisement = STRATEGIES[name](**said)

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from agents.array_view import Frame, Transition
 from agents.bandit_learner import BanditLearner, global_reward
 from agents.walsh_hadamard import parity, walsh_hadamard
-from crl_envs.core.arguments import check_int, check_seed
+from crl_envs.core.arguments import check_int, check_seed, keep
 
 _SLACK: Final = 1e-3  # by which n times a mean reward may miss a whole number
 _MOST_ENTRIES: Final = 1 << 20  # of a design that are looked at together
@@ -91,7 +91,7 @@ class DetectingMatrixConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_seed("seed", self.seed)
+        keep(self, check_seed, "seed")
 
 
 class DetectingMatrix(BanditLearner):

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_int
+from crl_envs.core.arguments import check_int, check_size, shown
 from crl_envs.core.legality import legalise
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
@@ -54,13 +54,18 @@ class WorldVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     ) -> None:
         self.world = world
-        self.num_envs = check_int("num_envs", num_envs, low=1)
+        self.num_envs = check_size(
+            "num_envs",
+            check_int("num_envs", num_envs, low=1),
+            world.bytes_per_env,
+            f" with {world.n_agents} agents",
+        )
         try:
             self.autoreset_mode = AutoresetMode(autoreset_mode)
         except ValueError:
             allowed = ", ".join(repr(mode.value) for mode in AutoresetMode)
             raise ValueError(
-                f"autoreset_mode must be one of {allowed}, got {autoreset_mode!r}"
+                f"autoreset_mode must be one of {allowed}, got {shown(autoreset_mode)}"
             ) from None
         self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
         self.n_agents = world.n_agents
@@ -259,7 +264,7 @@ class WorldVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
             raise ValueError(
                 f"options['reset_mask'] must be a bool array of shape ({self.num_envs},) with at "
-                f"least one True, got {mask!r}"
+                f"least one True, got {shown(mask)}"
             )
         return mask
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
-from crl_envs.core.arguments import check_choice
+from crl_envs.core.arguments import check_choice, shown
 from crl_envs.core.legality import legalise
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.reduction import Reduce, team_reward
@@ -80,7 +80,7 @@ class DifferenceReward(BaseParallelWrapper):
 
     def __init__(self, env: Any, reduce: str = "mean", clamp: str = "step") -> None:
         if not isinstance(env, ParallelEnv) or not isinstance(env.unwrapped, WorldEnv):
-            raise ValueError(f"{_WANTED}, got {env!r}")
+            raise ValueError(f"{_WANTED}, got {shown(env)}")
         self.reduce = cast(Reduce, check_choice("reduce", reduce, ("mean", "sum")))
         self.clamp = check_choice("clamp", clamp, ("step", "episode"))
         self._without: Any = None  # states of the worlds in which one agent never does anything
@@ -144,7 +144,7 @@ class VectorDifferenceReward(VectorGlobalReward):
         self, env: VectorEnv[Any, Any, Any], reduce: str = "mean", clamp: str = "step"
     ) -> None:
         if not isinstance(env, VectorEnv) or not isinstance(env.unwrapped, WorldVectorEnv):
-            raise ValueError(f"{_WANTED}, got {env!r}")
+            raise ValueError(f"{_WANTED}, got {shown(env)}")
         super().__init__(env, reduce)
         self.clamp = check_choice("clamp", clamp, ("step", "episode"))
         self._without: Any = None
