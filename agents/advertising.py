@@ -6,7 +6,7 @@ The paper names four ways; each is an object here, and any number of different o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -15,6 +15,7 @@ from crl_envs.core.arguments import (
     check_int,
     check_keywords,
     check_real,
+    is_sequence,
     keep,
     shown,
     suggestion,
@@ -128,9 +129,7 @@ def strategies(given: Any) -> tuple[Advertisement, ...]:
     Raises:
         ValueError: Something else, or two of one kind.
     """
-    several = (
-        given if isinstance(given, Iterable) and not isinstance(given, str | Mapping) else [given]
-    )
+    several = given if is_sequence(given) else [given]
     made = tuple(_strategy(one) for one in several)
     names = [one.name for one in made]
     if len(set(names)) < len(names):
@@ -143,8 +142,8 @@ def _strategy(given: Any) -> Advertisement:
         return given
     said = dict(given) if isinstance(given, Mapping) else {"name": given}
     name = said.pop("name", None)
-    if name not in STRATEGIES:
-        near = suggestion(str(name), STRATEGIES)
+    if not isinstance(name, str) or name not in STRATEGIES:
+        near = suggestion(name, STRATEGIES)
         raise ValueError(
             f"advertise must name strategies out of {', '.join(STRATEGIES)}, got {shown(name)}{near}"
         )

@@ -48,7 +48,7 @@ from numpy.typing import NDArray
 from agents.array_view import Frame, Transition
 from agents.bandit_learner import BanditLearner, global_reward
 from agents.walsh_hadamard import parity, walsh_hadamard
-from crl_envs.core.arguments import check_choice, check_real, check_seed, keep, shown
+from crl_envs.core.arguments import check_choice, check_real, check_seed, is_word, keep, shown
 
 NOISE_RATIO: Final = 16 / 9  # variance of an agent's luck over its signal's: 0.8 · 0.2 / 0.3²
 _MANY_AGENTS: Final = 1000
@@ -83,7 +83,7 @@ class GlobalLeastSquaresConfig:
 
     def __post_init__(self) -> None:
         keep(self, check_choice, "coding", ("signs", "intercept", "indicators"))
-        if self.ridge != "noise":
+        if not is_word(self.ridge, "noise"):
             if isinstance(self.ridge, str):
                 raise ValueError(f"ridge must be a number ≥ 0 or 'noise', got {shown(self.ridge)}")
             keep(self, check_real, "ridge", low=0.0)

@@ -386,7 +386,7 @@ def exploration_trials(
     root = root / visit if visit else math.inf
     if not math.isfinite(root * root):
         raise ValueError(
-            f"accuracy and exploration must give a finite number of trials, "
+            f"accuracy, neighborhood and exploration must give a finite number of trials, "
             f"got accuracy={accuracy:g}, ν ρ^B={visit:g}"
         )
     return math.ceil(root * root)
@@ -433,6 +433,8 @@ def model_trials(
     n_states = check_int("n_states", n_states, low=1)
     radius = check_int("radius", radius, low=1)
     accuracy = epsilon / (2 * n_states * radius * horizon * (horizon + 1))
+    if not accuracy:
+        raise ValueError(f"epsilon must be larger for a finite number of trials, got {epsilon:g}")
     return exploration_trials(
         n, accuracy, delta, n_states, n_actions, neighborhood, horizon, exploration
     )

@@ -187,6 +187,8 @@ def _distribution(found: EntryPoint) -> str:
 
 
 def _find(id: str) -> Registration:
+    if not isinstance(id, str):
+        raise ValueError(f"id must be a text like 'namespace/name-v0', got {shown(id)}")
     if id not in _REGISTRY:
         _register_installed()
     if id not in _REGISTRY:

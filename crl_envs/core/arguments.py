@@ -70,10 +70,21 @@ def _as_float(value: Any) -> float:
         return math.nan
 
 
+def is_sequence(value: Any) -> bool:
+    """Whether a value is a list of things: a sequence or an array, and not text or bytes."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+
+
+def is_word(value: Any, word: str) -> bool:
+    """Whether a value is this text, for arguments that may be of any kind: arrays have no truth value."""
+    return isinstance(value, str) and value == word
+
+
 def check_each(name: str, values: Any, check: Callable[..., T], **limits: Any) -> list[T]:
     """Return the items of a sequence, each put through a check."""
-    is_sequence = isinstance(values, Sequence) and not isinstance(values, str | bytes | bytearray)
-    if not is_sequence and not (isinstance(values, np.ndarray) and values.ndim):
+    if not is_sequence(values):
         raise ValueError(f"{name} must be a sequence, got {shown(values)}")
     return [check(name, value, **limits) for value in values]
 

@@ -12,7 +12,7 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from crl_envs.core.arguments import check_choice, check_seed, check_size, shown
+from crl_envs.core.arguments import check_choice, check_options, check_seed, check_size, shown
 from crl_envs.core.legality import legalise
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
@@ -136,9 +136,14 @@ class WorldEnv(ParallelEnv[str, Any, int]):
     ) -> tuple[dict[str, Any], Infos]:
         """Start an episode; with a seed the random stream starts anew, without one it goes on.
 
+        Args:
+            seed: An integer in [0, 2^64 − 1].
+            options: None or empty: there are none.
+
         Raises:
-            ValueError: The seed is not an integer in [0, 2^64 − 1].
+            ValueError: A bad seed, or an option.
         """
+        check_options(options)
         if seed is not None:
             self._stream.seed(check_seed("seed", seed))
         self._state = self.world.initial(self._stream)

@@ -65,7 +65,7 @@ class World(ABC, Generic[StateT]):
         """About how many bytes a step takes for each environment; what limits the size of a batch."""
         space = self.single_observation_space
         return 100 + self.n_agents * (
-            20 + math.prod(space.shape or ()) * np.dtype(space.dtype).itemsize
+            32 + math.prod(space.shape or ()) * np.dtype(space.dtype).itemsize
         )
 
     @abstractmethod

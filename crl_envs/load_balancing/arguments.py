@@ -9,7 +9,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import about_bytes, check_each, check_int, check_real, shown
+from crl_envs.core.arguments import (
+    about_bytes,
+    check_each,
+    check_int,
+    check_real,
+    is_sequence,
+    is_word,
+    shown,
+)
 from crl_envs.load_balancing.rules import ENDLESS, WHEN_FULL
 
 LARGEST_CAPACITY: Final = 2**31 - 1
@@ -53,7 +61,7 @@ def capacities(
     capacity: int | Sequence[int], n: int, servers: Sequence[int], server_capacity: int
 ) -> NDArray[np.int64]:
     """``int64[n]``, loads: one number for all or a list, and that of the servers."""
-    if isinstance(capacity, Sequence | np.ndarray) and not isinstance(capacity, str):
+    if is_sequence(capacity):
         if len(capacity) != n:
             raise ValueError(
                 f"capacity must have one entry for each of {n} agents, got {len(capacity)}"
@@ -87,7 +95,7 @@ def discoverers(
 
 def join_step(join_at: int | str) -> int:
     """The step at which a server joins, or `WHEN_FULL`."""
-    if join_at == "full":
+    if is_word(join_at, "full"):
         return WHEN_FULL
     if isinstance(join_at, str):
         raise ValueError(f"join_at must be 'full' or a step ≥ 1, got {shown(join_at)}")
@@ -98,7 +106,7 @@ def supply(n_loads: int | str | None, capacity: int) -> int:
     """Loads of an episode: a number, `ENDLESS`, or what the capacity holds."""
     if n_loads is None:
         return capacity
-    if n_loads == "endless":
+    if is_word(n_loads, "endless"):
         return ENDLESS
     if isinstance(n_loads, str):
         raise ValueError(f"n_loads must be an integer ≥ 1, 'endless' or None, got {shown(n_loads)}")

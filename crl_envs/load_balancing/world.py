@@ -18,6 +18,7 @@ from crl_envs.core.arguments import (
     check_real,
     check_seed,
     check_size,
+    is_sequence,
 )
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
@@ -127,7 +128,7 @@ class LoadBalancingWorld(World[State]):
         self.servers: tuple[int, ...] = ()
         if servers is not None:
             self.servers = tuple(agent_indices("servers", servers, founders, nodes).tolist())
-        elif not isinstance(capacity, Sequence | np.ndarray):
+        elif not is_sequence(capacity):
             self.servers = default_servers(
                 topology, founders, edges, self.entries, self.instance_seed
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from crl_envs.core.arguments import is_word
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.factored import FactoredMDP
 from crl_envs.sysadmin.factored_model import factored_model
@@ -15,7 +16,7 @@ from crl_envs.sysadmin.world import SysadminWorld
 
 def make_world(**kwargs: Any) -> SysadminLayout:
     """The world for the given arguments (see `SysadminEnv`)."""
-    if kwargs.get("dynamics") == "status-load":
+    if is_word(kwargs.get("dynamics"), "status-load"):
         return StatusLoadWorld(**kwargs)
     return SysadminWorld(**kwargs)
 
