@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from agents.array_view import Frame, Transition
 from agents.global_least_squares import GlobalLeastSquares, GlobalLeastSquaresConfig
-from crl_envs.core.arguments import check_int
+from crl_envs.core.arguments import check_int, keep, shown
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class AdaptiveHalvingConfig(GlobalLeastSquaresConfig):
         super().__post_init__()
         if self.design != "random":
             raise ValueError(
-                f"design must be 'random' here, got {self.design!r}: agents that settle leave the design"
+                f"design must be 'random' here, got {shown(self.design)}: agents that settle leave the design"
             )
         if self.ridge == 0:
-            raise ValueError(f"ridge must be 'noise' or a number above 0, got {self.ridge!r}")
+            raise ValueError(f"ridge must be 'noise' or a number above 0, got {shown(self.ridge)}")
         if self.budget is not None:
-            check_int("budget", self.budget, low=1)
+            keep(self, check_int, "budget", low=1)
 
 
 class AdaptiveHalving(GlobalLeastSquares):

@@ -6,11 +6,20 @@ The paper names four ways; each is an object here, and any number of different o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
-from crl_envs.core.arguments import check_choice, check_int, check_keywords, check_real, suggestion
+from crl_envs.core.arguments import (
+    check_choice,
+    check_int,
+    check_keywords,
+    check_real,
+    is_sequence,
+    keep,
+    shown,
+    suggestion,
+)
 
 
 class Advertising(NamedTuple):
@@ -44,7 +53,7 @@ class DelegationReturn:
     when: Literal["before", "after"] = "before"
 
     def __post_init__(self) -> None:
-        check_choice("when", self.when, ("before", "after"))
+        keep(self, check_choice, "when", ("before", "after"))
 
     def add_to(self, advertising: Advertising) -> Advertising:
         """The constants with this strategy in them."""
@@ -79,8 +88,8 @@ class PeriodicGossip:
     fanout: int = 1
 
     def __post_init__(self) -> None:
-        check_int("period", self.period, low=1)
-        check_int("fanout", self.fanout, low=1, high=1000)
+        keep(self, check_int, "period", low=1)
+        keep(self, check_int, "fanout", low=1, high=1000)
 
     def add_to(self, advertising: Advertising) -> Advertising:
         """The constants with this strategy in them."""
@@ -99,7 +108,7 @@ class ConditionalNotification:
     threshold: float = 5.0
 
     def __post_init__(self) -> None:
-        check_real("threshold", self.threshold, low=0.0)
+        keep(self, check_real, "threshold", low=0.0)
 
     def add_to(self, advertising: Advertising) -> Advertising:
         """The constants with this strategy in them."""
@@ -120,9 +129,7 @@ def strategies(given: Any) -> tuple[Advertisement, ...]:
     Raises:
         ValueError: Something else, or two of one kind.
     """
-    several = (
-        given if isinstance(given, Iterable) and not isinstance(given, str | Mapping) else [given]
-    )
+    several = given if is_sequence(given) else [given]
     made = tuple(_strategy(one) for one in several)
     names = [one.name for one in made]
     if len(set(names)) < len(names):
@@ -135,10 +142,10 @@ def _strategy(given: Any) -> Advertisement:
         return given
     said = dict(given) if isinstance(given, Mapping) else {"name": given}
     name = said.pop("name", None)
-    if name not in STRATEGIES:
-        near = suggestion(str(name), STRATEGIES)
+    if not isinstance(name, str) or name not in STRATEGIES:
+        near = suggestion(name, STRATEGIES)
         raise ValueError(
-            f"advertise must name strategies out of {', '.join(STRATEGIES)}, got {name!r}{near}"
+            f"advertise must name strategies out of {', '.join(STRATEGIES)}, got {shown(name)}{near}"
         )
     check_keywords(name, STRATEGIES[name], said)
     made: Advertisement = STRATEGIES[name](**said)

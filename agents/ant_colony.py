@@ -55,7 +55,14 @@ from agents.array_view import Frame, Transition
 from agents.crl_core import DELEGATED, KEPT, SOLVED
 from agents.work import Report
 from agents.work_table import WorkTable
-from crl_envs.core.arguments import check_bool, check_choice, check_int, check_real, check_seed
+from crl_envs.core.arguments import (
+    check_bool,
+    check_choice,
+    check_int,
+    check_real,
+    check_seed,
+    keep,
+)
 
 _MOST_WAITING: Final = 10_000  # paths that an agent keeps for problems to come
 
@@ -104,18 +111,18 @@ class AntColonyConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_real("evaporation", self.evaporation, low=0.0, high=1.0)
-        check_choice("evaporates", self.evaporates, ("update", "step"))
-        check_real("deposit", self.deposit, low=0.0, high=1.0)
-        check_real("cost_scale", self.cost_scale, low=0.0, open_low=True)
-        check_real("local_update", self.local_update, low=0.0, high=1.0)
-        check_real("power", self.power, low=0.0, high=100.0, open_low=True)
-        check_real("min_pheromone", self.min_pheromone, low=0.0, high=1.0, open_low=True)
-        check_real("initial_pheromone", self.initial_pheromone, low=self.min_pheromone, high=1.0)
-        check_bool("punishes", self.punishes)
-        check_bool("counts_loops", self.counts_loops)
-        check_int("patience", self.patience, low=1)
-        check_seed("seed", self.seed)
+        keep(self, check_real, "evaporation", low=0.0, high=1.0)
+        keep(self, check_choice, "evaporates", ("update", "step"))
+        keep(self, check_real, "deposit", low=0.0, high=1.0)
+        keep(self, check_real, "cost_scale", low=0.0, open_low=True)
+        keep(self, check_real, "local_update", low=0.0, high=1.0)
+        keep(self, check_real, "power", low=0.0, high=100.0, open_low=True)
+        keep(self, check_real, "min_pheromone", low=0.0, high=1.0, open_low=True)
+        keep(self, check_real, "initial_pheromone", low=self.min_pheromone, high=1.0)
+        keep(self, check_bool, "punishes")
+        keep(self, check_bool, "counts_loops")
+        keep(self, check_int, "patience", low=1)
+        keep(self, check_seed, "seed")
 
 
 class Hop(NamedTuple):

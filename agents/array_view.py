@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from agents.encoding import ObservationEncoder
 from crl_envs.core import WorldEnv, WorldVectorEnv
+from crl_envs.core.arguments import shown
 from crl_envs.core.overrides import overridden
 from crl_envs.core.topology import sorted_edges
 
@@ -115,6 +116,8 @@ class ArrayView(ABC):
             ValueError: An observation of an unknown agent or outside of its space, or a bad mask.
         """
         rows = self._rows_of_dict(observations)
+        if strangers := set(masks or ()) - set(self.agents):
+            raise ValueError(f"action_masks must be of agents, got one of {shown(strangers.pop())}")
         stacked = self._stack_masks([masks.get(a) for a in self.agents]) if masks else None
         return Frame(rows, self._legal(stacked, 1), None)
 

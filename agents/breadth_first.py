@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from agents.load_policy import STORE, LoadPolicy, Loads
-from crl_envs.core.arguments import check_seed
+from crl_envs.core.arguments import check_seed, keep
 from crl_envs.core.topology import sources_of
 
 _FAR: Final = 2**62
@@ -29,7 +29,7 @@ class BreadthFirstConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_seed("seed", self.seed)
+        keep(self, check_seed, "seed")
 
 
 class BreadthFirst(LoadPolicy):

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_int, check_probability
+from crl_envs.core.arguments import check_int, check_probability, keep
 from crl_envs.core.stream import threshold
 
 _MOST_IN_TRANSIT: Final = 50_000_000
@@ -43,9 +43,9 @@ class MessageBus:
     batch: int = 1
 
     def __post_init__(self) -> None:
-        check_probability("loss", self.loss)
-        check_int("delay", self.delay, low=0, high=100_000)
-        check_int("batch", self.batch, low=1)
+        keep(self, check_probability, "loss")
+        keep(self, check_int, "delay", low=0, high=100_000)
+        keep(self, check_int, "batch", low=1)
 
     def rules(self) -> PostRules:
         """The constants for the functions of this module."""

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from agents.array_view import Frame, Transition
 from agents.bandit_learner import BanditLearner, global_reward
-from crl_envs.core.arguments import check_seed
+from crl_envs.core.arguments import check_seed, keep
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class CorrelationConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_seed("seed", self.seed)
+        keep(self, check_seed, "seed")
 
 
 class Correlation(BanditLearner):

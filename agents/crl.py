@@ -48,7 +48,15 @@ from agents.learner import Callback, Learner
 from agents.parallel_view import runs_compiled
 from agents.rollout import Episode
 from agents.work import WorkView
-from crl_envs.core.arguments import check_bool, check_choice, check_keywords, check_real, check_seed
+from crl_envs.core.arguments import (
+    check_bool,
+    check_choice,
+    check_keywords,
+    check_real,
+    check_seed,
+    keep,
+    shown,
+)
 from crl_envs.core.stream import Purpose
 
 _MOST_ENTRIES: Final = 50_000_000
@@ -117,30 +125,30 @@ class CRLConfig:
     fused: bool = True
 
     def __post_init__(self) -> None:
-        check_real("temperature", self.temperature, low=0.0, open_low=True)
-        check_choice("boltzmann", self.boltzmann, ("divide", "multiply"))
-        check_real("decay_rate", self.decay_rate, low=0.0, high=10.0)
-        check_bool("decays_unheard", self.decays_unheard)
+        keep(self, check_real, "temperature", low=0.0, open_low=True)
+        keep(self, check_choice, "boltzmann", ("divide", "multiply"))
+        keep(self, check_real, "decay_rate", low=0.0, high=10.0)
+        keep(self, check_bool, "decays_unheard")
         if self.drop_below is not None:
-            check_real("drop_below", self.drop_below, high=0.0)
-        check_real("reward_rate", self.reward_rate, low=0.0, high=1.0)
-        check_real("transition_rate", self.transition_rate, low=0.0, high=1.0)
-        check_bool("counts_kept", self.counts_kept)
-        check_choice("states", self.states, ("one", "observation"))
+            keep(self, check_real, "drop_below", high=0.0)
+        keep(self, check_real, "reward_rate", low=0.0, high=1.0)
+        keep(self, check_real, "transition_rate", low=0.0, high=1.0)
+        keep(self, check_bool, "counts_kept")
+        keep(self, check_choice, "states", ("one", "observation"))
         object.__setattr__(self, "advertise", strategies(self.advertise))
         if isinstance(self.bus, dict):
             check_keywords("bus", MessageBus, self.bus)
             object.__setattr__(self, "bus", MessageBus(**self.bus))
         if not isinstance(self.bus, MessageBus):
-            raise ValueError(f"bus must be a MessageBus, got {self.bus!r}")
-        check_real("max_q", self.max_q, high=0.0)
-        check_real("min_q", self.min_q, high=self.max_q)
-        check_real("initial_q_local", self.initial_q_local, high=0.0)
-        check_real("initial_q_per_neighbor", self.initial_q_per_neighbor, high=0.0)
-        check_real("initial_connection_cost", self.initial_connection_cost, high=0.0)
-        check_real("initial_delegation_reward", self.initial_delegation_reward, high=0.0)
-        check_seed("seed", self.seed)
-        check_bool("fused", self.fused)
+            raise ValueError(f"bus must be a MessageBus, got {shown(self.bus)}")
+        keep(self, check_real, "max_q", high=0.0)
+        keep(self, check_real, "min_q", high=self.max_q)
+        keep(self, check_real, "initial_q_local", high=0.0)
+        keep(self, check_real, "initial_q_per_neighbor", high=0.0)
+        keep(self, check_real, "initial_connection_cost", high=0.0)
+        keep(self, check_real, "initial_delegation_reward", high=0.0)
+        keep(self, check_seed, "seed")
+        keep(self, check_bool, "fused")
 
     def settings(self, tells_costs: bool) -> core.Settings:
         """The constants for `agents.crl_core`, in an environment that tells connection costs, or doesn't."""

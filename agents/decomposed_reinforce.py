@@ -40,7 +40,7 @@ from agents.bandit_learner import global_reward
 from agents.reinforce import Reinforce
 from agents.reward_regression import make_regressions, pack, unpack
 from agents.rollout import Episode
-from crl_envs.core.arguments import check_choice, check_real, check_seed
+from crl_envs.core.arguments import check_choice, check_real, check_seed, keep
 
 FloatArray = NDArray[np.float64]
 
@@ -77,17 +77,17 @@ class DecomposedReinforceConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("credit", self.credit, ("local", "own"))
-        check_choice("reduce", self.reduce, ("mean", "sum"))
+        keep(self, check_choice, "credit", ("local", "own"))
+        keep(self, check_choice, "reduce", ("mean", "sum"))
         if isinstance(self.ridge, str):
-            check_choice("ridge", self.ridge, ("noise",))
+            keep(self, check_choice, "ridge", ("noise",))
         else:
-            check_real("ridge", self.ridge, low=0.0, open_low=True)
-        check_real("reward_scale", self.reward_scale, low=0.0, open_low=True)
-        check_real("learning_rate", self.learning_rate, low=0.0, open_low=True)
-        check_choice("baseline", self.baseline, ("running", "none"))
-        check_real("baseline_rate", self.baseline_rate, low=0.0, high=1.0, open_low=True)
-        check_seed("seed", self.seed)
+            keep(self, check_real, "ridge", low=0.0, open_low=True)
+        keep(self, check_real, "reward_scale", low=0.0, open_low=True)
+        keep(self, check_real, "learning_rate", low=0.0, open_low=True)
+        keep(self, check_choice, "baseline", ("running", "none"))
+        keep(self, check_real, "baseline_rate", low=0.0, high=1.0, open_low=True)
+        keep(self, check_seed, "seed")
 
 
 class DecomposedReinforce(Reinforce):

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from agents.array_view import Frame, Transition
 from agents.bandit_learner import BanditLearner, global_reward
 from agents.walsh_hadamard import parity, walsh_hadamard
-from crl_envs.core.arguments import check_int, check_seed
+from crl_envs.core.arguments import check_int, check_seed, check_size, keep
 
 _SLACK: Final = 1e-3  # by which n times a mean reward may miss a whole number
 _MOST_ENTRIES: Final = 1 << 20  # of a design that are looked at together
@@ -49,8 +49,13 @@ def detecting_design(n: int) -> NDArray[np.uint8]:
     Raises:
         ValueError: n isn't a whole number ≥ 1.
     """
-    design = _Design(check_int("n", n, low=1))
+    design = _Design(_check_n(n))
     return np.stack([design.row(t) for t in range(design.n_trials)])
+
+
+def _check_n(n: Any) -> int:
+    n = check_int("n", n, low=1)
+    return check_size("n", n, 1 + n // 4)  # of trials there are about 2 n / log₂ n
 
 
 def decode(rewards: Any, n: int) -> NDArray[np.uint8]:
@@ -66,7 +71,7 @@ def decode(rewards: Any, n: int) -> NDArray[np.uint8]:
     Raises:
         ValueError: Too few or too many trials; rewards that no right actions explain, as noise makes them.
     """
-    design = _Design(check_int("n", n, low=1))
+    design = _Design(_check_n(n))
     given = np.asarray(rewards, np.float64)
     if given.ndim not in (1, 2) or len(given) != design.n_trials:
         raise ValueError(
@@ -91,7 +96,7 @@ class DetectingMatrixConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_seed("seed", self.seed)
+        keep(self, check_seed, "seed")
 
 
 class DetectingMatrix(BanditLearner):

@@ -55,7 +55,7 @@ from agents.bus import (
 from agents.crl_core import DELEGATED, SOLVED
 from agents.work import Report
 from agents.work_table import QConfig, WorkQ
-from crl_envs.core.arguments import check_choice, check_real
+from crl_envs.core.arguments import check_choice, check_real, is_word, keep, shown
 from crl_envs.core.stream import Purpose
 
 
@@ -91,14 +91,14 @@ class DistributedValueFunctionsConfig(QConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_real("weight_self", self.weight_self, low=0.0)
-        if self.weight_neighbor != "mean":
-            check_real("weight_neighbor", self.weight_neighbor, low=0.0)
-        check_choice("counts", self.counts, ("receiver", "neighborhood"))
+        keep(self, check_real, "weight_self", low=0.0)
+        if not is_word(self.weight_neighbor, "mean"):
+            keep(self, check_real, "weight_neighbor", low=0.0)
+        keep(self, check_choice, "counts", ("receiver", "neighborhood"))
         if isinstance(self.bus, dict):
             object.__setattr__(self, "bus", MessageBus(**self.bus))
         if not isinstance(self.bus, MessageBus):
-            raise ValueError(f"bus must be a MessageBus, got {self.bus!r}")
+            raise ValueError(f"bus must be a MessageBus, got {shown(self.bus)}")
 
 
 class DistributedValueFunctions(WorkQ):

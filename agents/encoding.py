@@ -9,6 +9,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from crl_envs.core.arguments import shown
+
 _MOST_BOX_COMPONENTS: Final = 12
 _MOST_EXACT: Final = 2.0**53  # up to here float64 has all whole numbers
 
@@ -74,13 +76,13 @@ class ObservationEncoder:
             if agent not in places:
                 raise ValueError(
                     f"observations must be of agents {self.agents[0]!r} … {self.agents[-1]!r}, "
-                    f"got one of {agent!r}"
+                    f"got one of {shown(agent)}"
                 )
             low, high = self._bounds[places[agent]], self._bounds[places[agent] + 1]
             flat = np.ravel(value)
             if flat.size != high - low or flat.dtype.kind not in "biuf":
                 raise ValueError(
-                    f"the observation of {agent} must have {high - low} numbers, got {value!r}"
+                    f"the observation of {agent} must have {high - low} numbers, got {shown(value)}"
                 )
             joint[low:high, 0] = flat
         return joint

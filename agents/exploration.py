@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.bounds import Exploration, uniform_exploration
-from crl_envs.core.arguments import check_choice, check_real
+from crl_envs.core.arguments import check_choice, check_each, check_real, keep
 from crl_envs.core.stream import threshold
 
 
@@ -59,10 +59,14 @@ class FixedExploration:
     action_probabilities: Sequence[float]
 
     def __post_init__(self) -> None:
-        shares = [
-            check_real("action_probabilities", p, low=0, high=1, open_low=True)
-            for p in self.action_probabilities
-        ]
+        shares = check_each(
+            "action_probabilities",
+            self.action_probabilities,
+            check_real,
+            low=0,
+            high=1,
+            open_low=True,
+        )
         if abs(sum(shares) - 1) > 1e-9:
             raise ValueError(f"action_probabilities must sum to 1, got {shares}")
         object.__setattr__(self, "action_probabilities", tuple(shares))
@@ -104,7 +108,7 @@ class EpsilonGreedy:
     epsilon: float = 0.2
 
     def __post_init__(self) -> None:
-        check_real("epsilon", self.epsilon, low=0, high=1, open_low=True)
+        keep(self, check_real, "epsilon", low=0, high=1, open_low=True)
 
     def constants(self, start: Sequence[float], n_actions: int) -> Exploration:
         """As `UniformExploration.constants`."""

@@ -48,7 +48,7 @@ from numpy.typing import NDArray
 from agents.array_view import Frame, Transition
 from agents.bandit_learner import BanditLearner, global_reward
 from agents.walsh_hadamard import parity, walsh_hadamard
-from crl_envs.core.arguments import check_choice, check_real, check_seed
+from crl_envs.core.arguments import check_choice, check_real, check_seed, is_word, keep, shown
 
 NOISE_RATIO: Final = 16 / 9  # variance of an agent's luck over its signal's: 0.8 · 0.2 / 0.3²
 _MANY_AGENTS: Final = 1000
@@ -82,18 +82,18 @@ class GlobalLeastSquaresConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("coding", self.coding, ("signs", "intercept", "indicators"))
-        if self.ridge != "noise":
+        keep(self, check_choice, "coding", ("signs", "intercept", "indicators"))
+        if not is_word(self.ridge, "noise"):
             if isinstance(self.ridge, str):
-                raise ValueError(f"ridge must be a number ≥ 0 or 'noise', got {self.ridge!r}")
-            check_real("ridge", self.ridge, low=0.0)
-        check_choice("solver", self.solver, ("auto", "cholesky", "lsmr", "minimum-norm"))
+                raise ValueError(f"ridge must be a number ≥ 0 or 'noise', got {shown(self.ridge)}")
+            keep(self, check_real, "ridge", low=0.0)
+        keep(self, check_choice, "solver", ("auto", "cholesky", "lsmr", "minimum-norm"))
         if self.solver == "minimum-norm" and self.ridge != 0:
             raise ValueError(
-                f"solver='minimum-norm' must go with ridge=0, got ridge={self.ridge!r}"
+                f"solver='minimum-norm' must go with ridge=0, got ridge={shown(self.ridge)}"
             )
-        check_choice("design", self.design, ("random", "hadamard"))
-        check_seed("seed", self.seed)
+        keep(self, check_choice, "design", ("random", "hadamard"))
+        keep(self, check_seed, "seed")
 
 
 class GlobalLeastSquares(BanditLearner):

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from agents.crl_core import DELEGATED, SOLVED
 from agents.work_table import QConfig, WorkQ
-from crl_envs.core.arguments import check_choice
+from crl_envs.core.arguments import check_choice, keep
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class IndependentQConfig(QConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice("after_delegation", self.after_delegation, ("nothing", "own"))
+        keep(self, check_choice, "after_delegation", ("nothing", "own"))
 
 
 class IndependentQ(WorkQ):

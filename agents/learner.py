@@ -16,7 +16,7 @@ from agents import checkpoint
 from agents.array_view import Frame, Transition
 from agents.parallel_view import ParallelView
 from agents.rollout import Episode, view_of
-from crl_envs.core.arguments import check_int, check_keywords
+from crl_envs.core.arguments import check_int, check_keywords, shown
 from crl_envs.core.reduction import team_reward
 from crl_envs.core.stream import Purpose, Stream
 
@@ -320,7 +320,7 @@ def check_totals(total_episodes: int | None, total_steps: int | None) -> None:
     if (total_episodes is None) == (total_steps is None):
         raise ValueError(
             "exactly one of total_episodes and total_steps must be given, "
-            f"got total_episodes={total_episodes!r}, total_steps={total_steps!r}"
+            f"got total_episodes={shown(total_episodes)}, total_steps={shown(total_steps)}"
         )
 
 

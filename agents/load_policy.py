@@ -12,6 +12,7 @@ from agents.array_view import Frame
 from agents.crl_core import DELEGATION, LOCAL, NOOP
 from agents.policy import Policy
 from agents.work import WorkView
+from crl_envs.core.arguments import shown
 
 STORE: Final = -1  # instead of a slot to delegate through
 
@@ -139,6 +140,6 @@ def _capacities(env: Any, n: int) -> NDArray[np.int64]:
     capacity = np.asarray(told)
     if capacity.shape != (n,) or capacity.dtype.kind not in "iu" or (capacity < 0).any():
         raise ValueError(
-            f"env.unwrapped.capacity must have a whole number ≥ 0 for each of {n} agents, got {told!r}"
+            f"env.unwrapped.capacity must have a whole number ≥ 0 for each of {n} agents, got {shown(told)}"
         )
     return capacity.astype(np.int64)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from agents.array_view import Frame, Transition
 from agents.bandit_learner import BanditLearner
-from crl_envs.core.arguments import check_real, check_seed
+from crl_envs.core.arguments import check_real, check_seed, keep
 from crl_envs.core.stream import Purpose
 
 _COINS: Final = np.uint64(2**62)  # clock at which the coins for ties are drawn, far from all else
@@ -49,8 +49,8 @@ class LocalMeansConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_real("unseen", self.unseen)
-        check_seed("seed", self.seed)
+        keep(self, check_real, "unseen")
+        keep(self, check_seed, "seed")
 
 
 class LocalMeans(BanditLearner):

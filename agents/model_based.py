@@ -36,7 +36,7 @@ from agents.reward_regression import Regression, make_regressions, pack, unpack
 from agents.rollout import Episode
 from agents.transition_counts import TransitionCounts
 from crl_envs.bounds import Exploration
-from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed
+from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed, keep, shown
 from crl_envs.core.topology import sorted_edges
 from crl_envs.factored import (
     FactoredMDP,
@@ -85,20 +85,20 @@ class ModelBasedConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("rewards", self.rewards, ("local", "global"))
-        check_choice("depends_on", self.depends_on, ("parents", "neighborhood"))
+        keep(self, check_choice, "rewards", ("local", "global"))
+        keep(self, check_choice, "depends_on", ("parents", "neighborhood"))
         find_policy_class(self.policy_class)
-        check_choice("planner", self.planner, _PLANNERS)
-        check_int("planning_episodes", self.planning_episodes, low=1)
+        keep(self, check_choice, "planner", _PLANNERS)
+        keep(self, check_int, "planning_episodes", low=1)
         exploration = as_dict(find_exploration(self.exploration))
         if exploration["kind"] == EpsilonGreedy.kind and self.planner != "coordinate-ascent":
             raise ValueError(
                 "exploration='epsilon-greedy' must go with planner='coordinate-ascent', whose tables it follows, "
-                f"got planner={self.planner!r}"
+                f"got planner={shown(self.planner)}"
             )
         object.__setattr__(self, "exploration", exploration)
-        check_real("ridge", self.ridge, low=0.0, open_low=True)
-        check_seed("seed", self.seed)
+        keep(self, check_real, "ridge", low=0.0, open_low=True)
+        keep(self, check_seed, "seed")
 
 
 class ModelBased(Learner):

@@ -19,6 +19,7 @@ from agents.array_view import (
     pairs_both_ways,
     topology_pairs,
 )
+from crl_envs.core.arguments import shown
 from crl_envs.core.overrides import overridden
 from crl_envs.core.reduction import team_reward
 from crl_envs.load_balancing import LoadBalancingEnv, LoadBalancingWorld
@@ -103,7 +104,7 @@ class ParallelView(ArrayView):
             strangers = [b for _, b in told if b not in index]
             if strangers:
                 raise ValueError(
-                    f"infos[agent]['neighbors'] must hold ids of agents, got {strangers[0]!r}"
+                    f"infos[agent]['neighbors'] must hold ids of agents, got {shown(strangers[0])}"
                 )
             pairs = [(index[a], index[b]) for a, b in told]
             return pairs_both_ways(np.array(pairs, np.int64).reshape(-1, 2))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agents.array_view import Frame
 from agents.policy import UNIFORM, Policy, Rule
-from crl_envs.core.arguments import check_bool, check_seed
+from crl_envs.core.arguments import check_bool, check_seed, keep
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class RandomPolicyConfig:
     fused: bool = True
 
     def __post_init__(self) -> None:
-        check_seed("seed", self.seed)
-        check_bool("fused", self.fused)
+        keep(self, check_seed, "seed")
+        keep(self, check_bool, "fused")
 
 
 class RandomPolicy(Policy):

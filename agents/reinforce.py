@@ -44,7 +44,7 @@ from numpy.typing import NDArray
 from agents.array_view import Frame, Transition
 from agents.learner import Learner
 from agents.rollout import Episode
-from crl_envs.core.arguments import check_choice, check_real, check_seed
+from crl_envs.core.arguments import check_choice, check_real, check_seed, keep
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.stream import threshold
 
@@ -82,11 +82,11 @@ class ReinforceConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("credit", self.credit, ("local", "global", "own"))
-        check_real("learning_rate", self.learning_rate, low=0.0, open_low=True)
-        check_choice("baseline", self.baseline, ("running", "none"))
-        check_real("baseline_rate", self.baseline_rate, low=0.0, high=1.0, open_low=True)
-        check_seed("seed", self.seed)
+        keep(self, check_choice, "credit", ("local", "global", "own"))
+        keep(self, check_real, "learning_rate", low=0.0, open_low=True)
+        keep(self, check_choice, "baseline", ("running", "none"))
+        keep(self, check_real, "baseline_rate", low=0.0, high=1.0, open_low=True)
+        keep(self, check_seed, "seed")
 
 
 class Reinforce(Learner):

@@ -18,6 +18,7 @@ from pettingzoo import ParallelEnv
 from agents.array_view import ArrayView, Transition
 from agents.parallel_view import ParallelView
 from agents.vector_view import VectorView
+from crl_envs.core.arguments import shown
 from crl_envs.core.reduction import team_reward
 
 _MOST_WAITING: Final = 128  # steps
@@ -33,7 +34,7 @@ def view_of(env: Any, rows: bool = True) -> ArrayView:
         return VectorView(env, rows)
     if isinstance(env, ParallelEnv):
         return ParallelView(env, rows)
-    raise ValueError(f"env must be a ParallelEnv or a vector env, got {env!r}")
+    raise ValueError(f"env must be a ParallelEnv or a vector env, got {shown(env)}")
 
 
 class Episode:

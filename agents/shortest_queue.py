@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from agents.array_view import Frame, Transition
 from agents.load_policy import STORE, LoadPolicy, Loads
 from agents.policy import SHORTEST_QUEUE, Rule
-from crl_envs.core.arguments import check_bool, check_int, check_seed
+from crl_envs.core.arguments import check_bool, check_int, check_seed, keep
 
 ALL: Final = -1  # in place of a number of choices
 _WORD: Final = 0xFFFFFFFF
@@ -52,10 +52,10 @@ class ShortestQueueConfig:
 
     def __post_init__(self) -> None:
         if self.choices is not None:
-            check_int("choices", self.choices, low=1, high=1_000_000_000)
-        check_bool("eager", self.eager)
-        check_seed("seed", self.seed)
-        check_bool("fused", self.fused)
+            keep(self, check_int, "choices", low=1, high=1_000_000_000)
+        keep(self, check_bool, "eager")
+        keep(self, check_seed, "seed")
+        keep(self, check_bool, "fused")
 
 
 class ShortestQueue(LoadPolicy):

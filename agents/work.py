@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from agents.array_view import ArrayView
 from agents.crl_core import ABSENT, DELEGATION
 from agents.parallel_view import ParallelView
+from crl_envs.core.arguments import shown
 
 KINDS: Final = {"noop": 0, "local": 1, "delegation": 2, "discovery": 3}
 DOPS: Final = {"none": 0, "solved": 1, "delegated": 2, "kept": 3}
@@ -104,7 +105,7 @@ class WorkView:
             if said != "none":
                 if said not in DOPS:
                     raise ValueError(
-                        f"infos[{agent!r}]['dop'] must be one of {', '.join(DOPS)}, got {said!r}"
+                        f"infos[{agent!r}]['dop'] must be one of {', '.join(DOPS)}, got {shown(said)}"
                     )
                 dops[i] = DOPS[said]
                 links[i] = info.get("connection_cost", 0.0)
@@ -153,7 +154,7 @@ class WorkView:
             for k, other in enumerate(told):
                 if other is not None and other not in self._index:
                     raise ValueError(
-                        f"infos[{agent!r}]['neighbors'] must hold ids of agents, got {other!r}"
+                        f"infos[{agent!r}]['neighbors'] must hold ids of agents, got {shown(other)}"
                     )
                 row[k] = -1 if other is None else self._index[other]
             changed.append((i, row))
@@ -185,7 +186,7 @@ class WorkView:
             if len(names) != size or any(name not in KINDS for name in names):
                 raise ValueError(
                     f"infos[{agent!r}]['action_kinds'] must have one of {', '.join(KINDS)} for each of "
-                    f"{size} actions, got {names!r}"
+                    f"{size} actions, got {shown(names)}"
                 )
             kind[self._index[agent], :size] = [KINDS[name] for name in names]
         return kind

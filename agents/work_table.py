@@ -15,7 +15,7 @@ from agents.crl_core import DELEGATION, DISCOVERY, LOCAL, NONE, NOOP
 from agents.learner import Learner
 from agents.rollout import Episode
 from agents.work import Report, WorkView
-from crl_envs.core.arguments import check_choice, check_real, check_seed
+from crl_envs.core.arguments import check_choice, check_real, check_seed, keep
 
 _MOST_ENTRIES: Final = 50_000_000
 _UNREAD: Final = -2  # kind of an action before the environment has told
@@ -219,13 +219,13 @@ class QConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_real("learning_rate", self.learning_rate, low=0.0, high=1.0, open_low=True)
-        check_real("temperature", self.temperature, low=0.0, open_low=True)
-        check_real("discount", self.discount, low=0.0, high=1.0)
-        check_choice("states", self.states, ("one", "observation"))
-        check_real("initial_q", self.initial_q)
-        check_real("min_q", self.min_q, high=min(0.0, self.initial_q))
-        check_seed("seed", self.seed)
+        keep(self, check_real, "learning_rate", low=0.0, high=1.0, open_low=True)
+        keep(self, check_real, "temperature", low=0.0, open_low=True)
+        keep(self, check_real, "discount", low=0.0, high=1.0)
+        keep(self, check_choice, "states", ("one", "observation"))
+        keep(self, check_real, "initial_q")
+        keep(self, check_real, "min_q", high=min(0.0, self.initial_q))
+        keep(self, check_seed, "seed")
 
 
 class WorkQ(WorkTable):

@@ -23,7 +23,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_bool, check_int, check_probability, check_real
+from crl_envs.core.arguments import (
+    check_bool,
+    check_each,
+    check_int,
+    check_probability,
+    check_real,
+    check_size,
+    shown,
+)
 from crl_envs.core.topology import graph_edges, is_graph, neighbors_of, sources_of
 from crl_envs.core.world import Edges
 
@@ -314,7 +322,7 @@ def uniform_exploration(start: Sequence[float], n_actions: int) -> Exploration:
         ValueError: The probabilities aren't all positive or don't sum to 1, or n_actions < 1.
     """
     n_actions = check_int("n_actions", n_actions, low=1)
-    shares = [check_real("start", p, low=0, high=1, open_low=True) for p in start]
+    shares = check_each("start", start, check_real, low=0, high=1, open_low=True)
     if abs(math.fsum(shares) - 1) > 1e-9:
         raise ValueError(f"start must sum to 1, got {shares}")
     return Exploration(min(shares), 1 / n_actions)
@@ -378,7 +386,7 @@ def exploration_trials(
     root = root / visit if visit else math.inf
     if not math.isfinite(root * root):
         raise ValueError(
-            f"accuracy and exploration must give a finite number of trials, "
+            f"accuracy, neighborhood and exploration must give a finite number of trials, "
             f"got accuracy={accuracy:g}, ν ρ^B={visit:g}"
         )
     return math.ceil(root * root)
@@ -425,6 +433,8 @@ def model_trials(
     n_states = check_int("n_states", n_states, low=1)
     radius = check_int("radius", radius, low=1)
     accuracy = epsilon / (2 * n_states * radius * horizon * (horizon + 1))
+    if not accuracy:
+        raise ValueError(f"epsilon must be larger for a finite number of trials, got {epsilon:g}")
     return exploration_trials(
         n, accuracy, delta, n_states, n_actions, neighborhood, horizon, exploration
     )
@@ -447,7 +457,7 @@ def reach(edges: Edges | nx.Graph, n: int, t: int, *, directed: bool = False) ->
     Raises:
         ValueError: An argument is out of its range, or the edges name other nodes than 0 … n − 1.
     """
-    n = check_int("n", n, low=1)
+    n = check_size("n", check_int("n", n, low=1), 64)
     t = check_int("t", t, low=0)
     pairs = _check_edges(edges, n)
     directed = check_bool("directed", directed)
@@ -579,7 +589,7 @@ def _check_below_one(name: str, value: Any) -> float:
     number = check_real(name, value, low=0, high=1)
     if number == 1:
         raise ValueError(
-            f"{name} must be < 1: no finite number of trials makes it sure, got {value!r}"
+            f"{name} must be < 1: no finite number of trials makes it sure, got {shown(value)}"
         )
     return number
 
@@ -588,7 +598,9 @@ def _check_exploration(exploration: Any) -> Exploration:
     try:
         rho, nu = exploration
     except (TypeError, ValueError):
-        raise ValueError(f"exploration must be Exploration(rho, nu), got {exploration!r}") from None
+        raise ValueError(
+            f"exploration must be Exploration(rho, nu), got {shown(exploration)}"
+        ) from None
     return Exploration(
         check_real("exploration.rho", rho, low=0, high=1, open_low=True),
         check_real("exploration.nu", nu, low=0, high=1, open_low=True),

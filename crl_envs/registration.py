@@ -17,7 +17,7 @@ from gymnasium.vector import AutoresetMode
 from pettingzoo import ParallelEnv
 
 from crl_envs.core.agent_vector import AgentVectorEnv
-from crl_envs.core.arguments import check_keywords, suggestion
+from crl_envs.core.arguments import check_keywords, shown, suggestion
 from crl_envs.core.overrides import makes_own_world, overridden
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
@@ -67,11 +67,11 @@ def register(id: str, entry_point: Callable[..., ParallelEnv[Any, Any, Any]] | s
         ValueError: The id has another form, or is taken by another entry point.
     """
     if not isinstance(id, str) or not _ID.fullmatch(id):
-        raise ValueError(f"id must look like 'namespace/name-v0', got {id!r}")
+        raise ValueError(f"id must look like 'namespace/name-v0', got {shown(id)}")
     if id in _REGISTRY:
         if _REGISTRY[id].entry_point == entry_point:
             return
-        raise ValueError(f"id {id!r} is registered already, for {_REGISTRY[id].entry_point!r}")
+        raise ValueError(f"id {shown(id)} is registered already, for {_REGISTRY[id].entry_point!r}")
     _REGISTRY[id] = Registration(id, entry_point)
     if hasattr(pettingzoo, "register"):
         pettingzoo.register("parallel", id, entry_point=entry_point)
@@ -177,8 +177,8 @@ def _make_world(id: str, kwargs: dict[str, Any]) -> World[Any]:
     check_keywords(id, entry_point, kwargs)
     if kwargs.get("render_mode") is not None:
         raise ValueError(
-            f"render_mode must be None for a vector env, got {kwargs['render_mode']!r}: "
-            f"a single environment draws itself, make({id!r}, render_mode={kwargs['render_mode']!r})"
+            f"render_mode must be None for a vector env, got {shown(kwargs['render_mode'])}: "
+            f"a single environment draws itself, make({id!r}, render_mode={shown(kwargs['render_mode'])})"
         )
     world: World[Any] = entry_point.make_world(
         **{key: value for key, value in kwargs.items() if key != "render_mode"}
@@ -203,9 +203,11 @@ def _distribution(found: EntryPoint) -> str:
 
 
 def _find(id: str) -> Registration:
+    if not isinstance(id, str):
+        raise ValueError(f"id must be a text like 'namespace/name-v0', got {shown(id)}")
     if id not in _REGISTRY:
         _register_installed()
     if id not in _REGISTRY:
         near = suggestion(id, registered_ids())
-        raise ValueError(f"unknown id {id!r}{near}; registered: {', '.join(registered_ids())}")
+        raise ValueError(f"unknown id {shown(id)}{near}; registered: {', '.join(registered_ids())}")
     return _REGISTRY[id]

@@ -618,7 +618,7 @@ class TestArguments:
         assert set(modes) == set(class_of(id).metadata["render_modes"])
 
     RANGES: ClassVar[dict[str, str]] = {
-        r"(−?[\d.,]+) to (2\^\d+(?: − 1)?|[\d.,]*\d)": "both",
+        r"(−?[\d.,^]+) to (2\^\d+(?: − 1)?|[\d.,]*\d)": "both",
         r"at least (\d+)": "low",
         r"at most (\d+)": "high",
         r"above (0) and up to (\d+)": "above",

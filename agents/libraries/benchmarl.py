@@ -37,10 +37,12 @@ from crl_envs.adapters.tally import EpisodeTally
 from crl_envs.core.arguments import (
     check_bool,
     check_choice,
+    check_each,
     check_int,
     check_probability,
     check_real,
     check_seed,
+    keep,
 )
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
@@ -91,14 +93,15 @@ class NetworkConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_bool("agent_ids", self.agent_ids)
-        check_bool("share_parameters", self.share_parameters)
-        for size in self.hidden:
-            check_int("hidden", size, low=1)
-        check_real("learning_rate", self.learning_rate, low=0.0, open_low=True)
-        check_int("copies", self.copies, low=1)
-        check_probability("gamma", self.gamma)
-        check_seed("seed", self.seed, high=2**32 - 1)
+        keep(self, check_bool, "agent_ids")
+        keep(self, check_bool, "share_parameters")
+        object.__setattr__(
+            self, "hidden", tuple(check_each("hidden", self.hidden, check_int, low=1))
+        )
+        keep(self, check_real, "learning_rate", low=0.0, open_low=True)
+        keep(self, check_int, "copies", low=1)
+        keep(self, check_probability, "gamma")
+        keep(self, check_seed, "seed", high=2**32 - 1)
 
 
 @dataclass(frozen=True)
@@ -127,13 +130,13 @@ class PPOConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice("rewards", self.rewards, ("local", "global"))
+        keep(self, check_choice, "rewards", ("local", "global"))
         _check_rollout(self.rollout_steps, self.copies)
-        check_int("epochs", self.epochs, low=1)
-        check_int("minibatch_steps", self.minibatch_steps, low=1, high=self.rollout_steps)
-        check_probability("gae_lambda", self.gae_lambda)
-        check_real("clip", self.clip, low=0.0, open_low=True)
-        check_real("entropy_coefficient", self.entropy_coefficient, low=0.0)
+        keep(self, check_int, "epochs", low=1)
+        keep(self, check_int, "minibatch_steps", low=1, high=self.rollout_steps)
+        keep(self, check_probability, "gae_lambda")
+        keep(self, check_real, "clip", low=0.0, open_low=True)
+        keep(self, check_real, "entropy_coefficient", low=0.0)
 
 
 @dataclass(frozen=True)
@@ -165,14 +168,14 @@ class MixingConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice("rewards", self.rewards, ("global",))
+        keep(self, check_choice, "rewards", ("global",))
         _check_rollout(self.rollout_steps, self.copies)
         for name in ("updates", "batch_steps", "epsilon_steps"):
-            check_int(name, getattr(self, name), low=1)
-        check_int("memory_steps", self.memory_steps, low=self.rollout_steps)
-        check_probability("epsilon_start", self.epsilon_start)
-        check_probability("epsilon_end", self.epsilon_end)
-        check_real("target_rate", self.target_rate, low=0.0, high=1.0, open_low=True)
+            keep(self, check_int, name, low=1)
+        keep(self, check_int, "memory_steps", low=self.rollout_steps)
+        keep(self, check_probability, "epsilon_start")
+        keep(self, check_probability, "epsilon_end")
+        keep(self, check_real, "target_rate", low=0.0, high=1.0, open_low=True)
 
 
 def _check_rollout(rollout_steps: int, copies: int) -> None:

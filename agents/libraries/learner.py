@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from agents.learner import check_totals
 from crl_envs.adapters.tally import EpisodeTally
-from crl_envs.core.arguments import check_int, check_keywords
+from crl_envs.core.arguments import check_int, check_keywords, shown
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.vector import WorldVectorEnv
@@ -186,7 +186,7 @@ def one_column(env: Any) -> VectorEnv[Any, Any, Any]:
     if not isinstance(env, VectorEnv) or not isinstance(env.unwrapped, WorldVectorEnv):
         raise ValueError(
             "env must be a WorldVectorEnv (crl_envs.make_vec) or a WorldEnv (crl_envs.make); for other ParallelEnvs "
-            f"use the library itself with an adapter of crl_envs.adapters; got {env!r}"
+            f"use the library itself with an adapter of crl_envs.adapters; got {shown(env)}"
         )
     if env.num_envs != 1:
         raise ValueError(f"env must have one column, got num_envs={env.num_envs}")

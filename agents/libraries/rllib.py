@@ -28,11 +28,14 @@ from crl_envs.adapters.rllib import SHARED_POLICY, ParallelMultiAgentEnv
 from crl_envs.core.arguments import (
     check_bool,
     check_choice,
+    check_each,
     check_int,
     check_keywords,
     check_probability,
     check_real,
     check_seed,
+    keep,
+    shown,
 )
 from crl_envs.wrappers import GlobalReward
 
@@ -78,19 +81,19 @@ class PPOConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("rewards", self.rewards, ("local", "global"))
-        check_bool("agent_ids", self.agent_ids)
-        check_real("learning_rate", self.learning_rate, low=0.0, open_low=True)
-        check_int("rollout_steps", self.rollout_steps, low=1)
-        check_int("epochs", self.epochs, low=1)
-        check_int("minibatches", self.minibatches, low=1, high=self.rollout_steps)
-        check_probability("gamma", self.gamma)
-        check_probability("gae_lambda", self.gae_lambda)
-        check_real("clip_range", self.clip_range, low=0.0, open_low=True)
-        check_real("entropy_coefficient", self.entropy_coefficient, low=0.0)
-        for width in self.hidden_layers:
-            check_int("hidden_layers", width, low=1)
-        check_seed("seed", self.seed, high=2**32 - 1)
+        keep(self, check_choice, "rewards", ("local", "global"))
+        keep(self, check_bool, "agent_ids")
+        keep(self, check_real, "learning_rate", low=0.0, open_low=True)
+        keep(self, check_int, "rollout_steps", low=1)
+        keep(self, check_int, "epochs", low=1)
+        keep(self, check_int, "minibatches", low=1, high=self.rollout_steps)
+        keep(self, check_probability, "gamma")
+        keep(self, check_probability, "gae_lambda")
+        keep(self, check_real, "clip_range", low=0.0, open_low=True)
+        keep(self, check_real, "entropy_coefficient", low=0.0)
+        layers = check_each("hidden_layers", self.hidden_layers, check_int, low=1)
+        object.__setattr__(self, "hidden_layers", tuple(layers))
+        keep(self, check_seed, "seed", high=2**32 - 1)
 
 
 class PPO:
@@ -119,7 +122,7 @@ class PPO:
         check_keywords("PPO", PPOConfig, config)
         self.config = PPOConfig(**config)
         if not isinstance(env, ParallelEnv):
-            raise ValueError(f"env must be a ParallelEnv, got {env!r}")
+            raise ValueError(f"env must be a ParallelEnv, got {shown(env)}")
         given = GlobalReward(env) if self.config.rewards == "global" else env
         columns = ParallelColumns([given])
         if not isinstance(columns.action_space, spaces.Discrete):

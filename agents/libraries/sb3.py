@@ -36,6 +36,7 @@ from crl_envs.core.arguments import (
     check_probability,
     check_real,
     check_seed,
+    keep,
 )
 
 require("sb3-contrib", "2.7", "pip install 'crl-envs[sb3]'")
@@ -74,13 +75,13 @@ class NetworkConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("rewards", self.rewards, ("local", "global"))
-        check_bool("agent_ids", self.agent_ids)
-        check_real("learning_rate", self.learning_rate, low=0.0, open_low=True)
-        check_int("copies", self.copies, low=1)
-        check_probability("gamma", self.gamma)
-        check_int("hidden", self.hidden, low=1)
-        check_seed("seed", self.seed, high=2**32 - 1)
+        keep(self, check_choice, "rewards", ("local", "global"))
+        keep(self, check_bool, "agent_ids")
+        keep(self, check_real, "learning_rate", low=0.0, open_low=True)
+        keep(self, check_int, "copies", low=1)
+        keep(self, check_probability, "gamma")
+        keep(self, check_int, "hidden", low=1)
+        keep(self, check_seed, "seed", high=2**32 - 1)
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,11 @@ class PPOConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_int("n_steps", self.n_steps, low=self.copies)
-        check_int("n_minibatches", self.n_minibatches, low=1)
-        check_int("n_epochs", self.n_epochs, low=1)
-        check_probability("gae_lambda", self.gae_lambda)
-        check_real("ent_coef", self.ent_coef, low=0.0)
+        keep(self, check_int, "n_steps", low=self.copies)
+        keep(self, check_int, "n_minibatches", low=1)
+        keep(self, check_int, "n_epochs", low=1)
+        keep(self, check_probability, "gae_lambda")
+        keep(self, check_real, "ent_coef", low=0.0)
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class JointPPOConfig(PPOConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choice("rewards", self.rewards, ("global",))
+        keep(self, check_choice, "rewards", ("global",))
 
 
 @dataclass(frozen=True)
@@ -163,10 +164,10 @@ class DQNConfig(NetworkConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("buffer_size", "train_freq", "batch_size", "target_update_interval"):
-            check_int(name, getattr(self, name), low=1)
-        check_int("learning_starts", self.learning_starts, low=0)
-        check_int("exploration_steps", self.exploration_steps, low=1)
-        check_probability("exploration_final", self.exploration_final)
+            keep(self, check_int, name, low=1)
+        keep(self, check_int, "learning_starts", low=0)
+        keep(self, check_int, "exploration_steps", low=1)
+        keep(self, check_probability, "exploration_final")
 
 
 class SB3Learner(LibraryLearner):

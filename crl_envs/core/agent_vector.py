@@ -11,6 +11,7 @@ from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from crl_envs.core.arguments import check_options
 from crl_envs.core.vector import StepResult, WorldVectorEnv
 
 
@@ -53,9 +54,10 @@ class AgentVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
             options: ``reset_mask``: ``bool[B·n]``, the same for all agents of an environment.
 
         Raises:
-            ValueError: A bad seed, or a mask that would reset some agents of an environment and not others.
+            ValueError: A bad seed, another option, or a mask that would reset only some agents of an environment.
         """
-        if options and "reset_mask" in options:
+        if "reset_mask" in check_options(options, ("reset_mask",)):
+            assert options is not None
             mask = np.asarray(options["reset_mask"])
             if mask.shape != (self.num_envs,):
                 raise ValueError(
@@ -66,7 +68,7 @@ class AgentVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
                 raise ValueError(
                     "options['reset_mask'] must be equal for all agents of an environment"
                 )
-            options = {**options, "reset_mask": rows[:, 0]}
+            options = {"reset_mask": rows[:, 0]}
         observations, infos = self.vec.reset(seed=seed, options=options)
         return self._observations(observations), self._infos(infos)
 

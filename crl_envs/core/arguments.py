@@ -1,4 +1,11 @@
-"""Checks of arguments: each raises ``ValueError`` naming the argument, its value and what is allowed."""
+"""Checks of arguments: each raises ``ValueError`` naming the argument, its value and what is allowed.
+
+Every number that comes from outside goes through `check_int` or `check_real`, and what they return is what is used.
+One rule for all: an integer is at most 2^63 − 1 and a real number at most 10^30 in magnitude, so that no sum or
+product of a few of them leaves its type (a reward is a float32). True and False are no numbers, NumPy's neither; text
+and bytes aren't either, whatever they spell. `check_size` refuses what would take more than `MOST_BYTES` of memory
+before anything is made.
+"""
 
 from __future__ import annotations
 
@@ -6,38 +13,80 @@ import difflib
 import inspect
 import math
 import operator
-from collections.abc import Callable, Collection, Iterable
-from typing import Any
+import reprlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import numpy as np
+
+LARGEST_INT: Final = 2**63 - 1
+LARGEST_REAL: Final = 1e30
+MOST_BYTES: Final = 8 * 2**30  # that one environment or batch may take
+T = TypeVar("T")
+
+_LONGEST_SHOWN: Final = 200  # characters of a value in a message
 
 
-def check_int(name: str, value: Any, *, low: int, high: int | None = None) -> int:
+def check_int(name: str, value: Any, *, low: int, high: int = LARGEST_INT) -> int:
     """Return `value` as an int in [low, high]; booleans and floats are refused."""
-    allowed = f"an integer ≥ {low}" if high is None else f"an integer in [{low}, {high}]"
     try:
         number = operator.index(value)
-    except TypeError:
-        raise ValueError(f"{name} must be {allowed}, got {value!r}") from None
-    if isinstance(value, bool) or number < low or (high is not None and number > high):
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
+    except Exception:
+        number = None
+    if number is None or isinstance(value, bool) or not low <= number <= high:
+        unbounded = high == LARGEST_INT and (number is None or number < high)
+        allowed = f"an integer ≥ {low}" if unbounded else f"an integer in [{low}, {high}]"
+        raise ValueError(f"{name} must be {allowed}, got {shown(value)}")
     return number
 
 
 def check_real(
-    name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, open_low: bool = False
+    name: str,
+    value: Any,
+    *,
+    low: float = -LARGEST_REAL,
+    high: float = LARGEST_REAL,
+    open_low: bool = False,
 ) -> float:
-    """Return `value` as a finite float in [low, high], or (low, high] with `open_low`."""
-    bracket = "(" if open_low else "["
-    allowed = f"a finite number in {bracket}{low:g}, {high:g}]"
-    if isinstance(value, bool | str):
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be {allowed}, got {value!r}") from None
-    inside = low < number <= high if open_low else low <= number <= high
-    if not math.isfinite(number) or not inside:
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
+    """Return `value` as a float in [low, high], or (low, high] with `open_low`."""
+    number = _as_float(value)
+    if not (low < number <= high if open_low else low <= number <= high):
+        bracket = "(" if open_low else "["
+        raise ValueError(
+            f"{name} must be a finite number in {bracket}{low:g}, {high:g}], got {shown(value)}"
+        )
     return number
+
+
+def _as_float(value: Any) -> float:
+    """The value of what is a real number; NaN for everything else."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")
+    is_number = hasattr(value, "__float__") or hasattr(value, "__index__")
+    if not is_number or isinstance(value, bool) or kind not in "iuf" or np.ndim(value):
+        return math.nan
+    try:
+        return float(value)
+    except Exception:  # too large, or no number after all
+        return math.nan
+
+
+def is_sequence(value: Any) -> bool:
+    """Whether a value is a list of things: a sequence or an array, and not text or bytes."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+
+
+def is_word(value: Any, word: str) -> bool:
+    """Whether a value is this text, for arguments that may be of any kind: arrays have no truth value."""
+    return isinstance(value, str) and value == word
+
+
+def check_each(name: str, values: Any, check: Callable[..., T], **limits: Any) -> list[T]:
+    """Return the items of a sequence, each put through a check."""
+    if not is_sequence(values):
+        raise ValueError(f"{name} must be a sequence, got {shown(values)}")
+    return [check(name, value, **limits) for value in values]
 
 
 def check_probability(name: str, value: Any) -> float:
@@ -46,18 +95,18 @@ def check_probability(name: str, value: Any) -> float:
 
 
 def check_bool(name: str, value: Any) -> bool:
-    """Return `value` if it is True or False."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be True or False, got {value!r}")
-    return value
+    """Return `value` as a bool if it is True or False, Python's or NumPy's."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, got {shown(value)}")
+    return bool(value)
 
 
 def check_choice(name: str, value: Any, choices: Collection[str]) -> str:
     """Return `value` if it is one of `choices`; near matches are suggested otherwise."""
     if isinstance(value, str) and value in choices:
-        return value
+        return str(value)
     raise ValueError(
-        f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}"
+        f"{name} must be one of {', '.join(map(repr, choices))}, got {shown(value)}"
         f"{suggestion(value, choices)}"
     )
 
@@ -65,6 +114,23 @@ def check_choice(name: str, value: Any, choices: Collection[str]) -> str:
 def check_seed(name: str, value: Any, *, high: int = 2**64 - 1) -> int:
     """Return `value` as a seed: an integer in [0, high]."""
     return check_int(name, value, low=0, high=high)
+
+
+def check_size(name: str, value: int, each: int, what: str = "") -> int:
+    """Return `value` if so many things of `each` bytes fit into `MOST_BYTES`.
+
+    Args:
+        name: The argument.
+        value: How many.
+        each: About how many bytes one of them takes.
+        what: What else matters, for the message: ``" with topology='grid'"``.
+    """
+    if value * each > MOST_BYTES:
+        raise ValueError(
+            f"{name} must be at most {MOST_BYTES // each}{what}, got {shown(value)}: it would take about "
+            f"{about_bytes(value * each)} of memory, and {about_bytes(MOST_BYTES)} are allowed"
+        )
+    return value
 
 
 def check_keywords(what: str, function: Callable[..., Any], keywords: Iterable[str]) -> None:
@@ -76,12 +142,71 @@ def check_keywords(what: str, function: Callable[..., Any], keywords: Iterable[s
     for keyword in keywords:
         if keyword not in allowed:
             raise ValueError(
-                f"{what} has no argument {keyword!r}{suggestion(keyword, allowed)}; "
+                f"{what} has no argument {shown(keyword)}{suggestion(keyword, allowed)}; "
                 f"allowed: {', '.join(allowed)}"
             )
 
 
+def check_options(options: Any, allowed: Collection[str] = ()) -> Mapping[str, Any]:
+    """Return the options of a ``reset``, none for None, if all of them are `allowed`."""
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise ValueError(f"options must be a dict or None, got {shown(options)}")
+    for key in options:
+        if key not in allowed:
+            known = ", ".join(map(repr, allowed)) or "none"
+            raise ValueError(f"options has an unknown key {shown(key)}; allowed: {known}")
+    return options
+
+
+def keep(config: Any, check: Callable[..., Any], name: str, *args: Any, **limits: Any) -> None:
+    """Put a field of a (frozen) config through a check, and keep what it returns."""
+    object.__setattr__(config, name, check(name, getattr(config, name), *args, **limits))
+
+
 def suggestion(value: Any, choices: Iterable[str]) -> str:
     """``" (did you mean …?)"`` with up to three near matches, or an empty string."""
-    near = difflib.get_close_matches(str(value), list(choices), n=3, cutoff=0.5)
+    if not isinstance(value, str) or len(value) > _LONGEST_SHOWN:
+        return ""
+    near = difflib.get_close_matches(value, list(choices), n=3, cutoff=0.5)
     return f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
+
+
+def about(number: int) -> str:
+    """A whole number ≥ 0 to two digits; from 10^15 on only its order of magnitude."""
+    return f"10^{int(math.log10(number))}" if number >= 10**15 else f"{number:.2g}"
+
+
+def about_bytes(number: int) -> str:
+    """A number of bytes in GiB."""
+    return f"{about(number >> 30)} GiB" if number >= 2**40 else f"{number / 2**30:.3g} GiB"
+
+
+def shown(value: Any) -> str:
+    """``repr(value)`` for a message: of bounded length, whatever it is and whatever its ``repr`` does."""
+    try:
+        text = _SHORT.repr(value)
+    except Exception:
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+class _Short(reprlib.Repr):
+    """Short texts of numbers, arrays and containers of them."""
+
+    def repr_int(self, value: int, level: int) -> str:
+        """The number, or its order of magnitude: beyond 4,300 digits Python refuses to write it."""
+        if abs(value) < 10**40:
+            return repr(value)
+        return f"{'-' if value < 0 else ''}{about(abs(value))}"
+
+    def repr_ndarray(self, value: np.ndarray[Any, Any], level: int) -> str:
+        """The array if it is small, else what kind of array it is."""
+        if value.size <= 8:
+            return repr(value)
+        return f"an array of {value.dtype} with shape {value.shape}"
+
+
+_SHORT: Final = _Short()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = _LONGEST_SHOWN

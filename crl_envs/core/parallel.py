@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from gymnasium import logger, spaces
@@ -12,7 +12,7 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from crl_envs.core.arguments import check_choice, check_seed
+from crl_envs.core.arguments import check_choice, check_options, check_seed, check_size, shown
 from crl_envs.core.legality import legalise
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from crl_envs.rendering.renderer import Renderer
 
 Infos = dict[str, dict[str, Any]]
+
+_BYTES_PER_AGENT: Final = 1000  # of the dicts that a step returns
 
 
 class WorldEnv(ParallelEnv[str, Any, int]):
@@ -53,6 +55,7 @@ class WorldEnv(ParallelEnv[str, Any, int]):
     render_mode: str | None = None
 
     def __init__(self, world: World[Any], render_mode: str | None = None) -> None:
+        check_size("n_agents", world.n_agents, _BYTES_PER_AGENT, " for dicts (make_vec has arrays)")
         self.world = world
         self.render_mode = render_mode
         self._renderer = None if render_mode is None else self._make_renderer(render_mode)
@@ -133,9 +136,14 @@ class WorldEnv(ParallelEnv[str, Any, int]):
     ) -> tuple[dict[str, Any], Infos]:
         """Start an episode; with a seed the random stream starts anew, without one it goes on.
 
+        Args:
+            seed: An integer in [0, 2^64 − 1].
+            options: None or empty: there are none.
+
         Raises:
-            ValueError: The seed is not an integer in [0, 2^64 − 1].
+            ValueError: A bad seed, or an option.
         """
+        check_options(options)
         if seed is not None:
             self._stream.seed(check_seed("seed", seed))
         self._state = self.world.initial(self._stream)
@@ -245,7 +253,7 @@ class WorldEnv(ParallelEnv[str, Any, int]):
         modes = self.metadata["render_modes"]
         if self.picture is None or not modes:
             raise ValueError(
-                f"render_mode must be None, got {mode!r}: {type(self).__name__} has no render modes"
+                f"render_mode must be None, got {shown(mode)}: {type(self).__name__} has no render modes"
             )
         check_choice("render_mode", mode, modes)
         from crl_envs.rendering.renderer import Renderer
@@ -319,7 +327,7 @@ class WorldEnv(ParallelEnv[str, Any, int]):
         if not valid:
             space = self.world.single_action_space
             agent, bad = next((k, a) for k, a in actions.items() if not _is_action(a, n_actions))
-            raise ValueError(f"action of {agent} must be in {space}, got {bad!r}")
+            raise ValueError(f"action of {agent} must be in {space}, got {shown(bad)}")
         return packed[:, None]
 
     def _space_of(self, agent: str, made: dict[str, Any], template: spaces.Space[Any]) -> Any:
@@ -328,7 +336,7 @@ class WorldEnv(ParallelEnv[str, Any, int]):
         if space is None:
             if agent not in self._false:
                 raise ValueError(
-                    f"agent must be one of agent_0 … agent_{self.world.n_agents - 1}, got {agent!r}"
+                    f"agent must be one of agent_0 … agent_{self.world.n_agents - 1}, got {shown(agent)}"
                 )
             space = made[agent] = _fresh_copy(template)
         return space

@@ -8,17 +8,21 @@ with the version of NumPy or networkx.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_choice
+from crl_envs.core.arguments import about, check_choice, shown
 from crl_envs.core.stream import Purpose, fixed_words
 from crl_envs.core.world import Edges
 
 if TYPE_CHECKING:
     import networkx as nx
+
+
+_MOST_DRAWN: Final = 10_000_000  # successors
+_DRAWN_PER_SECOND: Final = 1_000_000  # on one core of 2024
 
 
 def directed_ring(n: int) -> Edges:
@@ -68,8 +72,17 @@ def grid(n: int) -> Edges:
 
 
 def random_successors(n: int, degree: int, seed: int) -> Edges:
-    """Each agent → `degree` other agents (at most n − 1), distinct and uniform."""
+    """Each agent → `degree` other agents (at most n − 1), distinct and uniform.
+
+    Raises:
+        ValueError: More than 10 million edges.
+    """
     degree = min(degree, n - 1)
+    if n * degree > _MOST_DRAWN:
+        raise ValueError(
+            f"n_agents × out_degree must be at most {_MOST_DRAWN} on a random topology, got {n} × {degree}: "
+            f"to draw them would take about {about(n * degree // _DRAWN_PER_SECOND)} s"
+        )
     draws = fixed_words(seed, Purpose.TOPOLOGY, n * degree).reshape(n, degree).tolist()
     targets = []
     for i, row in enumerate(draws):
@@ -123,18 +136,34 @@ def is_graph(topology: object) -> TypeGuard[nx.Graph]:
     return isinstance(topology, nx.Graph)
 
 
+def node_numbers(graph: nx.Graph) -> dict[Any, int]:
+    """The agent of each node of a networkx graph.
+
+    Where the nodes are the integers 0 … n − 1, each keeps its number, in whatever order they were added. Other nodes
+    are names, numbered in the order of ``graph.nodes``.
+    """
+    nodes = list(graph.nodes)
+    own = all(isinstance(v, int | np.integer) and not isinstance(v, bool) for v in nodes)
+    if own and set(nodes) == set(range(len(nodes))):
+        nodes = list(range(len(nodes)))
+    return {node: i for i, node in enumerate(nodes)}
+
+
 def graph_edges(graph: nx.Graph) -> Edges:
-    """Edges of a networkx graph, its nodes numbered in their order; an undirected edge counts both ways.
+    """Edges of a networkx graph as numbers of agents; an undirected edge counts both ways.
+
+    Agent i is node i where the nodes are the integers 0 … n − 1, whatever their order in the graph. Nodes with other
+    names are numbered in their order (``graph.nodes``).
 
     Raises:
         ValueError: The graph is empty or has a self-loop.
     """
     if graph.number_of_nodes() == 0:
         raise ValueError("topology must have at least one node, got an empty graph")
-    index = {node: i for i, node in enumerate(graph.nodes)}
+    index = node_numbers(graph)
     loops = [a for a, b in graph.edges() if a == b]
     if loops:
-        raise ValueError(f"topology must have no self-loops, got one at node {loops[0]!r}")
+        raise ValueError(f"topology must have no self-loops, got one at node {shown(loops[0])}")
     pairs = np.array([(index[a], index[b]) for a, b in graph.edges()], np.int64).reshape(-1, 2)
     return sorted_edges(*pairs.T) if graph.is_directed() else _both_ways(*pairs.T)
 

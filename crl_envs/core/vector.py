@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_int
+from crl_envs.core.arguments import check_choice, check_int, check_options, check_size, shown
 from crl_envs.core.legality import legalise
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
@@ -54,14 +55,16 @@ class WorldVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     ) -> None:
         self.world = world
-        self.num_envs = check_int("num_envs", num_envs, low=1)
-        try:
-            self.autoreset_mode = AutoresetMode(autoreset_mode)
-        except ValueError:
-            allowed = ", ".join(repr(mode.value) for mode in AutoresetMode)
-            raise ValueError(
-                f"autoreset_mode must be one of {allowed}, got {autoreset_mode!r}"
-            ) from None
+        self.num_envs = check_size(
+            "num_envs",
+            check_int("num_envs", num_envs, low=1),
+            world.bytes_per_env,
+            f" with {world.n_agents} agents",
+        )
+        if not isinstance(autoreset_mode, AutoresetMode):
+            modes = [mode.value for mode in AutoresetMode]
+            autoreset_mode = AutoresetMode(check_choice("autoreset_mode", autoreset_mode, modes))
+        self.autoreset_mode = autoreset_mode
         self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
         self.n_agents = world.n_agents
         self._dtype: Any = np.uint8 if self._n_actions <= 256 else np.int64
@@ -126,7 +129,7 @@ class WorldVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
             options: ``reset_mask``: ``bool[B]``, the columns to reset.
 
         Raises:
-            ValueError: A bad seed or mask.
+            ValueError: A bad seed or mask, or another option.
         """
         columns = self._reset_mask(options)
         if columns is not None and (self._state is None or seed is not None):
@@ -252,14 +255,15 @@ class WorldVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
             raise ValueError(f"actions must be in [0, {self._n_actions - 1}], got {bad}")
         return np.ascontiguousarray(array.T, self._dtype)
 
-    def _reset_mask(self, options: dict[str, Any] | None) -> NDArray[np.bool_] | None:
-        if not options or "reset_mask" not in options:
+    def _reset_mask(self, options: Mapping[str, Any] | None) -> NDArray[np.bool_] | None:
+        options = check_options(options, ("reset_mask",))
+        if "reset_mask" not in options:
             return None
         mask = np.asarray(options["reset_mask"])
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
             raise ValueError(
                 f"options['reset_mask'] must be a bool array of shape ({self.num_envs},) with at "
-                f"least one True, got {mask!r}"
+                f"least one True, got {shown(mask)}"
             )
         return mask
 

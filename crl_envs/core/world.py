@@ -7,6 +7,7 @@ randomness comes from the `Stream` they are given, at its present clock.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
@@ -58,6 +59,14 @@ class World(ABC, Generic[StateT]):
         graph.add_nodes_from(range(self.n_agents))
         graph.add_edges_from(map(tuple, self.edges.tolist()))
         return graph
+
+    @property
+    def bytes_per_env(self) -> int:
+        """About how many bytes a step takes for each environment; what limits the size of a batch."""
+        space = self.single_observation_space
+        return 100 + self.n_agents * (
+            32 + math.prod(space.shape or ()) * np.dtype(space.dtype).itemsize
+        )
 
     @abstractmethod
     def initial(self, stream: Stream) -> StateT:

@@ -10,10 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_int, check_seed
+from crl_envs.core.arguments import about, check_int, check_seed
 from crl_envs.core.stream import Purpose, Stream
 from crl_envs.core.topology import sorted_edges
-from crl_envs.factored.limits import about
 from crl_envs.factored.model import FactoredMDP
 from crl_envs.factored.policies import PolicyClass, TablePolicy
 from crl_envs.factored.scopes import Scopes

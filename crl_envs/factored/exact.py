@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.factored.limits import about
+from crl_envs.core.arguments import about
 from crl_envs.factored.model import FactoredMDP
 from crl_envs.factored.policies import JointPolicy
 

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_int
+from crl_envs.core.arguments import about, check_int
 from crl_envs.core.topology import Adjacency, neighbors_of
 from crl_envs.factored.elimination import Elimination, Factor, elimination_order, maximise
-from crl_envs.factored.limits import about
 from crl_envs.factored.model import FactoredMDP
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core import archive
-from crl_envs.core.arguments import check_int
+from crl_envs.core.arguments import check_int, keep
 from crl_envs.core.topology import Adjacency, sorted_edges, sources_of
 from crl_envs.core.world import Edges
 from crl_envs.factored.scopes import Scopes
@@ -59,7 +59,7 @@ class FactoredMDP:
     horizon: int
 
     def __post_init__(self) -> None:
-        check_int("horizon", self.horizon, low=1)
+        keep(self, check_int, "horizon", low=1)
         for name, ndim in (("transition", 3), ("reward", 3), ("start", 2)):
             _check_table(name, getattr(self, name), ndim)
         n, s, a = self.reward.shape

@@ -7,12 +7,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_int
+from crl_envs.core.arguments import about, check_int, check_seed, shown
 from crl_envs.core.stream import Purpose, Stream, UInt32Array, UInt64Array, threshold
 from crl_envs.factored.model import FactoredMDP
 from crl_envs.factored.policies import JointPolicy
 
 _AGENTS_AT_ONCE: Final = 2_000_000  # agents × episodes
+_MOST_DRAWS: Final = 10**10  # agents × episodes × steps
+_DRAWS_PER_SECOND: Final = 10**7  # on one core of 2024
 
 
 class Returns(NamedTuple):
@@ -80,8 +82,14 @@ def simulate(
     Raises:
         ValueError: A bad argument.
     """
-    episodes = check_int("episodes", episodes, low=1)
     n = model.n_agents
+    episodes = check_int("episodes", episodes, low=1)
+    seed = check_seed("seed", seed, high=2**64 - episodes)
+    if (needed := n * model.horizon * episodes) > _MOST_DRAWS:
+        raise ValueError(
+            f"episodes must be at most {_MOST_DRAWS // (n * model.horizon)} with {n} agents and {model.horizon} "
+            f"steps, got {shown(episodes)}: they would take about {about(needed // _DRAWS_PER_SECOND)} s"
+        )
     simulator = Simulator(model)
     team, local = np.zeros(episodes), np.zeros(n)
     at_once = max(1, _AGENTS_AT_ONCE // n)

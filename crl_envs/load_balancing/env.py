@@ -135,31 +135,33 @@ class LoadBalancingEnv(WorldEnv):
         n_agents: Number of agents n at the start, at least 1. Default None: 50, or the number of nodes of `topology`
             when that is a graph.
         topology: ``"grid"`` (i → i + 1 … i + `out_degree`, mod n), ``"random"`` (`out_degree` distinct successors each)
-            or a networkx graph whose edges are the delegations. Default ``"grid"``.
+            or a networkx graph whose edges are the delegations: nodes 0 … n − 1 are the agents of these numbers, in
+            whatever order they are; other nodes are numbered in the graph's order. Default ``"grid"``.
         out_degree: Successors of each agent in the named topologies, 0 to n − 1. Default None: 9 on the grid and 10 on
             the random graph, for n < 50 at most n / 5 rounded down (1 at least).
         capacity: Loads that each agent can store, 0 to 2,147,483,647; one number, or a list with one for each agent.
             Default 20.
-        servers: Agents with `server_capacity`, a list of numbers. Default None: n − 3 and n − 2 on the grid (47 and
-            48), two drawn beyond one hop from the entries on a random graph, none on a networkx graph, for n < 4 or
-            where `capacity` is a list.
+        servers: Agents with `server_capacity`, a list of numbers, or of nodes where those of `topology` aren't
+            0 … n − 1. Default None: n − 3 and n − 2 on the grid (47 and 48), two drawn beyond one hop from the entries
+            on a random graph, none on a networkx graph, for n < 4 or where `capacity` is a list.
         server_capacity: Loads that a server can store, 0 to 2,147,483,647. Default 200.
-        entries: Agents at which loads enter, in turn; distinct numbers, at least one. Default (0,).
+        entries: Agents at which loads enter, in turn; a list like that of `servers` with at least one. Default None:
+            agent 0.
         cost_model: ``"discrete"`` or ``"gradient"`` (§6), see the table of rewards. Default ``"discrete"``.
-        n_loads: Loads of an episode, at least 1; ``"endless"`` with departures. Default None: all that the capacity in
+        n_loads: Loads of an episode, 1 to 2^62; ``"endless"`` with departures. Default None: all that the capacity in
             reach of an entry holds.
         max_in_flight: Most loads under way at once, 1 to 1,000,000; 1 is the paper's clock. Default 1.
         arrival_rate: Mean of the Poisson number of loads that arrive at each entry in a step, above 0 and up to 500.
             Default None: always one waiting.
         departure_rate: Probability that a stored load leaves in a step, 0 to 0.999, for a largest capacity c above 101
-            only to 1 − exp(−700 / c), which is 0.97 for 200. Default 0.
+            only to 1 − exp(−700 / c), which is 0.97 for 200, and for c up to 10,000,000. Default 0.
         message_loss: Probability that a delegation is lost on its link, 0 to 1. Default 0.
         message_delay: A delegation takes 1 + uniform{0 … `message_delay`} steps, 0 to 1,000,000. Default 0.
         fail_rate: Probability that an active agent fails in a step, 0 to 1. Default 0.
         return_rate: Probability that a failed agent returns in a step, 0 to 1. Default 0.1.
         join_capacity: Capacity of a server that joins later as agent n, 0 to 2,147,483,647; 0 for none. Nobody's
             slots lead to it: it must be discovered. It delegates to the first entry's neighbours. Default 0.
-        join_at: The step at which it joins, at least 1, or ``"full"``: when all others are full. Default ``"full"``.
+        join_at: The step at which it joins, 1 to 2^40, or ``"full"``: when all others are full. Default ``"full"``.
         discovery: Who has the discovery action: ``"off"``, ``"entry_neighbors"`` (1-hop neighbours of the entries) or
             ``"all"``. Default ``"off"``.
         discover: What can be found: ``"joined"``, the server that joins, or ``"any"`` active agent. Default None:
@@ -168,11 +170,11 @@ class LoadBalancingEnv(WorldEnv):
         discovery_slots: Delegation slots of each agent for what it discovers, 1 to 1,000. Default 1.
         memory: True or False: a load isn't handed to an agent where it has been. One that has been with all neighbours
             of a full agent is stuck there, until the `timeout`. Default False.
-        timeout: Steps after which a load under way is given up, at least 1. Default None: never.
-        min_q_value: Reward of a store that fails (MinQ), and of an illegal action with a load, at most 0.
+        timeout: Steps after which a load under way is given up, 1 to 2^40. Default None: never.
+        min_q_value: Reward of a store that fails (MinQ), and of an illegal action with a load, −10^30 to 0.
             Default −200.
-        delegation_reward: Reward of a delegation, without the link, at most 0. Default −2.
-        connection_cost: Reward of using a link, at most 0. Default −10.
+        delegation_reward: Reward of a delegation, without the link, −10^30 to 0. Default −2.
+        connection_cost: Reward of using a link, −10^30 to 0. Default −10.
         spare: Whether the gradient model counts an agent's spare capacity ``"after"`` the store or ``"before"`` it;
             the paper doesn't say, and only the former shows what it reports at 95 % full. Default ``"after"``.
         max_steps: Horizon in steps, 1 to 2^40. Default 500,000.
@@ -260,9 +262,9 @@ class LoadBalancingEnv(WorldEnv):
         topology: Any = "grid",
         out_degree: int | None = None,
         capacity: int | Sequence[int] = 20,
-        servers: Sequence[int] | None = None,
+        servers: Sequence[Any] | None = None,
         server_capacity: int = 200,
-        entries: Sequence[int] = (0,),
+        entries: Sequence[Any] | None = None,
         cost_model: str = "discrete",
         n_loads: int | Literal["endless"] | None = None,
         max_in_flight: int = 1,

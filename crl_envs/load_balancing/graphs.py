@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_choice, check_int
+from crl_envs.core.arguments import check_choice, check_int, check_size, shown
 from crl_envs.core.stream import Purpose, fixed_words
-from crl_envs.core.topology import graph_edges, is_graph, random_successors, sources_of
+from crl_envs.core.topology import (
+    graph_edges,
+    is_graph,
+    node_numbers,
+    random_successors,
+    sources_of,
+)
 from crl_envs.core.world import Edges
 
 if TYPE_CHECKING:
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_AGENTS = 50
 _DEFAULT_DEGREE = {"grid": 9, "random": 10}
-_MOST_SLOTS = 50_000_000
+_BYTES_PER_SLOT = 160
 
 
 def grid_successors(n: int, degree: int) -> Edges:
@@ -29,8 +35,8 @@ def grid_successors(n: int, degree: int) -> Edges:
 
 def build_edges(
     topology: str | nx.Graph, n_agents: int | None, out_degree: int | None, seed: int
-) -> tuple[int, Edges]:
-    """Number of agents and delegation edges ``int64[E, 2]`` in the order of each agent's slots.
+) -> tuple[int, Edges, dict[Any, int]]:
+    """Number of agents, delegation edges ``int64[E, 2]`` in the order of each agent's slots, and nodes' names.
 
     Raises:
         ValueError: Unknown topology, or sizes that don't fit it.
@@ -39,22 +45,24 @@ def build_edges(
         n = topology.number_of_nodes()
         if n_agents is not None and n_agents != n:
             raise ValueError(
-                f"n_agents must be {n}, the number of nodes of topology, or left out; got {n_agents!r}"
+                f"n_agents must be {n}, the number of nodes of topology, or left out; got {shown(n_agents)}"
             )
         if out_degree is not None:
             raise ValueError(
-                f"out_degree must be left out for a networkx topology, got {out_degree!r}"
+                f"out_degree must be left out for a networkx topology, got {shown(out_degree)}"
             )
-        return n, graph_edges(topology)
+        numbers = node_numbers(topology)
+        return n, graph_edges(topology), {} if list(numbers) == list(range(n)) else numbers
     check_choice("topology", topology, tuple(_DEFAULT_DEGREE))
     n = _DEFAULT_AGENTS if n_agents is None else check_int("n_agents", n_agents, low=1)
     if out_degree is None:
         degree = min(_DEFAULT_DEGREE[topology], max(n // 5, 1), n - 1)
     else:
         degree = check_int("out_degree", out_degree, low=0, high=n - 1)
+    check_size("n_agents × out_degree", n * max(degree, 1), _BYTES_PER_SLOT)
     if topology == "grid":
-        return n, grid_successors(n, degree)
-    return n, random_successors(n, degree, seed)
+        return n, grid_successors(n, degree), {}
+    return n, random_successors(n, degree, seed), {}
 
 
 def slot_table(edges: Edges, n: int) -> NDArray[np.int32]:
@@ -65,10 +73,7 @@ def slot_table(edges: Edges, n: int) -> NDArray[np.int32]:
     """
     degree = np.bincount(edges[:, 0], minlength=n)
     width = int(degree.max(initial=0))
-    if n * width > _MOST_SLOTS:
-        raise ValueError(
-            f"topology must have n_agents × (largest out-degree) ≤ {_MOST_SLOTS}, got {n} × {width}"
-        )
+    check_size("n_agents × (largest out-degree)", n * width, _BYTES_PER_SLOT)
     order = np.argsort(edges[:, 0], kind="stable")
     source, target = edges[order].T
     table = np.full((n, width), -1, np.int32)

@@ -17,6 +17,8 @@ from crl_envs.core.arguments import (
     check_probability,
     check_real,
     check_seed,
+    check_size,
+    is_sequence,
 )
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
@@ -26,6 +28,7 @@ from crl_envs.core.world import Edges, World
 from crl_envs.load_balancing import numpy_kernel
 from crl_envs.load_balancing.arguments import (
     LARGEST_CAPACITY,
+    LAST_STEP,
     agent_indices,
     arrivals,
     capacities,
@@ -80,9 +83,9 @@ class LoadBalancingWorld(World[State]):
         topology: str | nx.Graph = "grid",
         out_degree: int | None = None,
         capacity: int | Sequence[int] = 20,
-        servers: Sequence[int] | None = None,
+        servers: Sequence[Any] | None = None,
         server_capacity: int = 200,
-        entries: Sequence[int] = (0,),
+        entries: Sequence[Any] | None = None,
         cost_model: str = "discrete",
         n_loads: int | Literal["endless"] | None = None,
         max_in_flight: int = 1,
@@ -113,20 +116,26 @@ class LoadBalancingWorld(World[State]):
         self.cost_model = check_choice("cost_model", cost_model, ("discrete", "gradient"))
         self.spare = check_choice("spare", spare, ("after", "before"))
         self.places = check_int("max_in_flight", max_in_flight, low=1, high=1_000_000)
-        self.horizon: int = check_int("max_steps", max_steps, low=1, high=2**40)
+        self.horizon: int = check_int("max_steps", max_steps, low=1, high=LAST_STEP)
         self.instance_seed = check_seed("instance_seed", instance_seed)
         self.min_q_value = check_real("min_q_value", min_q_value, high=0.0)
         self.delegation_reward = check_real("delegation_reward", delegation_reward, high=0.0)
         self.connection_cost = check_real("connection_cost", connection_cost, high=0.0)
         self.backend = resolve_backend(backend)
 
-        founders, edges = build_edges(topology, n_agents, out_degree, instance_seed)
-        self.entries = agent_indices("entries", entries, founders)
+        founders, edges, nodes = build_edges(topology, n_agents, out_degree, self.instance_seed)
+        self.entries = np.zeros(1, np.int64)
+        if entries is not None:
+            self.entries = agent_indices("entries", entries, founders, nodes)
         if self.entries.size == 0:
             raise ValueError("entries must name at least one agent, got none")
-        if servers is None and not isinstance(capacity, Sequence | np.ndarray):
-            servers = default_servers(topology, founders, edges, self.entries, instance_seed)
-        self.servers = tuple(agent_indices("servers", servers or (), founders).tolist())
+        self.servers: tuple[int, ...] = ()
+        if servers is not None:
+            self.servers = tuple(agent_indices("servers", servers, founders, nodes).tolist())
+        elif not is_sequence(capacity):
+            self.servers = default_servers(
+                topology, founders, edges, self.entries, self.instance_seed
+            )
         own = capacities(capacity, founders, self.servers, server_capacity)
         joins = check_int("join_capacity", join_capacity, low=0, high=LARGEST_CAPACITY)
         joins_at = join_step(join_at)
@@ -175,11 +184,23 @@ class LoadBalancingWorld(World[State]):
             recover=int(threshold(check_probability("return_rate", return_rate))),
             find=int(threshold(check_probability("discovery_rate", discovery_rate))),
             memory=check_bool("memory", memory),
-            timeout=NEVER if timeout is None else check_int("timeout", timeout, low=1),
+            timeout=NEVER
+            if timeout is None
+            else check_int("timeout", timeout, low=1, high=LAST_STEP),
         )
         if not self.rules.fail:
             self.rules = self.rules._replace(recover=0)
 
+        check_size("n_agents", self.n_agents, self._bytes_per_agent, f" with {self.slots} slots")
+        check_size("max_in_flight", self.places, self._bytes_per_place)
+        latest = (
+            self.horizon + self.rules.delay + 1
+        )  # a ticket is a number below latest × (n + 1) × places
+        check_int(
+            "max_steps × n_agents × max_in_flight",
+            latest * (self.n_agents + 1) * self.places,
+            low=1,
+        )
         self.action_kinds = (
             ("noop", "local") + ("delegation",) * self.slots + ("discovery",) * self.discovers
         )
@@ -199,6 +220,19 @@ class LoadBalancingWorld(World[State]):
     def edges(self) -> Edges:
         """``int64[E, 2]``: (source, target) where the source may delegate to the target from the start."""
         return self._edges
+
+    @property
+    def bytes_per_env(self) -> int:
+        """About how many bytes a step takes for each environment."""
+        return self.n_agents * self._bytes_per_agent + self.places * self._bytes_per_place
+
+    @property
+    def _bytes_per_agent(self) -> int:
+        return 100 + 8 * self.slots + 8 * self.rules.extra_slots
+
+    @property
+    def _bytes_per_place(self) -> int:
+        return 60 + 2 * self.n_agents * self.rules.memory
 
     @cached_property
     def hops(self) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from crl_envs.core.arguments import is_word
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.factored import FactoredMDP
 from crl_envs.sysadmin.factored_model import factored_model
@@ -15,7 +16,7 @@ from crl_envs.sysadmin.world import SysadminWorld
 
 def make_world(**kwargs: Any) -> SysadminLayout:
     """The world for the given arguments (see `SysadminEnv`)."""
-    if kwargs.get("dynamics") == "status-load":
+    if is_word(kwargs.get("dynamics"), "status-load"):
         return StatusLoadWorld(**kwargs)
     return SysadminWorld(**kwargs)
 
@@ -120,18 +121,20 @@ class SysadminEnv(WorldEnv):
     ## Arguments
 
     Args:
-        n_agents: Number of machines n, 1 to 100,000,000. Default None: 10, or the number of nodes of `topology` when
+        n_agents: Number of machines n, 1 to 100,000,000 (fewer on graphs other than the default ring, see the
+            error). Default None: 10, or the number of nodes of `topology` when
             that is a graph.
         dynamics: ``"ring"``, ``"ring-bidirectional"``, ``"ippc2011"`` or ``"status-load"``, see the description.
             Default ``"ring"``.
         topology: ``"ring"``, ``"star"``, ``"legs"`` (three chains that begin at machine 0), ``"ring_of_rings"``,
-            ``"grid"``, ``"random"`` (two neighbours drawn by each machine) or a networkx graph. An edge is an influence
-            of its source on its target; those of named topologies go both ways, except that the ring of the default
-            dynamics goes i → i + 1. Default ``"ring"``.
+            ``"grid"``, ``"random"`` (two neighbours drawn by each machine) or a networkx graph, whose nodes 0 … n − 1
+            are the machines of these numbers, in whatever order they are; other nodes are numbered in the graph's
+            order. An edge is an influence of its source on its target; those of named topologies go both ways, except
+            that the ring of the default dynamics goes i → i + 1. Default ``"ring"``.
         observe: ``"own"`` or ``"neighborhood"``. Default ``"own"``.
         relabel: True or False: hide, for a random half of the agents, a swap of the two actions, so that "reboot when
             down" can't be built into a learner. Default False.
-        horizon: Steps of an episode T, at least 1. Default 20.
+        horizon: Steps of an episode T, 1 to 2^40. Default 20.
         start_up: Probability of starting up, 0 to 1. Default 0.5.
         instance_seed: Seed of the relabelling and of the random topology, 0 to 2^64 − 1, apart from the episodes'
             seed, which is that of ``reset(seed=…)``. Default 0.

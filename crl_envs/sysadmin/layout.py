@@ -15,6 +15,8 @@ from crl_envs.core.arguments import (
     check_int,
     check_probability,
     check_seed,
+    check_size,
+    shown,
 )
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.stream import Purpose, Stream, fixed_words, threshold
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 State = NDArray[np.uint8]
 
+_BYTES_PER_EDGE = 64
 _MOST_OBSERVED = 50_000_000  # agents × (1 + neighbours) of a neighbourhood observation
 
 
@@ -70,16 +73,18 @@ class SysadminLayout(World[State]):
         self.dynamics = check_choice("dynamics", dynamics, DYNAMICS)
         self.observe = check_choice("observe", observe, ("own", "neighborhood"))
         self.relabel = check_bool("relabel", relabel)
-        self.horizon: int = check_int("horizon", horizon, low=1)
+        self.horizon: int = check_int("horizon", horizon, low=1, high=2**40)
         self.start_up = check_probability("start_up", start_up)
         self.instance_seed = check_seed("instance_seed", instance_seed)
         self.backend = resolve_backend(backend)
-        self.n_agents, self._edges = _size_and_edges(n_agents, topology, dynamics, instance_seed)
+        self.n_agents, self._edges = _size_and_edges(
+            n_agents, topology, self.dynamics, self.instance_seed
+        )
         self.is_directed_ring = self.n_agents > 1 and np.array_equal(
             self._edges, directed_ring(self.n_agents)
         )
         self.parents = sources_of(self._edges, self.n_agents)
-        self.swap = _swap(self.n_agents, instance_seed) if relabel else None
+        self.swap = _swap(self.n_agents, self.instance_seed) if self.relabel else None
         self.single_action_space = spaces.Discrete(2)
         self.single_observation_space = self._observation_space()
 
@@ -160,13 +165,15 @@ def _size_and_edges(
         size = topology.number_of_nodes()
         if n_agents is not None and n_agents != size:
             raise ValueError(
-                f"n_agents must be {size}, the number of nodes of topology, or left out; got {n_agents!r}"
+                f"n_agents must be {size}, the number of nodes of topology, or left out; got {shown(n_agents)}"
             )
         return size, edges
     check_choice("topology", topology, UNDIRECTED)
     size = 10 if n_agents is None else check_int("n_agents", n_agents, low=1, high=100_000_000)
     if topology == "ring" and dynamics == "ring":
         return size, directed_ring(size)
+    degree = 4 if topology in ("grid", "random") else 2
+    check_size("n_agents", size, degree * _BYTES_PER_EDGE, f" with topology={topology!r}")
     return size, named_edges(topology, size, seed)
 
 

@@ -83,14 +83,13 @@ class StatusLoadWorld(SysadminLayout):
 
     def optimum(self) -> Optimum:
         """An upper bound: the best cycle idle, loaded, success with a good machine throughout."""
-        value = np.array([0.0, 0.0, 0.0])
-        for _ in range(self.horizon):
-            idle = P_LOAD * value[LOADED] + (1 - P_LOAD) * value[IDLE]
-            loaded = P_DONE_GOOD * value[SUCCESS] + (1 - P_DONE_GOOD) * value[LOADED]
-            value = np.array([idle, loaded, 1.0 + value[IDLE]])
-        return Optimum(
-            float(value[IDLE]), "bound", "upper: machines that never fail; lower: 0", 0.0
-        )
+        step = np.zeros((4, 4))  # of the values of idle, loaded, success, and of the constant 1
+        step[IDLE, [IDLE, LOADED]] = 1 - P_LOAD, P_LOAD
+        step[LOADED, [LOADED, SUCCESS]] = 1 - P_DONE_GOOD, P_DONE_GOOD
+        step[SUCCESS, [IDLE, 3]] = 1
+        step[3, 3] = 1
+        value = float(np.linalg.matrix_power(step, self.horizon)[IDLE, 3])
+        return Optimum(value, "bound", "upper: machines that never fail; lower: 0", 0.0)
 
     @cached_property
     def _risk(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
-from crl_envs.core.arguments import check_choice
+from crl_envs.core.arguments import check_choice, shown
 from crl_envs.core.legality import legalise
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
@@ -82,7 +82,7 @@ class DifferenceReward(BaseParallelWrapper):
 
     def __init__(self, env: Any, reduce: str = "mean", clamp: str = "step") -> None:
         if not isinstance(env, ParallelEnv) or not isinstance(env.unwrapped, WorldEnv):
-            raise ValueError(f"{_WANTED}, got {env!r}")
+            raise ValueError(f"{_WANTED}, got {shown(env)}")
         _refuse_overridden(env.unwrapped)
         self.reduce = cast(Reduce, check_choice("reduce", reduce, ("mean", "sum")))
         self.clamp = check_choice("clamp", clamp, ("step", "episode"))
@@ -147,7 +147,7 @@ class VectorDifferenceReward(VectorGlobalReward):
         self, env: VectorEnv[Any, Any, Any], reduce: str = "mean", clamp: str = "step"
     ) -> None:
         if not isinstance(env, VectorEnv) or not isinstance(env.unwrapped, WorldVectorEnv):
-            raise ValueError(f"{_WANTED}, got {env!r}")
+            raise ValueError(f"{_WANTED}, got {shown(env)}")
         _refuse_overridden(env.unwrapped)
         super().__init__(env, reduce)
         self.clamp = check_choice("clamp", clamp, ("step", "episode"))

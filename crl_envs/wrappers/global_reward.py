@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
-from crl_envs.core.arguments import check_choice
+from crl_envs.core.arguments import check_choice, shown
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.reduction import Reduce, team_reward
 from crl_envs.core.vector import WorldVectorEnv
@@ -52,7 +52,7 @@ class GlobalReward(BaseParallelWrapper):
 
     def __init__(self, env: Any, reduce: str = "mean") -> None:
         if not isinstance(env, ParallelEnv):
-            raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {env!r}")
+            raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {shown(env)}")
         self.reduce = _check_reduce(reduce)
         super().__init__(env)
 
@@ -83,7 +83,7 @@ class VectorGlobalReward(VectorWrapper):
 
     def __init__(self, env: VectorEnv[Any, Any, Any], reduce: str = "mean") -> None:
         if not isinstance(env, VectorEnv) or not isinstance(env.unwrapped, WorldVectorEnv):
-            raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {env!r}")
+            raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {shown(env)}")
         super().__init__(env)
         self.reduce = _check_reduce(reduce)
 

@@ -13,7 +13,7 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from crl_envs.core.arguments import check_choice
+from crl_envs.core.arguments import check_choice, shown
 from crl_envs.core.reduction import Reduce, team_reward
 
 _NOTHING: dict[str, Any] = {}
@@ -48,7 +48,7 @@ class JointAction(gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
 
     def __init__(self, env: Any, reduce: str = "mean") -> None:
         if not isinstance(env, ParallelEnv):
-            raise ValueError(f"env must be a ParallelEnv, got {env!r}")
+            raise ValueError(f"env must be a ParallelEnv, got {shown(env)}")
         self.reduce = cast(Reduce, check_choice("reduce", reduce, ("mean", "sum")))
         self.env = env
         self.agents = list(env.possible_agents)
@@ -100,7 +100,7 @@ class JointAction(gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
         if not self.action_space.contains(array):
             raise ValueError(
                 f"action must be an integer array of shape {self.action_space.shape} in "
-                f"{self.action_space}, got {action!r}"
+                f"{self.action_space}, got {shown(action)}"
             )
         observations, rewards, terminations, truncations, infos = self.env.step(self._split(array))
         local = np.array([rewards.get(agent, 0.0) for agent in self.agents], np.float64)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
-from crl_envs.core.arguments import check_bool, check_real
+from crl_envs.core.arguments import check_bool, check_real, shown
 from crl_envs.core.stream import Purpose, Stream, UInt32Array, UInt64Array, words
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.wrappers.global_reward import VectorGlobalReward
@@ -55,7 +55,7 @@ class NoisyReward(BaseParallelWrapper):
 
     def __init__(self, env: Any, scale: float, shared: bool = True) -> None:
         if not isinstance(env, ParallelEnv):
-            raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {env!r}")
+            raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {shown(env)}")
         self.scale = check_real("scale", scale, low=0.0)
         self.shared = check_bool("shared", shared)
         super().__init__(env)
@@ -111,7 +111,7 @@ class VectorNoisyReward(VectorGlobalReward):
 
     def __init__(self, env: VectorEnv[Any, Any, Any], scale: float, shared: bool = True) -> None:
         if not isinstance(env, VectorEnv) or not isinstance(env.unwrapped, WorldVectorEnv):
-            raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {env!r}")
+            raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {shown(env)}")
         VectorWrapper.__init__(self, env)  # nothing is reduced here
         self.scale = check_real("scale", scale, low=0.0)
         self.shared = check_bool("shared", shared)

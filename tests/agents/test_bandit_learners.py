@@ -829,7 +829,7 @@ class TwoSteps(Spaced):
         (AdaptiveHalvingConfig, {"design": "hadamard"}, "design must be 'random' here"),
         (GlobalLeastSquaresConfig, {"design": "walsh"}, "design must be one of 'random', 'hadamard'"),
         (GlobalLeastSquaresConfig, {"coding": "sign"}, r"coding must be one of .*did you mean 'signs'"),
-        (GlobalLeastSquaresConfig, {"ridge": -1}, r"ridge must be a finite number in \[0, inf\], got -1"),
+        (GlobalLeastSquaresConfig, {"ridge": -1}, r"ridge must be a finite number in \[0, 1e\+30\], got -1"),
         (GlobalLeastSquaresConfig, {"ridge": "none"}, "ridge must be a number ≥ 0 or 'noise', got 'none'"),
         (GlobalLeastSquaresConfig, {"ridge": math.nan}, "ridge must be a finite number"),
         (GlobalLeastSquaresConfig, {"ridge": None}, "ridge must be a finite number"),

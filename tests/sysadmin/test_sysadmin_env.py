@@ -45,7 +45,7 @@ class TestArguments:
             ),
             ({"observe": "all"}, "observe must be one of 'own', 'neighborhood', got 'all'"),
             ({"relabel": 1}, "relabel must be True or False, got 1"),
-            ({"horizon": 0}, "horizon must be an integer ≥ 1, got 0"),
+            ({"horizon": 0}, r"horizon must be an integer in \[1, 1099511627776\], got 0"),
             ({"horizon": None}, "horizon must be"),
             ({"start_up": 1.1}, "start_up must be a finite number in .0, 1., got 1.1"),
             ({"start_up": -0.1}, "start_up must be"),

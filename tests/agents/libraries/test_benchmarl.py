@@ -231,7 +231,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("cls", "arguments", "message"),
         [
-            (IPPO, {"learning_rate": 0}, r"learning_rate must be a finite number in \(0, inf\]"),
+            (IPPO, {"learning_rate": 0}, r"learning_rate must be a finite number in \(0, 1e\+30\]"),
             (IPPO, {"hidden": (64, 0)}, "hidden must be an integer ≥ 1, got 0"),
             (IPPO, {"minibatch_steps": 300}, r"minibatch_steps must be an integer in \[1, 100\]"),
             (IPPO, {"copies": 3}, "rollout_steps must be a multiple of copies, 3, got 100"),
