@@ -143,7 +143,8 @@ class WorldColumn:
 
     def state(self) -> NDArray[Any]:
         """The full state, ``[d]``."""
-        return self.vec.state()[self.column]
+        row: NDArray[Any] = self.vec.state()[self.column]
+        return row
 
     def metrics(self) -> dict[str, Any]:
         """Measurements of the present state, as of the ParallelEnv."""

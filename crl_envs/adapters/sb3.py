@@ -185,7 +185,7 @@ class _ColumnsVecEnv(VecEnv):
         super().__init__(columns.num_envs * rows, observation_space, action_space)
         fps = getattr(columns.envs[0], "metadata", {}).get("render_fps")
         if fps is not None:
-            self.metadata = {**self.metadata, "render_fps": fps}  # of a VecVideoRecorder's film
+            self.metadata: dict[str, Any] = {**self.metadata, "render_fps": fps}  # of a film
 
     @abstractmethod
     def action_masks(self) -> NDArray[np.bool_]:
@@ -485,8 +485,8 @@ class _GuardedJoint(JointAction):
     def __init__(self, env: Any, reduce: str, masks: Masks) -> None:
         super().__init__(env, reduce)
         self._guard = MaskGuard(masks)
-        sizes = self.action_space.nvec
-        self._starts = np.cumsum(sizes) - sizes - self.action_space.start
+        joint = cast(spaces.MultiDiscrete, self.action_space)
+        self._starts = np.cumsum(joint.nvec) - joint.nvec - joint.start
 
     def step(self, action: NDArray[np.int64]) -> Any:
         given = np.asarray(action)

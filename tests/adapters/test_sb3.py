@@ -17,7 +17,7 @@ from pettingzoo.utils.wrappers import BaseParallelWrapper
 import crl_envs
 from crl_envs.rendering.film import Film
 from crl_envs.wrappers import GlobalReward, JointAction
-from tests.adapters.foreign import WORLDS, Constant, Foreign
+from tests.adapters.foreign import WORLDS, Asked, Constant, Foreign
 from tests.core.toy import ToyEnv
 from tests.wrappers.foreign import Leavers
 
@@ -380,11 +380,6 @@ def test_what_is_not_there_is_said() -> None:
 
 
 def test_options_reach_the_environments() -> None:
-    class Asked(Constant):
-        def reset(self, seed: int | None = None, options: Any = None) -> Any:
-            self.options = options
-            return super().reset(seed)
-
     env = make_vec_env(Asked, 2)
     env.reset()
     assert env.get_attr("options", indices=0) == [None]
