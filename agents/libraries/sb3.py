@@ -127,13 +127,16 @@ class MaskablePPOConfig(PPOConfig):
 
 @dataclass(frozen=True)
 class JointPPOConfig(PPOConfig):
-    """Those of `JointPPO`: `PPOConfig` with the team's reward, the only one that a joint agent can have."""
+    """Those of `JointPPO`: `PPOConfig` with the team's reward and without `agent_ids`: there is one agent only."""
 
     rewards: str = "global"
+    agent_ids: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         keep(self, check_choice, "rewards", ("global",))
+        if self.agent_ids:
+            raise ValueError("agent_ids must be False, since one agent acts for all, got True")
 
 
 @dataclass(frozen=True)
@@ -262,12 +265,11 @@ class PPO(_SharedPolicy):
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
     ) -> NDArray[np.floating]:
-        """As the base says; masks are ignored."""
+        """As the base says; the network knows nothing of masks, by which its probabilities are cut afterwards."""
         with torch.no_grad():
             found = self.model.policy.get_distribution(self._rows(observations)).distribution
         shape = (*observations.shape[:2], self.n_actions)
-        chances: NDArray[np.floating] = found.probs.numpy().reshape(shape)
-        return chances
+        return _cut(found.probs.numpy().reshape(shape), action_masks)
 
     def _make_model(self) -> Any:
         return stable_baselines3.PPO(**self._ppo_settings())
@@ -319,11 +321,13 @@ class DQN(_SharedPolicy):
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
     ) -> NDArray[np.floating]:
-        """As the base says: 1 for the action of the highest value; masks are ignored."""
+        """As the base says: 1 for the legal action of the highest value."""
         with torch.no_grad():
             values = self.model.q_net(self._rows(observations)).numpy()
-        best = values.argmax(-1).reshape(observations.shape[:2])
-        return np.asarray(np.eye(self.n_actions)[best])
+        values = values.reshape(*observations.shape[:2], self.n_actions)
+        if action_masks is not None:
+            values = np.where(action_masks, values, -np.inf)
+        return np.asarray(np.eye(self.n_actions)[values.argmax(-1)])
 
     def _make_model(self) -> Any:
         config, n = self.config, self.n_agents
@@ -364,11 +368,20 @@ class JointPPO(SB3Learner):
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
     ) -> NDArray[np.floating]:
-        """As the base says; masks are ignored."""
+        """As the base says; the network knows nothing of masks, by which its probabilities are cut afterwards."""
         rows = torch.as_tensor(np.reshape(observations, (len(observations), -1)))
         with torch.no_grad():
             found = self.model.policy.get_distribution(rows).distribution
-        return np.stack([part.probs.numpy() for part in found], axis=1)
+        return _cut(np.stack([part.probs.numpy() for part in found], axis=1), action_masks)
+
+
+def _cut(chances: NDArray[np.floating], action_masks: Any) -> NDArray[np.floating]:
+    """Probabilities given that the action is a legal one."""
+    if action_masks is None:
+        return chances
+    legal = np.where(action_masks, chances + np.finfo(chances.dtype).tiny, 0.0)
+    cut: NDArray[np.floating] = legal / legal.sum(-1, keepdims=True)
+    return cut
 
 
 class _Until(BaseCallback):

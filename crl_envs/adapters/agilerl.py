@@ -157,12 +157,16 @@ class AgileVecEnv(PettingZooVecEnv):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[ByAgent, dict[str, dict[str, Any]]]:
-        """Begin episodes everywhere; environment b gets seed + b."""
+        """Begin episodes everywhere; environment b gets seed + b, and all get the same options.
+
+        Raises:
+            ValueError: Options for worlds, which have none.
+        """
         if seed is None:
             seed = self._seed
         self._seed = None
         self.tally.begin()
-        return self._observed(self.columns.reset(seed))
+        return self._observed(self.columns.reset(seed, options=[options] * self.columns.num_envs))
 
     def step(
         self, actions: Mapping[str, Any], *args: Any, **kwargs: Any
@@ -194,6 +198,10 @@ class AgileVecEnv(PettingZooVecEnv):
             self._by_agent(step.truncations),
             infos,
         )
+
+    def render(self) -> tuple[Any, ...]:
+        """A picture of each environment."""
+        return tuple(self.columns.render())
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close the environments."""

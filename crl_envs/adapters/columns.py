@@ -8,7 +8,8 @@ arrays underneath (`WorldColumns`); of any other ParallelEnv B copies are steppe
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ Rewards = Literal["local", "global"]
 Masks = Literal["check", "ignore"]
 
 EnvOrId = str | Callable[..., ParallelEnv[Any, Any, Any]]
+Options = Sequence[Mapping[str, Any] | None]
 
 _REWARDS: Final = ("local", "global")
 _MASKS: Final = ("check", "ignore")
@@ -75,6 +77,7 @@ class Columns(ABC):
         action_space: Of one agent.
         state_space: Of one environment's ``state()``, or None.
         render_mode: Of the environments.
+        envs: The B environments, each to be asked for what it has alone.
     """
 
     num_envs: int
@@ -83,6 +86,7 @@ class Columns(ABC):
     action_space: spaces.Space[Any]
     state_space: spaces.Space[Any] | None
     render_mode: str | None
+    envs: Sequence[Any]
 
     @property
     def n_agents(self) -> int:
@@ -90,11 +94,19 @@ class Columns(ABC):
         return len(self.agents)
 
     @abstractmethod
-    def reset(self, seed: int | None = None, ended: NDArray[np.bool_] | None = None) -> Frame:
-        """Begin episodes everywhere, or only where `ended`; environment b gets seed + b.
+    def reset(
+        self,
+        seed: int | None = None,
+        ended: NDArray[np.bool_] | None = None,
+        options: Options | None = None,
+    ) -> Frame:
+        """Begin episodes everywhere, or only where `ended`; environment b gets seed + b and ``options[b]``.
 
         Returns:
             The frame of all environments.
+
+        Raises:
+            ValueError: Options for worlds, which have none.
         """
 
     @abstractmethod
@@ -107,10 +119,42 @@ class Columns(ABC):
 
     def render(self) -> list[Any]:
         """A picture of each environment."""
-        raise NotImplementedError(f"{type(self).__name__} has no pictures")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no pictures: make it with render_mode='rgb_array'"
+        )
 
     def close(self) -> None:  # noqa: B027  (there may be nothing to close)
         """Release what the environments hold."""
+
+
+@dataclass(frozen=True)
+class WorldColumn:
+    """One environment of `WorldColumns`: what can be asked of it alone. It isn't stepped or changed alone.
+
+    Attributes:
+        vec: All of them.
+        column: Which one.
+        common: Has what is the same for all: a ParallelEnv, or the world.
+    """
+
+    vec: WorldVectorEnv
+    column: int
+    common: Any
+
+    def state(self) -> NDArray[Any]:
+        """The full state, ``[d]``."""
+        row: NDArray[Any] = self.vec.state()[self.column]
+        return row
+
+    def metrics(self) -> dict[str, Any]:
+        """Measurements of the present state, as of the ParallelEnv."""
+        rows = {key: rows[self.column] for key, rows in self.vec.metrics().items()}
+        return {key: row.item() if row.ndim == 0 else row for key, row in rows.items()}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name in ("agents", "close", "fast_forward", "render"):
+            raise AttributeError(f"one environment of an array of them has no {name!r}")
+        return getattr(self.common, name)
 
 
 class WorldColumns(Columns):
@@ -118,12 +162,13 @@ class WorldColumns(Columns):
 
     Args:
         vec: With the autoreset mode ``"Disabled"``, or with one column and ``"NextStep"``.
+        env: One such environment as a ParallelEnv, of which what all have in common is read.
 
     Raises:
         ValueError: Another mode.
     """
 
-    def __init__(self, vec: VectorEnv[Any, Any, Any]) -> None:
+    def __init__(self, vec: VectorEnv[Any, Any, Any], env: Any = None) -> None:
         base = vec.unwrapped
         if not isinstance(base, WorldVectorEnv):
             raise ValueError(f"vec must be a WorldVectorEnv, perhaps wrapped, got {vec!r}")
@@ -141,11 +186,21 @@ class WorldColumns(Columns):
         self.action_space = base.world.single_action_space
         self.state_space = base.world.single_state_space
         self.render_mode = None
+        self.envs = [
+            WorldColumn(base, b, base.world if env is None else env) for b in range(base.num_envs)
+        ]
         self._nobody = np.zeros((base.num_envs, base.n_agents), np.bool_)
         self._nobody.setflags(write=False)
 
-    def reset(self, seed: int | None = None, ended: NDArray[np.bool_] | None = None) -> Frame:
+    def reset(
+        self,
+        seed: int | None = None,
+        ended: NDArray[np.bool_] | None = None,
+        options: Options | None = None,
+    ) -> Frame:
         """As the base says."""
+        if options is not None and any(options):
+            raise ValueError(f"options must be empty, since worlds have none, got {options!r}")
         some = ended is not None and not ended.all()
         observations, infos = self.vec.reset(
             seed=seed, options={"reset_mask": ended} if some else None
@@ -205,14 +260,20 @@ class ParallelColumns(Columns):
         self.render_mode = getattr(first, "render_mode", None)
         self._frames: list[tuple[NDArray[Any], NDArray[np.int8] | None]] = []
 
-    def reset(self, seed: int | None = None, ended: NDArray[np.bool_] | None = None) -> Frame:
+    def reset(
+        self,
+        seed: int | None = None,
+        ended: NDArray[np.bool_] | None = None,
+        options: Options | None = None,
+    ) -> Frame:
         """As the base says."""
         whole = ended is None or not self._frames
         if whole:
             self._frames = [None] * self.num_envs  # type: ignore[list-item]
         for b, env in enumerate(self.envs):
             if whole or ended[b]:  # type: ignore[index]
-                observations, infos = env.reset(seed=None if seed is None else seed + b)
+                own = {} if options is None or not options[b] else {"options": options[b]}
+                observations, infos = env.reset(seed=None if seed is None else seed + b, **own)
                 self._check_all_there(env.agents)
                 self._frames[b] = self._frame(observations, infos)
         return self._stacked()
@@ -294,6 +355,8 @@ def columns_of(
 ) -> WorldColumns | ParallelColumns:
     """Copies of an environment: as arrays where it is one of our worlds, one after the other otherwise.
 
+    A world that is to be drawn (``render_mode``) isn't an array: each copy draws itself.
+
     Args:
         env: A registered id, or a callable that returns a ParallelEnv (a class, a function).
         copies: Number of environments B.
@@ -303,27 +366,50 @@ def columns_of(
     Raises:
         ValueError: A bad argument; an unknown id; agents with different spaces.
     """
-    copies = check_int("copies", copies, low=1)
     check_choice("rewards", rewards, _REWARDS)
+    first, vec = first_of(env, copies, **kwargs)
+    if vec is not None:
+        return WorldColumns(GlobalReward(vec) if rewards == "global" else vec, first)
+    envs = [first, *(made(env, **kwargs) for _ in range(copies - 1))]
+    return ParallelColumns([GlobalReward(e) for e in envs] if rewards == "global" else envs)
+
+
+def first_of(
+    env: EnvOrId, copies: int, **kwargs: Any
+) -> tuple[ParallelEnv[Any, Any, Any], WorldVectorEnv | None]:
+    """One environment, and `copies` of it as arrays where it is nothing but a world that isn't drawn.
+
+    Raises:
+        ValueError: A bad argument; an unknown id.
+    """
+    copies = check_int("copies", copies, low=1)
     mode = AutoresetMode.DISABLED
-    vec: Any = None
-    if isinstance(env, str):
-        if has_world(env):
-            vec = make_vec(env, copies, autoreset_mode=mode, **kwargs)
-    elif isinstance(env, ParallelEnv) or not callable(env):
+    first = made(env, **kwargs)
+    if getattr(first, "render_mode", None) is not None:
+        return first, None
+    if isinstance(first, WorldEnv):
+        if not overridden(first):
+            return first, WorldVectorEnv(first.world, copies, mode)
+    elif isinstance(env, str) and has_world(env):
+        return first, make_vec(env, copies, autoreset_mode=mode, **kwargs)
+    return first, None
+
+
+def made(env: EnvOrId, **kwargs: Any) -> ParallelEnv[Any, Any, Any]:
+    """A new environment.
+
+    Raises:
+        ValueError: A bad argument; an unknown id; neither an id nor a callable that makes a ParallelEnv.
+    """
+    if isinstance(env, ParallelEnv) or not (isinstance(env, str) or callable(env)):
         raise ValueError(
             "env must be an id or a callable that makes a ParallelEnv, since each copy is one of its own; "
             f"got {env!r}"
         )
-    first: Any = None
-    if vec is None:
-        first = _made(env, kwargs)
-        if isinstance(first, WorldEnv) and not overridden(first):
-            vec = WorldVectorEnv(first.world, copies, mode)
-    if vec is not None:
-        return WorldColumns(GlobalReward(vec) if rewards == "global" else vec)
-    envs = [first, *(_made(env, kwargs) for _ in range(copies - 1))]
-    return ParallelColumns([GlobalReward(e) for e in envs] if rewards == "global" else envs)
+    found = make(env, **kwargs) if isinstance(env, str) else env(**kwargs)
+    if not isinstance(found, ParallelEnv):
+        raise ValueError(f"env must make a ParallelEnv, got {found!r}")
+    return found
 
 
 def common_spaces(
@@ -358,12 +444,15 @@ class MaskGuard:
     Args:
         masks: ``"check"``: refuse forbidden actions; ``"ignore"``: let them pass to the environment.
 
+    Attributes:
+        checks: Whether it refuses them.
+
     Raises:
         ValueError: Another word.
     """
 
     def __init__(self, masks: Masks) -> None:
-        self._checks = check_choice("masks", masks, _MASKS) == "check"
+        self.checks = check_choice("masks", masks, _MASKS) == "check"
 
     def check(
         self, actions: NDArray[Any], action_masks: NDArray[np.int8] | None, agents: Sequence[Any]
@@ -378,20 +467,18 @@ class MaskGuard:
         Raises:
             ValueError: One is.
         """
-        if not self._checks or action_masks is None or actions.ndim != 2:
+        if not self.checks or action_masks is None or actions.ndim != 2:
             return
         legal = np.take_along_axis(action_masks, actions[..., None].astype(np.int64), -1)[..., 0]
         if not legal.all():
             b, i = np.argwhere(legal == 0)[0]
-            raise ValueError(
-                f"{agents[i]} chose action {actions[b, i]}, which its action mask forbids: use an algorithm that obeys "
-                "masks (MaskablePPO of sb3-contrib, the algorithms of BenchMARL), or masks='ignore', with which "
-                "the environment treats it as its rules say (in the worlds of crl_envs as no action at all)"
-            )
+            raise self.refusal(agents[i], actions[b, i])
 
-
-def _made(env: EnvOrId, kwargs: dict[str, Any]) -> ParallelEnv[Any, Any, Any]:
-    made = make(env, **kwargs) if isinstance(env, str) else env(**kwargs)
-    if not isinstance(made, ParallelEnv):
-        raise ValueError(f"env must make a ParallelEnv, got {made!r}")
-    return made
+    @staticmethod
+    def refusal(agent: Any, action: Any) -> ValueError:
+        """The error that says what to do about an agent's forbidden action."""
+        return ValueError(
+            f"{agent} chose action {action}, which its action mask forbids: use an algorithm that obeys "
+            "masks (MaskablePPO of sb3-contrib, the algorithms of BenchMARL), or masks='ignore', with which "
+            "the environment treats it as its rules say (in the worlds of crl_envs as no action at all)"
+        )

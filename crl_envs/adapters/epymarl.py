@@ -42,7 +42,7 @@ To know:
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import gymnasium
 import numpy as np
@@ -75,11 +75,14 @@ class TupleEnv(gymnasium.Env[tuple[Any, ...], tuple[Any, ...]]):
         ValueError: A bad argument; an unknown id; agents with different spaces.
     """
 
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["human", "rgb_array", "ansi"]}  # type: ignore[misc]
+
     def __init__(
         self, env: EnvOrId, *, rewards: Rewards = "local", masks: Masks = "check", **kwargs: Any
     ) -> None:
         self.columns = columns_of(env, 1, rewards, **kwargs)
         self.n_agents = self.columns.n_agents
+        self.render_mode = self.columns.render_mode
         self.observation_space = spaces.Tuple([self.columns.observation_space] * self.n_agents)
         self.action_space = spaces.Tuple([self.columns.action_space] * self.n_agents)
         self._tally = EpisodeTally(1, self.n_agents)
@@ -89,9 +92,13 @@ class TupleEnv(gymnasium.Env[tuple[Any, ...], tuple[Any, ...]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Begin an episode; without a seed the environment's streams go on."""
+        """Begin an episode; without a seed the environment's streams go on.
+
+        Raises:
+            ValueError: Options for a world, which has none.
+        """
         self._tally.begin()
-        return self._observed(self.columns.reset(seed)), {}
+        return self._observed(self.columns.reset(seed, options=[options])), {}
 
     def step(  # type: ignore[override]  # a list of rewards is what EPyMARL expects
         self, actions: tuple[Any, ...]
@@ -121,6 +128,10 @@ class TupleEnv(gymnasium.Env[tuple[Any, ...], tuple[Any, ...]]):
                 "global_return": episode.global_return,
             }
         return self._observed(step.frame), step.rewards[0].tolist(), terminated, truncated, info
+
+    def render(self) -> Any:
+        """The environment's picture, in the ``render_mode`` that it was made with."""
+        return self.columns.render()[0]
 
     def close(self) -> None:
         """Close the environment."""

@@ -179,12 +179,17 @@ class ParallelMultiAgentEnv(MultiAgentEnv):
             self.agents, columns.action_space
         )
         super().__init__()
+        self.render_mode = columns.render_mode
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[Any, NDArray[np.float32]], dict[Any, dict[str, Any]]]:
-        """Begin an episode; without a seed the environment's streams go on."""
-        frame = self.columns.reset(seed)
+        """Begin an episode; without a seed the environment's streams go on.
+
+        Raises:
+            ValueError: Options for a world, which has none.
+        """
+        frame = self.columns.reset(seed, options=[options])
         self.agents = list(self.possible_agents)
         return self._observed(frame), {agent: {} for agent in self.agents}
 
@@ -220,6 +225,10 @@ class ParallelMultiAgentEnv(MultiAgentEnv):
                 for agent, own in zip(agents, step.local_rewards[0].tolist(), strict=True)
             },
         )
+
+    def render(self) -> Any:
+        """The environment's picture."""
+        return self.columns.render()[0]
 
     def close(self) -> None:
         """Close the environment."""

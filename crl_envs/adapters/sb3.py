@@ -22,6 +22,11 @@ To know:
   action raises, unless ``masks="ignore"``. ``MaskablePPO.predict`` wants them handed in:
   ``model.predict(observation, action_masks=env.action_masks())``.
 - **Seeds.** Environment b gets the seed of the model (or of ``env.seed``) + b.
+- **Indices** of ``get_attr``, ``set_attr`` and ``env_method`` count SB3's environments. Number i is agent i mod n of
+  environment i // n, and reaches that environment, once however many of its agents are named. ``reset`` and ``step``
+  of some are refused: all environments go together.
+- **Pictures.** With ``render_mode="rgb_array"`` the copies of a world are stepped one after the other, since arrays
+  draw nothing; SB3's ``VecVideoRecorder`` films them in one picture.
 - **DQN** takes ``train_freq`` in steps of all B·n environments together, and has no joint form: SB3's DQN has one
   Discrete action only.
 - **Logs.** Infos of the last step have SB3's ``episode`` (so ``rollout/ep_rew_mean`` is the return of what agents are
@@ -30,9 +35,10 @@ To know:
 
 from __future__ import annotations
 
+import inspect
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -49,20 +55,21 @@ from crl_envs.adapters.columns import (
     Step,
     WorldColumns,
     columns_of,
+    first_of,
+    made,
 )
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.adapters.tally import EpisodeReturn, EpisodeTally
-from crl_envs.core.arguments import check_choice, check_int
+from crl_envs.core.arguments import check_choice, check_seed
 from crl_envs.core.reduction import Reduce, team_reward
-from crl_envs.registration import make
 from crl_envs.wrappers import JointAction
 
 require("stable-baselines3", "2.7", "pip install 'crl-envs[sb3]'")
 
 from stable_baselines3.common.env_util import make_vec_env as make_sb3_vec_env  # noqa: E402
 from stable_baselines3.common.monitor import Monitor  # noqa: E402
-from stable_baselines3.common.vec_env import VecEnv  # noqa: E402
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv  # noqa: E402
 
 Indices = None | int | Iterable[int]
 
@@ -95,10 +102,10 @@ def make_vec_env(
     Raises:
         ValueError: A bad argument; an unknown id; agents with different spaces.
     """
-    made = AgentVecEnv(columns_of(env, copies, rewards, **kwargs), agent_ids, masks)
+    vec_env = AgentVecEnv(columns_of(env, copies, rewards, **kwargs), agent_ids, masks)
     if seed is not None:
-        made.seed(seed)
-    return made
+        vec_env.seed(seed)
+    return vec_env
 
 
 def make_joint_vec_env(
@@ -119,33 +126,27 @@ def make_joint_vec_env(
         env: A registered id, or a callable that returns a ParallelEnv.
         copies: Number of environments; also ``num_envs``.
         reduce: Whether the reward is the ``"mean"`` or the ``"sum"`` of the agents'.
-        masks: As in `make_vec_env`; only for our worlds.
+        masks: As in `make_vec_env`.
         seed: Of the first reset, unless the model brings one.
         **kwargs: Arguments of the environment.
 
     Raises:
         ValueError: A bad argument; an unknown id; spaces that can't be joined.
     """
-    check_int("copies", copies, low=1)
-    try:
-        columns: Columns | None = columns_of(env, copies, **kwargs)
-    except ValueError:
-        columns = (
-            None  # either the arguments are bad, which shows below, or the agents' spaces differ
-        )
-    made: VecEnv
-    if isinstance(columns, WorldColumns):
-        made = JointVecEnv(columns, reduce, masks)
+    first, vec = first_of(env, copies, **kwargs)
+    vec_env: VecEnv
+    if vec is not None:
+        vec_env = JointVecEnv(WorldColumns(vec, first), reduce, masks)
     else:
-        made = make_sb3_vec_env(
-            lambda: JointAction(
-                make(env, **kwargs) if isinstance(env, str) else env(**kwargs), reduce
-            ),
+        unused = [first]
+        vec_env = make_sb3_vec_env(
+            lambda: _GuardedJoint(unused.pop() if unused else made(env, **kwargs), reduce, masks),
             n_envs=copies,
+            vec_env_cls=_JointCopies,
         )
     if seed is not None:
-        made.seed(seed)
-    return made
+        vec_env.seed(seed)
+    return vec_env
 
 
 class _ColumnsVecEnv(VecEnv):
@@ -182,6 +183,9 @@ class _ColumnsVecEnv(VecEnv):
         self._given = np.zeros((columns.num_envs, rows))
         self._begun = time.time()
         super().__init__(columns.num_envs * rows, observation_space, action_space)
+        fps = getattr(columns.envs[0], "metadata", {}).get("render_fps")
+        if fps is not None:
+            self.metadata: dict[str, Any] = {**self.metadata, "render_fps": fps}  # of a film
 
     @abstractmethod
     def action_masks(self) -> NDArray[np.bool_]:
@@ -212,15 +216,29 @@ class _ColumnsVecEnv(VecEnv):
 
         Returns:
             The seed of each of SB3's environments: agents of the same environment have the same.
+
+        Raises:
+            ValueError: A bad seed.
         """
+        if seed is not None:
+            check_seed("seed", seed)
         first = super().seed(seed)[0]
         assert first is not None
         self._seeds = np.repeat(np.arange(self.columns.num_envs) + first, self._rows).tolist()
         return self._seeds
 
     def reset(self) -> NDArray[Any]:
-        """Begin episodes everywhere."""
-        frame = self.columns.reset(self._seeds[0])
+        """Begin episodes everywhere, with the options of `set_options`.
+
+        Raises:
+            ValueError: Options for worlds, which have none, or other options for agents of the same environment.
+        """
+        options = self._options[:: self._rows]
+        if self._options != [own for own in options for _ in range(self._rows)]:
+            raise ValueError(
+                f"options must be the same for the {self._rows} agents of an environment, got {self._options!r}"
+            )
+        frame = self.columns.reset(self._seeds[0], options=options)
         self._reset_seeds()
         self._reset_options()
         self.tally.begin()
@@ -285,52 +303,72 @@ class _ColumnsVecEnv(VecEnv):
         self.columns.close()
 
     def get_attr(self, attr_name: str, indices: Indices = None) -> list[Any]:
-        """An attribute of this object or of its environments, the same for each of SB3's environments.
+        """An attribute of the environment that each of SB3's environments belongs to.
 
         Raises:
             AttributeError: There is none.
         """
-        if attr_name == "render_mode":
-            value = self.columns.render_mode
-        elif attr_name == "action_masks":
-            return [mask for mask in self.action_masks()[self._at(indices)]]
-        else:
-            value = getattr(self.columns, attr_name)
-        return [value for _ in self._at(indices)]
+        if attr_name in ("n_agents", "render_mode"):  # not every ParallelEnv has them
+            return [getattr(self.columns, attr_name) for _ in self._get_indices(indices)]
+        if attr_name == "action_masks":
+            return self.env_method(attr_name, indices=indices)
+        return self._of_each(lambda env: getattr(env, attr_name), indices)
 
     def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
-        """Not for agents, which share one environment.
+        """Set an attribute of the environments that these of SB3's environments belong to.
+
+        All agents of an environment see it, whichever of them was named.
 
         Raises:
-            AttributeError: Always.
+            AttributeError: There is none of that name; our own worlds are arrays, of which none is changed alone.
         """
-        raise AttributeError(
-            f"{attr_name!r} can't be set for single agents: set it on the environments, at .columns"
-        )
+        if isinstance(self.columns, WorldColumns):
+            raise AttributeError(
+                f"{attr_name!r} can't be set for single agents: worlds run as arrays, and their arguments are those of "
+                "make_vec_env"
+            )
+        self._of_each(lambda env: _set(env, attr_name, value), indices)
 
     def env_method(
         self, method_name: str, *method_args: Any, indices: Indices = None, **method_kwargs: Any
     ) -> list[Any]:
-        """``action_masks`` of each of SB3's environments, or a method of the environments, called once.
+        """Call a method of the environment that each of SB3's environments belongs to, once for all of its agents.
+
+        ``action_masks`` gives the mask of each of SB3's environments.
 
         Raises:
             AttributeError: There is none.
+            ValueError: ``reset`` or ``step``, which go by the VecEnv's own: it counts returns and has the masks.
         """
         if method_name == "action_masks":
-            return list(self.action_masks()[self._at(indices)])
-        result = getattr(self.columns, method_name)(*method_args, **method_kwargs)
-        return [result for _ in self._at(indices)]
+            masks = self.action_masks()
+            return [masks[at] for at in self._get_indices(indices)]
+        if method_name in ("reset", "step"):
+            raise ValueError(
+                f"method_name must be another one than 'reset' and 'step', got {method_name!r}: the agents of all "
+                f"environments go together, by {method_name}() of the VecEnv"
+            )
+        return self._of_each(
+            lambda env: getattr(env, method_name)(*method_args, **method_kwargs), indices
+        )
 
-    def env_is_wrapped(self, wrapper_class: Any, indices: Indices = None) -> list[bool]:
-        """True for SB3's Monitor, whose work is done here, and False for all else."""
-        return [issubclass(wrapper_class, Monitor) for _ in self._at(indices)]
+    def env_is_wrapped(self, wrapper_class: type[Any], indices: Indices = None) -> list[bool]:
+        """Whether the environments have a wrapper; True for SB3's Monitor, whose work is done here."""
+        if issubclass(wrapper_class, Monitor):
+            return [True for _ in self._get_indices(indices)]
+        return self._of_each(
+            lambda env: any(isinstance(layer, wrapper_class) for layer in _layers(env)), indices
+        )
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
-        """A picture of each environment."""
+        """A picture of each environment, one for all of its agents."""
         return self.columns.render()
 
-    def _at(self, indices: Indices) -> list[int]:
-        return list(self._get_indices(indices))
+    def _of_each(self, ask: Callable[[Any], Any], indices: Indices) -> list[Any]:
+        """What each environment answers, asked once, for each of SB3's environments."""
+        places = [at // self._rows for at in self._get_indices(indices)]
+        answers = {place: ask(self.columns.envs[place]) for place in dict.fromkeys(places)}
+        return [answers[place] for place in places]
 
 
 class AgentVecEnv(_ColumnsVecEnv):
@@ -439,3 +477,52 @@ class JointVecEnv(_ColumnsVecEnv):
 
     def _own_return(self, ended: EpisodeReturn, row: int) -> float:
         return ended.local_return
+
+
+class _GuardedJoint(JointAction):
+    """With `masks` as elsewhere; what it has no attribute for is the ParallelEnv's."""
+
+    def __init__(self, env: Any, reduce: str, masks: Masks) -> None:
+        super().__init__(env, reduce)
+        self._guard = MaskGuard(masks)
+        joint = cast(spaces.MultiDiscrete, self.action_space)
+        self._starts = np.cumsum(joint.nvec) - joint.nvec - joint.start
+
+    def step(self, action: NDArray[np.int64]) -> Any:
+        given = np.asarray(action)
+        if self._guard.checks and self.action_space.contains(given):
+            legal = self.action_masks()[self._starts + given]
+            for k in np.flatnonzero(~legal):
+                agent = self.agents[np.searchsorted(self._action_at, k, "right") - 1]
+                if agent in self._live:  # what others choose is ignored
+                    raise self._guard.refusal(agent, given[k])
+        return super().step(action)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "env":
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        return getattr(self.env, name)
+
+
+class _JointCopies(DummyVecEnv):
+    """`set_attr` reaches the ParallelEnv; SB3's own stops at the outermost wrapper."""
+
+    def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
+        for env in self._get_target_envs(indices):
+            _set(env, attr_name, value)
+
+
+def _layers(env: Any) -> Iterable[Any]:
+    """The environment, and what it wraps."""
+    while env is not None:
+        yield env
+        env = inspect.getattr_static(env, "env", None)
+
+
+def _set(env: Any, name: str, value: Any) -> None:
+    """Set an attribute where it is, in the environment or in what it wraps."""
+    for layer in _layers(env):
+        if inspect.getattr_static(layer, name, _layers) is not _layers:
+            setattr(layer, name, value)
+            return
+    raise AttributeError(f"{type(env).__name__!r} has no attribute {name!r} to be set")

@@ -47,6 +47,7 @@ Traps:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -222,18 +223,27 @@ class ColumnsEnv(EnvBase):
     def _set_seed(self, seed: int | None) -> None:
         self._seed = None if seed is None else check_seed("seed", seed)
 
-    def _reset(self, tensordict: TensorDictBase | None = None, **kwargs: Any) -> TensorDictBase:
+    def _reset(
+        self,
+        tensordict: TensorDictBase | None = None,
+        *,
+        seed: int | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> TensorDictBase:
+        if seed is not None:
+            self._set_seed(seed)
+        everywhere = [options] * self.columns.num_envs
         asked = None if tensordict is None else tensordict.get("_reset", None)
         ended = np.ones_like(self._over) if asked is None else asked.reshape(-1).cpu().numpy()
         if ended.all():
-            frame = self.columns.reset(seed=self._seed)
+            frame = self.columns.reset(seed=self._seed, options=everywhere)
             self._seed = None
         elif self._seed is not None:
             raise RuntimeError(
                 "set_seed was called in the middle of episodes: call reset() after it, or pass seed to make_env"
             )
         else:
-            frame = self.columns.reset(ended=ended)
+            frame = self.columns.reset(ended=ended, options=everywhere)
         self.tally.begin(ended)
         self._over &= ~ended
         nothing = np.zeros((len(ended), self.n_agents), np.float32)

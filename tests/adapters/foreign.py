@@ -69,6 +69,14 @@ class Foreign(BaseParallelWrapper):
         super().__init__(crl_envs.make(id, **kwargs))
 
 
+class Asked(Constant):
+    """Keeps the options of its last reset."""
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        self.options = options
+        return super().reset(seed)
+
+
 # Worlds whose episodes end in every way there is: what makes them, and with which arguments.
 WORLDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "bandit": ("crl/bandit-v0", {"n_agents": 3}),  # one step, terminated

@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 import crl_envs
 from crl_envs.wrappers import GlobalReward
-from tests.adapters.foreign import Constant, Foreign
+from tests.adapters.foreign import Asked, Constant, Foreign
 
 pytest.importorskip("agilerl")
 
@@ -187,3 +187,12 @@ def test_bad_arguments_are_refused() -> None:
         make_vec_env(Constant, policies="all")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"observations are one number.*agent_ids=True"):
         make_vec_env("crl/bandit-v0")
+
+
+def test_pictures_and_options() -> None:
+    drawn = make_vec_env("crl/sysadmin-v0", 2, n_agents=3, render_mode="rgb_array")
+    drawn.reset(seed=0)
+    assert [frame.shape for frame in drawn.render()] == [(600, 900, 3)] * 2
+    asked = make_vec_env(Asked, 2, agent_ids=True)
+    asked.reset(options={"level": 2})
+    assert [env.options for env in asked.columns.envs] == [{"level": 2}] * 2

@@ -20,7 +20,7 @@ from crl_envs.adapters.columns import (
 )
 from crl_envs.adapters.tally import EpisodeTally
 from crl_envs.wrappers import GlobalReward
-from tests.adapters.foreign import Constant, Foreign
+from tests.adapters.foreign import Asked, Constant, Foreign
 from tests.core.toy import ToyEnv
 from tests.wrappers.foreign import Leavers, Spaced
 
@@ -262,3 +262,39 @@ def test_agents_of_a_globally_rewarded_env_are_tallied_by_their_own() -> None:
     columns.reset(0)
     step = columns.step(np.zeros((1, 3), np.int64))
     assert step.rewards[0, 0] == step.local_rewards.sum()
+
+
+def test_a_world_is_an_array_only_as_long_as_it_is_nothing_else() -> None:
+    """What draws itself, or begins its episodes in a way of its own, is stepped as anybody's."""
+    sysadmin = type(crl_envs.make("crl/sysadmin-v0"))
+
+    class Counting(sysadmin):  # type: ignore[misc, valid-type]
+        begun = 0
+
+        def reset(self, seed: int | None = None, options: Any = None) -> Any:
+            self.begun += 1
+            return super().reset(seed, options)
+
+    assert isinstance(columns_of(sysadmin, 2, n_agents=3), WorldColumns)
+    counting = columns_of(Counting, 2, n_agents=3)
+    counting.reset()
+    assert [env.begun for env in counting.envs] == [1, 1]
+    for world in ("crl/sysadmin-v0", sysadmin):
+        drawn = columns_of(world, 2, "global", n_agents=3, render_mode="rgb_array")
+        assert drawn.render_mode == "rgb_array"
+        drawn.reset(0)
+        drawn.step(np.ones((2, 3), np.int64))
+        first, second = drawn.render()
+        assert first.shape == second.shape == (600, 900, 3)
+    with pytest.raises(NotImplementedError, match="make it with render_mode='rgb_array'"):
+        columns_of("crl/sysadmin-v0", 1).render()
+
+
+def test_options_reach_the_environments() -> None:
+    columns = columns_of(Asked, 2)
+    columns.reset(options=[{"level": 1}, {"level": 2}])
+    assert [env.options for env in columns.envs] == [{"level": 1}, {"level": 2}]
+    columns.reset(ended=np.array([False, True]), options=[{"level": 3}] * 2)
+    assert [env.options for env in columns.envs] == [{"level": 1}, {"level": 3}]
+    with pytest.raises(ValueError, match="options must be empty, since worlds have none"):
+        columns_of("crl/sysadmin-v0", 1).reset(options=[{"level": 1}])

@@ -20,7 +20,7 @@ from gymnasium import spaces
 import crl_envs
 from crl_envs.adapters.epymarl import TupleEnv, register
 from crl_envs.wrappers import GlobalReward
-from tests.adapters.foreign import Constant, Foreign
+from tests.adapters.foreign import Asked, Constant, Foreign
 
 WORLDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "horizon 1, terminated": ("crl/bandit-v0", {"n_agents": 3}),
@@ -226,3 +226,12 @@ def test_same_seed_same_curve(tmp_path: Path) -> None:
     ]
     assert curves[0] == curves[1]
     assert len(set(curves[0])) > 1
+
+
+def test_pictures_and_options() -> None:
+    drawn = gymnasium.make("crl/sysadmin-tuple-v0", n_agents=3, render_mode="rgb_array")
+    drawn.reset(seed=0)
+    assert drawn.render().shape == (600, 900, 3)
+    asked = TupleEnv(Asked)
+    asked.reset(options={"level": 2})
+    assert asked.columns.envs[0].options == {"level": 2}

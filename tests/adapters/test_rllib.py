@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 import crl_envs
 from crl_envs.wrappers import GlobalReward
-from tests.adapters.foreign import Constant, Foreign
+from tests.adapters.foreign import Asked, Constant, Foreign
 
 pytest.importorskip("ray.rllib")
 
@@ -202,3 +202,13 @@ def test_the_order_of_agents_is_that_of_the_environment() -> None:
     env = make_env("crl/bandit-v0", n_agents=12)
     expected = [f"agent_{i}" for i in range(12)]
     assert env.possible_agents == list(env.reset()[0]) == expected
+
+
+def test_pictures_and_options() -> None:
+    drawn = make_env("crl/sysadmin-v0", n_agents=3, render_mode="rgb_array")
+    drawn.reset(seed=0)
+    assert drawn.render_mode == "rgb_array"
+    assert drawn.render().shape == (600, 900, 3)
+    asked = make_env(Asked)
+    asked.reset(options={"level": 2})
+    assert asked.columns.envs[0].options == {"level": 2}

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from gymnasium import spaces
+from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 import crl_envs
+from crl_envs.rendering.film import Film
 from crl_envs.wrappers import GlobalReward, JointAction
-from tests.adapters.foreign import WORLDS, Constant, Foreign
+from tests.adapters.foreign import WORLDS, Asked, Constant, Foreign
 from tests.core.toy import ToyEnv
 from tests.wrappers.foreign import Leavers
 
@@ -21,8 +28,18 @@ from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.evaluation import evaluate_policy as evaluate_maskable
 from sb3_contrib.common.maskable.utils import is_masking_supported
 from stable_baselines3 import DQN, PPO
+from stable_baselines3.common.callbacks import EvalCallback
 from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import (
+    DummyVecEnv,
+    VecCheckNan,
+    VecEnv,
+    VecFrameStack,
+    VecMonitor,
+    VecNormalize,
+    VecVideoRecorder,
+)
 
 from crl_envs.adapters.sb3 import AgentVecEnv, make_joint_vec_env, make_vec_env
 
@@ -250,10 +267,12 @@ def test_ppo_is_told_of_masks() -> None:
         ValueError, match=r"agent_\d chose action \d, which its action mask forbids.*Mask"
     ):
         PPO("MlpPolicy", make_vec_env(ToyEnv, 2), n_steps=50, batch_size=50, seed=0).learn(1000)
-    with pytest.raises(ValueError, match="action mask forbids"):
-        PPO("MlpPolicy", make_joint_vec_env(ToyEnv, 2), n_steps=50, batch_size=50, seed=0).learn(
-            1000
-        )
+    for world in (ToyEnv, lambda: BaseParallelWrapper(ToyEnv())):
+        with pytest.raises(ValueError, match=r"agent_\d chose action \d, which its action mask"):
+            joint = make_joint_vec_env(world, 2)
+            PPO("MlpPolicy", joint, n_steps=50, batch_size=50, seed=0).learn(1000)
+    joint = make_joint_vec_env(lambda: BaseParallelWrapper(ToyEnv()), 2, masks="ignore")
+    PPO("MlpPolicy", joint, n_steps=50, batch_size=50, seed=0).learn(100)
     env = make_vec_env(ToyEnv, 2, masks="ignore")
     PPO("MlpPolicy", env, n_steps=50, batch_size=50, seed=0).learn(400)
     assert env.tally.env_steps == 2 * 50
@@ -283,16 +302,196 @@ def test_agents_have_the_seed_of_their_environment() -> None:
     np.testing.assert_array_equal(first, env.reset())
 
 
-def test_attributes_of_the_environments() -> None:
-    env = make_vec_env(Foreign, 2, n_agents=3)
-    assert env.get_attr("n_agents", indices=[0, 5]) == [3, 3]
-    assert not env.has_attr("no such thing")
-    assert env.env_is_wrapped(JointAction) == [False] * 6
-    with pytest.raises(AttributeError, match="can't be set for single agents"):
-        env.set_attr("n_agents", 4)
+class Levelled(Constant):
+    """What a curriculum would change between episodes."""
+
+    level = 0
+
+    def raise_level(self, by: int, to: int | None = None) -> int:
+        self.level = self.level + by if to is None else to
+        return self.level
+
+
+@pytest.mark.parametrize("rewards", ["local", "global"])
+def test_indices_reach_each_environment(rewards: Any) -> None:
+    """Of two environments with two agents each, 0 and 1 are the first."""
+    env = make_vec_env(Levelled, 2, rewards=rewards)
+    assert env.get_attr("level") == [0] * 4
+    env.set_attr("level", 3, indices=[2])
+    assert env.get_attr("level") == [0, 0, 3, 3]
+    assert env.get_attr("level", indices=-1) == [3]
+    assert env.env_method("raise_level", 1) == [1, 1, 4, 4]  # once for both agents
+    assert env.env_method("raise_level", 1, to=7, indices=[3, 0]) == [7, 7]
+    assert env.env_method("raise_level", 1, indices=1) == [8]
+    assert env.get_attr("level") == [8, 8, 7, 7]
+    with pytest.raises(IndexError):
+        env.get_attr("level", indices=4)
+
+
+def test_indices_reach_each_environment_of_a_joint_agent() -> None:
+    env = make_joint_vec_env(Levelled, 2)
+    env.set_attr("level", 3, indices=1)
+    assert env.get_attr("level") == [0, 3]
+    assert env.env_method("raise_level", 1, indices=[1]) == [4]
     env.reset()
-    assert env.env_method("state", indices=0)[0].shape == (2, 3)
+    assert [masks.tolist() for masks in env.env_method("action_masks")] == [[True] * 4] * 2
+
+
+@pytest.mark.parametrize("world", ["crl/sysadmin-v0", Foreign], ids=["arrays", "foreign"])
+def test_each_environment_answers_for_itself(world: Any) -> None:
+    env = make_vec_env(world, 2, n_agents=4)
+    assert env.get_attr("n_agents", indices=[0, 5]) == [4, 4]
+    assert env.get_attr("topology")[7].number_of_nodes() == 4
+    env.seed(3)
+    env.reset()
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        env.step(legal_actions(env, rng))
+    states, expected = env.env_method("state"), env.columns.state()
+    for at, state in enumerate(states):
+        np.testing.assert_array_equal(state, expected[at // 4])
+    assert (expected[0] != expected[1]).any()
+    np.testing.assert_array_equal(env.env_method("state", indices=[4])[0], expected[1])
+    for name, value in env.env_method("metrics", indices=6)[0].items():
+        assert isinstance(value, int | float) or value.shape == (4,), name
+    assert env.env_method("observation_space", "agent_0", indices=0) == [
+        env.columns.observation_space
+    ]
+
+
+def test_what_is_not_there_is_said() -> None:
+    for env in (make_vec_env(Constant, 2), make_vec_env("crl/sysadmin-v0", 2, n_agents=3)):
+        env.reset()
+        assert not env.has_attr("no_such_thing")
+        for call in (
+            lambda env: env.get_attr("no_such_thing"),
+            lambda env: env.set_attr("no_such_thing", 4),
+            lambda env: env.env_method("no_such_thing", indices=[0]),
+        ):
+            with pytest.raises(AttributeError, match="no_such_thing"):
+                call(env)
+        for name in ("reset", "step"):
+            with pytest.raises(ValueError, match="method_name must be another one than 'reset'"):
+                env.env_method(name, indices=[0])
+        env.close()
+        env.close()
+    with pytest.raises(AttributeError, match="can't be set for single agents: worlds run as arr"):
+        env.set_attr("n_agents", 4)
+
+
+def test_options_reach_the_environments() -> None:
+    env = make_vec_env(Asked, 2)
+    env.reset()
+    assert env.get_attr("options", indices=0) == [None]
+    env.set_options([{"level": b} for b in (1, 1, 2, 2)])
+    env.reset()
+    assert env.get_attr("options") == [{"level": b} for b in (1, 1, 2, 2)]
+    env.set_options([{"level": b} for b in (1, 2, 2, 2)])
+    with pytest.raises(ValueError, match="options must be the same for the 2 agents"):
+        env.reset()
+    world = make_vec_env("crl/sysadmin-v0", 1, n_agents=2)
+    world.set_options({"level": 1})
+    with pytest.raises(ValueError, match="options must be empty, since worlds have none"):
+        world.reset()
+
+
+def test_wrappers_are_found() -> None:
+    env = make_vec_env(Foreign, 2, n_agents=3)
+    assert env.env_is_wrapped(Foreign, indices=[0, 4]) == [True, True]
+    assert env.env_is_wrapped(JointAction) == [False] * 6
+    assert env.env_is_wrapped(Monitor) == [True] * 6
+
+
+@pytest.mark.parametrize("world", ["crl/sysadmin-v0", Foreign], ids=["arrays", "foreign"])
+def test_it_works_in_sb3s_own_wrappers_and_callbacks(world: Any, tmp_path: Path) -> None:
+    def wrapped(name: str) -> VecEnv:
+        env = make_vec_env(world, 2, n_agents=3, horizon=5, agent_ids=True, seed=1)
+        with pytest.warns(UserWarning, match="already wrapped with a `Monitor`"):
+            watched = VecMonitor(env, str(tmp_path / name), info_keywords=("local_return",))
+        return VecFrameStack(VecNormalize(VecCheckNan(watched, raise_exception=True)), 2)
+
+    env, other = wrapped("train"), wrapped("eval")
+    callback = EvalCallback(
+        other, n_eval_episodes=6, eval_freq=10, best_model_save_path=str(tmp_path), verbose=0
+    )
+    assert env.reset().shape[0] == 6
+    PPO("MlpPolicy", env, n_steps=10, batch_size=60, n_epochs=1, seed=0).learn(120, callback)
     env.close()
+    other.close()
+    assert callback.last_mean_reward > 0
+    assert (tmp_path / "best_model.zip").exists()
+    heads, *rows = (tmp_path / "train.monitor.csv").read_text().splitlines()[1:]
+    assert heads == "r,l,t,local_return"
+    assert len(rows) == 4 * 6
+
+
+def film_of(frames: list[Any], fps: float) -> Any:
+    """What SB3 asks of moviepy, by the same ffmpeg."""
+
+    def write_videofile(path: str) -> None:
+        with Film(path, fps) as film:
+            for frame in frames:
+                film.add(frame)
+
+    return SimpleNamespace(write_videofile=write_videofile)
+
+
+@pytest.mark.parametrize(
+    ("make", "world"),
+    [
+        (make_vec_env, "crl/sysadmin-v0"),
+        (make_vec_env, lambda **kwargs: crl_envs.make("crl/sysadmin-v0", **kwargs)),
+        (make_joint_vec_env, "crl/sysadmin-v0"),
+    ],
+    ids=["id", "callable", "joint"],
+)
+def test_videos_are_recorded(
+    make: Any, world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (
+        "moviepy",
+        "moviepy.video",
+        "moviepy.video.io",
+        "moviepy.video.io.ImageSequenceClip",
+    ):
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(ImageSequenceClip=film_of))
+    env = make(world, 2, n_agents=3, render_mode="rgb_array", seed=0)
+    assert env.render_mode == "rgb_array"
+    recorder = VecVideoRecorder(env, str(tmp_path), lambda step: step == 0, video_length=2)
+    recorder.reset()
+    for k in range(2):
+        recorder.step(np.full((env.num_envs, *env.action_space.shape), k))
+    recorder.close()
+    read = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(next(tmp_path.glob("*.mp4")))]
+    found = subprocess.run(
+        [*read, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True
+    )
+    width, height = 900, 2 * 600  # one environment above the other
+    assert f"{width}x{height}" in found.stderr.decode()
+    assert "4 fps" in found.stderr.decode()  # the environment's
+    frames = np.frombuffer(found.stdout, np.uint8).reshape(-1, height, width, 3)
+    assert len(frames) == 3
+    assert np.abs(frames[0].astype(int) - frames[2]).max() > 100  # a step is to be seen
+    assert frames[0].std() > 10
+
+
+def test_a_drawn_world_is_the_same_world() -> None:
+    plain = make_vec_env("crl/load_balancing-v0", 2, n_agents=4, n_loads=5, seed=2)
+    drawn = make_vec_env(
+        "crl/load_balancing-v0", 2, n_agents=4, n_loads=5, seed=2, render_mode="rgb_array"
+    )
+    rng = np.random.default_rng(0)
+    np.testing.assert_array_equal(plain.reset(), drawn.reset())
+    for _ in range(20):
+        actions = legal_actions(plain, rng)
+        for ours, theirs in zip(plain.step(actions)[:3], drawn.step(actions)[:3], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert len(drawn.get_images()) == 2
+    assert drawn.render().shape == (1200, 900, 3)
+    text = make_vec_env("crl/bandit-v0", 2, n_agents=3, render_mode="ansi")
+    text.reset()
+    assert len({*text.env_method("render")}) >= 1
+    assert isinstance(text.env_method("render", indices=4)[0], str)
 
 
 @pytest.mark.parametrize(
@@ -302,6 +501,8 @@ def test_attributes_of_the_environments() -> None:
         (make_vec_env, {"agent_ids": 1}, "agent_ids must be True or False"),
         (make_vec_env, {"copies": 0}, "copies must be an integer ≥ 1"),
         (make_vec_env, {"n_agnets": 4}, "no argument 'n_agnets' .did you mean 'n_agents'"),
+        (make_vec_env, {"seed": -1}, "seed must be an integer"),
+        (make_joint_vec_env, {"masks": "obey"}, "masks must be one of 'check', 'ignore'"),
         (make_joint_vec_env, {"reduce": "max"}, "reduce must be one of 'mean', 'sum'"),
         (make_joint_vec_env, {"copies": 0}, "copies must be an integer ≥ 1"),
         (make_joint_vec_env, {"n_agnets": 4}, "no argument 'n_agnets'"),

@@ -19,7 +19,7 @@ from pettingzoo.utils.wrappers import BaseParallelWrapper
 import crl_envs
 from crl_envs.adapters import MissingLibraryError
 from crl_envs.wrappers import GlobalReward
-from tests.adapters.foreign import WORLDS, Constant
+from tests.adapters.foreign import WORLDS, Asked, Constant
 from tests.core.toy import ToyEnv
 from tests.wrappers.foreign import Leavers, Spaced
 
@@ -348,3 +348,19 @@ class TestBadInput:
         monkeypatch.setattr("crl_envs.adapters.library.version", lambda _: "0.9.2")
         with pytest.raises(MissingLibraryError, match=r"torchrl 0\.9\.2 is too old"):
             importlib.reload(adapter)
+
+
+def test_options_and_seeds_of_a_reset_reach_the_environments() -> None:
+    env = make_env(Asked, 2)
+    env.reset(options={"level": 2})
+    assert [copy.options for copy in env.columns.envs] == [{"level": 2}] * 2
+    env.reset(seed=7)
+    assert [copy.seeds[-1] for copy in env.columns.envs] == [7, 8]
+    with pytest.raises(TypeError, match="level"):
+        env.reset(level=2)
+
+
+def test_a_drawn_world_gives_its_picture() -> None:
+    env = make_env("crl/sysadmin-v0", 2, n_agents=3, render_mode="rgb_array")
+    env.rollout(3)
+    assert env.render().shape == (600, 900, 3)

@@ -137,16 +137,21 @@ def test_the_steps_of_all_copies_count(learner: Any, rewards: str) -> None:
     assert all(abs(entry["global_return"]) <= 5.0 for entry in made.history)
 
 
-def test_probabilities_obey_masks() -> None:
+@ALL
+def test_probabilities_obey_masks(learner: Any) -> None:
     vec = crl_envs.make_vec("crl/load_balancing-v0", n_agents=4, n_loads=5)
-    made = MaskablePPO(vec, n_steps=20).learn(total_steps=40)
+    made = learner(vec, **SMALL[learner])
+    if learner is MaskablePPO:  # the others would be refused their first forbidden action
+        made.learn(total_steps=40)
     other = crl_envs.make_vec("crl/load_balancing-v0", 3, n_agents=4, n_loads=5)
     observations, infos = other.reset(seed=0)
     masks = infos["action_mask"]
     chances = made.probabilities(observations, masks)
     assert (chances[masks == 0] < 1e-6).all()
-    actions = made.act(observations, action_masks=masks)
-    assert np.take_along_axis(masks, actions[..., None], -1).all()
+    np.testing.assert_allclose(chances.sum(-1), 1.0, rtol=1e-5)
+    for deterministic in (False, True):
+        actions = made.act(observations, deterministic, action_masks=masks)
+        assert np.take_along_axis(masks, actions[..., None], -1).all()
 
 
 def test_those_without_masks_say_so() -> None:
@@ -211,6 +216,7 @@ def test_what_the_bench_reads() -> None:
         (DQN, {"batch_size": 0}, "batch_size must be an integer ≥ 1"),
         (DQN, {"exploration_final": 2}, "exploration_final must be"),
         (JointPPO, {"rewards": "local"}, "rewards must be one of 'global'"),
+        (JointPPO, {"agent_ids": True}, "agent_ids must be False, since one agent"),
         (PPO, {"seed": 2**32}, "seed must be an integer in"),
     ],
 )
