@@ -1,5 +1,6 @@
 """The wheel as a user gets it: what is in it, and that it works with nothing but the core dependencies."""
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -14,12 +15,21 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("agents", "crl_envs")
 
 # One xdist group: one worker builds, once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
+pytestmark = pytest.mark.xdist_group("wheel")
+
+# What lies about where people work, and is of no use to others.
+LITTER = (
+    *("results/run.json", ".venv/bin/python", "tests/test_x.py", "build/lib.py"),
+    *("crl_envs/__pycache__/x.cpython-311.pyc", "crl_envs/core/x.nbi", "crl_envs/core/x.1.nbc"),
+    *("crl_envs/results/run.json", "crl_envs/.DS_Store", "crl_envs/.env.py.swp"),
+    *("agents/.ipynb_checkpoints/x.py", "agents/.mypy_cache/x.json", "agents/crl.py.swp"),
+)
 
 
 class Built(NamedTuple):
     sdist: Path
-    wheel_from_sdist: Path
+    sdist_of_copy: Path
+    wheel_from_sdist: Path  # the copy's
     wheel_from_tree: Path
 
 
@@ -32,20 +42,42 @@ def run(*command: str | Path, cwd: Path, check: bool = True) -> str:
     return done.stdout
 
 
-def in_wheel(wheel: Path) -> set[str]:
+def in_wheel(wheel: Path) -> dict[str, int]:
+    """The checksum of each file."""
     with zipfile.ZipFile(wheel) as archive:
-        return set(archive.namelist())
+        return {file.filename: file.CRC for file in archive.infolist()}
+
+
+def in_sdist(sdist: Path) -> dict[str, int]:
+    """The size of each file but the nearest .gitignore, which hatchling adds and by which nothing goes."""
+    with tarfile.open(sdist) as archive:
+        return {
+            Path(*Path(file.name).parts[1:]).as_posix(): file.size
+            for file in archive.getmembers()
+            if file.isfile() and not file.name.endswith("/.gitignore")
+        }
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Built from the checkout, and from a copy with litter in a folder of another repository that ignores it all."""
     out = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "build", "--outdir", out / "both", ROOT, cwd=out)
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", out / "tree", ROOT, cwd=out)
-    (sdist,) = (out / "both").glob("*.tar.gz")
-    (wheel_from_sdist,) = (out / "both").glob("*.whl")
-    (wheel_from_tree,) = (out / "tree").glob("*.whl")
-    return Built(sdist, wheel_from_sdist, wheel_from_tree)
+    copy = out / "other" / "copy"
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, copy / package)
+    for name in ("CHANGELOG.md", "CITATION.cff", "LICENSE", "README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, copy / name)
+    (out / "other" / ".gitignore").write_text("*\n")
+    for name in LITTER:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_text("litter")
+    build = (sys.executable, "-m", "build", "--no-isolation", "--outdir")
+    run(*build, out / "copied", copy, cwd=out)
+    run(*build, out / "tree", "--sdist", "--wheel", ROOT, cwd=out)
+    return Built(
+        *(next((out / name).glob("*.tar.gz")) for name in ("tree", "copied")),
+        *(next((out / name).glob("*.whl")) for name in ("copied", "tree")),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +110,11 @@ def test_wheel_holds_the_two_packages_and_nothing_else(built: Built) -> None:
 
 
 def test_sdist_has_no_tests_and_builds_the_same_wheel(built: Built) -> None:
-    with tarfile.open(built.sdist) as archive:
-        top = {Path(name).parts[1] for name in archive.getnames() if len(Path(name).parts) > 1}
+    inside = in_sdist(built.sdist)
+    top = {name.split("/")[0] for name in inside}
     assert {*PACKAGES, "LICENSE", "README.md", "pyproject.toml"} <= top
     assert not top & {"benchmarks", "docs", "notebooks", "results", "tests"}
+    assert in_sdist(built.sdist_of_copy) == inside
     assert in_wheel(built.wheel_from_sdist) == in_wheel(built.wheel_from_tree)
 
 
@@ -94,6 +127,7 @@ def test_entry_points_are_in_the_wheel(built: Built) -> None:
     assert entry_points["crl_envs.learners"]["reinforce"] == "agents:Reinforce"
 
 
+@pytest.mark.slow
 def test_it_runs_with_the_core_dependencies_alone(user_bin: Path, tmp_path: Path) -> None:
     program = """
 import importlib.util
@@ -110,6 +144,7 @@ print(len(rewards), agents.Reinforce.__name__, large.value - large.lower < 1e-3)
     assert output.split() == ["5", "Reinforce", "True"]
 
 
+@pytest.mark.slow
 def test_the_command_without_its_extra_ends_without_a_traceback(
     user_bin: Path, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ def explore(
     ] = True,
 ) -> None:
     """Serve a page on which to watch the worlds and their learners live; Ctrl+C ends it."""
+    host = server.bare(host)
     with refusals():
         server.check_installed()
         server.check_free(host, port)

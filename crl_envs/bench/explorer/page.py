@@ -28,6 +28,7 @@ from crl_envs.bench.plotting import BLUE
 
 _TICK: Final = 0.1  # seconds between two looks at the session
 _CHART: Final = 0.5  # seconds between two drawings of the chart, at least
+_CALL: Final = 20.0  # seconds that a browser may take to open its socket
 _PATIENCE: Final = 3.0  # seconds that a browser may take to show a picture
 _SETTLED: Final = 0.3  # seconds without a change, after which a new task begins
 _SPEEDS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, None)
@@ -36,11 +37,17 @@ _NO_PICTURE: Final = (
 )
 
 
-def explorer_page() -> None:
-    """A page with a session of its own, which ends with the page."""
+async def explorer_page() -> None:
+    """A page with a session of its own, which begins when a browser has opened its socket and ends with the page.
+
+    Whoever only fetches the address (a bot, a preview of a link) starts nothing.
+    """
+    client = ui.context.client
     ui.add_css(CSS)
     ui.colors(primary=BLUE)
-    Page().build()
+    await client.connected(timeout=_CALL)
+    if client.has_socket_connection:  # else it has gone while it was waited for
+        Page().build()
 
 
 class Page:

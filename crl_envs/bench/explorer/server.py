@@ -7,10 +7,17 @@ import os
 import socket
 import sys
 import webbrowser
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
 
 from crl_envs.adapters.library import require
 
 _INSTALL = "pip install 'crl-envs[explore]'"
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 def check_installed() -> None:
@@ -25,13 +32,65 @@ def check_installed() -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only programs on this machine reach that address."""
-    if host == "localhost":
+    """Whether only programs on this machine reach that address, in any spelling: ``127.1`` is 127.0.0.1."""
+    name = bare(host).lower()
+    if name == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(name)
     except ValueError:
-        return False
+        try:
+            if any(map(str.isspace, name)):  # of which inet_aton reads only what comes before
+                return False
+            address = ipaddress.ip_address(socket.inet_aton(name))
+        except (OSError, ValueError):
+            return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def bare(host: str) -> str:
+    """Return an address without the brackets that one of IPv6 has in a URL."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+class Doorman:
+    """Lets requests in that come from the page itself, or from no page at all; others get 403.
+
+    A page of another site may make a browser send anything to this machine. It can't help that the browser says whose
+    it is (``Origin``), nor by what name this machine was asked for (``Host``).
+
+    Args:
+        app: The ASGI application behind it.
+        loopback: Whether ``Host`` must name this machine, so that no other site's name leads here.
+    """
+
+    def __init__(
+        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], loopback: bool
+    ) -> None:
+        self._app = app
+        self._loopback = loopback
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or hand it on."""
+        if scope["type"] == "lifespan" or self._may_enter(scope):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})  # before it is accepted: 403
+        else:
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body", "body": b"not from here"})
+
+    def _may_enter(self, scope: Scope) -> bool:
+        headers = scope["headers"]
+        hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
+        origins = [value.decode("latin-1") for name, value in headers if name == b"origin"]
+        try:
+            (host,) = hosts
+            if self._loopback and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+                return False
+            return all(urlsplit(origin).netloc.lower() == host.lower() for origin in origins)
+        except ValueError:  # none or several hosts, or one that can't be read
+            return False
 
 
 def check_free(host: str, port: int) -> None:
@@ -89,14 +148,11 @@ def serve(host: str, port: int, opens: bool) -> None:
         opens: Whether to open a browser.
     """
     from nicegui import app, ui
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     from crl_envs.bench.explorer.page import explorer_page
 
     url = page_url(host, port)
-    if is_loopback(host):  # no other site's name may lead here
-        names = ["localhost", "127.0.0.1", "[::1]", host]
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=names)
+    app.add_middleware(Doorman, loopback=is_loopback(host))
 
     def started() -> None:
         if opens and not open_browser(url):

@@ -22,11 +22,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def explorer(folder: Path, patience: float = 120.0) -> Iterator[str]:
-    """The address of a running explorer; it works in `folder`."""
+def explorer(
+    folder: Path, patience: float = 120.0, start: tuple[str, ...] = ("-m", "crl_envs.cli")
+) -> Iterator[str]:
+    """The address of a running explorer; it works in `folder`, and Python is started with `start`."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "crl_envs.cli", "explore", "--port", str(port), "--no-browser"]
+    command = [sys.executable, *start, "explore", "--port", str(port), "--no-browser"]
     root = str(Path(__file__).parents[3])
     # NiceGUI takes a process with pytest's variable for one of its own tests.
     inherited = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}

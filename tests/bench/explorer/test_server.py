@@ -68,6 +68,15 @@ def test_the_default_is_this_machine_only(served: list[tuple[str, int, bool]]) -
     assert "http://127.0.0.1:8080" in result.output
 
 
+@pytest.mark.parametrize("host", ["127.1", "0x7f.1", "[::1]", "::1", "localhost", "127.0.0.2"])
+def test_this_machine_by_any_name_is_this_machine_only(
+    served: list[tuple[str, int, bool]], host: str
+) -> None:
+    result = call(f"explore --host {host}")
+    assert served == [(host.strip("[]"), 8080, True)]
+    assert "warning" not in result.output
+
+
 @pytest.mark.parametrize("host, opened", [("0.0.0.0", "127.0.0.1"), ("192.168.7.7", "192.168.7.7")])
 def test_what_others_can_reach_is_warned_of(
     served: list[tuple[str, int, bool]], host: str, opened: str
@@ -83,9 +92,20 @@ def test_what_others_can_reach_is_warned_of(
     [
         ("127.0.0.1", True),
         ("127.8.8.8", True),
+        ("127.1", True),
+        ("0x7f.1", True),
+        ("2130706433", True),
         ("::1", True),
+        ("[::1]", True),
+        ("::ffff:127.0.0.1", True),
         ("localhost", True),
+        ("LOCALHOST", True),
         ("0.0.0.0", False),
+        ("0", False),
+        ("", False),
+        ("127.0.0.1.example.org", False),
+        ("127.0.0.1 example.org", False),
+        ("localhost.example.org", False),
         ("::", False),
         ("192.168.1.2", False),
         ("example.org", False),
