@@ -96,6 +96,28 @@ def empty_mail(rules: PostRules, links: int) -> Mail:
     )
 
 
+def check_mail(mail: Mail, rules: PostRules, links: int) -> None:
+    """Refuse messages in places that aren't there: compiled code doesn't look.
+
+    Raises:
+        ValueError: Another shape or dtype, or such a place.
+    """
+    for name, fresh in zip(Mail._fields, empty_mail(rules, links), strict=True):
+        found = getattr(mail, name)
+        if found.shape != fresh.shape or found.dtype != fresh.dtype:
+            raise ValueError(f"{name} is {found.dtype} of shape {found.shape}")
+    if (
+        mail.counts.min() < 0
+        or mail.boxes.min(initial=0) < 0
+        or mail.boxes.max(initial=-1) >= links
+    ):
+        raise ValueError("boxes have links that aren't there, or counts are impossible")
+    lengths = mail.counts[Counted.WAITING :].tolist()
+    for row, carried, length in zip(mail.boxes, mail.carried, lengths, strict=True):
+        if not np.array_equal(np.sort(row[:length]), np.flatnonzero(~np.isnan(carried))):
+            raise ValueError("boxes have links that aren't there, or counts are impossible")
+
+
 _POSTED, _SENT, _LOST = int(Counted.POSTED), int(Counted.SENT), int(Counted.LOST)
 _DELIVERED, _WAITING = int(Counted.DELIVERED), int(Counted.WAITING)
 

@@ -43,7 +43,7 @@ from numpy.typing import NDArray
 from agents import crl_core as core
 from agents.advertising import Advertisement, Advertising, DelegationReturn, strategies
 from agents.array_view import Frame, Transition
-from agents.bus import Counted, Mail, MessageBus, empty_mail
+from agents.bus import Counted, Mail, MessageBus, check_mail, empty_mail
 from agents.learner import Callback, Learner
 from agents.parallel_view import runs_compiled
 from agents.rollout import Episode
@@ -342,44 +342,34 @@ class CRL(Learner):
             raise ValueError(
                 f"its minds are of shape {minds.shape}, not of {(len(columns), n, self.layout.width)}"
             )
-        self._check_arrays(arrays)
-        self.now = arrays["now"]
+        if arrays["now"].shape != (len(columns),) or arrays["now"].min() < 0:
+            raise ValueError("now makes no sense")
+        audiences = [
+            core.Audience(*(arrays[_AUDIENCE + f][b].copy() for f in core.Audience._fields))
+            for b in columns
+        ]
+        mails = [Mail(*(arrays[_MAIL + f][b].copy() for f in Mail._fields)) for b in columns]
+        for b in columns:
+            mails[b].carried[mails[b].carried == _NOTHING] = np.nan
+            self.check_places(minds[b], audiences[b], mails[b])
+        self.now, self.audiences, self.mails = arrays["now"], audiences, mails
         lay = self.layout
         self._works = minds[0, :, lay.kind : lay.kind + a] > core.NOOP
         self.work.neighbors = list(
             minds[:, :, lay.neighbor : lay.neighbor + lay.slots].astype(np.int32)
         )
         self.minds = minds.tolist()
-        self.audiences = [
-            core.Audience(*(arrays[_AUDIENCE + f][b].copy() for f in core.Audience._fields))
-            for b in columns
-        ]
-        self.mails = [Mail(*(arrays[_MAIL + f][b].copy() for f in Mail._fields)) for b in columns]
-        for mail in self.mails:
-            mail.carried[mail.carried == _NOTHING] = np.nan
 
-    def _check_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Refuse arrays of another shape, and places that aren't there: compiled code doesn't look."""
-        n, slots, columns = self.view.n_agents, self.layout.slots, self.view.num_envs
-        audience = core.empty_audience(n, slots)
-        mail = empty_mail(self.post_rules, n * slots)
-        fresh = {_AUDIENCE + f: getattr(audience, f) for f in core.Audience._fields}
-        fresh |= {_MAIL + f: getattr(mail, f) for f in Mail._fields} | {"now": np.int64(0)}
-        for name, one in fresh.items():
-            array = arrays[name]
-            if array.shape != (columns, *one.shape) or array.dtype != one.dtype:
-                raise ValueError(f"{name} is {array.dtype} of shape {array.shape}")
-        for name in ("first", "following"):
-            links = arrays[_AUDIENCE + name]
-            if links.min(initial=0) < -1 or links.max(initial=-1) >= n * slots:
-                raise ValueError(f"{name} has links that aren't there")
-        boxes, counts = arrays[_MAIL + "boxes"], arrays[_MAIL + "counts"]
-        if boxes.min(initial=0) < 0 or boxes.max(initial=-1) >= n * slots:
-            raise ValueError("boxes have links that aren't there")
-        if counts.min() < 0 or counts[:, Counted.WAITING :].max() > n * slots:
-            raise ValueError("counts are impossible")
-        if arrays["now"].min() < 0 or np.isnan(arrays["minds"]).any():
-            raise ValueError("now or minds make no sense")
+    def check_places(self, minds: NDArray[np.float64], audience: core.Audience, mail: Mail) -> None:
+        """Refuse what would lead compiled code, which doesn't look, out of the arrays of one column.
+
+        Raises:
+            ValueError: Another shape or dtype, or a place that isn't there.
+        """
+        if self.layout.actions != self.view.n_actions:
+            raise ValueError(f"layout must be of {self.view.n_actions} actions, got {self.layout}")
+        core.check_places(self.layout, minds, audience)
+        check_mail(mail, self.post_rules, len(minds) * self.layout.slots)
 
     def _make_minds(self) -> None:
         n, a, s = self.view.n_agents, self.view.n_actions, self.view.n_rows

@@ -124,6 +124,47 @@ def empty_audience(n: int, slots: int) -> Audience:
     )
 
 
+def check_places(lay: Layout, minds: NDArray[np.float64], audience: Audience) -> None:
+    """Refuse minds and lists of links that lead to places that aren't there: compiled code doesn't look.
+
+    Args:
+        lay: Layout of the minds.
+        minds: ``float64[n, W]``, all of them.
+        audience: Who listens to whom; a list for each agent of the links of those that have it as a neighbour.
+
+    Raises:
+        ValueError: Another shape or dtype, or such a place.
+    """
+    n, a = len(minds), lay.actions
+    if lay != layout(lay.actions, lay.slots, lay.states):
+        raise ValueError(f"layout is none of minds: {lay}")
+    for name, fresh in zip(Audience._fields, empty_audience(n, lay.slots), strict=True):
+        found = getattr(audience, name)
+        if found.shape != fresh.shape or found.dtype != fresh.dtype:
+            raise ValueError(f"{name} is {found.dtype} of shape {found.shape}")
+    if minds.shape != (n, lay.width) or minds.dtype != np.float64 or np.isnan(minds).any():
+        raise ValueError(f"minds are {minds.dtype} of shape {minds.shape}, or have a NaN")
+    state, kind = minds[:, lay.state], minds[:, lay.kind : lay.kind + a]
+    neighbor = minds[:, lay.neighbor : lay.neighbor + lay.slots]
+    known = new_minds(kind.clip(-1, 99).astype(np.int8), lay)
+    whole = (neighbor == np.floor(neighbor)).all() and (state == np.floor(state)).all()
+    inside = neighbor.min(initial=-1) >= -1 and neighbor.max(initial=-1) < n
+    inside = inside and state.min() >= 0 and state.max() < lay.states
+    slots = slice(lay.slot, lay.slot + a)
+    if not (whole and inside and np.array_equal(minds[:, slots], known[:, slots])):
+        raise ValueError("minds have neighbors, states or slots that aren't there")
+    behind, following = neighbor.ravel().tolist(), audience.following.tolist()
+    seen = set()
+    for j, link in enumerate(audience.first.tolist()):
+        while link != -1:
+            if not 0 <= link < len(behind) or behind[link] != j or link in seen:
+                raise ValueError("first and following have links that aren't there")
+            seen.add(link)
+            link = following[link]
+    if len(seen) != np.count_nonzero(neighbor >= 0):
+        raise ValueError("first and following lack links")
+
+
 def meet(
     settings: Settings,
     lay: Layout,

@@ -263,6 +263,8 @@ class ModelBased(Learner):
 
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """The counts, what the regressions keep, and the policies that are followed."""
+        if arrays["followed"].max(initial=0) >= self.view.n_actions:
+            raise ValueError("followed has actions that aren't there")
         counts = self.counts
         counts.transitions, counts.rewards = arrays["transitions"], arrays["rewards"]
         counts.visits, counts.starts = arrays["visits"], arrays["starts"]

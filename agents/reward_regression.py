@@ -222,6 +222,9 @@ def pack(regressions: list[Regression]) -> dict[str, NDArray[Any]]:
 
 def unpack(regressions: list[Regression], arrays: dict[str, NDArray[Any]]) -> None:
     """Go on from what `pack` gave; what is kept has the present shapes."""
+    for each in regressions:
+        if isinstance(each, RowRegression) and arrays["kept"].max(initial=0) > each.shape[1]:
+            raise ValueError("kept has cells that aren't there")
     ends = np.cumsum([len(each.kept) for each in regressions])
     parts = np.split(arrays["kept"], ends[:-1])
     for b, (each, part) in enumerate(zip(regressions, parts, strict=True)):

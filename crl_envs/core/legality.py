@@ -1,9 +1,11 @@
-"""Illegal actions: replaced by action 0 and flagged, in every view alike."""
+"""Actions that aren't allowed: illegal ones are replaced by action 0 and flagged, impossible ones refused."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
+from crl_envs.core.stream import Stream
 
 
 def legalise(
@@ -23,3 +25,33 @@ def legalise(
     n, columns = action.shape
     illegal = mask[np.arange(n)[:, None], action, np.arange(columns)] == 0
     return np.where(illegal, action.dtype.type(0), action), illegal
+
+
+def check_actions(
+    action: NDArray[np.integer], n_agents: int, columns: int, n_actions: int, stream: Stream
+) -> None:
+    """Refuse what would lead a kernel, which doesn't look, out of its arrays.
+
+    Args:
+        action: What should be integers ``[n, B]`` in [0, A).
+        n_agents: n, that of the world's tables.
+        columns: B, that of the state.
+        n_actions: A.
+        stream: Should have B columns.
+
+    Raises:
+        ValueError: Another shape, no integers, or one out of range.
+    """
+    if action.shape != (n_agents, columns) or action.dtype.kind not in "iub":
+        raise ValueError(
+            f"action must be integers of shape ({n_agents}, {columns}), as the world and its state have it, got "
+            f"{action.dtype} of shape {action.shape}"
+        )
+    if stream.num_envs != columns:
+        raise ValueError(f"stream must have {columns} columns, got {stream.num_envs}")
+    if action.size and (
+        action.max() >= n_actions or (action.dtype.kind == "i" and action.min() < 0)
+    ):
+        raise ValueError(
+            f"action must be in [0, {n_actions - 1}], got {action.min()} … {action.max()}"
+        )

@@ -12,7 +12,15 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from crl_envs.core.arguments import check_choice, check_options, check_seed, check_size, shown
+from crl_envs.core.arguments import (
+    LARGEST_INT,
+    check_choice,
+    check_int,
+    check_options,
+    check_seed,
+    check_size,
+    shown,
+)
 from crl_envs.core.legality import legalise
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
@@ -59,8 +67,10 @@ class WorldEnv(ParallelEnv[str, Any, int]):
         self.world = world
         self.render_mode = render_mode
         self._renderer = None if render_mode is None else self._make_renderer(render_mode)
-        self.possible_agents = [f"agent_{i}" for i in range(world.n_agents)]
+        self._everyone = [f"agent_{i}" for i in range(world.n_agents)]
+        self.possible_agents = self._everyone[:]  # for others to read, as `agents`, and to write to
         self.agents: list[str] = []
+        self._running = False
         self.state_space = world.single_state_space
         self._stream = Stream(1)
         self._state: Any = None
@@ -70,8 +80,8 @@ class WorldEnv(ParallelEnv[str, Any, int]):
         self._legal = bytes(range(min(self._n_actions, 256)))  # all legal actions as bytes
         self._rows = len(world.single_observation_space.shape or ()) > 0
         self._scalars = _scalars(world.single_observation_space)
-        self._false = dict.fromkeys(self.possible_agents, False)
-        self._true = dict.fromkeys(self.possible_agents, True)
+        self._false = dict.fromkeys(self._everyone, False)
+        self._true = dict.fromkeys(self._everyone, True)
         self._observation_spaces: dict[str, spaces.Space[Any]] = {}
         self._action_spaces: dict[str, spaces.Discrete] = {}
         self._templates: list[dict[str, Any]] | None = None
@@ -149,7 +159,8 @@ class WorldEnv(ParallelEnv[str, Any, int]):
         self._state = self.world.initial(self._stream)
         self._stream.advance()
         self._elapsed = 0
-        self.agents = self.possible_agents[:]
+        self.agents = self._everyone[:]
+        self._running = True
         self._mask = self.world.action_mask(self._state)
         if self._renderer is not None:
             self._renderer.begin(self._state)
@@ -171,7 +182,7 @@ class WorldEnv(ParallelEnv[str, Any, int]):
             ValueError: An agent's action is missing, of an unknown agent, or not in its action space.
             gymnasium.error.ResetNeeded: Before the first reset, or with actions after the end of the episode.
         """
-        if not self.agents:
+        if not self._running:
             if self._state is not None and not actions:
                 return {}, {}, {}, {}, {}
             raise ResetNeeded("call reset() before step()")
@@ -184,7 +195,7 @@ class WorldEnv(ParallelEnv[str, Any, int]):
         terminated = bool(self.world.terminal(self._state)[0])
         truncated = not terminated and self._elapsed == self.world.horizon
         if terminated or truncated:
-            self.agents = []
+            self.agents, self._running = [], False
         if self._renderer is not None:
             self._renderer.note(self._state, action[:, 0], rewards[:, 0])
         return (
@@ -210,16 +221,17 @@ class WorldEnv(ParallelEnv[str, Any, int]):
         Raises:
             gymnasium.error.ResetNeeded: No episode is running.
         """
-        if not self.agents:
+        if not self._running:
             raise ResetNeeded("call reset() before fast_forward()")
         horizon = self.world.horizon
         most = -1 if horizon is None else horizon - self._elapsed
         steps = play(self.world, self._state, self._stream, most)
+        check_int("steps played", steps, low=0, high=LARGEST_INT if most < 0 else most)
         self._stream.advance(ticks=steps)
         self._elapsed += steps
         self._mask = self.world.action_mask(self._state)
         if self._elapsed == horizon or self.world.terminal(self._state)[0]:
-            self.agents = []
+            self.agents, self._running = [], False
         if self._renderer is not None:
             self._renderer.skip(self._state, steps)
         return steps
@@ -284,7 +296,7 @@ class WorldEnv(ParallelEnv[str, Any, int]):
     def _by_agent(self, values: Iterable[Any]) -> dict[str, Any]:
         """One value an agent; a copied dict needn't grow, which is faster than ``dict(zip(…))``."""
         made: dict[str, Any] = self._false.copy()
-        made.update(zip(self.possible_agents, values, strict=True))
+        made.update(zip(self._everyone, values, strict=True))
         return made
 
     def _make_templates(self) -> list[dict[str, Any]]:
@@ -295,24 +307,24 @@ class WorldEnv(ParallelEnv[str, Any, int]):
 
     def _neighbors(self) -> list[tuple[str, ...]]:
         """Ids of the agents that share an edge with each agent, ascending."""
-        adjacent: list[set[int]] = [set() for _ in self.possible_agents]
+        adjacent: list[set[int]] = [set() for _ in self._everyone]
         for source, target in self.world.edges.tolist():
             adjacent[source].add(target)
             adjacent[target].add(source)
-        return [tuple(self.possible_agents[j] for j in sorted(near)) for near in adjacent]
+        return [tuple(self._everyone[j] for j in sorted(near)) for near in adjacent]
 
     def _pack(self, actions: dict[str, int]) -> NDArray[np.integer]:
         """Actions as an integer array ``[n, 1]`` in the order of the agents."""
         values = actions.values()
-        if list(actions) != self.agents:
-            missing = [agent for agent in self.agents if agent not in actions]
+        if list(actions) != self._everyone:
+            missing = [agent for agent in self._everyone if agent not in actions]
             unknown = [agent for agent in actions if agent not in self._false]
             if missing or unknown:
                 raise ValueError(
                     "actions must have one entry for each live agent: "
                     f"missing {missing[:5]}, unknown {unknown[:5]}"
                 )
-            values = {agent: actions[agent] for agent in self.agents}.values()
+            values = {agent: actions[agent] for agent in self._everyone}.values()
         n_actions = self._n_actions
         try:
             if n_actions <= 256:

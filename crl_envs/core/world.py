@@ -38,6 +38,8 @@ class World(ABC, Generic[StateT]):
         single_state_space: Space of one column of `state_array`.
     """
 
+    _sealed: frozenset[str] = frozenset()  # names of attributes
+
     name: ClassVar[str]
     n_agents: int
     horizon: int | None
@@ -59,6 +61,24 @@ class World(ABC, Generic[StateT]):
         graph.add_nodes_from(range(self.n_agents))
         graph.add_edges_from(map(tuple, self.edges.tolist()))
         return graph
+
+    def seal(self) -> None:
+        """Make the arrays read-only and keep them where they are; for the end of a constructor.
+
+        Compiled kernels trust their numbers: who wrote into them would lead a kernel out of bounds.
+        """
+        held = {name: value for name, value in vars(self).items() if freeze(value)}
+        self._sealed = frozenset(held)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._sealed:
+            raise AttributeError(f"{name} of {type(self).__name__} is fixed when the world is made")
+        super().__setattr__(name, value)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        for name in self._sealed:  # copies of arrays are writable
+            freeze(state[name])
 
     @property
     def bytes_per_env(self) -> int:
@@ -116,6 +136,14 @@ class World(ABC, Generic[StateT]):
     @abstractmethod
     def optimum(self) -> Optimum:
         """What is known about the best expected episode return."""
+
+
+def freeze(value: Any) -> bool:
+    """Make an array, or those in a tuple, read-only; whether there are any."""
+    if isinstance(value, np.ndarray):
+        value.setflags(write=False)
+        return True
+    return isinstance(value, tuple) and any([freeze(part) for part in value])
 
 
 def column_select(columns: NDArray[np.bool_], chosen: StateT, other: StateT) -> StateT:

@@ -324,7 +324,7 @@ class LoadBalancingEnv(WorldEnv):
         idle = np.zeros(len(self.world.action_kinds), np.int8)
         idle[0] = 1
         idle.setflags(write=False)
-        names = {i: agent for i, agent in enumerate(self.possible_agents)}
+        names = {i: agent for i, agent in enumerate(self._everyone)}
         return [
             {
                 "action_mask": idle,
@@ -344,7 +344,7 @@ class LoadBalancingEnv(WorldEnv):
     def _infos(self, illegal: NDArray[np.bool_] | None) -> Infos:
         if self._templates is None:
             self._templates = self._make_templates()
-        agents, state = self.possible_agents, self._state
+        agents, state = self._everyone, self._state
         infos = dict(zip(agents, map(dict.copy, self._templates), strict=True))
         assert self._mask is not None
         for i in np.flatnonzero(state.head[:, 0] >= 0).tolist():
@@ -363,10 +363,10 @@ class LoadBalancingEnv(WorldEnv):
     def _add_found(self, infos: Infos) -> None:
         found = self._state.found[:, :, 0]
         for i in np.flatnonzero((found >= 0).any(axis=1)).tolist():
-            info = infos[self.possible_agents[i]]
+            info = infos[self._everyone[i]]
             known = info["neighbors"][: self.world.rules.successors.shape[1]]
             info["neighbors"] = known + tuple(
-                self.possible_agents[j] if j >= 0 else None for j in found[i].tolist()
+                self._everyone[j] if j >= 0 else None for j in found[i].tolist()
             )
 
 

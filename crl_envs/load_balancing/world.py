@@ -21,6 +21,7 @@ from crl_envs.core.arguments import (
     is_sequence,
 )
 from crl_envs.core.backend import resolve_backend
+from crl_envs.core.legality import check_actions
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.reduction import fold_sum
 from crl_envs.core.stream import Purpose, Stream, threshold
@@ -204,8 +205,10 @@ class LoadBalancingWorld(World[State]):
         self.action_kinds = (
             ("noop", "local") + ("delegation",) * self.slots + ("discovery",) * self.discovers
         )
-        self.single_action_space = spaces.Discrete(len(self.action_kinds))
+        self._n_actions = len(self.action_kinds)
+        self.single_action_space = spaces.Discrete(self._n_actions)
         self.single_observation_space = spaces.Box(0.0, 1.0, (4,), np.float32)
+        self.seal()
 
     @cached_property
     def single_state_space(self) -> spaces.Box:  # type: ignore[override]
@@ -248,6 +251,12 @@ class LoadBalancingWorld(World[State]):
 
     def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
         """One step; see `numpy_kernel` for the order of events."""
+        rules = self.rules
+        check_actions(action, rules.capacity.size, state.load.shape[1], self._n_actions, stream)
+        if state.load.shape[0] != rules.capacity.size:
+            raise ValueError(
+                f"state must be of {rules.capacity.size} agents, got {state.load.shape[0]}"
+            )
         next_state = copy_state(state)
         keys = self._keys(stream)
         if self.backend == "numba":

@@ -19,6 +19,7 @@ from crl_envs.core.arguments import (
     shown,
 )
 from crl_envs.core.backend import resolve_backend
+from crl_envs.core.legality import check_actions
 from crl_envs.core.stream import Purpose, Stream, fixed_words, threshold
 from crl_envs.core.topology import (
     UNDIRECTED,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 State = NDArray[np.uint8]
 
+_N_ACTIONS = 2
 _BYTES_PER_EDGE = 64
 _MOST_OBSERVED = 50_000_000  # agents × (1 + neighbours) of a neighbourhood observation
 
@@ -85,8 +87,9 @@ class SysadminLayout(World[State]):
         )
         self.parents = sources_of(self._edges, self.n_agents)
         self.swap = _swap(self.n_agents, self.instance_seed) if self.relabel else None
-        self.single_action_space = spaces.Discrete(2)
+        self.single_action_space = spaces.Discrete(_N_ACTIONS)
         self.single_observation_space = self._observation_space()
+        self.seal()
 
     @cached_property
     def single_state_space(self) -> spaces.MultiDiscrete:  # type: ignore[override]
@@ -115,6 +118,12 @@ class SysadminLayout(World[State]):
             return state.copy()
         absent = np.full((1, state.shape[1]), self.n_values, np.uint8)
         return np.concatenate([state, absent])[self._observed]
+
+    def check(self, state: State, action: NDArray[np.integer], stream: Stream) -> None:
+        """Refuse actions and streams that don't fit the world and the state."""
+        check_actions(action, self.parents.indptr.size - 1, state.shape[1], _N_ACTIONS, stream)
+        if state.shape[0] != action.shape[0]:
+            raise ValueError(f"state must have {action.shape[0]} rows, got {state.shape[0]}")
 
     def terminal(self, state: State) -> NDArray[np.bool_]:
         """Never: episodes are truncated at the horizon."""

@@ -48,6 +48,7 @@ class StatusLoadWorld(SysadminLayout):
 
     def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
         """Every machine's next status and load."""
+        self.check(state, action, stream)
         risk, offsets = self._risk
         indptr, indices = self.parents
         next_state = np.empty_like(state)

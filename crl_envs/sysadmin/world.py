@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Purpose, Stream, threshold
+from crl_envs.core.world import freeze
 from crl_envs.sysadmin.dynamics import REBOOT_COST, up_probability
 from crl_envs.sysadmin.layout import State, SysadminLayout
 
@@ -35,6 +36,7 @@ class SysadminWorld(SysadminLayout):
 
     def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
         """Every machine's next state given its own, its parents' and its reboot."""
+        self.check(state, action, stream)
         return self._next_state(state, self.executed(action), stream)[0]
 
     def reward(
@@ -47,6 +49,7 @@ class SysadminWorld(SysadminLayout):
         self, state: State, action: NDArray[np.integer], stream: Stream
     ) -> tuple[State, NDArray[np.float32]]:
         """`transition` and `reward` in one pass over memory where the kernel does both."""
+        self.check(state, action, stream)
         reboot = self.executed(action)
         next_state, reward = self._next_state(state, reboot, stream)
         return next_state, self._pay(state, reboot) if reward is None else reward
@@ -75,7 +78,9 @@ class SysadminWorld(SysadminLayout):
         degrees, kind = np.unique(self.parents.degree, return_inverse=True)
         parts = [up_probability(self.dynamics, int(degree)).ravel() for degree in degrees]
         begins = np.cumsum([0] + [part.size for part in parts[:-1]])
-        return np.concatenate(parts), begins[kind].astype(np.int64)
+        table = np.concatenate(parts), begins[kind].astype(np.int64)
+        freeze(table)
+        return table
 
     @cached_property
     def _thresholds(self) -> NDArray[np.uint32]:

@@ -103,7 +103,7 @@ class DifferenceReward(BaseParallelWrapper):
     def step(self, actions: dict[Any, Any]) -> _StepResult:
         """As the wrapped environment's, with difference rewards as ``float``."""
         base = self._base
-        if not base.agents:
+        if not base._running:
             return cast(_StepResult, self.env.step(actions))
         asked = base._pack(actions)
         world, n = base.world, base.world.n_agents
