@@ -26,7 +26,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -108,12 +108,13 @@ class Isolation:
 
     def _forked(self, job: Job, patience: float | None) -> tuple[int, str]:
         """Exit code of a run's process, a signal as a negative one, and why nothing can be written."""
-        maker = self._start()
+        makers = [self._start()]
         for step, key in enumerate(((job.id.experiment,), (job.id.experiment, repr(job.spec)))):
             with self._lock:
-                next_one = self._makers.setdefault(key, _Maker())
-            maker = next_one.prepared(maker, (step, job), self._keep)
-        line = self._keep(maker.ask(("run", job)))
+                maker = self._makers.setdefault(key, _Maker())
+            if maker.is_prepared(makers, (step, job), self._keep):
+                makers.append(maker)
+        line = self._keep(_asked(makers, ("run", job)))
         refused = ""
         try:
             line.settimeout(patience)
@@ -184,35 +185,40 @@ class Isolation:
 
 
 class _Maker:
-    """A process that forks others, at the other end of a line."""
+    """A process that forks others, at the other end of a line; there is no line if it couldn't be made."""
 
     def __init__(self, line: socket.socket | None = None) -> None:
-        self._line = line
+        self.line = line
         self._lock = threading.Lock()
-        self._prepared = line is not None
+        self._tried = line is not None
 
-    def ask(self, message: Any) -> socket.socket:
-        """Send a message that is answered by a fork, at the other end of what is returned."""
-        assert self._line is not None
-        ours, theirs = _pair()
-        with theirs:
-            try:
-                socket.send_fds(self._line, [pickle.dumps(message)], [theirs.fileno()])
-            except OSError as error:
-                raise RuntimeError(f"no process can be started: {error}") from error
-        return ours
-
-    def prepared(
-        self, parent: _Maker, message: Any, keep: Callable[[socket.socket], socket.socket]
-    ) -> _Maker:
-        """This one, made out of its parent when it is first needed; the parent if it can't be made."""
+    def is_prepared(
+        self,
+        parents: Sequence[_Maker],
+        message: Any,
+        keep: Callable[[socket.socket], socket.socket],
+    ) -> bool:
+        """Whether it is there; made out of the last parent when it is first asked for."""
         with self._lock:
-            if not self._prepared:
-                self._prepared = True
-                line = keep(parent.ask(message))
+            if not self._tried:
+                self._tried = True
+                line = keep(_asked(parents, message))
                 if line.recv(_MESSAGE):
-                    self._line = line
-        return self if self._line is not None else parent
+                    self.line = line
+        return self.line is not None
+
+
+def _asked(makers: Sequence[_Maker], message: Any) -> socket.socket:
+    """The line to a fork of the last maker that is still there: learners may kill their own."""
+    ours, theirs = _pair()
+    with theirs:
+        for maker in reversed(makers):
+            if maker.line is not None:
+                with suppress(OSError):
+                    socket.send_fds(maker.line, [pickle.dumps(message)], [theirs.fileno()])
+                    return ours
+    ours.close()
+    raise RuntimeError("no process can be started: the one that all others come from is gone")
 
 
 def _pair() -> tuple[socket.socket, socket.socket]:

@@ -46,6 +46,8 @@ def play(experiment: Experiment, spec: LearnerSpec, id: RunId, store: Store) -> 
     task = experiment.task(id.value)
     record = _begun(store, experiment, spec, id, task, traits)
     store.write(record)
+    if traits.resumable:
+        _checkpoint_folder(store, id)  # while a learner can't yet have spoilt the umask
     written, at = record, time.perf_counter()
     clock = _Clock(record)
     student = _student(experiment, cls, spec, traits, task, id.seed)
@@ -297,7 +299,11 @@ def _kept(store: Store, id: RunId, student: _Student, budget: int) -> Checkpoint
     name = f"{id}.{budget}"
     path = store.checkpoints / name
     with refusals_named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _checkpoint_folder(store, id)
         student.learner.save(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Checkpoint(name, digest, random_state(student.env))
+
+
+def _checkpoint_folder(store: Store, id: RunId) -> None:
+    (store.checkpoints / str(id)).parent.mkdir(parents=True, exist_ok=True)

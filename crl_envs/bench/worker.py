@@ -8,7 +8,7 @@ import random
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from crl_envs.bench.experiments import find_experiment
+from crl_envs.bench.files import UMASK
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.play import play
 from crl_envs.bench.printable import printable
@@ -87,6 +88,7 @@ def work(job: Job) -> Status:
     # One process makes one run: torch, when a learner imports it, is to take one thread.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     add_path(job)
+    os.umask(UMASK)
     # Forks of one process would draw the same from the generators that are everybody's.
     random.seed(str(job.id))
     np.random.seed(random.getrandbits(32))  # noqa: NPY002
@@ -128,7 +130,7 @@ def bury(job: Job, reason: str, status: Status = "failed", *, late: bool = False
     if words or late:
         status = "timeout"
         reason = f"more than the {job.limits.seconds:g} s that a run may take"
-        reason += f"; it was here:\n{words}" if words else ""
+        reason = f"It was here:\n{words}\n{reason}" if words else reason
     _end(Store(job.folder), job, status, reason)
     return status
 
@@ -157,13 +159,15 @@ def _watched(job: Job) -> Iterator[None]:
         return
     path = job.last_words
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        faulthandler.dump_traceback_later(seconds, exit=True, file=file)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-    path.unlink(missing_ok=True)
+    file = path.open("w", encoding="utf-8")
+    faulthandler.dump_traceback_later(seconds, exit=True, file=file)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        with suppress(OSError):  # a learner may have closed it
+            file.close()
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
