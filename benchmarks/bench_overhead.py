@@ -1,26 +1,29 @@
-"""What the bench costs beside the learning: evaluations, and records, checkpoints and supervision.
+"""What the bench costs beside the learning: evaluations, and processes, records, checkpoints and supervision.
 
 python -m benchmarks.bench_overhead
 python -m benchmarks.bench_overhead --repeats 9
 
-Each run is timed by its own clock, which `crl_envs.bench.play.play` keeps in the record: wall time of learning, of the
-evaluations' episodes, and of everything else. Within a run, so that the machine's other work disturbs all alike.
+Each run is made as in a sweep, in a process of its own. Wall time of learning and of the evaluations' episodes is by
+the run's own clock, which `crl_envs.bench.play.play` keeps in the record; the rest is all other time from before its
+process is begun until nothing is left of it. The process that runs are forked from is made for one that isn't counted.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import Spread, parser, print_machine, print_table, write_json
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.experiments.experiment import Value
+from crl_envs.bench.isolation import Isolation
 from crl_envs.bench.learners import learner_spec
-from crl_envs.bench.play import play
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.store import Store
+from crl_envs.bench.worker import Job
 
 CASES = (
     ("sysadmin-n", 64, "reinforce-local"),
@@ -78,21 +81,28 @@ def measure(name: str, value: Value, learner: str, repeats: int) -> Row:
     """Runs with different seeds, after one that isn't counted."""
     experiment, spec = find_experiment(name), learner_spec(learner)
     folder = Path(tempfile.mkdtemp())
+    isolation = Isolation()
+    spent, wall = [], []
     try:
-        spent = []
         for seed in range(repeats + 1):
             id = RunId(name, experiment.version, experiment.knob, value, spec.label, seed)
-            spent.append(play(experiment, spec, id, Store(folder)).provenance["seconds"])
+            begun = time.perf_counter()
+            isolation.make(Job(id, spec, folder))
+            wall.append(time.perf_counter() - begun)
+            record, _ = Store(folder).read(id)
+            assert record is not None
+            spent.append(record.provenance["seconds"])
     finally:
+        isolation.stop()
         shutil.rmtree(folder)
-    spent = spent[1:]
+    spent, wall = spent[1:], wall[1:]
     return Row(
         name,
         value,
         learner,
         Spread.of([s["learn"] for s in spent]),
         Spread.of([s["evaluate"] / s["learn"] for s in spent]),
-        Spread.of([s["bench"] / (s["learn"] + s["evaluate"]) for s in spent]),
+        Spread.of([w / (s["learn"] + s["evaluate"]) - 1 for s, w in zip(spent, wall, strict=True)]),
     )
 
 

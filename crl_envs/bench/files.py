@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
+
+UMASK: Final = os.umask(0o022)
+os.umask(UMASK)
 
 
 def writable_folder(path: Path) -> Path:
@@ -28,6 +32,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     draft = _beside(path)
     try:
         draft.write_bytes(data)
+        draft.chmod(0o666 & ~UMASK)  # whatever a learner has set since
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

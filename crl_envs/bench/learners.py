@@ -15,6 +15,7 @@ from crl_envs.core.arguments import suggestion
 GROUP: Final = "crl_envs.learners"
 
 LearnerClass = Callable[..., Any]
+_KEPT: Final[dict[str, LearnerClass]] = {}
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,13 @@ class LearnerSpec:
             ValueError: It isn't there, or importing it failed.
             MissingLibraryError: A library that it needs is missing or too old.
         """
+        if self.source in _KEPT:
+            return _KEPT[self.source]
         return _import(self.source) if ":" in self.source else find_learner(self.source)
+
+    def keep(self) -> None:
+        """Load the class for good: in this process and its forks it needn't be looked for any more."""
+        _KEPT[self.source] = self.load()
 
 
 # Learners of the group with settings that have names of their own.
@@ -68,6 +75,12 @@ PRESETS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 def installed_learners() -> dict[str, EntryPoint]:
     """All learners that installed distributions offer, by name."""
     return {found.name: found for found in entry_points(group=GROUP)}
+
+
+def is_shipped(spec: LearnerSpec) -> bool:
+    """Whether a learner is one of this package's own."""
+    found = installed_learners().get(spec.source)
+    return found is not None and found.dist is not None and found.dist.name == "crl-envs"
 
 
 def learner_spec(name: str) -> LearnerSpec:

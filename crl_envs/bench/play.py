@@ -1,4 +1,4 @@
-"""One run: learning in stretches, an evaluation after each, and a record that is rewritten after each evaluation."""
+"""One run: learning in stretches, an evaluation after each, and a record that is rewritten on the way."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from crl_envs.bench.store import Checkpoint, Evaluation, Record, Store, refusals
 from crl_envs.core.random_state import random_state, set_random_state
 from crl_envs.wrappers import GlobalReward
 
+_WRITE_EVERY: Final = 0.25  # seconds
 _ALL: Final = 2**31  # steps, more than any budget in episodes takes
 
 
 def play(experiment: Experiment, spec: LearnerSpec, id: RunId, store: Store) -> Record:
-    """Make a run, or what is missing of it, and write its record after each evaluation.
+    """Make a run, or what is missing of it, and write its record after evaluations, at most every quarter of a second.
 
     A run of a resumable learner goes on from its last evaluation, others begin anew. Either way the result is that of a
     run that was never interrupted.
@@ -45,6 +46,9 @@ def play(experiment: Experiment, spec: LearnerSpec, id: RunId, store: Store) -> 
     task = experiment.task(id.value)
     record = _begun(store, experiment, spec, id, task, traits)
     store.write(record)
+    if traits.resumable:
+        _checkpoint_folder(store, id)  # while a learner can't yet have spoilt the umask
+    written, at = record, time.perf_counter()
     clock = _Clock(record)
     student = _student(experiment, cls, spec, traits, task, id.seed)
     if record.checkpoint is not None:
@@ -52,30 +56,50 @@ def play(experiment: Experiment, spec: LearnerSpec, id: RunId, store: Store) -> 
         student.env_steps = record.evaluations[-1].env_steps
     clock.lap("bench")
     budgets = experiment.budgets(id.value)
-    for budget in budgets[len(record.evaluations) :]:
-        student.learn_until(budget)
-        clock.lap("learn")
-        found = student.evaluated(budget)
-        clock.lap("evaluate")
-        for name in ("global_return", "local_return"):
-            if not math.isfinite(getattr(found, name)):
-                raise ValueError(
-                    f"{name} is {getattr(found, name)} after {budget} {experiment.unit}"
-                )
-        steps = student.env_steps
-        point = Evaluation(budget, steps, steps * student.n_agents, *found)
-        old, record = record.checkpoint, record.with_evaluation(point)
-        if budget == budgets[-1]:
-            record = replace(record, status="done", checkpoint=None)
-        elif traits.resumable:
-            record = replace(record, checkpoint=_kept(store, id, student, budget))
-        clock.lap("bench")
-        record = replace(record, provenance={**record.provenance, "seconds": clock.seconds})
-        store.write(record)
-        if old is not None:
-            store.checkpoint_path(old).unlink(missing_ok=True)
+    try:
+        for budget in budgets[len(record.evaluations) :]:
+            student.learn_until(budget)
+            clock.lap("learn")
+            found = student.evaluated(budget)
+            clock.lap("evaluate")
+            for name in ("global_return", "local_return"):
+                if not math.isfinite(getattr(found, name)):
+                    raise ValueError(
+                        f"{name} is {getattr(found, name)} after {budget} {experiment.unit}"
+                    )
+            steps = student.env_steps
+            point = Evaluation(budget, steps, steps * student.n_agents, *found)
+            record = record.with_evaluation(point)
+            if budget != budgets[-1] and time.perf_counter() - at < _WRITE_EVERY:
+                continue
+            if budget == budgets[-1]:
+                record = replace(record, status="done", checkpoint=None)
+            elif traits.resumable:
+                record = replace(record, checkpoint=_kept(store, id, student, budget))
+            clock.lap("bench")
+            record = replace(record, provenance={**record.provenance, "seconds": clock.seconds})
+            store.write(record)
+            if written.checkpoint is not None:
+                store.checkpoint_path(written.checkpoint).unlink(missing_ok=True)
+            written, at = record, time.perf_counter()
+    except BaseException:
+        if record is not written:
+            store.write(replace(record, checkpoint=None))
+        raise
     store.clear_checkpoints(id)
     return record
+
+
+def rehearse(experiment: Experiment, spec: LearnerSpec) -> None:
+    """Load what a learner's runs need, compiled code above all, by the first steps of one that is thrown away."""
+    cls = spec.load()
+    traits = Traits(cls)
+    if traits.measures_itself:
+        value = experiment.quick[0]
+        student = _student(experiment, cls, spec, traits, experiment.task(value), seed=0)
+        student.learner.learn(total_steps=1)
+        if experiment.unit == "env steps":
+            student.evaluated(1)
 
 
 class _Student(ABC):
@@ -275,7 +299,11 @@ def _kept(store: Store, id: RunId, student: _Student, budget: int) -> Checkpoint
     name = f"{id}.{budget}"
     path = store.checkpoints / name
     with refusals_named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _checkpoint_folder(store, id)
         student.learner.save(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Checkpoint(name, digest, random_state(student.env))
+
+
+def _checkpoint_folder(store: Store, id: RunId) -> None:
+    (store.checkpoints / str(id)).parent.mkdir(parents=True, exist_ok=True)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import random
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from crl_envs.bench.experiments import find_experiment
+from crl_envs.bench.files import UMASK
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.play import play
+from crl_envs.bench.printable import printable
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.store import Record, Status, Store, StoreError
 from crl_envs.core.arguments import check_int, check_real
@@ -80,9 +85,13 @@ def work(job: Job) -> Status:
     Raises:
         StoreError: Nothing can be written.
     """
-    # Processes are what runs in parallel: torch, when a learner imports it, is to take one thread.
+    # One process makes one run: torch, when a learner imports it, is to take one thread.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    sys.path[:0] = [folder for folder in job.path if folder not in sys.path]
+    add_path(job)
+    os.umask(UMASK)
+    # Forks of one process would draw the same from the generators that are everybody's.
+    random.seed(str(job.id))
+    np.random.seed(random.getrandbits(32))  # noqa: NPY002
     store = Store(job.folder)
     with _watched(job):
         try:
@@ -90,15 +99,26 @@ def work(job: Job) -> Status:
                 return play(find_experiment(job.id.experiment), job.spec, job.id, store).status
         except StoreError:
             raise
-        except Exception as error:
-            text = traceback.format_exc()
+        except BaseException as error:  # a learner's sys.exit() included
+            text = _traceback(error)
             status: Status = "out of memory" if isinstance(error, MemoryError) else "failed"
     _end(store, job, status, text)
     return status
 
 
-def bury(job: Job, reason: str, status: Status = "failed") -> Status:
+def add_path(job: Job) -> None:
+    """Have modules looked for where the job says."""
+    sys.path[:0] = [folder for folder in job.path if folder not in sys.path]
+
+
+def bury(job: Job, reason: str, status: Status = "failed", *, late: bool = False) -> Status:
     """Write the record of a run whose process has died: out of time, or without a word.
+
+    Args:
+        job: What it was to make.
+        reason: Why it died, unless it was out of time.
+        status: The same.
+        late: Whether it was out of time, even if it has left no traceback.
 
     Raises:
         StoreError: Nothing can be written.
@@ -107,11 +127,10 @@ def bury(job: Job, reason: str, status: Status = "failed") -> Status:
         words = job.last_words.read_text(encoding="utf-8", errors="replace")
     except OSError:
         words = ""
-    if words:
+    if words or late:
         status = "timeout"
-        reason = (
-            f"more than the {job.limits.seconds:g} s that a run may take; it was here:\n{words}"
-        )
+        reason = f"more than the {job.limits.seconds:g} s that a run may take"
+        reason = f"It was here:\n{words}\n{reason}" if words else reason
     _end(Store(job.folder), job, status, reason)
     return status
 
@@ -119,8 +138,16 @@ def bury(job: Job, reason: str, status: Status = "failed") -> Status:
 def _end(store: Store, job: Job, status: Status, error: str) -> None:
     record, _ = store.read(job.id)
     record = record or Record(job.id)
-    store.write(replace(record, status=status, error=error, checkpoint=None))
+    store.write(replace(record, status=status, error=printable(error), checkpoint=None))
     store.clear_checkpoints(job.id)
+
+
+def _traceback(error: BaseException) -> str:
+    """As Python would print it; of one that can't be printed, its kind."""
+    try:
+        return "".join(traceback.format_exception(error))
+    except BaseException as another:
+        return f"{type(error).__name__}, whose traceback can't be printed: {type(another).__name__}"
 
 
 @contextmanager
@@ -132,13 +159,15 @@ def _watched(job: Job) -> Iterator[None]:
         return
     path = job.last_words
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        faulthandler.dump_traceback_later(seconds, exit=True, file=file)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-    path.unlink(missing_ok=True)
+    file = path.open("w", encoding="utf-8")
+    faulthandler.dump_traceback_later(seconds, exit=True, file=file)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        with suppress(OSError):  # a learner may have closed it
+            file.close()
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -163,7 +163,7 @@ def test_the_keyboard_stops_a_sweep(tmp_path: Path) -> None:
     command = [sys.executable, "-c", script, *shlex.split(line)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         while not list(tmp_path.glob("x/checkpoints")) and process.poll() is None:
-            if any("spawn_main" in _line(pid) for pid in _children(process.pid)):
+            if any("bench.isolation" in _line(pid) for pid in _children(process.pid)):
                 break
         process.send_signal(signal.SIGINT)
         try:

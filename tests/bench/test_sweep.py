@@ -258,7 +258,7 @@ def _workers(pid: int) -> list[int]:
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
             line = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ")
-            if b"spawn_main" in line:
+            if b"bench.isolation" in line:
                 found.append(int(child))
     return found
 

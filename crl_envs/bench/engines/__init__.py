@@ -7,15 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from crl_envs.bench.store import Status
 from crl_envs.bench.worker import Job
-
-DIED: Final = (
-    "the process that made the run died without a word: it crashed in compiled code, called os._exit, or was killed "
-    "by the system, perhaps for its memory"
-)
 
 Started = Callable[[Job], None]
 Ended = Callable[[Job, Status], None]

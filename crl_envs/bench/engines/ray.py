@@ -10,13 +10,16 @@ import os
 import uuid
 from collections import deque
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import crl_envs
-from crl_envs.bench.engines import DIED, Ended, Started
+from crl_envs.bench.engines import Ended, Started
 from crl_envs.bench.files import write_atomically
-from crl_envs.bench.worker import Job, bury, work
+from crl_envs.bench.isolation import DIED, Isolation
+from crl_envs.bench.store import Status
+from crl_envs.bench.worker import Job, bury
 
 OUT_OF_MEMORY: Final = "Ray ended the run's process because the machine was out of memory"
 MISSING: Final = "engine 'ray' needs Ray, which isn't installed: pip install 'crl-envs[ray]'"
@@ -56,7 +59,7 @@ class RayEngine:
         pending: dict[Any, Job] = {}
         try:
             self._check_workers(jobs[0].folder)
-            remote = ray.remote(num_cpus=1, max_retries=0)(work)
+            remote = ray.remote(num_cpus=1, max_retries=0)(_make)
             waiting = deque(jobs)
             while waiting or pending:
                 while waiting and len(pending) < self._n_cpus():
@@ -123,6 +126,16 @@ class RayEngine:
                     )
         finally:
             token.unlink(missing_ok=True)
+
+
+@cache
+def _isolation() -> Isolation:
+    """Of this worker process, for all runs that it is given."""
+    return Isolation()
+
+
+def _make(job: Job) -> Status | None:
+    return _isolation().make(job)
 
 
 def _look(token: Path) -> tuple[bool, str]:
