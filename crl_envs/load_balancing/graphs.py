@@ -43,7 +43,7 @@ def build_edges(
     """
     if is_graph(topology):
         n = topology.number_of_nodes()
-        if n_agents is not None and n_agents != n:
+        if n_agents is not None and check_int("n_agents", n_agents, low=1) != n:
             raise ValueError(
                 f"n_agents must be {n}, the number of nodes of topology, or left out; got {shown(n_agents)}"
             )

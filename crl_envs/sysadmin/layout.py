@@ -172,7 +172,7 @@ def _size_and_edges(
     if is_graph(topology):
         edges = graph_edges(topology)
         size = topology.number_of_nodes()
-        if n_agents is not None and n_agents != size:
+        if n_agents is not None and check_int("n_agents", n_agents, low=1) != size:
             raise ValueError(
                 f"n_agents must be {size}, the number of nodes of topology, or left out; got {shown(n_agents)}"
             )
