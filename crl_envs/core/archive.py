@@ -37,7 +37,8 @@ def write(path: str | os.PathLike[str], kind: str, meta: Mapping[str, Any], arra
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            np.savez_compressed(file, **{_META: np.array(text)}, **arrays)
+            inside: dict[str, Any] = {_META: np.array(text), **arrays}
+            np.savez_compressed(file, **inside)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
