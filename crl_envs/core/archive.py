@@ -25,13 +25,20 @@ def write(path: str | os.PathLike[str], kind: str, meta: Mapping[str, Any], arra
         kind: What it holds, with the version of its format; `read` asks for it.
         meta: What JSON can say; arrays and numpy scalars in it are allowed.
         arrays: By name, of any dtype but object.
+
+    Raises:
+        ValueError: An array of objects.
     """
+    for name, array in arrays.items():
+        if array.dtype.hasobject:  # savez's own allow_pickle is younger than NumPy 2.1
+            raise ValueError(f"{name} must not be an array of objects, got {array.dtype}")
     target = Path(path)
     text = json.dumps({"format": kind, **meta}, default=_to_json)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **{_META: np.array(text)}, **arrays)
+            inside: dict[str, Any] = {_META: np.array(text), **arrays}
+            np.savez_compressed(file, **inside)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)

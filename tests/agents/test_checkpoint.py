@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents import Learner, Reinforce, checkpoint
+from crl_envs.core import archive as archives
 from crl_envs.wrappers import GlobalReward
 from tests.core.toy import TOY
 from tests.wrappers.making import make, make_vec
@@ -86,6 +87,9 @@ def test_no_pickle_inside(tmp_path: Path) -> None:
     meta = json.loads(str(arrays["meta"]))
     assert meta["learner"] == "Reinforce"
     assert meta["config"]["credit"] == "own"
+    assert "allow_pickle" not in arrays
+    with pytest.raises(ValueError, match="x must not be an array of objects"):
+        archives.write(path, "kind", {}, {"x": np.array([{}])})
 
 
 def test_the_base_class_finds_the_learner(tmp_path: Path) -> None:
