@@ -15,7 +15,7 @@ import math
 import operator
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -70,7 +70,7 @@ def _as_float(value: Any) -> float:
         return math.nan
 
 
-def is_sequence(value: Any) -> bool:
+def is_sequence(value: Any) -> TypeGuard[Sequence[Any]]:
     """Whether a value is a list of things: a sequence or an array, and not text or bytes."""
     if isinstance(value, np.ndarray):
         return value.ndim > 0

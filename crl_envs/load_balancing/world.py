@@ -231,7 +231,7 @@ class LoadBalancingWorld(World[State]):
 
     @property
     def _bytes_per_place(self) -> int:
-        return 60 + 2 * self.n_agents * self.rules.memory
+        return 60 + 2 * self.n_agents * int(self.rules.memory)
 
     @cached_property
     def hops(self) -> NDArray[np.int64]:

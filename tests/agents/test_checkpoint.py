@@ -192,8 +192,10 @@ def test_an_archive_that_would_be_too_large(
     """What it says about its size is read before anything else of it."""
     monkeypatch.setattr("crl_envs.core.arguments.MOST_BYTES", 100)
     monkeypatch.setattr(np, "load", None)
+    path = tmp_path / "large.npz"
+    path.write_bytes(saved)
     with pytest.raises(ValueError, match=r"npz is not a learner's checkpoint: its size must be at"):
-        load_bytes(saved, tmp_path)
+        checkpoint.read(path)
 
 
 def test_a_missing_file_is_reported_as_such(tmp_path: Path) -> None:
