@@ -21,6 +21,7 @@ import numpy as np
 
 LARGEST_INT: Final = 2**63 - 1
 LARGEST_REAL: Final = 1e30
+SMALLEST_REAL: Final = 1e-30  # of what is divided by
 MOST_BYTES: Final = 8 * 2**30  # that one environment or batch may take
 T = TypeVar("T")
 

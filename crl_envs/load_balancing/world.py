@@ -227,11 +227,11 @@ class LoadBalancingWorld(World[State]):
 
     @property
     def _bytes_per_agent(self) -> int:
-        return 100 + 8 * self.slots + 8 * self.rules.extra_slots
+        return int(100 + 8 * self.slots + 8 * self.rules.extra_slots)
 
     @property
     def _bytes_per_place(self) -> int:
-        return 60 + 2 * self.n_agents * int(self.rules.memory)
+        return 60 + 2 * self.n_agents * self.rules.memory
 
     @cached_property
     def hops(self) -> NDArray[np.int64]:
