@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from agents.encoding import ObservationEncoder
 from crl_envs.core import WorldEnv, WorldVectorEnv
 from crl_envs.core.arguments import shown
+from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.overrides import overridden
 from crl_envs.core.topology import sorted_edges
 
@@ -44,7 +45,7 @@ class TeamRewards(NamedTuple):
     local: NDArray[np.float64]  # [B], of `Transition.local`
 
 
-class ArrayView(ABC):
+class ArrayView(OwnsArrays, ABC):
     """Base of the two views.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from crl_envs.core import archive
 from crl_envs.core.archive import Arrays
 
-_KIND: Final = "crl-envs learner 1"
+_KIND: Final = "crl-envs learner 2"
 
 
 def write(path: str | os.PathLike[str], meta: Mapping[str, Any], arrays: Arrays) -> None:

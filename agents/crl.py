@@ -49,6 +49,7 @@ from agents.parallel_view import runs_compiled
 from agents.rollout import Episode
 from agents.work import WorkView
 from crl_envs.core.arguments import (
+    SMALLEST_REAL,
     check_bool,
     check_choice,
     check_keywords,
@@ -125,7 +126,7 @@ class CRLConfig:
     fused: bool = True
 
     def __post_init__(self) -> None:
-        keep(self, check_real, "temperature", low=0.0, open_low=True)
+        keep(self, check_real, "temperature", low=SMALLEST_REAL)
         keep(self, check_choice, "boltzmann", ("divide", "multiply"))
         keep(self, check_real, "decay_rate", low=0.0, high=10.0)
         keep(self, check_bool, "decays_unheard")

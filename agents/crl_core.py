@@ -138,8 +138,9 @@ def check_places(lay: Layout, minds: NDArray[np.float64], audience: Audience) ->
     n, a = len(minds), lay.actions
     if lay != layout(lay.actions, lay.slots, lay.states):
         raise ValueError(f"layout is none of minds: {lay}")
-    for name, fresh in zip(Audience._fields, empty_audience(n, lay.slots), strict=True):
-        found = getattr(audience, name)
+    empty = empty_audience(n, lay.slots)
+    for name in Audience._fields:
+        found, fresh = getattr(audience, name), getattr(empty, name)
         if found.shape != fresh.shape or found.dtype != fresh.dtype:
             raise ValueError(f"{name} is {found.dtype} of shape {found.shape}")
     if minds.shape != (n, lay.width) or minds.dtype != np.float64 or np.isnan(minds).any():

@@ -40,7 +40,7 @@ from agents.bandit_learner import global_reward
 from agents.reinforce import Reinforce
 from agents.reward_regression import make_regressions, pack, unpack
 from agents.rollout import Episode
-from crl_envs.core.arguments import check_choice, check_real, check_seed, keep
+from crl_envs.core.arguments import SMALLEST_REAL, check_choice, check_real, check_seed, keep
 
 FloatArray = NDArray[np.float64]
 
@@ -83,7 +83,7 @@ class DecomposedReinforceConfig:
             keep(self, check_choice, "ridge", ("noise",))
         else:
             keep(self, check_real, "ridge", low=0.0, open_low=True)
-        keep(self, check_real, "reward_scale", low=0.0, open_low=True)
+        keep(self, check_real, "reward_scale", low=SMALLEST_REAL)
         keep(self, check_real, "learning_rate", low=0.0, open_low=True)
         keep(self, check_choice, "baseline", ("running", "none"))
         keep(self, check_real, "baseline_rate", low=0.0, high=1.0, open_low=True)

@@ -49,6 +49,7 @@ from agents.array_view import Frame, Transition
 from agents.bandit_learner import BanditLearner, global_reward
 from agents.walsh_hadamard import parity, walsh_hadamard
 from crl_envs.core.arguments import check_choice, check_real, check_seed, is_word, keep, shown
+from crl_envs.core.copies import OwnsArrays
 
 NOISE_RATIO: Final = 16 / 9  # variance of an agent's luck over its signal's: 0.8 · 0.2 / 0.3²
 _MANY_AGENTS: Final = 1000
@@ -291,7 +292,7 @@ class GlobalLeastSquares(BanditLearner):
         return (solution[n:] - solution[:n]) / 2
 
 
-class _Moments:
+class _Moments(OwnsArrays):
     """Sums over one column's trials: Σ x xᵀ, Σ x Y, Σ x and Σ Y."""
 
     def __init__(self, n: int) -> None:

@@ -17,6 +17,7 @@ from agents.array_view import Frame, Transition
 from agents.parallel_view import ParallelView
 from agents.rollout import Episode, view_of
 from crl_envs.core.arguments import check_int, check_keywords, shown
+from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.reduction import team_reward
 from crl_envs.core.stream import Purpose, Stream
 
@@ -27,7 +28,7 @@ _APART: Final = np.uint64(
 )  # clock at which the draws of `act` begin, far from those of `learn`
 
 
-class Learner(ABC):
+class Learner(OwnsArrays, ABC):
     """Base of the learners. A subclass has a `config_class` and the four methods at the end.
 
     On a vector env of B columns there are B learners, each on its own column with its own parameters: column b
@@ -223,7 +224,7 @@ class Learner(ABC):
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Go on from what `get_arrays` gave; shapes and dtypes are those of the present arrays."""
 
-    def begin_episode(self) -> None:  # noqa: B027  (there may be nothing to do)
+    def begin_episode(self) -> None:
         """Get ready: the environment has just been reset."""
 
     def reads_rows(self) -> bool:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.global_least_squares import forward_substitution
+from crl_envs.core.copies import OwnsArrays
 
 FloatArray = NDArray[np.float64]
 
@@ -32,7 +33,7 @@ _BLOCK: Final = 32  # steps that are multiplied together
 _LEAST_RIDGE: Final = 1e-8  # relative to the most frequent indicator
 
 
-class Regression(ABC):
+class Regression(OwnsArrays, ABC):
     """One column's ridge regression of the team's reward on the indicators of (agent, cell).
 
     A cell is an observation with an action: ``row · A + action``; the number of cells stands for an agent that isn't

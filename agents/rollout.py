@@ -19,6 +19,7 @@ from agents.array_view import ArrayView, Transition
 from agents.parallel_view import ParallelView
 from agents.vector_view import VectorView
 from crl_envs.core.arguments import shown
+from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.reduction import team_reward
 
 _MOST_WAITING: Final = 128  # steps
@@ -37,7 +38,7 @@ def view_of(env: Any, rows: bool = True) -> ArrayView:
     raise ValueError(f"env must be a ParallelEnv or a vector env, got {shown(env)}")
 
 
-class Episode:
+class Episode(OwnsArrays):
     """Sums over one episode in every column.
 
     Args:
@@ -109,7 +110,7 @@ class Episode:
                 self.metrics[name] = np.array(values)
 
 
-class _Sums:
+class _Sums(OwnsArrays):
     """Sums of rewards over time, for each agent and for the team; adds step by step, but many steps at once."""
 
     def __init__(self, view: ArrayView) -> None:

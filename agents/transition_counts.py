@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.topology import sources_of
 from crl_envs.core.world import Edges
 from crl_envs.factored import FactoredMDP, Scopes
 
 
-class TransitionCounts:
+class TransitionCounts(OwnsArrays):
     """Counts in B columns, each a set of episodes of its own.
 
     The estimates are the paper's (Bagnell & Ng 2005, §4): frequencies for P(s_i' | s_i, s_parents(i), a_i), uniform

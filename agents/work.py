@@ -27,6 +27,7 @@ from agents.array_view import ArrayView
 from agents.crl_core import ABSENT, DELEGATION
 from agents.parallel_view import ParallelView
 from crl_envs.core.arguments import shown
+from crl_envs.core.copies import OwnsArrays
 
 KINDS: Final = {"noop": 0, "local": 1, "delegation": 2, "discovery": 3}
 DOPS: Final = {"none": 0, "solved": 1, "delegated": 2, "kept": 3}
@@ -40,7 +41,7 @@ class Report(NamedTuple):
     active: NDArray[np.uint8]  # uint8[n]
 
 
-class WorkView:
+class WorkView(OwnsArrays):
     """Reads the infos of a view.
 
     Args:

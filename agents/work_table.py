@@ -15,7 +15,7 @@ from agents.crl_core import DELEGATION, DISCOVERY, LOCAL, NONE, NOOP
 from agents.learner import Learner
 from agents.rollout import Episode
 from agents.work import Report, WorkView
-from crl_envs.core.arguments import check_choice, check_real, check_seed, keep
+from crl_envs.core.arguments import SMALLEST_REAL, check_choice, check_real, check_seed, keep
 
 _MOST_ENTRIES: Final = 50_000_000
 _UNREAD: Final = -2  # kind of an action before the environment has told
@@ -220,7 +220,7 @@ class QConfig:
 
     def __post_init__(self) -> None:
         keep(self, check_real, "learning_rate", low=0.0, high=1.0, open_low=True)
-        keep(self, check_real, "temperature", low=0.0, open_low=True)
+        keep(self, check_real, "temperature", low=SMALLEST_REAL)
         keep(self, check_real, "discount", low=0.0, high=1.0)
         keep(self, check_choice, "states", ("one", "observation"))
         keep(self, check_real, "initial_q")

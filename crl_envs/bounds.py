@@ -444,7 +444,8 @@ def reach(edges: Edges | nx.Graph, n: int, t: int, *, directed: bool = False) ->
     """Number of nodes within t steps of each node, itself included; exact, by breadth-first search from every node.
 
     Args:
-        edges: ``int64[E, 2]`` pairs (source, target), as in a world's ``edges``, or a networkx graph.
+        edges: ``int64[E, 2]`` pairs (source, target), as in a world's ``edges``, or a networkx graph, whose nodes are
+            numbered as `crl_envs.core.topology.graph_edges` says.
         n: Nodes.
         t: Steps, ≥ 0.
         directed: Follow edges from source to target only: the nodes that a change can affect within t steps. By

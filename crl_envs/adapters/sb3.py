@@ -62,6 +62,7 @@ from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.adapters.tally import EpisodeReturn, EpisodeTally
 from crl_envs.core.arguments import check_choice, check_seed
+from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.reduction import Reduce, team_reward
 from crl_envs.wrappers import JointAction
 
@@ -149,7 +150,7 @@ def make_joint_vec_env(
     return vec_env
 
 
-class _ColumnsVecEnv(VecEnv):
+class _ColumnsVecEnv(OwnsArrays, VecEnv):
     """What both views have in common.
 
     Args:

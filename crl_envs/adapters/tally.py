@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.reduction import team_reward
 
 
@@ -28,7 +29,7 @@ class EpisodeReturn(NamedTuple):
     agent_returns: NDArray[np.float64]
 
 
-class EpisodeTally:
+class EpisodeTally(OwnsArrays):
     """Adds up own rewards until episodes end.
 
     Args:

@@ -12,10 +12,11 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_options
+from crl_envs.core.copies import CopiesApart
 from crl_envs.core.vector import StepResult, WorldVectorEnv
 
 
-class AgentVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
+class AgentVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
     """A `WorldVectorEnv` of B environments and n agents as ``num_envs = B·n`` single-agent environments.
 
     Sub-environment ``b·n + i`` is agent i of environment b, with its own observation, action and local reward;

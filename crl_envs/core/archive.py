@@ -1,7 +1,8 @@
-"""Archives: an .npz of arrays and one JSON string, without pickle, written all or nothing."""
+"""Archives: an .npz of arrays, one JSON string and a digest of both, without pickle, written all or nothing."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zipfile
@@ -12,7 +13,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from crl_envs.core.arguments import check_size
+
 _META: Final = "meta"
+_DIGEST: Final = "digest"
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -34,11 +38,12 @@ def write(path: str | os.PathLike[str], kind: str, meta: Mapping[str, Any], arra
             raise ValueError(f"{name} must not be an array of objects, got {array.dtype}")
     target = Path(path)
     text = json.dumps({"format": kind, **meta}, default=_to_json)
+    stored: Arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    stored = {_META: np.array(text), _DIGEST: np.array(_digest_of(text, stored)), **stored}
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            inside: dict[str, Any] = {_META: np.array(text), **arrays}
-            np.savez_compressed(file, **inside)
+            np.savez_compressed(file, **stored)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
@@ -53,22 +58,38 @@ def read(path: str | os.PathLike[str], kind: str, name: str) -> tuple[dict[str, 
         name: What to call that in an error: ``"a learner's checkpoint"``.
 
     Raises:
-        ValueError: The file is damaged or isn't an archive of this kind; the message names it.
+        ValueError: The file is damaged, isn't an archive of this kind or would take more than
+            `crl_envs.core.arguments.MOST_BYTES` of memory; the message names it.
         OSError: The file can't be opened.
     """
     with Path(path).open("rb") as file:
         try:
             if not zipfile.is_zipfile(file):
                 raise ValueError("it is no .npz archive")
+            with zipfile.ZipFile(file) as zipped:
+                check_size("its size", sum(member.file_size for member in zipped.infolist()), 1)
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
                 arrays: Arrays = {key: archive[key] for key in archive.files}
-            meta = json.loads(str(arrays.pop(_META)[()]), object_hook=_from_json)
+            text = str(arrays.pop(_META)[()])
+            meta = json.loads(text, object_hook=_from_json)
             if meta["format"] != kind:
                 raise ValueError(f"its format is {meta['format']!r}, not {kind!r}")
+            if str(arrays.pop(_DIGEST)[()]) != _digest_of(text, arrays):
+                raise ValueError("its digest is that of other contents")
         except Exception as error:  # a damaged zip, header or JSON can raise almost anything
             raise ValueError(f"{os.fspath(path)} is not {name}: {error}") from error
     return meta, arrays
+
+
+def _digest_of(text: str, arrays: Arrays) -> str:
+    """A digest of the JSON and of the arrays with their names, dtypes and shapes."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(repr((name, array.dtype.str, array.shape)).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _to_json(value: Any) -> Any:

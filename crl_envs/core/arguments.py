@@ -15,12 +15,13 @@ import math
 import operator
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar
 
 import numpy as np
 
 LARGEST_INT: Final = 2**63 - 1
 LARGEST_REAL: Final = 1e30
+SMALLEST_REAL: Final = 1e-30  # of what is divided by
 MOST_BYTES: Final = 8 * 2**30  # that one environment or batch may take
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ def _as_float(value: Any) -> float:
         return math.nan
 
 
-def is_sequence(value: Any) -> bool:
+def is_sequence(value: Any) -> TypeGuard[Sequence[Any]]:
     """Whether a value is a list of things: a sequence or an array, and not text or bytes."""
     if isinstance(value, np.ndarray):
         return value.ndim > 0

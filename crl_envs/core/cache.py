@@ -1,4 +1,7 @@
-"""Results kept on disk between processes: by the value of what they answer, whole or not there, never in the way."""
+"""Results kept on disk between processes: by the value of what they answer, whole or not there, never in the way.
+
+Each has a digest of all that it says. A file that somebody or something has changed is as good as none.
+"""
 
 from __future__ import annotations
 
@@ -35,15 +38,15 @@ def load(kind: str, key: Mapping[str, Any]) -> Any:
         key: What it answers, in JSON's types.
     """
     with suppress(OSError, RuntimeError, ValueError, KeyError, TypeError):
-        entry = json.loads(_path(kind, key).read_text("utf-8"))
-        if entry["key"] == dict(key):
-            return entry["value"]
+        found = json.loads(_path(kind, key).read_text("utf-8"))
+        if found["key"] == dict(key):
+            return value_of(kind, found)
     return None
 
 
 def store(kind: str, key: Mapping[str, Any], value: Any) -> None:
     """Keep a value, in JSON's types, for a key; without effect where the folder can't be written in."""
-    text = json.dumps({"key": dict(key), "value": value})
+    text = json.dumps(entry(kind, key, value))
     with suppress(OSError, RuntimeError):
         path = _path(kind, key)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +58,26 @@ def store(kind: str, key: Mapping[str, Any], value: Any) -> None:
             draft.unlink(missing_ok=True)
 
 
+def entry(kind: str, key: Mapping[str, Any], value: Any) -> dict[str, Any]:
+    """Return what a file says: the key, its value and a digest of both."""
+    return {"key": dict(key), "value": value, "digest": _digest([kind, dict(key), value])}
+
+
+def value_of(kind: str, found: Mapping[str, Any]) -> Any:
+    """Return the value of an entry.
+
+    Raises:
+        ValueError: It isn't what `entry` made.
+        KeyError: It lacks something.
+    """
+    if found["digest"] != _digest([kind, found["key"], found["value"]]):
+        raise ValueError(f"an entry of {kind} doesn't have the digest that it says")
+    return found["value"]
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 def _path(kind: str, key: Mapping[str, Any]) -> Path:
-    digest = hashlib.sha256(json.dumps(dict(key), sort_keys=True).encode()).hexdigest()
-    return cache_folder() / kind / f"{digest[:24]}.json"
+    return cache_folder() / kind / f"{_digest(dict(key))[:24]}.json"

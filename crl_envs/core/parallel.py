@@ -21,6 +21,7 @@ from crl_envs.core.arguments import (
     check_size,
     shown,
 )
+from crl_envs.core.copies import CopiesApart
 from crl_envs.core.legality import legalise
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
@@ -36,7 +37,7 @@ Infos = dict[str, dict[str, Any]]
 _BYTES_PER_AGENT: Final = 1000  # of the dicts that a step returns
 
 
-class WorldEnv(ParallelEnv[str, Any, int]):
+class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
     """A world as a ParallelEnv with agents ``agent_0 … agent_{n−1}`` and local rewards.
 
     All agents act at every step and leave together at the end of the episode. ``infos[agent]`` always has
@@ -352,6 +353,9 @@ class WorldEnv(ParallelEnv[str, Any, int]):
                 )
             space = made[agent] = _fresh_copy(template)
         return space
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_templates": None}  # read-only arrays, of which copies are writable
 
     def _need_state(self, what: str) -> None:
         if self._state is None:

@@ -16,15 +16,19 @@ installation about five times as much.
 
 from __future__ import annotations
 
+import copy
+import os
 import secrets
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any, Final
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_seed
+from crl_envs.core.copies import owned
 
 UInt32Array = NDArray[np.uint32]
 UInt64Array = NDArray[np.uint64]
@@ -187,7 +191,7 @@ class Stream:
 
     def __init__(self, num_envs: int = 1) -> None:
         self.num_envs = num_envs
-        self.seed(secrets.randbits(63))
+        self._draw_seed()
 
     def seed(self, seed: int, clock: UInt64Array | None = None) -> None:
         """Give column b the seed ``seed + b`` (Gymnasium's rule for vector environments).
@@ -200,6 +204,7 @@ class Stream:
             ValueError: The seed is not an integer in [0, 2^64 − B].
         """
         check_seed("seed", seed, high=2**64 - self.num_envs)
+        _UNSEEDED.discard(self)
         self.seeds = np.uint64(seed) + np.arange(self.num_envs, dtype=np.uint64)
         self._begin(np.zeros(self.num_envs, np.uint64) if clock is None else clock)
 
@@ -236,6 +241,10 @@ class Stream:
         """``uint32[lanes, B]`` for the present clock and one purpose."""
         return words(self.keys(purpose), lanes)
 
+    def _draw_seed(self) -> None:
+        self.seed(secrets.randbits(63))
+        _UNSEEDED.add(self)
+
     def _begin(self, clock: UInt64Array) -> None:
         """Start at a clock, without any keys."""
         self._base, self._offset, self._blocks = clock, 0, {}
@@ -255,8 +264,28 @@ class Stream:
         return block
 
     def __getstate__(self) -> dict[str, object]:
-        return {"num_envs": self.num_envs, "seeds": self.seeds, "clock": self.clock}
+        seeded = self not in _UNSEEDED
+        clock = self.clock
+        return {"num_envs": self.num_envs, "seeds": self.seeds, "clock": clock, "seeded": seeded}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.num_envs, self.seeds = state["num_envs"], state["seeds"]
-        self._begin(state["clock"])
+        self.num_envs, self.seeds = state["num_envs"], owned(state["seeds"])
+        self._begin(owned(state["clock"]))
+        if not state.get("seeded", True):
+            _UNSEEDED.add(self)
+
+    def __copy__(self) -> Stream:
+        return copy.deepcopy(self)
+
+
+_UNSEEDED: Final[WeakSet[Stream]] = WeakSet()
+
+
+def _draw_seeds_again() -> None:
+    """In the child of a fork, where streams that nobody has seeded would draw what the parent's draw."""
+    for stream in list(_UNSEEDED):
+        stream._draw_seed()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where there are no forks
+    os.register_at_fork(after_in_child=_draw_seeds_again)

@@ -14,6 +14,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_choice, check_int, check_options, check_size, shown
+from crl_envs.core.copies import CopiesApart
 from crl_envs.core.legality import legalise
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
@@ -27,7 +28,7 @@ StepResult = tuple[
 ]
 
 
-class WorldVectorEnv(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
+class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
     """B independent environments of n agents in one object.
 
     Arrays have the environments first and the agents second: observations ``(B, n)`` or ``(B, n, k)``, actions

@@ -16,6 +16,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
 
@@ -26,7 +27,7 @@ StateT = TypeVar("StateT")
 Edges = NDArray[np.int64]  # int64[E, 2], (source, target) agent indices
 
 
-class World(ABC, Generic[StateT]):
+class World(OwnsArrays, ABC, Generic[StateT]):
     """One family of problems for n cooperating agents.
 
     Attributes:
@@ -76,9 +77,9 @@ class World(ABC, Generic[StateT]):
         super().__setattr__(name, value)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        super().__setstate__(state)
         for name in self._sealed:  # copies of arrays are writable
-            freeze(state[name])
+            freeze(vars(self)[name])
 
     @property
     def bytes_per_env(self) -> int:

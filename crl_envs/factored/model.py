@@ -16,7 +16,7 @@ from crl_envs.core.topology import Adjacency, sorted_edges, sources_of
 from crl_envs.core.world import Edges
 from crl_envs.factored.scopes import Scopes
 
-_KIND: Final = "crl-envs factored mdp 1"
+_KIND: Final = "crl-envs factored mdp 2"
 _TOLERANCE: Final = 1e-9
 _MOST_VALUES: Final = 256  # states and actions are uint8
 

@@ -65,8 +65,10 @@ def agent_indices(
 
 def _named(name: str, node: Any, nodes: Mapping[Any, int]) -> int:
     try:
+        if isinstance(node, bool) and not any(isinstance(known, bool) for known in nodes):
+            raise KeyError(node)  # True is 1 to a dict
         return nodes[node]
-    except (KeyError, TypeError):
+    except Exception:
         raise ValueError(
             f"{name} must be nodes of topology, which are {shown(list(nodes))}, got {shown(node)}"
         ) from None

@@ -231,7 +231,7 @@ class LoadBalancingWorld(World[State]):
 
     @property
     def _bytes_per_agent(self) -> int:
-        return 100 + 8 * self.slots + 8 * self.rules.extra_slots
+        return int(100 + 8 * self.slots + 8 * self.rules.extra_slots)
 
     @property
     def _bytes_per_place(self) -> int:

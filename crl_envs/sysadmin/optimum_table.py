@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
 
+from crl_envs.core import cache
 from crl_envs.core.optimum import Optimum
 from crl_envs.sysadmin.certificates import (
     OPTIMA,
@@ -103,6 +104,7 @@ def as_json(table: Table) -> str:
     """The table as text, an entry a line."""
     kinds = []
     for kind, entries in table.items():
-        lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries)
+        whole = (cache.entry(kind, entry["key"], entry["value"]) for entry in entries)
+        lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in whole)
         kinds.append(f"{json.dumps(kind)}: [\n{lines}\n]")
     return "{" + ",\n".join(kinds) + "}\n"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
+
+from crl_envs.core import cache
 
 Table = dict[str, list[dict[str, Any]]]
 
 
 def shipped_table() -> Table:
-    """For each kind of result its entries, each with the ``key`` that it answers and its ``value``, as in the cache."""
+    """For each kind of result its entries, as in the cache: each a ``key``, its ``value`` and their ``digest``."""
     text = files("crl_envs.sysadmin").joinpath("optima.json").read_text("utf-8")
     table: Table = json.loads(text)
     return table
@@ -25,11 +28,12 @@ def shipped(kind: str, key: Mapping[str, Any]) -> Any:
 
 @lru_cache(maxsize=1)
 def _by_key() -> dict[tuple[str, str], Any]:
-    return {
-        (kind, _text(entry["key"])): entry["value"]
-        for kind, entries in shipped_table().items()
-        for entry in entries
-    }
+    found = {}
+    for kind, entries in shipped_table().items():
+        for entry in entries:
+            with suppress(KeyError, TypeError, ValueError):  # a changed one is computed anew
+                found[kind, _text(entry["key"])] = cache.value_of(kind, entry)
+    return found
 
 
 def _text(key: Mapping[str, Any]) -> str:

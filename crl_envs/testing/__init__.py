@@ -14,6 +14,7 @@ from crl_envs.testing.isolation import (
     check_deepcopy,
     check_global_rng,
     check_interleaved,
+    check_object_store,
     check_pickle,
 )
 from crl_envs.testing.returned import (
@@ -59,6 +60,7 @@ __all__ = [
     "check_interleaved",
     "check_keys",
     "check_masks",
+    "check_object_store",
     "check_observation_space",
     "check_parallel_env",
     "check_pickle",

@@ -108,6 +108,25 @@ def check_pickle(subject: Subject) -> None:
     _check_copy(subject, "pickle", lambda env: pickle.loads(pickle.dumps(env)))
 
 
+def check_object_store(subject: Subject) -> None:
+    """A copy out of an object store, whose arrays lie in memory that can't be written to, goes on like the original.
+
+    As `check_pickle`, with pickle's protocol 5 and its arrays out of band, as Ray and joblib keep them. Catches
+    environments that write into arrays of their own in place and don't copy those that came read-only.
+
+    Raises:
+        ConformanceError: `object-store`.
+    """
+    _check_copy(subject, "object-store", _through_object_store)
+
+
+def _through_object_store(env: ParallelEnvLike) -> ParallelEnvLike:
+    buffers: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(env, protocol=5, buffer_callback=buffers.append)
+    copied: ParallelEnvLike = pickle.loads(data, buffers=[bytes(b.raw()) for b in buffers])
+    return copied
+
+
 def check_deepcopy(subject: Subject) -> None:
     """A deep copy, made in mid-episode, goes on like the original, and apart from it.
 

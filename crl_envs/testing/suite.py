@@ -39,6 +39,7 @@ ALL_CHECKS: Final[tuple[Check, ...]] = (
     Check("stream", seeding.check_stream),
     Check("seed-zero", seeding.check_seed_zero),
     Check("pickle", isolation.check_pickle),
+    Check("object-store", isolation.check_object_store),
     Check("deepcopy", isolation.check_deepcopy),
 )
 
@@ -74,5 +75,5 @@ def check_parallel_env(
     """
     subject = Subject(env_fn, episodes, max_steps, seed, stochastic)
     for check in ALL_CHECKS:
-        if pickling or check.name not in ("pickle", "deepcopy"):
+        if pickling or check.name not in ("pickle", "object-store", "deepcopy"):
             check.run(subject)

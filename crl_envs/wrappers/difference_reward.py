@@ -23,6 +23,7 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 from crl_envs.core.arguments import check_choice, shown
+from crl_envs.core.copies import CopiesApart
 from crl_envs.core.legality import legalise
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
@@ -42,7 +43,7 @@ _StepResult = tuple[
 ]
 
 
-class DifferenceReward(BaseParallelWrapper):
+class DifferenceReward(CopiesApart, BaseParallelWrapper):
     """Give every agent its difference reward; ``infos[agent]["local_reward"]`` keeps its own.
 
     The null action is 0, what an illegal action becomes: the no-op of load balancing, no reboot in SYSADMIN; in the

@@ -11,6 +11,7 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 from crl_envs.core.arguments import check_choice, shown
+from crl_envs.core.copies import CopiesApart
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.reduction import Reduce, team_reward
 from crl_envs.core.vector import WorldVectorEnv
@@ -24,7 +25,7 @@ _StepResult = tuple[
 ]
 
 
-class GlobalReward(BaseParallelWrapper):
+class GlobalReward(CopiesApart, BaseParallelWrapper):
     """Give every agent the team's reward; ``infos[agent]["local_reward"]`` keeps its own.
 
     The team's reward of a step is the mean or the sum of the rewards of the agents that took part in it (those in
@@ -68,7 +69,7 @@ class GlobalReward(BaseParallelWrapper):
         return observations, dict.fromkeys(local, team), terminations, truncations, told
 
 
-class VectorGlobalReward(VectorWrapper):
+class VectorGlobalReward(CopiesApart, VectorWrapper):
     """`GlobalReward` for a batch: rewards ``float64 (B, n)``, in each row the same number n times.
 
     ``infos["local_reward"]`` holds the agents' own rewards, ``(B, n)``.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from crl_envs.core.arguments import check_choice, shown
+from crl_envs.core.copies import CopiesApart
 from crl_envs.core.reduction import Reduce, team_reward
 
 _NOTHING: dict[str, Any] = {}
@@ -21,7 +22,7 @@ _NOTHING: dict[str, Any] = {}
 AgentSpaces = Sequence[tuple[Any, spaces.Space[Any]]]  # (agent, its space), in agent order
 
 
-class JointAction(gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
+class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
     """A ParallelEnv as one ``gymnasium.Env``: joint observation, joint action, the team's reward.
 
     Everything is in the order of ``env.possible_agents``.

@@ -17,6 +17,7 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 from crl_envs.core.arguments import check_bool, check_real, shown
+from crl_envs.core.copies import CopiesApart
 from crl_envs.core.stream import Purpose, Stream, UInt32Array, UInt64Array, words
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.wrappers.global_reward import VectorGlobalReward
@@ -26,7 +27,7 @@ _StepResult = tuple[
 ]
 
 
-class NoisyReward(BaseParallelWrapper):
+class NoisyReward(CopiesApart, BaseParallelWrapper):
     """Add Gaussian noise to the rewards; ``infos[agent]["local_reward"]`` keeps the agent's own.
 
     ``NoisyReward(GlobalReward(env), scale=0.1)`` is a team reward that is measured with an error of 0.1, the same for

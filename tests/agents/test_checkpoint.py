@@ -169,6 +169,39 @@ def test_foreign_files(tmp_path: Path) -> None:
         refuse(archive)
 
 
+def test_an_archive_with_other_contents(saved: bytes, tmp_path: Path) -> None:
+    """A whole and readable archive, in which somebody has changed a number."""
+    path = tmp_path / "changed.npz"
+    path.write_bytes(saved)
+    with np.load(path) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    np.savez(path, **arrays)
+    assert Reinforce.load(path, make(SYSADMIN, n_agents=3)).episodes == 3
+    for name in ("learnt_logits", "env_steps"):
+        odd = arrays[name].copy()
+        odd.flat[0] += 1
+        np.savez(path, **{**arrays, name: odd})
+        with pytest.raises(ValueError, match=r"changed.npz is not .* digest is that of other"):
+            Reinforce.load(path, make(SYSADMIN, n_agents=3))
+    np.savez(
+        path, **{**arrays, "meta": np.array(str(arrays["meta"]).replace('"seed": 1', '"seed": 2'))}
+    )
+    with pytest.raises(ValueError, match=r"changed.npz is not .* digest is that of other"):
+        Reinforce.load(path, make(SYSADMIN, n_agents=3))
+
+
+def test_an_archive_that_would_be_too_large(
+    saved: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says about its size is read before anything else of it."""
+    monkeypatch.setattr("crl_envs.core.arguments.MOST_BYTES", 100)
+    monkeypatch.setattr(np, "load", None)
+    path = tmp_path / "large.npz"
+    path.write_bytes(saved)
+    with pytest.raises(ValueError, match=r"npz is not a learner's checkpoint: its size must be at"):
+        checkpoint.read(path)
+
+
 def test_a_missing_file_is_reported_as_such(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         Reinforce.load(tmp_path / "nowhere.npz", make("crl/bandit-v0"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 from typing import Any
 
 import networkx as nx
@@ -13,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+import crl_envs
+from crl_envs import bounds
 from crl_envs.core.topology import (
     UNDIRECTED,
     directed_ring,
@@ -21,6 +24,7 @@ from crl_envs.core.topology import (
     legs,
     named_edges,
     neighbors_of,
+    node_numbers,
     random_graph,
     random_successors,
     ring,
@@ -230,3 +234,60 @@ class TestAdjacency:
         array = np.array(pairs, np.int64).reshape(-1, 2)
         seen = sorted_edges(array[:, 0], array[:, 1])
         assert list(map(tuple, seen.tolist())) == sorted({(a, b) for a, b in pairs if a != b})
+
+
+class TestNodesOfGraphs:
+    """Numbers 0 … n − 1 stay what they are; other nodes are numbered in their order."""
+
+    @staticmethod
+    def path(nodes: list[Any], order: list[Any]) -> nx.DiGraph:
+        graph = nx.DiGraph()
+        graph.add_nodes_from(order)
+        nx.add_path(graph, nodes)
+        return graph
+
+    @given(st.permutations(range(4)), st.sampled_from([int, np.int64, np.uint8]))
+    def test_numbers_stay(self, order: list[int], kind: Any) -> None:
+        edges = graph_edges(self.path([kind(i) for i in range(4)], [kind(i) for i in order]))
+        assert edges.tolist() == [[0, 1], [1, 2], [2, 3]]
+
+    @pytest.mark.parametrize(
+        "names", [["d", "c", "b", "a"], [4, 3, 2, 1], [False, True, 2, 3], [0.5, 1, 2, 3]]
+    )
+    def test_names_are_numbered_in_their_order(self, names: list[Any]) -> None:
+        assert graph_edges(self.path(names, names)).tolist() == [[0, 1], [1, 2], [2, 3]]
+        assert node_numbers(self.path(names, names[::-1])) == {
+            name: 3 - i for i, name in enumerate(names)
+        }
+
+    @pytest.mark.parametrize("order", [[3, 1, 0, 2], [0, 1, 2, 3]])
+    def test_agents_of_worlds_are_the_nodes_of_their_numbers(self, order: list[int]) -> None:
+        graph = self.path([0, 1, 2, 3], order)
+        loads = crl_envs.make("crl/load_balancing-v0", topology=graph, servers=[3], entries=[1])
+        assert loads.capacity.tolist() == [20, 20, 20, 200]
+        assert loads.entries == (1,)
+        assert loads.edges.tolist() == [[0, 1], [1, 2], [2, 3]]
+        machines = crl_envs.make("crl/sysadmin-v0", topology=graph)
+        assert machines.edges.tolist() == [[0, 1], [1, 2], [2, 3]]
+        assert bounds.reach(graph, 4, 3, directed=True).tolist() == [4, 3, 2, 1]
+
+    @pytest.mark.parametrize("names", [["a", "b", "c"], [30, 10, 20], [("x", 0), ("x", 1), "y"]])
+    def test_arguments_name_agents_as_the_graph_does(self, names: list[Any]) -> None:
+        graph = self.path(names, names)
+        made = partial(crl_envs.make, "crl/load_balancing-v0", topology=graph)
+        env = made(servers=names[2:], entries=names[:2])
+        assert env.capacity.tolist() == [20, 20, 200]
+        assert env.entries == (0, 1)
+        assert made().entries == (0,)
+        for stranger in (0, True, 99, "z", [1], np.zeros(2), 10**5000):
+            for argument in ("servers", "entries"):
+                with pytest.raises(
+                    ValueError, match=f"{argument} must be nodes of topology, which"
+                ):
+                    made(**{argument: [stranger]})
+
+    def test_an_array_with_a_zero_names_agents_too(self) -> None:
+        env = crl_envs.make("crl/load_balancing-v0", n_agents=5, servers=np.array([0]))
+        assert env.capacity.tolist() == [200, 20, 20, 20, 20]
+        none = crl_envs.make("crl/load_balancing-v0", n_agents=5, servers=np.array([], int))
+        assert none.capacity.tolist() == [20] * 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -20,7 +21,7 @@ from crl_envs.sysadmin.certificates import OPTIMA, PROGRAMS, ring_optimum, ring_
 from crl_envs.sysadmin.optimum import find_optimum
 from crl_envs.sysadmin.relaxation import relaxed_bound
 from crl_envs.sysadmin.ring_problem import RingProblem, ring_problem
-from crl_envs.sysadmin.shipped import shipped_table
+from crl_envs.sysadmin.shipped import _by_key, shipped, shipped_table
 from crl_envs.sysadmin.value_iteration import exact_value
 from crl_envs.sysadmin.window_policy import greedy_table, simulate
 from tests.sysadmin.reference import BINARY, Problem, both_ways, directed_cycle
@@ -253,9 +254,24 @@ class TestCache:
             lambda text: text.replace('"bound"', '"hound"'),
             lambda text: text.replace('"lower": ', '"lower": 1e3'),
             lambda text: text.replace('"lower"', '"higher"'),
+            lambda text: re.sub(r'("lower": \d\.\d\d)\d', lambda m: m[1] + "7", text),
+            lambda text: text.replace("standard errors", "standard deviations"),
+            lambda text: re.sub(r', "digest": "\w+"', "", text),
             lambda text: text.replace('"value": {', '"value": [{').replace("}}", "}]}"),
         ],
-        ids=["half", "empty", "other", "other key", "kind", "crossed", "field", "list"],
+        ids=[
+            "half",
+            "empty",
+            "other",
+            "other key",
+            "kind",
+            "crossed",
+            "field",
+            "digit",
+            "method",
+            "no digest",
+            "list",
+        ],
     )
     def test_a_damaged_file_is_computed_again_and_replaced(
         self, damage: Any, own_cache: Path
@@ -268,6 +284,19 @@ class TestCache:
         assert ring_optimum(QUICK) == first
         assert file.read_text("utf-8") == whole
         assert list((own_cache / OPTIMA).iterdir()) == [file]
+
+    def test_a_changed_digit_in_what_is_shipped_is_computed_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        table = shipped_table()
+        first, second = table[OPTIMA][:2]
+        monkeypatch.setattr("crl_envs.sysadmin.shipped.shipped_table", lambda: table)
+        for change in (lambda: first["value"].update(lower=0.0), lambda: first.pop("digest")):
+            change()
+            _by_key.cache_clear()
+            assert shipped(OPTIMA, first["key"]) is None
+            assert shipped(OPTIMA, second["key"]) == second["value"]
+        _by_key.cache_clear()
 
     def test_bytes_that_are_no_text(self, own_cache: Path) -> None:
         first = ring_optimum(QUICK)

@@ -675,6 +675,17 @@ class PickledWithoutClock(Lamps):
         return _rebuild(type(self), copy.deepcopy(vars(self), memo))
 
 
+@fails("object-store", r"the copy made in mid-episode must go on")
+class WritesIntoItsArrays(Lamps):
+    def __init__(self) -> None:
+        super().__init__()
+        self.moves = np.zeros(1)
+
+    def move(self, agent: str, action: int) -> None:
+        self.moves += 1
+        super().move(agent, action)
+
+
 @fails("deepcopy", r"the original must go on as if its copy had not been made")
 class DeepcopyIsSelf(Lamps):
     def __deepcopy__(self, memo: Any) -> Any:
