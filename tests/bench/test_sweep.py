@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.results import report, results
 from crl_envs.bench.scoring.sweep_scores import as_json
-from crl_envs.bench.store import Store
+from crl_envs.bench.store import Store, checked, with_checksum
 from crl_envs.bench.sweep import Plan, Progress, begin, carry_out, make_plan, read_plan
 from tests.bench.sweeps import LEARNERS
 
@@ -178,9 +179,16 @@ def test_a_folder_holds_one_sweep(tmp_path: Path) -> None:
         begin(tmp_path, plan("random", seeds=2))
     with pytest.raises(ValueError, match=r"holds no sweep: it has no sweep\.json"):
         read_plan(tmp_path / "nowhere")
-    (tmp_path / "sweep.json").write_text('{"format": "crl-envs sweep 1"}')
-    with pytest.raises(ValueError, match="no sweep's plan, or damaged: 'learners'"):
-        read_plan(tmp_path)
+    path = tmp_path / "sweep.json"
+    content = path.read_text()
+    for damaged, why in {
+        '{"format": "crl-envs sweep 1"}': "it has no checksum",
+        with_checksum({"format": "crl-envs sweep 1"}): "'learners'",
+        content.replace('"seeds": 1', '"seeds": 2'): "its checksum is wrong",
+    }.items():
+        path.write_text(damaged)
+        with pytest.raises(ValueError, match=f"no sweep's plan, or damaged: {why}; delete it and"):
+            read_plan(tmp_path)
 
 
 @pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may write anywhere")
@@ -217,11 +225,33 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     files = sorted((folder / "runs").rglob("*.json"))
     files[0].write_text(files[0].read_text().replace('"done"', '"dune"'))
     (folder / "runs/notes.txt").write_text("hello")
-    for kept in (folder / "landmarks").rglob("*.json"):
-        kept.write_text(kept.read_text().replace('"upper": 0.8', '"upper": 0.9'))
+    small, large = sorted((folder / "landmarks").rglob("*.json"))
+    whole_landmarks = large.read_bytes()
+    large.write_text(large.read_text().replace('"upper": 0.8', '"upper": 0.9'))
     complaints = carry_out(folder, LocalEngine(2))
     assert len(complaints) == 2
     assert any("checksum" in c for c in complaints) and any("notes.txt" in c for c in complaints)
+    assert scores(folder) == whole
+    small.write_bytes(whole_landmarks)  # whole, and of another task
+    assert scores(folder) == whole
+    assert checked(small.read_bytes())["of"]["task"]["env_kwargs"]["n_agents"] == 16
+
+
+def test_records_of_another_sweep_are_set_aside(tmp_path: Path) -> None:
+    """A record with the right name that says that it is another learner's, task's or of other budgets."""
+    folder = swept(tmp_path, plan("local-means"))
+    whole = scores(folder)
+    store = Store(folder)
+    first, second = store.records()[0]
+    learner = {**first.provenance["learner"], "config": {"epsilon": 0.3}}
+    store.write(replace(first, provenance={**first.provenance, "learner": learner}))
+    store.write(replace(second, evaluations=second.evaluations[:-1]))
+    found = results(folder)
+    assert {r.status for r in found.records} == {"running"}
+    assert len(found.complaints) == 2
+    for said, why in zip(found.complaints, ['its learner is {"source": "l', "at ["], strict=True):
+        assert why in said and "was moved to" in said
+    carry_out(folder, LocalEngine(2))
     assert scores(folder) == whole
 
 
