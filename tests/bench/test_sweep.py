@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crl_envs.bench import isolation
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.results import report, results
@@ -76,9 +77,14 @@ def test_a_sweep_makes_every_run_of_its_plan(tmp_path: Path) -> None:
     assert not told[-1].running
 
 
-def test_scores_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
-    of = plan("local-means", "reinforce-global", seeds=2)
-    one, two = swept(tmp_path / "one", of, 1), swept(tmp_path / "two", of, 2)
+def test_scores_do_not_depend_on_the_number_of_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor on whether what was loaded for a learner is kept."""
+    of = plan("local-means", "random")
+    two = swept(tmp_path / "two", of, 2)
+    monkeypatch.setattr(isolation, "_IDLE", 0)
+    one = swept(tmp_path / "one", of, 1)
     assert scores(one) == scores(two)
 
 
@@ -138,17 +144,18 @@ def test_killed_at_random_moments_and_resumed(tmp_path: Path) -> None:
             assert record == old  # not run twice
 
 
-def test_workers_do_not_outlive_a_killed_sweep(tmp_path: Path) -> None:
-    begin(tmp_path, plan("Hanging"))
+def test_no_process_outlives_a_killed_sweep(tmp_path: Path) -> None:
+    """Neither those that runs come from, nor the run, nor what it has started in a group of its own."""
+    begin(tmp_path, plan("HangsWithAChild"))
     command = [sys.executable, "-m", "crl_envs.cli", "resume", str(tmp_path), "--workers", "1"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
         children: list[int] = []
-        while not children and time.monotonic() < deadline:
-            time.sleep(0.5)
+        while len(children) < 5 and time.monotonic() < deadline:
+            time.sleep(0.1)
             children = _workers(process.pid)
         process.kill()
-    assert children
+    assert len(children) == 5
     deadline = time.monotonic() + 20
     while any(_lives(pid) for pid in children) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -283,13 +290,11 @@ def test_all_means_the_baselines(tmp_path: Path) -> None:
 
 
 def _workers(pid: int) -> list[int]:
-    """Children of a process that are workers (and not multiprocessing's tracker of resources)."""
+    """All processes below one."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
-            line = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ")
-            if b"bench.isolation" in line:
-                found.append(int(child))
+            found += [int(child), *_workers(int(child))]
     return found
 
 
