@@ -49,6 +49,7 @@ _START: Final = (
     "import sys; sys.path[:] = sys.argv[2:]\n"
     "from crl_envs.bench.isolation import serve; serve(int(sys.argv[1]))"
 )
+_IDLE: Final = 16  # processes of learners; one with torch takes a quarter of a GiB
 _MESSAGE: Final = 2**17  # bytes
 _SIGNAL_OF_PARENTS_DEATH, _SUBREAPER = 1, 36  # of prctl, <linux/prctl.h>
 
@@ -60,7 +61,8 @@ class Isolation:
         self._lock = threading.Lock()
         self._stopped = False
         self._origin: subprocess.Popen[bytes] | None = None
-        self._makers: dict[tuple[Any, ...], _Maker] = {}
+        self._first: _Maker
+        self._makers: dict[tuple[str, ...], _Maker] = {}
         self._lines: set[socket.socket] = set()  # to makers and runs
         self._processes: set[Any] = set()  # that weren't forked
 
@@ -109,9 +111,8 @@ class Isolation:
     def _forked(self, job: Job, patience: float | None) -> tuple[int, str]:
         """Exit code of a run's process, a signal as a negative one, and why nothing can be written."""
         makers = [self._start()]
-        for step, key in enumerate(((job.id.experiment,), (job.id.experiment, repr(job.spec)))):
-            with self._lock:
-                maker = self._makers.setdefault(key, _Maker())
+        of_learner = self._maker(job.id.experiment, repr(job.spec))
+        for step, maker in enumerate((self._maker(job.id.experiment), of_learner)):
             if maker.is_prepared(makers, (step, job), self._keep):
                 makers.append(maker)
         line = self._keep(_asked(makers, ("run", job)))
@@ -129,6 +130,8 @@ class Isolation:
                     break
                 refused = said[1:].decode(errors="replace")
         finally:
+            with self._lock:
+                of_learner.users -= 1
             self._lines.discard(line)
             line.close()
         return int(said or -signal.SIGKILL), refused
@@ -149,9 +152,23 @@ class Isolation:
                         # One process makes one run: libraries are to take one thread.
                         env={"OMP_NUM_THREADS": "1", **os.environ},
                     )
-                self._makers[()] = _Maker(ours)
+                self._first = _Maker(ours)
                 self._lines.add(ours)
-            return self._makers[()]
+            return self._first
+
+    def _maker(self, *key: str) -> _Maker:
+        """The one of an experiment, or of a learner, in use; those of many learners aren't kept idle."""
+        with self._lock:
+            maker = self._makers[key] = self._makers.pop(key, _Maker())
+            maker.users += 1
+            idle = [k for k, other in self._makers.items() if not other.users]
+            for old in idle[: max(0, len(idle) - _IDLE)]:
+                line = self._makers.pop(old).line
+                if line is not None:
+                    _shut(line)
+                    line.close()
+                    self._lines.discard(line)
+        return maker
 
     def _keep(self, line: socket.socket) -> socket.socket:
         """Note that a line is to be shut by `stop`."""
@@ -189,6 +206,7 @@ class _Maker:
 
     def __init__(self, line: socket.socket | None = None) -> None:
         self.line = line
+        self.users = 0  # of a learner's: the others are kept
         self._lock = threading.Lock()
         self._tried = line is not None
 
@@ -269,10 +287,13 @@ def serve(fd: int) -> NoReturn:
         else:
             for other in (calls, woken, *runs.values()):
                 other.close()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             if what == "run":
                 _be_a_run(job, line)
+            _prepare(what, job)
             calls, makers, runs, woken = line, set(), {}, _own()
-            _prepare(what, job, line)
+            line.send(b"ready")
 
 
 def _own() -> socket.socket:
@@ -285,7 +306,7 @@ def _own() -> socket.socket:
     return woken
 
 
-def _prepare(step: int, job: Job, line: socket.socket) -> None:
+def _prepare(step: int, job: Job) -> None:
     """Load what all runs of an experiment need (step 0), or all of a learner (step 1); end if that isn't possible."""
     try:
         add_path(job)
@@ -303,14 +324,11 @@ def _prepare(step: int, job: Job, line: socket.socket) -> None:
             os._exit(1)
         gc.collect()
         gc.freeze()  # so that forks don't copy what the collector would touch
-        line.send(b"ready")
     except BaseException:
         os._exit(1)
 
 
 def _be_a_run(job: Job, line: socket.socket) -> NoReturn:
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
     ctypes.CDLL(None).prctl(_SIGNAL_OF_PARENTS_DEATH, signal.SIGKILL, 0, 0, 0)
     _make(job, line.send)

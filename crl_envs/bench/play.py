@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 import math
 import time
 from abc import ABC, abstractmethod
@@ -18,13 +19,22 @@ from crl_envs.bench.evaluation import Found, evaluate, evaluation_seed, measured
 from crl_envs.bench.experiments.experiment import Experiment, Task
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.measured_env import EnoughEpisodes, MeasuredEnv
+from crl_envs.bench.printable import printable
 from crl_envs.bench.provenance import git_commit, machine, versions
 from crl_envs.bench.run_id import RunId
-from crl_envs.bench.store import Checkpoint, Evaluation, Record, Store, refusals_named
+from crl_envs.bench.store import (
+    Checkpoint,
+    Evaluation,
+    Record,
+    Store,
+    StoreError,
+    as_read,
+    refusals_named,
+)
 from crl_envs.core.random_state import random_state, set_random_state
 from crl_envs.wrappers import GlobalReward
 
-_WRITE_EVERY: Final = 0.25  # seconds
+WRITE_EVERY: Final = 0.25  # seconds
 _ALL: Final = 2**31  # steps, more than any budget in episodes takes
 
 
@@ -44,7 +54,7 @@ def play(experiment: Experiment, spec: LearnerSpec, id: RunId, store: Store) -> 
     cls = spec.load()
     traits = Traits(cls)
     task = experiment.task(id.value)
-    record = _begun(store, experiment, spec, id, task, traits)
+    record = _begun(store, experiment, spec, id, traits)
     store.write(record)
     if traits.resumable:
         _checkpoint_folder(store, id)  # while a learner can't yet have spoilt the umask
@@ -70,7 +80,7 @@ def play(experiment: Experiment, spec: LearnerSpec, id: RunId, store: Store) -> 
             steps = student.env_steps
             point = Evaluation(budget, steps, steps * student.n_agents, *found)
             record = record.with_evaluation(point)
-            if budget != budgets[-1] and time.perf_counter() - at < _WRITE_EVERY:
+            if budget != budgets[-1] and time.perf_counter() - at < WRITE_EVERY:
                 continue
             if budget == budgets[-1]:
                 record = replace(record, status="done", checkpoint=None)
@@ -82,6 +92,8 @@ def play(experiment: Experiment, spec: LearnerSpec, id: RunId, store: Store) -> 
             if written.checkpoint is not None:
                 store.checkpoint_path(written.checkpoint).unlink(missing_ok=True)
             written, at = record, time.perf_counter()
+    except StoreError:
+        raise
     except BaseException:
         if record is not written:
             store.write(replace(record, checkpoint=None))
@@ -240,13 +252,48 @@ class _Clock:
         self._last = now
 
 
+def mismatch(record: Record, experiment: Experiment, spec: LearnerSpec) -> str | None:
+    """A sentence that says what makes a record none of that experiment and learner; None if it is one.
+
+    A run that ended before it began says nothing of itself.
+    """
+    if not record.provenance and not record.evaluations:
+        return None
+    for name, expected in as_read(_facts(experiment, spec, record.id)).items():
+        found = record.provenance.get(name)
+        if name == "learner" and isinstance(found, dict):
+            found = {key: found.get(key) for key in expected}
+        if found != expected:
+            return f"its {name} is {_short(found)}, not {_short(expected)}"
+    budgets = [evaluation.budget for evaluation in record.evaluations]
+    expected = list(experiment.budgets(record.id.value))
+    if budgets != expected[: len(budgets)] or (record.status == "done" and budgets != expected):
+        return f"it was evaluated at {_short(budgets)}, not at {_short(expected)}"
+    return None
+
+
+def _short(value: Any) -> str:
+    return printable(json.dumps(value), most=200).replace("\n", " ")
+
+
+def _facts(experiment: Experiment, spec: LearnerSpec, id: RunId) -> dict[str, Any]:
+    """What a run is, as its record says it."""
+    return {
+        "task": experiment.task(id.value).plain(),
+        "learner": {"source": spec.source, "config": dict(spec.config)},
+        "seed": id.seed,
+        "budgets": list(experiment.budgets(id.value)),
+        "unit": experiment.unit,
+    }
+
+
 def _begun(
-    store: Store, experiment: Experiment, spec: LearnerSpec, id: RunId, task: Task, traits: Traits
+    store: Store, experiment: Experiment, spec: LearnerSpec, id: RunId, traits: Traits
 ) -> Record:
     """The record to go on with, of a run that can; else a new one."""
     record, wrong = store.read(id)
     if record is not None and record.checkpoint is not None and traits.resumable:
-        wrong = store.check(record.checkpoint)
+        wrong = mismatch(record, experiment, spec) or store.check(record.checkpoint)
         if wrong is None:
             return replace(record, status="running", error=None)
     return Record(
@@ -256,16 +303,8 @@ def _begun(
             "versions": versions("scipy", *traits.packages),
             "git_commit": git_commit(),
             "machine": machine(),
-            "task": task.plain(),
-            "learner": {
-                "source": spec.source,
-                "config": dict(spec.config),
-                **vars(traits),
-                "packages": list(traits.packages),
-            },
-            "seed": id.seed,
-            "budgets": list(experiment.budgets(id.value)),
-            "unit": experiment.unit,
+            **(facts := _facts(experiment, spec, id)),
+            "learner": {**facts["learner"], **vars(traits), "packages": list(traits.packages)},
             **({} if wrong is None else {"begun_anew": wrong}),
         },
     )

@@ -14,7 +14,7 @@ def printable(text: str, most: int = MOST) -> str:
     """
     if len(text) <= most and len(shown := _escaped(text)) <= most:
         return shown
-    half = most // 2
+    half = (most - 50) // 2  # with the line between them no longer than `most`
     head, tail = _escaped(text[:half])[:half], _escaped(text[-half:])[-half:]
     return f"{head}\n… cut: {len(text):,} characters in all …\n{tail}"
 

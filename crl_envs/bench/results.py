@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import crl_envs
 from crl_envs.bench.experiments.experiment import Experiment, Value
 from crl_envs.bench.experiments.landmarks import landmarks
 from crl_envs.bench.files import write_atomically
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.scoring.logs import Landmarks
 from crl_envs.bench.scoring.sweep_scores import sweep_scores
-from crl_envs.bench.store import Record, Store, checksum, refusals_named
-from crl_envs.bench.sweep import Plan, read_plan
+from crl_envs.bench.store import Record, Store, as_read, checked, refusals_named, with_checksum
+from crl_envs.bench.sweep import Plan, planned_records, read_plan
 
 Watch = Callable[[int, int], None]
 
@@ -47,7 +48,7 @@ def results(folder: Path, watch: Watch | None = None) -> Results:
     """
     plan = read_plan(folder)
     store = Store(folder)
-    found, complaints = store.records()
+    found, complaints = planned_records(store, plan)
     by_id = {str(record.id): record for record in found}
     planned = [id for id, _ in plan.runs()]
     for text in by_id.keys() - {str(id) for id in planned}:
@@ -98,18 +99,18 @@ def _landmarks(folder: Path, plan: Plan, watch: Watch | None) -> dict[str, Landm
 
 
 def _kept_landmarks(path: Path, experiment: Experiment, value: Value) -> Landmarks:
-    """What is in the file if it is whole; otherwise found again, and kept there."""
-    try:
-        kept = json.loads(path.read_bytes())
-        if kept.pop("checksum") == checksum(kept):
+    """What is in the file if it is whole and of this task; otherwise found again, and kept there."""
+    of = {
+        "experiment": experiment.id,
+        "task": experiment.task(value).plain(),
+        "crl-envs": crl_envs.__version__,
+    }
+    with suppress(OSError, KeyError, TypeError, ValueError):
+        kept = checked(path.read_bytes())
+        if kept["of"] == as_read(of):
             return Landmarks(**kept["landmarks"])
-    except (OSError, AttributeError, KeyError, TypeError, ValueError):
-        pass
     found, how = landmarks(experiment, value)
-    content = {"landmarks": asdict(found), **how}
     with refusals_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(
-            path, json.dumps({**content, "checksum": checksum(content)}, indent=1) + "\n"
-        )
+        write_atomically(path, with_checksum({"of": of, "landmarks": asdict(found), **how}))
     return found

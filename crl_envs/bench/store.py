@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from crl_envs.bench.files import write_atomically
+from crl_envs.bench.printable import printable
 from crl_envs.bench.run_id import RunId
 
 FORMAT: Final = "crl-envs run 1"
@@ -80,7 +81,7 @@ class Record:
         status: ``running`` until it is over.
         evaluations: In the order in which they were made.
         provenance: Versions, machine, arguments, budget: how it came about. Nothing in it changes a score.
-        error: The traceback of a run that failed.
+        error: The traceback of a run that failed, as `crl_envs.bench.printable.printable` makes it.
         checkpoint: Where it goes on from, if it can.
     """
 
@@ -94,6 +95,8 @@ class Record:
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise ValueError(f"status must be one of {STATUSES}, got {self.status!r}")
+        if self.error is not None:
+            object.__setattr__(self, "error", printable(self.error))
 
     def with_evaluation(self, evaluation: Evaluation) -> Record:
         """The record with one evaluation more.
@@ -164,7 +167,7 @@ class Store:
                 return None
         except OSError as error:
             return f"{path} can't be read: {error.strerror}"
-        return self._move_aside(path, "its checksum is wrong")
+        return self.move_aside(path, "its checksum is wrong")
 
     def clear_checkpoints(self, id: RunId) -> None:
         """Remove all checkpoints of a run."""
@@ -185,7 +188,7 @@ class Store:
             if record.id != id:
                 raise ValueError(f"it holds the run {record.id}")
         except ValueError as error:
-            return None, self._move_aside(path, str(error))
+            return None, self.move_aside(path, str(error))
         return record, None
 
     def records(self) -> tuple[list[Record], list[str]]:
@@ -198,7 +201,7 @@ class Store:
                 if path.suffix != ".json" or self.path(id) != path:
                     raise ValueError("no run has its file there")
             except ValueError as error:
-                complaints.append(self._move_aside(path, str(error)))
+                complaints.append(self.move_aside(path, str(error)))
                 continue
             record, complaint = self.read(id)
             if record is not None:
@@ -214,7 +217,8 @@ class Store:
             if path.is_file() and not draft:
                 yield path
 
-    def _move_aside(self, path: Path, why: str) -> str:
+    def move_aside(self, path: Path, why: str) -> str:
+        """Move a file to where nothing reads it, and return a sentence that names it and says why."""
         place = self.set_aside / path.relative_to(self.folder)
         place.parent.mkdir(parents=True, exist_ok=True)
         number = 0
@@ -252,12 +256,9 @@ def from_bytes(content: bytes) -> Record:
         ValueError: It is damaged, or no record; the message says what is wrong.
     """
     try:
-        found = json.loads(content)
-        expected = found.pop("checksum")
+        found = checked(content)
         if found["format"] != FORMAT:
             raise ValueError(f"its format is {found['format']!r}, not {FORMAT!r}")
-        if checksum(found) != expected:
-            raise ValueError("its checksum is wrong")
         return Record(
             RunId.parse(found["id"]),
             found["status"],
@@ -268,6 +269,30 @@ def from_bytes(content: bytes) -> Record:
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"it is no record of a run ({type(error).__name__}: {error})") from error
+
+
+def with_checksum(content: Mapping[str, Any]) -> str:
+    """What JSON can hold, with its checksum, as text."""
+    return json.dumps({**content, "checksum": checksum(content)}, indent=1) + "\n"
+
+
+def as_read(content: Any) -> Any:
+    """What is read again of what JSON can hold: of tuples, lists."""
+    return json.loads(json.dumps(content))
+
+
+def checked(content: bytes) -> dict[str, Any]:
+    """What a file holds beside its checksum.
+
+    Raises:
+        ValueError: It is no JSON, or its checksum is missing or wrong.
+    """
+    found = json.loads(content)
+    if not isinstance(found, dict) or "checksum" not in found:
+        raise ValueError("it has no checksum")
+    if found.pop("checksum") != checksum(found):
+        raise ValueError("its checksum is wrong")
+    return found
 
 
 def checksum(content: Mapping[str, Any]) -> str:

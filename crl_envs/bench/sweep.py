@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,8 +17,17 @@ from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.experiments.experiment import Experiment, Value
 from crl_envs.bench.files import writable_folder, write_atomically
 from crl_envs.bench.learners import LearnerSpec, learner_spec, missing_libraries
+from crl_envs.bench.play import mismatch
 from crl_envs.bench.run_id import RunId
-from crl_envs.bench.store import Record, Status, Store, StoreError, refusals_named
+from crl_envs.bench.store import (
+    Record,
+    Status,
+    Store,
+    StoreError,
+    checked,
+    refusals_named,
+    with_checksum,
+)
 from crl_envs.bench.worker import NO_LIMITS, Job, Limits
 from crl_envs.core.arguments import check_bool, check_int, check_seed
 
@@ -264,7 +272,7 @@ def extend(folder: Path, learners: Sequence[str]) -> Plan:
 def _write_plan(folder: Path, plan: Plan) -> None:
     path = folder / _MANIFEST
     with refusals_named(path):
-        write_atomically(path, json.dumps(_plain(plan), indent=1) + "\n")
+        write_atomically(path, with_checksum(_plain(plan)))
 
 
 def read_plan(folder: Path) -> Plan:
@@ -275,7 +283,7 @@ def read_plan(folder: Path) -> Plan:
     """
     path = folder / _MANIFEST
     try:
-        found = json.loads(path.read_bytes())
+        found = checked(path.read_bytes())
         if found["format"] != FORMAT:
             raise ValueError(f"its format is {found['format']!r}, not {FORMAT!r}")
         learners = {
@@ -295,7 +303,10 @@ def read_plan(folder: Path) -> Plan:
     except FileNotFoundError:
         raise ValueError(f"{str(folder)!r} holds no sweep: it has no {_MANIFEST}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is no sweep's plan, or damaged: {error}") from error
+        raise ValueError(
+            f"{path} is no sweep's plan, or damaged: {error}; delete it and begin the sweep as before: what has been "
+            "run stays"
+        ) from error
 
 
 def carry_out(
@@ -321,7 +332,7 @@ def carry_out(
     with locked(folder):
         plan = read_plan(folder)
         store = Store(folder)
-        records, complaints = store.records()
+        records, complaints = planned_records(store, plan)
         over = {str(r.id): r.status for r in records if _is_over(r, retry)}
         jobs = [
             Job(id, spec, folder.resolve(), plan.limits, (str(Path.cwd()),))
@@ -343,6 +354,25 @@ def carry_out(
                 hint = f"all evaluations before are safe, go on with crl-envs resume {folder}"
                 raise StoreError(f"{error}; {hint}") from error
     return complaints
+
+
+def planned_records(store: Store, plan: Plan) -> tuple[list[Record], list[str]]:
+    """The records in a store, and a sentence for each file that was set aside: also of runs that aren't the plan's.
+
+    What a record says of its task, learner, seed and budgets must be what the plan says.
+    """
+    kept = []
+    records, complaints = store.records()
+    planned = {str(id): (id, spec) for id, spec in plan.runs()}
+    experiments = {x.name: x for x in plan.found_experiments()}
+    for record in records:
+        id, spec = planned.get(str(record.id), (record.id, None))
+        wrong = None if spec is None else mismatch(record, experiments[id.experiment], spec)
+        if wrong is None:
+            kept.append(record)
+        else:
+            complaints.append(store.move_aside(store.path(id), wrong))
+    return kept, complaints
 
 
 def _is_over(record: Record, retry: bool) -> bool:

@@ -19,12 +19,12 @@ from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.files import UMASK
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.play import play
-from crl_envs.bench.printable import printable
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.store import Record, Status, Store, StoreError
 from crl_envs.core.arguments import check_int, check_real
 
 _MIB: Final = 2**20
+_FRAMES: Final = 100  # of a traceback, the innermost
 _STATUS: Final = Path("/proc/self/status")
 
 
@@ -123,14 +123,14 @@ def bury(job: Job, reason: str, status: Status = "failed", *, late: bool = False
     Raises:
         StoreError: Nothing can be written.
     """
-    try:
-        words = job.last_words.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        words = ""
-    if words or late:
-        status = "timeout"
-        reason = f"more than the {job.limits.seconds:g} s that a run may take"
-        reason = f"It was here:\n{words}\n{reason}" if words else reason
+    seconds, words = job.limits.seconds, ""
+    if seconds is not None:
+        with suppress(OSError):
+            words = job.last_words.read_text(encoding="utf-8", errors="replace")
+        if words or late:
+            status = "timeout"
+            reason = f"more than the {seconds:g} s that a run may take"
+            reason = f"It was here:\n{words}\n{reason}" if words else reason
     _end(Store(job.folder), job, status, reason)
     return status
 
@@ -138,14 +138,14 @@ def bury(job: Job, reason: str, status: Status = "failed", *, late: bool = False
 def _end(store: Store, job: Job, status: Status, error: str) -> None:
     record, _ = store.read(job.id)
     record = record or Record(job.id)
-    store.write(replace(record, status=status, error=printable(error), checkpoint=None))
+    store.write(replace(record, status=status, error=error, checkpoint=None))
     store.clear_checkpoints(job.id)
 
 
 def _traceback(error: BaseException) -> str:
     """As Python would print it; of one that can't be printed, its kind."""
     try:
-        return "".join(traceback.format_exception(error))
+        return "".join(traceback.format_exception(error, limit=-_FRAMES))
     except BaseException as another:
         return f"{type(error).__name__}, whose traceback can't be printed: {type(another).__name__}"
 

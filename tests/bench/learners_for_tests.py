@@ -229,6 +229,12 @@ class LeavesAChild(_Bad):
         os.wait()
 
 
+class HangsWithAChild(_Bad):
+    def do(self) -> None:
+        command = [sys.executable, "-c", "import time; time.sleep(600)"]
+        subprocess.run(command, check=False, start_new_session=True)
+
+
 class SaysMuch(_Bad):
     def do(self) -> None:
         raise ValueError("head" + 50_000_000 * "x" + "tail")

@@ -13,8 +13,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from crl_envs.bench.app import app
+from crl_envs.bench.commands import console
 from crl_envs.bench.experiments import EXPERIMENTS
 from crl_envs.bench.learners import PRESETS, installed_learners
+from crl_envs.bench.report import Table
 from crl_envs.bench.store import from_bytes
 from tests.bench.sweeps import LEARNERS
 
@@ -51,6 +53,23 @@ def test_describe_a_learner() -> None:
     facts = json.loads(call("describe reinforce-global --json").stdout)
     assert (facts["source"], facts["config"]) == ("reinforce", {"credit": "global"})
     assert "hoard" not in call(f"describe {LEARNERS}:Greedy").output
+
+
+def test_text_that_is_not_ours_is_printed_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In tables and lines: brackets stay, and nothing moves the cursor."""
+    odd = "[red]x[/y] \x1b[2J \ud800 'crl-envs[sb3]'"
+    monkeypatch.setenv("COLUMNS", "160")
+    console.show(Table((odd, "b"), [(odd, odd)]))
+    console.say(odd)
+    console.say(odd, err=True)
+    shown = odd.replace("\x1b", r"\x1b").replace("\ud800", r"\ud800")
+    printed = capsys.readouterr()
+    assert (printed.out.count(shown), printed.err.count(shown)) == (4, 1)
+    path = tmp_path / "a[red]b[/nothing]"
+    call(f"sweep bandit-n --learners random --seeds 1 --quick --workers 1 --out '{path}'")
+    assert f"Report: {path}/report.html" in call(f"report '{path}'").output
 
 
 def test_run_prints_the_same_as_it_keeps(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ NEEDS = [
     "pytest; extra == 'dev'",
 ]
 INSTALLED = {"numpy": "2.0", "gymnasium": "1.3.0rc1", "old-one": "1.9", "numba": "0.60"}
+HINT = "sb3 isn't installed: pip install 'crl-envs[sb3]'"
+ODD = "no [red]torch[/nothing] \x1b[2J"
 
 
 class Entry:
@@ -45,8 +47,8 @@ def installation(monkeypatch):
     monkeypatch.setattr(doctor, "version", version)
     entries = {
         "fine": Entry(),
-        "broken": Entry(ImportError("no torch")),
-        "wanting": Entry(MissingLibraryError("sb3 isn't installed: pip install sb3")),
+        "broken": Entry(ImportError(ODD)),
+        "wanting": Entry(MissingLibraryError(HINT)),
     }
     monkeypatch.setattr(doctor, "installed_learners", lambda: entries)
 
@@ -60,8 +62,8 @@ def test_needs_by_extra(installation):
     }
     assert [p.works for p in found.extras["core"]] == [True, True, False]
     assert found.extras["sb3"] == [Package("torch", "", None)]
-    assert found.learners == {"broken": "ImportError: no torch", "fine": "ok"}
-    assert found.not_installed == {"wanting": "sb3 isn't installed: pip install sb3"}
+    assert found.learners == {"broken": f"ImportError: {ODD}", "fine": "ok"}
+    assert found.not_installed == {"wanting": HINT}
     assert not found.healthy
 
 
@@ -71,7 +73,7 @@ def test_a_library_that_is_missing_is_no_fault(installation, monkeypatch):
     entries = {"fine": Entry(), "wanting": Entry(MissingLibraryError("pip install sb3"))}
     monkeypatch.setattr(doctor, "installed_learners", lambda: entries)
     assert examine().healthy
-    entries["broken"] = Entry(ImportError("no torch"))
+    entries["broken"] = Entry(ImportError("no [red]torch[/nothing] \x1b[2J"))
     assert not examine().healthy
 
 
@@ -94,12 +96,12 @@ def test_command(installation):
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 1
     assert "old-one>=2 (1.9)" in result.output
-    assert "broken: ImportError: no torch" in result.output
+    assert r"broken: ImportError: no [red]torch[/nothing] \x1b[2J" in result.output
     assert (
         "2 learners, 1 of them can't be loaded; the libraries of 1 others are missing"
         in " ".join(result.output.split())
     )
-    assert "wanting: sb3 isn't installed: pip install sb3" in result.output
+    assert f"wanting: {HINT}" in result.output
     as_json = CliRunner().invoke(app, ["doctor", "--json"])
     found = json.loads(as_json.output)
     assert found["extras"]["fast"]["works"] is False

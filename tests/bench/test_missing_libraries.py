@@ -20,7 +20,7 @@ from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.learners import learner_spec, missing_libraries
 from crl_envs.bench.results import results
 from crl_envs.bench.scoring.sweep_scores import as_json
-from crl_envs.bench.store import Store
+from crl_envs.bench.store import Store, with_checksum
 from crl_envs.bench.sweep import begin, carry_out, extend, extended, locked, make_plan, read_plan
 from tests.bench.sweeps import LEARNERS
 
@@ -226,7 +226,9 @@ class TestExtend:
         with locked(tmp_path), pytest.raises(ValueError, match="at this moment"):
             extend(tmp_path, ["local-means"])
         path = tmp_path / "sweep.json"
-        path.write_text(path.read_text().replace("bandit-n@1", "bandit-n@2"))
+        text = path.read_text().replace("bandit-n@1", "bandit-n@2")
+        found = {key: value for key, value in json.loads(text).items() if key != "checksum"}
+        path.write_text(with_checksum(found))
         with pytest.raises(ValueError, match="is at version 1"):
             extend(tmp_path, ["local-means"])
 

@@ -89,6 +89,7 @@ def test_killed_and_resumed_is_undisturbed(
     experiment = small(task=lambda n: Task("crl/sysadmin-v0", {"n_agents": n, "horizon": 5}, noise))
     whole = played(tmp_path / "whole", name, experiment)
     evaluations: list[int] = []
+    monkeypatch.setattr(playing, "WRITE_EVERY", 0.0)
 
     def killing(*args: Any) -> Any:
         evaluations.append(1)
@@ -106,6 +107,47 @@ def test_killed_and_resumed_is_undisturbed(
     assert left.provenance["seed"] == 0
     assert plain(played(tmp_path / "killed", name, experiment)) == plain(whole)
     assert not [path for path in (tmp_path / "killed/checkpoints").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", ["Counting", "Uniform"])
+@pytest.mark.parametrize("every", [0.0, 1000.0])
+def test_what_was_evaluated_before_a_failure_is_kept(
+    tmp_path: Path, monkeypatch: Any, name: str, every: float
+) -> None:
+    """However seldom records are written; without a checkpoint the run begins anew, and all is as before."""
+    whole = played(tmp_path / "whole", name)
+    monkeypatch.setattr(playing, "WRITE_EVERY", every)
+    count = iter(range(10))
+    monkeypatch.setattr(
+        playing, "evaluate", lambda *args: evaluate(*args) if next(count) < 3 else 1 / 0
+    )
+    with pytest.raises(ZeroDivisionError):
+        played(tmp_path / "failed", name)
+    left, _ = Store(tmp_path / "failed").read(whole.id)
+    assert left is not None
+    assert left.evaluations == whole.evaluations[:3]
+    assert (left.checkpoint is not None) == (name == "Counting" and every == 0)
+    monkeypatch.setattr(playing, "evaluate", evaluate)
+    assert plain(played(tmp_path / "failed", name)) == plain(whole)
+
+
+def test_a_checkpoint_of_another_learner_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Nor of the same one with other settings, under the same id."""
+    monkeypatch.setattr(playing, "WRITE_EVERY", 0.0)
+    one, other = spec("reinforce", credit="own"), spec("reinforce", credit="local")
+    whole = play(small(), other, run_id(other), Store(tmp_path / "whole"))
+    count = iter(range(10))
+    monkeypatch.setattr(
+        playing, "evaluate", lambda *args: evaluate(*args) if next(count) < 3 else 1 / 0
+    )
+    with pytest.raises(ZeroDivisionError):
+        play(small(), one, run_id(one), Store(tmp_path))
+    monkeypatch.setattr(playing, "evaluate", evaluate)
+    found = play(small(), other, run_id(other), Store(tmp_path))
+    assert found.evaluations == whole.evaluations
+    assert "its learner is" in found.provenance["begun_anew"]
 
 
 def test_episodes_that_are_learnt_from_are_measured(tmp_path: Path) -> None:
@@ -210,6 +252,7 @@ def test_a_full_disk_is_not_the_learners_fault(tmp_path: Path, monkeypatch: Any)
 def test_a_damaged_checkpoint_is_set_aside(tmp_path: Path, monkeypatch: Any) -> None:
     whole = played(tmp_path / "whole", "reinforce")
     calls: list[int] = []
+    monkeypatch.setattr(playing, "WRITE_EVERY", 0.0)
 
     def killing(*args: Any) -> Any:
         calls.append(1)

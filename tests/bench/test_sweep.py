@@ -9,17 +9,19 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from crl_envs.bench import isolation
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.results import report, results
 from crl_envs.bench.scoring.sweep_scores import as_json
-from crl_envs.bench.store import Store
+from crl_envs.bench.store import Store, checked, with_checksum
 from crl_envs.bench.sweep import Plan, Progress, begin, carry_out, make_plan, read_plan
 from tests.bench.sweeps import LEARNERS
 
@@ -75,9 +77,14 @@ def test_a_sweep_makes_every_run_of_its_plan(tmp_path: Path) -> None:
     assert not told[-1].running
 
 
-def test_scores_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
-    of = plan("local-means", "reinforce-global", seeds=2)
-    one, two = swept(tmp_path / "one", of, 1), swept(tmp_path / "two", of, 2)
+def test_scores_do_not_depend_on_the_number_of_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor on whether what was loaded for a learner is kept."""
+    of = plan("local-means", "random")
+    two = swept(tmp_path / "two", of, 2)
+    monkeypatch.setattr(isolation, "_IDLE", 0)
+    one = swept(tmp_path / "one", of, 1)
     assert scores(one) == scores(two)
 
 
@@ -137,17 +144,18 @@ def test_killed_at_random_moments_and_resumed(tmp_path: Path) -> None:
             assert record == old  # not run twice
 
 
-def test_workers_do_not_outlive_a_killed_sweep(tmp_path: Path) -> None:
-    begin(tmp_path, plan("Hanging"))
+def test_no_process_outlives_a_killed_sweep(tmp_path: Path) -> None:
+    """Neither those that runs come from, nor the run, nor what it has started in a group of its own."""
+    begin(tmp_path, plan("HangsWithAChild"))
     command = [sys.executable, "-m", "crl_envs.cli", "resume", str(tmp_path), "--workers", "1"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
         children: list[int] = []
-        while not children and time.monotonic() < deadline:
-            time.sleep(0.5)
+        while len(children) < 5 and time.monotonic() < deadline:
+            time.sleep(0.1)
             children = _workers(process.pid)
         process.kill()
-    assert children
+    assert len(children) == 5
     deadline = time.monotonic() + 20
     while any(_lives(pid) for pid in children) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -178,9 +186,16 @@ def test_a_folder_holds_one_sweep(tmp_path: Path) -> None:
         begin(tmp_path, plan("random", seeds=2))
     with pytest.raises(ValueError, match=r"holds no sweep: it has no sweep\.json"):
         read_plan(tmp_path / "nowhere")
-    (tmp_path / "sweep.json").write_text('{"format": "crl-envs sweep 1"}')
-    with pytest.raises(ValueError, match="no sweep's plan, or damaged: 'learners'"):
-        read_plan(tmp_path)
+    path = tmp_path / "sweep.json"
+    content = path.read_text()
+    for damaged, why in {
+        '{"format": "crl-envs sweep 1"}': "it has no checksum",
+        with_checksum({"format": "crl-envs sweep 1"}): "'learners'",
+        content.replace('"seeds": 1', '"seeds": 2'): "its checksum is wrong",
+    }.items():
+        path.write_text(damaged)
+        with pytest.raises(ValueError, match=f"no sweep's plan, or damaged: {why}; delete it and"):
+            read_plan(tmp_path)
 
 
 @pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may write anywhere")
@@ -217,11 +232,33 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     files = sorted((folder / "runs").rglob("*.json"))
     files[0].write_text(files[0].read_text().replace('"done"', '"dune"'))
     (folder / "runs/notes.txt").write_text("hello")
-    for kept in (folder / "landmarks").rglob("*.json"):
-        kept.write_text(kept.read_text().replace('"upper": 0.8', '"upper": 0.9'))
+    small, large = sorted((folder / "landmarks").rglob("*.json"))
+    whole_landmarks = large.read_bytes()
+    large.write_text(large.read_text().replace('"upper": 0.8', '"upper": 0.9'))
     complaints = carry_out(folder, LocalEngine(2))
     assert len(complaints) == 2
     assert any("checksum" in c for c in complaints) and any("notes.txt" in c for c in complaints)
+    assert scores(folder) == whole
+    small.write_bytes(whole_landmarks)  # whole, and of another task
+    assert scores(folder) == whole
+    assert checked(small.read_bytes())["of"]["task"]["env_kwargs"]["n_agents"] == 16
+
+
+def test_records_of_another_sweep_are_set_aside(tmp_path: Path) -> None:
+    """A record with the right name that says that it is another learner's, task's or of other budgets."""
+    folder = swept(tmp_path, plan("local-means"))
+    whole = scores(folder)
+    store = Store(folder)
+    first, second = store.records()[0]
+    learner = {**first.provenance["learner"], "config": {"epsilon": 0.3}}
+    store.write(replace(first, provenance={**first.provenance, "learner": learner}))
+    store.write(replace(second, evaluations=second.evaluations[:-1]))
+    found = results(folder)
+    assert {r.status for r in found.records} == {"running"}
+    assert len(found.complaints) == 2
+    for said, why in zip(found.complaints, ['its learner is {"source": "l', "at ["], strict=True):
+        assert why in said and "was moved to" in said
+    carry_out(folder, LocalEngine(2))
     assert scores(folder) == whole
 
 
@@ -253,13 +290,11 @@ def test_all_means_the_baselines(tmp_path: Path) -> None:
 
 
 def _workers(pid: int) -> list[int]:
-    """Children of a process that are workers (and not multiprocessing's tracker of resources)."""
+    """All processes below one."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
-            line = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ")
-            if b"bench.isolation" in line:
-                found.append(int(child))
+            found += [int(child), *_workers(int(child))]
     return found
 
 

@@ -15,8 +15,10 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from crl_envs.adapters import MissingLibraryError
+from crl_envs.bench.printable import printable
 from crl_envs.bench.report import Table
 from crl_envs.bench.store import StoreError
 
@@ -32,14 +34,29 @@ def counting_bar() -> Progress:
     )
 
 
-def as_rich(table: Table) -> RichTable:
-    """A table for the terminal."""
+def say(text: str, *, err: bool = False) -> None:
+    """Print text as it is, whoever wrote it: brackets are no markup, and what isn't printable is escaped."""
+    typer.echo(printable(text), err=err)
+
+
+def show(table: Table, numbers: bool = True) -> None:
+    """Print a table, its cells as `say` prints text.
+
+    Args:
+        table: The table.
+        numbers: Whether all columns but the first are set to the right.
+    """
     rich = RichTable(box=None, pad_edge=False)
     for i, title in enumerate(table.header):
-        rich.add_column(title, justify="right" if i else "left", no_wrap=not i)
+        right = i > 0 and numbers
+        rich.add_column(_as_it_is(title), justify="right" if right else "left", no_wrap=not i)
     for row in table.rows:
-        rich.add_row(*row)
-    return rich
+        rich.add_row(*map(_as_it_is, row))
+    Console().print(rich)
+
+
+def _as_it_is(text: str) -> Text:
+    return Text(printable(text))
 
 
 @contextmanager
@@ -53,5 +70,5 @@ def refusals(*kinds: type[Exception]) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, (ValueError, StoreError, MissingLibraryError, *kinds)):
             raise
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         raise typer.Exit(2) from error

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from crl_envs.bench.commands.console import refusals
+from crl_envs.bench.commands.console import refusals, say
 from crl_envs.bench.explorer import server
 
 
@@ -26,10 +26,10 @@ def explore(
         server.check_installed()
         server.check_free(host, port)
     if not server.is_loopback(host):
-        typer.echo(
+        say(
             f"warning: whoever reaches port {port} of {host} over the network can use the page and this machine's "
             "processor; there is no login. Without --host, only this machine can.",
             err=True,
         )
-    typer.echo(f"explorer: {server.page_url(host, port)} (Ctrl+C ends it)")
+    say(f"explorer: {server.page_url(host, port)} (Ctrl+C ends it)")
     server.serve(host, port, opens)

@@ -10,15 +10,15 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.table import Table as RichTable
 
 import crl_envs
 from crl_envs.adapters import MissingLibraryError
-from crl_envs.bench.commands.console import as_rich, refusals
+from crl_envs.bench.commands.console import refusals, say, show
 from crl_envs.bench.doctor import Diagnosis, examine
 from crl_envs.bench.experiments import experiment_names, find_experiment
 from crl_envs.bench.experiments.experiment import Experiment
 from crl_envs.bench.learners import PRESETS, installed_learners, learner_spec
+from crl_envs.bench.printable import printable
 from crl_envs.bench.report import Table
 from crl_envs.bench.reproductions import REPRODUCTIONS
 from crl_envs.core.arguments import suggestion
@@ -39,14 +39,11 @@ def list_ids(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return
-    console = Console()
     for i, (kind, entries) in enumerate(found.items()):
         if i:
-            console.print()
-        table = RichTable(kind.removesuffix("s"), "what it is", box=None, pad_edge=False)
-        for name, text in entries.items():
-            table.add_row(name, text)
-        console.print(table)
+            say("")
+        header = (kind.removesuffix("s"), "what it is")
+        show(Table(header, list(entries.items())), numbers=False)
 
 
 def describe(
@@ -56,6 +53,7 @@ def describe(
     """Print what is documented about an environment, an experiment or a learner."""
     with refusals():
         text, facts = _described(id)
+        text = printable(text, most=2**20)
     if as_json:
         print(json.dumps({"id": id, "text": text, **facts}, indent=1, ensure_ascii=False))
     else:
@@ -69,21 +67,18 @@ def doctor(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(found.plain(), indent=1))
     else:
-        console = Console()
-        console.print(
+        say(
             f"crl-envs {found.crl_envs}, Python {found.python}, {found.cores} cores, backend {found.backend}, "
-            f"cache {found.cache}",
-            highlight=False,
-            soft_wrap=True,
+            f"cache {found.cache}"
         )
-        console.print(as_rich(Table(("extra", "works", "missing or too old"), _extra_rows(found))))
+        show(Table(("extra", "works", "missing or too old"), _extra_rows(found)))
         broken = {name: state for name, state in found.learners.items() if state != "ok"}
-        console.print(
+        say(
             f"{len(found.learners)} learners, {len(broken)} of them can't be loaded; the libraries of "
             f"{len(found.not_installed)} others are missing"
         )
         for name, state in {**broken, **found.not_installed}.items():
-            console.print(f"  {name}: {state}", highlight=False, soft_wrap=True)
+            say(f"  {name}: {state}")
     raise typer.Exit(0 if found.healthy else 1)
 
 
@@ -100,11 +95,11 @@ def _each(names: Iterable[str], describe: Callable[[str], str]) -> dict[str, str
     found = {}
     for name in names:
         try:
-            found[name] = describe(name)
+            found[name] = printable(describe(name))
         except MissingLibraryError as error:
-            found[name] = f"not installed: {error}"
+            found[name] = printable(f"not installed: {error}")
         except Exception as error:  # another package's import may raise anything
-            found[name] = f"can't be loaded: {type(error).__name__}: {error}"
+            found[name] = printable(f"can't be loaded: {type(error).__name__}: {error}")
     return found
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 
 import crl_envs
-from crl_envs.bench.commands.console import counting_bar, refusals
+from crl_envs.bench.commands.console import counting_bar, refusals, say
 from crl_envs.bench.contract import Traits
 from crl_envs.bench.evaluation import acting
 from crl_envs.bench.files import writable_folder
@@ -86,7 +85,7 @@ def render(
             student.perform(steps, stride, shoot)
         env.close()
     count = "1 frame" if film.frames == 1 else f"{film.frames} frames, {rate:g} a second"
-    Console().print(f"{film.path}: {count}", highlight=False, soft_wrap=True)
+    say(f"{film.path}: {count}")
 
 
 class _Enough(Exception):

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import TaskID
 
-from crl_envs.bench.commands.console import as_rich, counting_bar, refusals
+from crl_envs.bench.commands.console import counting_bar, refusals, say, show
 from crl_envs.bench.files import write_atomically
 from crl_envs.bench.report import Table
 from crl_envs.bench.reproductions import Options, find_reproduction
@@ -40,11 +39,10 @@ def reproduce(
     seed: Annotated[int, typer.Option(help="Seed of the first run.")] = 0,
 ) -> None:
     """Reproduce a figure of a paper: picture, data, table and report."""
-    console = Console()
     with refusals():
         entry = find_reproduction(name)
         options = Options(out or Path("results") / entry.name, seeds, iterations, seed)
-        console.print(f"{entry.title}\n{entry.claim}", highlight=False)
+        say(f"{entry.title}\n{entry.claim}")
         with counting_bar() as progress:
             tasks: dict[str, TaskID] = {}
 
@@ -54,9 +52,9 @@ def reproduce(
                 progress.update(tasks[what], completed=done)
 
             outcome = entry.run(options, watch)
-    console.print(as_rich(outcome.summary))
-    console.print(outcome.verdict, highlight=False)
-    console.print(f"Report: {outcome.report}", highlight=False, soft_wrap=True)
+    show(outcome.summary)
+    say(outcome.verdict)
+    say(f"Report: {outcome.report}")
 
 
 def optimum(
@@ -85,8 +83,8 @@ def optimum(
         else:
             problem = checked_problem(dynamics, n_agents, horizon, start_up)
             known = ring_optimum(problem, recompute)
-            Console().print(as_rich(Table(OPTIMA_HEADER, [optimum_row(problem, known)])))
-            print(known.method)
+            show(Table(OPTIMA_HEADER, [optimum_row(problem, known)]))
+            say(known.method)
 
 
 def _recompute_optima(write: Path | None) -> None:
@@ -98,5 +96,5 @@ def _recompute_optima(write: Path | None) -> None:
     if write is not None:
         write_atomically(write, as_json(table))
     lines = differences(table)
-    Console().print(as_rich(Table(OPTIMA_HEADER, table_rows(table))))
-    print("\n".join(lines) or "as shipped")
+    show(Table(OPTIMA_HEADER, table_rows(table)))
+    say("\n".join(lines) or "as shipped")

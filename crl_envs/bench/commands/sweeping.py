@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from crl_envs.bench.commands.console import as_rich, counting_bar, refusals
+from crl_envs.bench.commands.console import counting_bar, refusals, say, show
 from crl_envs.bench.engines import Engine
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.engines.ray import RayEngine
@@ -219,19 +219,18 @@ def report(folder: Folder) -> None:
     """Write the report of a sweep: DIR/report.html, report.md, scores.json and the runs as a table."""
     with refusals(), _landmark_bar() as watch:
         page = make_report(folder, results(folder, watch))
-    print(f"Report: {page}")
+    say(f"Report: {page}")
 
 
 def _carry_out(folder: Path, engine: Engine, retry: bool) -> None:
-    console = Console(stderr=True)
     try:
-        with refusals(), _sweep_bar(console) as watch:
+        with refusals(), _sweep_bar(Console(stderr=True)) as watch:
             complaints = carry_out(folder, engine, watch, retry)
     except KeyboardInterrupt:
-        console.print(f"stopped; go on with: crl-envs resume {folder}", soft_wrap=True)
+        say(f"stopped; go on with: crl-envs resume {folder}", err=True)
         raise typer.Exit(130) from None
     for complaint in complaints:
-        console.print(complaint, highlight=False, soft_wrap=True)
+        say(complaint, err=True)
     with refusals(), _landmark_bar() as watch_landmarks:
         found = results(folder, watch_landmarks)
         page = make_report(folder, found)
@@ -239,14 +238,14 @@ def _carry_out(folder: Path, engine: Engine, retry: bool) -> None:
     failed = [record for record in found.records if record.status != "done"]
     for record in failed:
         last = (record.error or "").strip().splitlines()[-1:]
-        print(f"{record.id}: {record.status} {' '.join(last)}")
-    print(f"Report: {page}")
+        say(f"{record.id}: {record.status} {' '.join(last)}")
+    say(f"Report: {page}")
     raise typer.Exit(1 if failed else 0)
 
 
 def _tell_skipped(plan: Plan) -> None:
     for label, why in plan.skipped.items():
-        typer.echo(f"{label} is left out: {why}", err=True)
+        say(f"{label} is left out: {why}", err=True)
 
 
 def _engine(name: EngineName, address: str | None, workers: int | None) -> Engine:
@@ -322,21 +321,20 @@ def _print_record(record: Record) -> None:
         for point in record.evaluations
     ]
     header = ("budget", "env steps", "agent-steps", "return", "episodes")
-    Console().print(as_rich(Table(header, rows)))
+    show(Table(header, rows))
     spent = record.provenance.get("seconds") or {}
-    print(f"{record.id}: {record.status}; " + ", ".join(f"{k} {v:.2f} s" for k, v in spent.items()))
+    say(f"{record.id}: {record.status}; " + ", ".join(f"{k} {v:.2f} s" for k, v in spent.items()))
     if record.error is not None:
-        typer.echo(record.error, err=True)
+        say(record.error, err=True)
 
 
 def _print_scores(scores: Mapping[str, Any], complaints: Sequence[str]) -> None:
-    console = Console()
     for complaint in complaints:
-        console.print(complaint, highlight=False, soft_wrap=True)
-    console.print(as_rich(_leaderboard(scores)))
+        say(complaint)
+    show(_leaderboard(scores))
     for found in scores["experiments"].values():
         for sentence in found["verdict"]:
-            console.print(sentence, highlight=False, soft_wrap=True)
+            say(sentence)
 
 
 def _leaderboard(scores: Mapping[str, Any]) -> Table:
