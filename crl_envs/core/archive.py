@@ -38,7 +38,7 @@ def write(path: str | os.PathLike[str], kind: str, meta: Mapping[str, Any], arra
             raise ValueError(f"{name} must not be an array of objects, got {array.dtype}")
     target = Path(path)
     text = json.dumps({"format": kind, **meta}, default=_to_json)
-    stored: Arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    stored: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
     stored = {_META: np.array(text), _DIGEST: np.array(_digest_of(text, stored)), **stored}
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
@@ -75,6 +75,8 @@ def read(path: str | os.PathLike[str], kind: str, name: str) -> tuple[dict[str, 
             meta = json.loads(text, object_hook=_from_json)
             if meta["format"] != kind:
                 raise ValueError(f"its format is {meta['format']!r}, not {kind!r}")
+            if _DIGEST not in arrays:
+                raise ValueError("it has no digest, as those of version 0.1")
             if str(arrays.pop(_DIGEST)[()]) != _digest_of(text, arrays):
                 raise ValueError("its digest is that of other contents")
         except Exception as error:  # a damaged zip, header or JSON can raise almost anything
