@@ -50,7 +50,7 @@ def _digit(rng: random.Random, path: Path, others: list[Path]) -> None:
 
 
 def _exchange(rng: random.Random, path: Path, others: list[Path]) -> None:
-    shutil.copyfile(rng.choice(others), path)
+    path.write_bytes(rng.choice(others).read_bytes())
 
 
 def _garbage(rng: random.Random, path: Path, others: list[Path]) -> None:
