@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from crl_envs.core.arguments import check_each, check_seed, shown
 from crl_envs.core.stream import Stream
 
 RandomState = list[dict[str, list[int]]]
@@ -30,7 +31,7 @@ def set_random_state(env: Any, state: Sequence[dict[str, list[int]]]) -> None:
     """Put an environment's streams where `random_state` found those of another.
 
     Raises:
-        ValueError: The other environment had other wrappers or another number of columns.
+        ValueError: The other environment had other wrappers or another number of columns, or the state isn't one.
     """
     streams = list(_streams(env))
     found = [len(part["seeds"]) for part in state]
@@ -40,7 +41,13 @@ def set_random_state(env: Any, state: Sequence[dict[str, list[int]]]) -> None:
             f"got {len(found)} with {found}"
         )
     for stream, part in zip(streams, state, strict=True):
-        stream.seed(int(part["seeds"][0]), np.array(part["clock"], np.uint64))
+        seeds = check_each("seeds", part["seeds"], check_seed)
+        clock = check_each("clock", part["clock"], check_seed)
+        if seeds != list(range(seeds[0], seeds[0] + len(seeds))) or len(clock) != len(seeds):
+            raise ValueError(
+                f"state must have successive seeds and a clock for each, got {shown(part)}"
+            )
+        stream.seed(seeds[0], np.array(clock, np.uint64))
 
 
 def _streams(env: Any) -> Iterator[Stream]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 StateT = TypeVar("StateT")
+T = TypeVar("T", bound=np.generic)
 Edges = NDArray[np.int64]  # int64[E, 2], (source, target) agent indices
 
 
@@ -137,6 +138,14 @@ class World(OwnsArrays, ABC, Generic[StateT]):
     @abstractmethod
     def optimum(self) -> Optimum:
         """What is known about the best expected episode return."""
+
+
+def frozen(array: NDArray[T]) -> NDArray[T]:
+    """Return the array read-only, so that nobody can write to it: a copy unless it is its own and read-only."""
+    if array.flags.writeable or not array.flags.owndata:
+        array = array.copy()
+        array.setflags(write=False)
+    return array
 
 
 def freeze(value: Any) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from crl_envs.core import archive
 from crl_envs.core.arguments import check_int, keep
 from crl_envs.core.topology import Adjacency, sorted_edges, sources_of
-from crl_envs.core.world import Edges
+from crl_envs.core.world import Edges, frozen
 from crl_envs.factored.scopes import Scopes
 
 _KIND: Final = "crl-envs factored mdp 2"
@@ -76,9 +76,7 @@ class FactoredMDP:
         _check_distributions("transition", self.transition)
         _check_distributions("start", self.start)
         for name in ("edges", "transition", "reward", "start"):
-            view = getattr(self, name).view()
-            view.setflags(write=False)
-            object.__setattr__(self, name, view)
+            object.__setattr__(self, name, frozen(getattr(self, name)))
 
     @property
     def n_agents(self) -> int:

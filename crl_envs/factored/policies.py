@@ -10,8 +10,9 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_choice
+from crl_envs.core.arguments import check_choice, check_int, keep
 from crl_envs.core.topology import Adjacency, neighbors_of
+from crl_envs.core.world import frozen
 from crl_envs.factored.model import FactoredMDP
 from crl_envs.factored.scopes import Scopes
 
@@ -34,9 +35,15 @@ class PolicyClass:
 
     Attributes:
         name: One of `POLICY_CLASSES`.
+
+    Raises:
+        ValueError: Another name.
     """
 
     name: str
+
+    def __post_init__(self) -> None:
+        keep(self, check_choice, "name", ("own-state", "parents", "neighborhood"))
 
     def scopes(self, model: FactoredMDP) -> Scopes:
         """Which states the agents see in a model.
@@ -54,7 +61,12 @@ class PolicyClass:
         return Scopes(model.n_states, others, 1, f"a policy of the class {self.name!r}")
 
     def constant(self, model: FactoredMDP, action: int = 0) -> TablePolicy:
-        """The policy that always takes one action."""
+        """The policy that always takes one action.
+
+        Raises:
+            ValueError: The model has no such action.
+        """
+        action = check_int("action", action, low=0, high=model.n_actions - 1)
         scopes = self.scopes(model)
         return TablePolicy(self, scopes, np.full(scopes.n_entries, action, np.uint8))
 
@@ -99,9 +111,7 @@ class TablePolicy:
                 f"table must be uint8 of shape ({self.scopes.n_entries},), "
                 f"got {self.table.dtype} of shape {self.table.shape}"
             )
-        table = self.table.view()
-        table.setflags(write=False)
-        object.__setattr__(self, "table", table)
+        object.__setattr__(self, "table", frozen(self.table))
 
     def act(self, states: NDArray[np.uint8], step: int = 0) -> NDArray[np.uint8]:
         """Actions ``uint8[n, B]`` in joint states ``uint8[n, B]``; the same at every step."""

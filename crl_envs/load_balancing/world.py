@@ -253,9 +253,17 @@ class LoadBalancingWorld(World[State]):
         """One step; see `numpy_kernel` for the order of events."""
         rules = self.rules
         check_actions(action, rules.capacity.size, state.load.shape[1], self._n_actions, stream)
-        if state.load.shape[0] != rules.capacity.size:
+        n = rules.capacity.size
+        wanted = n, rules.extra_slots, n if rules.memory else 0, rules.entries.size
+        found = (
+            state.load.shape[0],
+            state.found.shape[1],
+            state.visited.shape[1],
+            len(state.backlog),
+        )
+        if found != wanted:
             raise ValueError(
-                f"state must be of {rules.capacity.size} agents, got {state.load.shape[0]}"
+                f"state must be of a world with the same agents, slots, memory and entries, {wanted}, got {found}"
             )
         next_state = copy_state(state)
         keys = self._keys(stream)

@@ -56,3 +56,13 @@ def test_the_largest_seed_survives():
 def test_refuses_what_is_of_another_environment():
     with pytest.raises(ValueError, match=r"2 streams with \[1, 1\] columns, got 1 with \[3\]"):
         set_random_state(parallel(), random_state(vector()))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "clock"),
+    [([3, 9], [1, 1]), ([3, 4], [1]), ([3, 4], [1, -1]), ([3.5, 4.5], [1, 1]), ([3, "4"], [1, 1])],
+)
+def test_what_is_no_state(seeds, clock):
+    env = crl_envs.make_vec("crl/bandit-v0", 2)
+    with pytest.raises(ValueError, match=r"seeds|clock"):
+        set_random_state(env, [{"seeds": seeds, "clock": clock}])

@@ -18,7 +18,9 @@ import crl_envs
 from crl_envs.core.stream import Stream
 from crl_envs.factored import (
     NEIGHBORHOOD,
+    OWN_STATE,
     FactoredMDP,
+    PolicyClass,
     Scopes,
     TablePolicy,
     evaluate,
@@ -30,6 +32,7 @@ from crl_envs.sysadmin.env import make_world
 from tests.factored.models import Enumerated, models, random_model, sysadmin
 from tests.sysadmin.reference import Problem, both_ways, directed_cycle
 
+MODEL = sysadmin(n_agents=3, horizon=2)
 ALARM = 1e-6  # false-alarm rate of each statistical test
 
 
@@ -305,3 +308,28 @@ class TestSimulate:
         model = random_model(2)
         with pytest.raises(ValueError, match="episodes must be an integer ≥ 1"):
             simulate(model, random_policy(model, 0), episodes)
+
+
+def test_nobody_can_write_into_a_model_or_a_policy() -> None:
+    """Nor into what they were made from, once they have been checked."""
+    given = {
+        name: getattr(MODEL, name).copy() for name in ("edges", "transition", "reward", "start")
+    }
+    model = FactoredMDP(**given, horizon=np.int64(4))
+    assert type(model.horizon) is int
+    table = OWN_STATE.constant(model).table.copy()
+    policy = TablePolicy(OWN_STATE, OWN_STATE.scopes(model), table)
+    for array in (*given.values(), table):
+        array.fill(99)
+    assert model == replace(MODEL, horizon=4)
+    assert not policy.table.any()
+    for array in (model.edges, model.transition, model.reward, model.start, policy.table):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_policies_of_no_class_and_with_no_action() -> None:
+    with pytest.raises(ValueError, match="name must be one of 'own-state', 'parents'"):
+        PolicyClass("everything")
+    with pytest.raises(ValueError, match=r"action must be an integer in \[0, 1\], got 2"):
+        OWN_STATE.constant(MODEL, 2)
