@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from crl_envs.bench.experiments import find_experiment
-from crl_envs.bench.learners import is_shipped
+from crl_envs.bench.learners import find_learner, is_shipped
 from crl_envs.bench.play import rehearse
 from crl_envs.bench.provenance import git_commit, machine, versions
 from crl_envs.bench.store import Status, Store, StoreError
@@ -312,6 +312,8 @@ def _prepare(step: int, job: Job) -> None:
         add_path(job)
         experiment = find_experiment(job.id.experiment)
         if step == 0:
+            with suppress(ValueError):
+                find_learner("random")  # and with it the package of those that are shipped
             env = experiment.task(experiment.quick[0]).make()
             env.reset(seed=0)
             env.step({agent: env.action_space(agent).sample() for agent in env.agents})
@@ -322,7 +324,6 @@ def _prepare(step: int, job: Job) -> None:
                     rehearse(experiment, job.spec)
         if len(list(Path("/proc/self/task").iterdir())) > 1:
             os._exit(1)
-        gc.collect()
         gc.freeze()  # so that forks don't copy what the collector would touch
     except BaseException:
         os._exit(1)

@@ -149,13 +149,19 @@ class Greedy(Uniform):
         return self
 
 
-class Slow(Counting):
-    """As `Counting`, with time to be killed in."""
+class Slow(LocalMeans):
+    """The local means, with time to be killed in."""
 
-    def learn(self, total_steps: int) -> Slow:
+    def learn(self, *args: Any, **kwargs: Any) -> Slow:
         time.sleep(0.05)
-        super().learn(total_steps)
+        super().learn(*args, **kwargs)
         return self
+
+
+class Forgetful(Slow):
+    """The same, beginning anew when it is resumed."""
+
+    resumable = False
 
 
 class _Bad(Uniform):

@@ -98,18 +98,18 @@ def test_run_out_of_time() -> None:
 
 def test_from_sweep_to_report(tmp_path: Path) -> None:
     out = tmp_path / "sweep"
-    line = f"sweep bandit-n,load-balancing-n --learners shortest-queue,random,{LEARNERS}:Crashing"
+    line = f"sweep bandit-n,bandit-noise --learners local-means,random,{LEARNERS}:Crashing"
     result = call(f"{line} --seeds 1 --quick --out {out}", code=1)
     assert "ZeroDivisionError: as it was told to" in result.output
     assert f"Report: {out}/report.html" in result.output
     assert "agent-steps/s" in result.output or "evaluations" in result.output
     scores = call(f"score {out} --json").stdout
     assert scores == (out / "scores.json").read_text()
-    assert set(json.loads(scores)["experiments"]) == {"bandit-n@1", "load-balancing-n@1"}
+    assert set(json.loads(scores)["experiments"]) == {"bandit-n@1", "bandit-noise@1"}
     (out / "report.html").unlink()
     call(f"report {out}")
     page = (out / "report.html").read_text()
-    assert "shortest-queue" in page and "ZeroDivisionError" in page
+    assert "local-means" in page and "ZeroDivisionError" in page
     assert "holds this sweep already" in call(
         f"{line} --seeds 1 --quick --out {out}", code=2
     ).output.replace("\n", " ")
