@@ -9,7 +9,7 @@ never makes a run: all runs of a learner begin in the same state, and learners d
 or starts a thread when it is loaded (a fork has no other threads), is loaded by each run. A run has a session of its
 own. When it is over, all processes that it has started are killed; when the engine is gone, by `kill -9` too, all are.
 
-Elsewhere forks aren't safe, and each run is made by a new Python process, which takes a second or two.
+Elsewhere forks aren't safe, and each run is made by a new Python process, which takes a second.
 """
 
 from __future__ import annotations

@@ -70,6 +70,8 @@ def test_the_verdicts_follow_the_numbers(monkeypatch):
 @pytest.mark.parametrize("name", ["fig2-left", "fig2-right"])
 def test_a_small_figure_leaves_its_files(name, tmp_path, monkeypatch):
     monkeypatch.setattr(figure_2, "LEFT_SIZES", (6, 8))
+    for times in ("LEFT_TRIALS", "SHOWN"):
+        monkeypatch.setattr(figure_2, times, (1, 10, 100))
     monkeypatch.setattr(figure_2, "RIGHT_SIZES", (4, 6))
     outcome = find_reproduction(name).run(Options(tmp_path, seeds=2), quiet)
     assert "Learning from local and from global rewards" in outcome.report.read_text()

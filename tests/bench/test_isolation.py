@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from crl_envs.bench.play import play
 from crl_envs.bench.printable import printable
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.store import Record, Store
-from crl_envs.bench.worker import Job
+from crl_envs.bench.worker import Job, Limits, bury
 from tests.bench.learners_for_tests import BAD
 
 pytestmark = [
@@ -138,6 +139,20 @@ def test_without_forks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         find_experiment("bandit-n"), learner_spec("local-means"), record.id, Store(tmp_path / "a")
     )
     assert record.evaluations == alone.evaluations
+
+
+def test_last_words_of_another_attempt_are_not_believed(tmp_path: Path) -> None:
+    """Left by one that had a limit and was killed before its end was recorded."""
+    id = RunId("bandit-n", 1, "n", 16, "x", 0)
+    job = Job(id, learner_spec("random"), tmp_path)
+    job.last_words.parent.mkdir(parents=True)
+    job.last_words.write_text("here")
+    assert bury(job, "died") == "failed"
+    assert not job.last_words.exists()
+    job.last_words.write_text("here")
+    assert bury(replace(job, limits=Limits(2)), "died") == "timeout"
+    assert "here" in str(records(tmp_path, "x")[0].error)
+    assert bury(replace(job, limits=Limits(2)), "died", late=True) == "timeout"
 
 
 @pytest.mark.parametrize("text", ["", "one\n\ttwo – ε", "x" * 10_000])

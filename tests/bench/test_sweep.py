@@ -204,7 +204,7 @@ def test_a_read_only_folder(tmp_path: Path) -> None:
 def test_a_disk_that_takes_no_more_stops_the_sweep(tmp_path: Path) -> None:
     """A limit on the size of files stands for a full disk: it is named with the way out, and nothing is lost."""
     resource = pytest.importorskip("resource")
-    of = plan("local-means", "random")
+    of = plan("local-means")
     whole = scores(swept(tmp_path / "whole", of))
     begin(tmp_path / "full", of)
     done = subprocess.run(
