@@ -18,7 +18,8 @@ def test_a_hyperparameter_is_taken_or_refused_by_name(library: str) -> None:
         module: Any = import_module(f"agents.libraries.{library}")
     except MissingLibraryError as error:
         pytest.skip(str(error))
-    configs = [c for c in vars(module).values() if isinstance(c, type) and is_dataclass(c)]
+    ours = (c for c in vars(module).values() if getattr(c, "__module__", "") == module.__name__)
+    configs = [c for c in ours if isinstance(c, type) and is_dataclass(c)]
     assert configs
     for config in configs:
         names = [field.name for field in fields(config)]
