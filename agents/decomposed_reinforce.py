@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from agents.array_view import Frame, Transition
 from agents.bandit_learner import global_reward
 from agents.reinforce import Reinforce
-from agents.reward_regression import make_regressions, pack, unpack
+from agents.reward_regression import make_regressions, make_rooms, pack, unpack
 from agents.rollout import Episode
 from crl_envs.core.arguments import SMALLEST_REAL, check_choice, check_real, check_seed, keep
 
@@ -171,8 +171,7 @@ class DecomposedReinforce(Reinforce):
 
     def _restore(self, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """As any learner, once there is room for the steps."""
-        for b, regression in enumerate(self._regressions):
-            regression.make_room(int(arrays["learnt_steps"][b]))
+        make_rooms(self._regressions, arrays["learnt_steps"], arrays["learnt_kept"])
         super()._restore(meta, arrays)
 
     def _credit(self, episode: Episode) -> FloatArray:

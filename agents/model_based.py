@@ -32,7 +32,7 @@ from agents.array_view import Frame, Transition, topology_edges
 from agents.bandit_learner import global_reward
 from agents.exploration import EpsilonGreedy, ExplorationPolicy, as_dict, draw, find_exploration
 from agents.learner import Learner
-from agents.reward_regression import Regression, make_regressions, pack, unpack
+from agents.reward_regression import Regression, make_regressions, make_rooms, pack, unpack
 from agents.rollout import Episode
 from agents.transition_counts import TransitionCounts
 from crl_envs.bounds import Exploration
@@ -275,8 +275,8 @@ class ModelBased(Learner):
 
     def _restore(self, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """As any learner, once there is room for the steps."""
-        for b, regression in enumerate(self._regressions):
-            regression.make_room(int(arrays["learnt_steps"][b]))
+        if self._regressions:
+            make_rooms(self._regressions, arrays["learnt_steps"], arrays["learnt_kept"])
         super()._restore(meta, arrays)
 
     def _make_regressions(self) -> list[Regression]:

@@ -221,6 +221,19 @@ def pack(regressions: list[Regression]) -> dict[str, NDArray[Any]]:
     return {**arrays, "kept": np.concatenate([each.kept for each in regressions])}
 
 
+def make_rooms(regressions: list[Regression], steps: NDArray[Any], kept: NDArray[Any]) -> None:
+    """Have something in all `kept` that has the shapes of what `pack` gave.
+
+    Raises:
+        ValueError: What was kept isn't of so many steps.
+    """
+    by_step = any(isinstance(each, RowRegression) for each in regressions)
+    if steps.shape != (len(regressions),) or (by_step and steps.sum() != len(kept)):
+        raise ValueError(f"kept has {len(kept)} rows for {steps.tolist()} steps")
+    for each, count in zip(regressions, steps.tolist(), strict=True):
+        each.make_room(count)
+
+
 def unpack(regressions: list[Regression], arrays: dict[str, NDArray[Any]]) -> None:
     """Go on from what `pack` gave; what is kept has the present shapes."""
     for each in regressions:

@@ -13,7 +13,7 @@ import pytest
 
 import crl_envs
 from agents import CRL, ModelBased, checkpoint
-from agents.reward_regression import RowRegression, pack, unpack
+from agents.reward_regression import RowRegression, make_rooms, pack, unpack
 from crl_envs.core.stream import Stream
 from crl_envs.testing.compare import difference, snapshot
 from tests.views import BACKENDS
@@ -263,3 +263,11 @@ def test_other_checkpoints_with_places_that_are_not_there(tmp_path: Path) -> Non
     packed["kept"][:] = 5
     with pytest.raises(ValueError, match="kept has cells that aren't there"):
         unpack([regression], packed)
+
+
+def test_a_checkpoint_that_says_it_has_more_steps_than_it_has() -> None:
+    regressions = [RowRegression(2, 4)]
+    with pytest.raises(ValueError, match="kept has 3 rows for"):
+        make_rooms(regressions, np.array([10**12]), np.zeros((3, 2)))
+    make_rooms(regressions, np.array([3]), np.zeros((3, 2)))
+    assert regressions[0].kept.shape == (3, 2)
