@@ -231,6 +231,9 @@ def _act(rules, state, action, keys, c):
 def _delegate(rules, state, keys, i, place, slot, c):
     n, places, k = rules.capacity.size, state.at.shape[0], rules.successors.shape[1]
     target = rules.successors[i, slot] if slot < k else state.found[i, slot - k, c]
+    if target < 0:  # nobody is behind that slot; the views' masks forbid it
+        state.outcome[i, c] = _IDLED
+        return
     state.tally[_MESSAGES, c] += 1
     lost = not state.active[target, c]
     if rules.loss and uint64(lane_word(keys.loss[c], i)) < uint64(rules.loss):

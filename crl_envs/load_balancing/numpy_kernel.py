@@ -156,6 +156,11 @@ def _delegate(
     rules: Rules, state: State, keys: Keys, agent: Ints, b: Ints, place: Ints, target: Ints
 ) -> None:
     n, places = rules.capacity.size, state.at.shape[0]
+    nobody = target < 0  # behind that slot; the views' masks forbid it
+    if nobody.any():
+        state.outcome[agent[nobody], b[nobody]] = Outcome.IDLED
+        there = ~nobody
+        agent, b, place, target = agent[there], b[there], place[there], target[there]
     lost = state.active[target, b] == 0
     if rules.loss:
         lost |= lane_words(keys.loss[b], agent) < np.uint64(rules.loss)

@@ -19,7 +19,7 @@ pytestmark = [
 ]
 COMMAND = [sys.executable, "-m", "crl_envs.cli"]
 SWEEP = ["sweep", "bandit-n,sysadmin-n", "--quick", "--seeds", "1"]
-LEARNERS = ["--learners", "reinforce-local,local-means,random"]
+LEARNERS = ["--learners", "reinforce-local,reinforce-global,random"]
 
 
 def _scores(folder: Path) -> str:

@@ -16,8 +16,11 @@ def random_legal(mask, rng):
     return (heights <= target[:, None]).sum(axis=1).astype(np.uint8)
 
 
-def rollout(world: LoadBalancingWorld, columns: int, steps: int, seed: int):
-    """Yield (state, action, next_state, reward) of a random policy, first with action None for the start."""
+def rollout(world: LoadBalancingWorld, columns: int, steps: int, seed: int, wild: float = 0.0):
+    """Yield (state, action, next_state, reward) of a random policy, first with action None for the start.
+
+    A share `wild` of its actions is drawn from all, legal or not, which the views never hand to a world.
+    """
     stream = Stream(columns)
     stream.seed(seed)
     rng = np.random.default_rng(seed)
@@ -25,7 +28,11 @@ def rollout(world: LoadBalancingWorld, columns: int, steps: int, seed: int):
     stream.advance()
     yield None, None, state, None
     for _ in range(steps):
-        action = random_legal(world.action_mask(state), rng)
+        mask = world.action_mask(state)
+        action = random_legal(mask, rng)
+        if wild:
+            any_action = rng.integers(0, mask.shape[1], action.shape, np.uint8)
+            action = np.where(rng.random(action.shape) < wild, any_action, action)
         next_state, reward = world.step(state, action, stream)
         stream.advance()
         yield state, action, next_state, reward

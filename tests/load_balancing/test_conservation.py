@@ -38,7 +38,7 @@ ARGUMENTS = st.fixed_dictionaries(
 @given(arguments=ARGUMENTS, seed=st.integers(0, 10))
 def test_conservation_at_each_step_under_every_fault(arguments, seed):
     world = LoadBalancingWorld(**arguments, backend="numpy")
-    for before, _, state, reward in rollout(world, 2, 50, seed):
+    for before, _, state, reward in rollout(world, 2, 50, seed, wild=0.1):
         m = world.metrics(state)
         total = m["stored"] + m["queued"] + m["on_wire"] + m["departed"] + m["timed_out"]
         np.testing.assert_array_equal(m["loads_in"], total)
@@ -65,7 +65,7 @@ def test_conservation_at_each_step_under_every_fault(arguments, seed):
 @given(arguments=ARGUMENTS, seed=st.integers(0, 10))
 def test_every_queue_is_first_in_first_out_and_places_are_consistent(arguments, seed):
     world = LoadBalancingWorld(**arguments, backend="numpy")
-    for _, _, state, _ in rollout(world, 1, 40, seed):
+    for _, _, state, _ in rollout(world, 1, 40, seed, wild=0.1):
         now = state.tally[Count.TIME, 0]
         for agent in range(world.n_agents):
             queue = [
