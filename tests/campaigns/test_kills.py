@@ -38,7 +38,7 @@ def test_killed_and_resumed(cases: Cases, tmp_path: Path) -> None:
     takes = time.monotonic() - begun
     expected = _scores(whole)
     folder = tmp_path / "killed"
-    for rng, seen in cases(24):
+    for rng, seen in cases(32):
         if not folder.exists():
             command = [*COMMAND, *SWEEP, *LEARNERS, "--out", str(folder)]
         else:
