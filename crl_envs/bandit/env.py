@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.bandit.world import BanditWorld
-from crl_envs.core.parallel import WorldEnv
+from crl_envs.core.parallel import WorldEnv, check_fits_dicts
 
 
 class BanditModel(NamedTuple):
@@ -147,6 +147,7 @@ class BanditEnv(WorldEnv):
         backend: str = "auto",
         render_mode: str | None = None,
     ) -> None:
+        check_fits_dicts(n_agents)
         world = BanditWorld(
             n_agents=n_agents,
             p_correct=p_correct,

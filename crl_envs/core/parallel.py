@@ -38,6 +38,16 @@ _PROBE: Final = {"options": 1}  # what PettingZoo's own tests pass to every env
 _BYTES_PER_AGENT: Final = 1000  # of the dicts that a step returns
 
 
+def check_fits_dicts(n_agents: Any) -> None:
+    """Refuse more agents than dicts have room for; environments ask before they make a world of them.
+
+    Raises:
+        ValueError: It is a whole number above 8,589,934.
+    """
+    if isinstance(n_agents, int):
+        check_size("n_agents", n_agents, _BYTES_PER_AGENT, " for dicts (make_vec has arrays)")
+
+
 class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
     """A world as a ParallelEnv with agents ``agent_0 … agent_{n−1}`` and local rewards.
 
@@ -65,7 +75,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
     render_mode: str | None = None
 
     def __init__(self, world: World[Any], render_mode: str | None = None) -> None:
-        check_size("n_agents", world.n_agents, _BYTES_PER_AGENT, " for dicts (make_vec has arrays)")
+        check_fits_dicts(world.n_agents)
         self.world = world
         self.render_mode = render_mode
         self._renderer = None if render_mode is None else self._make_renderer(render_mode)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.parallel import Infos, WorldEnv
+from crl_envs.core.parallel import Infos, WorldEnv, check_fits_dicts
 from crl_envs.load_balancing.optimum import fewest_steps
 from crl_envs.load_balancing.rules import DOP_OF_OUTCOME, Outcome
 from crl_envs.load_balancing.world import LoadBalancingWorld
@@ -292,6 +292,7 @@ class LoadBalancingEnv(WorldEnv):
         render_mode: str | None = None,
     ) -> None:
         arguments = {k: v for k, v in locals().items() if k in _WORLD_ARGUMENTS}
+        check_fits_dicts(n_agents)
         super().__init__(LoadBalancingWorld(**arguments), render_mode)
         self._consequences: list[dict[str, Any]] = [
             {

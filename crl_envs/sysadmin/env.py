@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crl_envs.core.arguments import is_word
-from crl_envs.core.parallel import WorldEnv
+from crl_envs.core.parallel import WorldEnv, check_fits_dicts
 from crl_envs.factored import FactoredMDP
 from crl_envs.sysadmin.factored_model import factored_model
 from crl_envs.sysadmin.layout import SysadminLayout
@@ -223,6 +223,7 @@ class SysadminEnv(WorldEnv):
         backend: str = "auto",
         render_mode: str | None = None,
     ) -> None:
+        check_fits_dicts(n_agents)
         world = make_world(
             n_agents=n_agents,
             dynamics=dynamics,
