@@ -159,7 +159,7 @@ class TestEpisode:
 class TestViews:
     @pytest.mark.parametrize("n_agents", [1, 2, 3])
     def test_one_stream_three_views(self, n_agents: int) -> None:
-        played = assert_views_agree(BANDIT, {"n_agents": n_agents}, 1000, num_envs=3, seed=4)
+        played = assert_views_agree(BANDIT, {"n_agents": n_agents}, 300, num_envs=3, seed=4)
         assert played.episodes == played.terminated == 1500
 
     def test_many_agents(self) -> None:

@@ -46,11 +46,11 @@ CODES = {
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
-def test_three_views_agree_for_a_thousand_steps(name):
+def test_three_views_agree(name):
     played = assert_views_agree(
         "crl/load_balancing-v0",
         ARGUMENTS[name],
-        steps=1000,
+        steps=400,
         num_envs=3,
         seed=11,
         translate=CODES,

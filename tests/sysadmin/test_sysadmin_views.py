@@ -53,8 +53,8 @@ def named(kwargs: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("kwargs", CASES, ids=named)
 def test_one_stream_three_views(kwargs: dict[str, Any]) -> None:
-    played = assert_views_agree("crl/sysadmin-v0", kwargs, 1000, num_envs=3, seed=2**40)
-    assert played.episodes >= 3 * 45
+    played = assert_views_agree("crl/sysadmin-v0", kwargs, 300, num_envs=3, seed=2**40)
+    assert played.episodes >= 3 * 14
     assert played.terminated == played.illegal == 0
 
 
