@@ -185,3 +185,15 @@ def test_a_config_keeps_what_was_checked(config: Any) -> None:
 def test_messages_are_bounded() -> None:
     for value in (10**5000, -(10**5000), "x" * 10**6, np.zeros(10**6), [[10**5000]] * 1000, Mute()):
         assert 0 < len(shown(value)) < 300
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_more_agents_than_dicts_hold_are_refused_before_there_is_a_world(id: str) -> None:
+    """A ring of 100,000,000 machines took 40 s and 7 GiB before it was refused."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="n_agents must be at most 8589934 for dicts"):
+            crl_envs.make(id, n_agents=100_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
