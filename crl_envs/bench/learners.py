@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from crl_envs.adapters import MissingLibraryError
+from crl_envs.bench.printable import printable
 from crl_envs.core.arguments import suggestion
 
 GROUP: Final = "crl_envs.learners"
@@ -80,7 +84,7 @@ def installed_learners() -> dict[str, EntryPoint]:
 def is_shipped(spec: LearnerSpec) -> bool:
     """Whether a learner is one of this package's own."""
     found = installed_learners().get(spec.source)
-    return found is not None and found.dist is not None and found.dist.name == "crl-envs"
+    return found is not None and (found.dist is None or found.dist.name == "crl-envs")
 
 
 def learner_spec(name: str) -> LearnerSpec:
@@ -124,10 +128,51 @@ def find_learner(name: str) -> LearnerClass:
 def missing_libraries(specs: Iterable[LearnerSpec]) -> dict[str, str]:
     """Load learners; by label, what to install for those whose library is missing or too old.
 
+    Those of other packages are loaded in a process of their own: this one goes on to score what they have done, and
+    what a module does to its process when it is imported is to reach no score.
+
     Raises:
-        ValueError: One isn't there.
-        Exception: Whatever else importing one raises.
+        ValueError: One isn't there, or importing it failed.
     """
+    every = list(specs)
+    missing = _missing([spec for spec in every if is_shipped(spec)])
+    others = [spec.source for spec in every if not is_shipped(spec)]
+    if others:
+        command = [sys.executable, "-c", _LOOK, json.dumps(others), *sys.path]
+        answer = subprocess.run(command, capture_output=True, check=False).stdout
+        try:
+            found = json.loads(answer.rpartition(_MARK)[2])
+        except ValueError:
+            raise ValueError(
+                f"learners {', '.join(map(repr, others))} can't be imported: it ended the process without a word"
+            ) from None
+        if found["error"]:
+            raise ValueError(printable(found["error"]))
+        labels = {spec.source: spec.label for spec in every}
+        missing |= {labels[source]: hint for source, hint in found["missing"].items()}
+    return missing
+
+
+_MARK: Final = b"\x00learners:"
+_LOOK: Final = (
+    "import sys; sys.path[:] = sys.argv[2:]\n"
+    "from crl_envs.bench.learners import tell_missing; tell_missing(sys.argv[1])"
+)
+
+
+def tell_missing(sources: str) -> None:
+    """Be the process of its own: print what `missing_libraries` finds, as JSON after a mark."""
+    found: dict[str, Any] = {"missing": {}, "error": None}
+    try:
+        found["missing"] = _missing([LearnerSpec(name, name) for name in json.loads(sources)])
+    except BaseException as error:  # whatever importing one raises
+        found["error"] = str(error) or type(error).__name__
+    sys.stdout.buffer.write(_MARK + json.dumps(found).encode())
+    sys.stdout.flush()
+    os._exit(0)  # a module may have left threads
+
+
+def _missing(specs: Iterable[LearnerSpec]) -> dict[str, str]:
     missing = {}
     for spec in specs:
         try:

@@ -1,9 +1,16 @@
+import sys
 from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
 
 import pytest
 
-from crl_envs.bench import learners
-from crl_envs.bench.learners import find_learner, installed_learners
+from crl_envs.bench import learners, report
+from crl_envs.bench.learners import (
+    find_learner,
+    installed_learners,
+    learner_spec,
+    missing_libraries,
+)
 
 
 def offer(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
@@ -27,3 +34,28 @@ def test_suggests_near_names(monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, reinforce="collections:Counter")
     with pytest.raises(ValueError, match="did you mean 'reinforce'"):
         find_learner("reinforced")
+
+
+MEDDLING = """
+import os, sys
+import crl_envs.bench.report
+crl_envs.bench.report.DIGITS = 2
+sys.setrecursionlimit(123)
+os.umask(0o777)
+print("hello")
+class Learner: ...
+"""
+
+
+def test_what_a_module_does_when_it_is_imported_stays_out_of_the_scoring_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "meddling_learners.py").write_text(MEDDLING)
+    (tmp_path / "ending_learners.py").write_text("import os; os._exit(0)")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = sys.getrecursionlimit(), report.DIGITS
+    assert missing_libraries([learner_spec("meddling_learners:Learner")]) == {}
+    assert (sys.getrecursionlimit(), report.DIGITS) == before
+    assert "meddling_learners" not in sys.modules
+    with pytest.raises(ValueError, match="'ending_learners:Learner' can't be imported: it ended"):
+        missing_libraries([learner_spec("ending_learners:Learner")])
