@@ -47,7 +47,7 @@ NO_NUMBERS: dict[str, Any] = {
     "dict": {},
     "set": {1},
     "array": np.array([1, 2]),
-    "large array": np.zeros(1_000_000),
+    "large array": np.zeros(100_000),
     "text array": np.array("1"),
     "object": object(),
     "class": int,

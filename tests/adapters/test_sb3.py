@@ -161,7 +161,7 @@ def test_it_takes_as_many_steps_as_asked_for() -> None:
 
 def curve(seed: int, algorithm: Any, **kwargs: Any) -> tuple[list[float], Any]:
     env = make_vec_env("crl/sysadmin-v0", 2, n_agents=3)
-    model = algorithm("MlpPolicy", env, seed=seed, **kwargs).learn(1500)
+    model = algorithm("MlpPolicy", env, seed=seed, **kwargs).learn(600)
     parameters = torch.cat([p.detach().ravel() for p in model.policy.parameters()])
     return [episode.local_return for episode in env.tally.episodes], parameters
 
@@ -216,7 +216,7 @@ def test_the_value_function_tells_truncation_from_termination(
         seed=0,
         policy_kwargs={"net_arch": [8]},
     )
-    model.learn(160 * 40)
+    model.learn(160 * 25)
     states = torch.tensor([0, 1]) if native else torch.tensor([0])
     with torch.no_grad():
         found = model.policy.predict_values(states).numpy()
@@ -245,7 +245,7 @@ def test_the_bandit_needs_ids() -> None:
     for ids in (False, True):
         env = make_vec_env("crl/bandit-v0", 8, n_agents=5, agent_ids=ids, seed=0)
         model = PPO("MlpPolicy", env, n_steps=16, batch_size=320, learning_rate=1e-2, seed=0)
-        model.learn(10_000)
+        model.learn(6000)
         actions, _ = model.predict(env.reset()[:5], deterministic=True)
         best[ids] = actions
     assert len(set(best[False].tolist())) == 1
@@ -257,9 +257,9 @@ def test_the_bandit_needs_ids() -> None:
 def test_maskable_ppo_obeys_masks() -> None:
     env = make_vec_env(ToyEnv, 3)
     assert is_masking_supported(env)
-    model = MaskablePPO("MlpPolicy", env, n_steps=50, batch_size=150, seed=0).learn(3000)
+    model = MaskablePPO("MlpPolicy", env, n_steps=50, batch_size=150, seed=0).learn(1500)
     evaluate_maskable(model, env, n_eval_episodes=20)
-    assert env.tally.env_steps > 750  # no action was refused in any of these
+    assert env.tally.env_steps > 375  # no action was refused in any of these
 
 
 def test_ppo_is_told_of_masks() -> None:
@@ -281,7 +281,7 @@ def test_ppo_is_told_of_masks() -> None:
 def test_joint_ppo_learns_the_bandit() -> None:
     env = make_joint_vec_env("crl/bandit-v0", 8, n_agents=3)
     model = PPO("MlpPolicy", env, n_steps=16, batch_size=128, learning_rate=1e-2, seed=2)
-    model.learn(4000)
+    model.learn(3000)
     world = crl_envs.make_vec("crl/bandit-v0", n_agents=3).world
     right = world.correct_action
     assert model.predict(env.reset()[0], deterministic=True)[0].tolist() == right.tolist()

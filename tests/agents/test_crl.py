@@ -34,7 +34,7 @@ compiles = pytest.mark.xdist_group("compiled load balancing")
 SMALL = {"n_agents": 12, "out_degree": 3, "capacity": 2, "server_capacity": 5, "max_steps": 3000}
 BUSY = SMALL | {"max_in_flight": 6}
 ENVS: dict[str, dict[str, Any]] = {
-    "paper": {},
+    "paper": {"n_loads": 500},
     "paper, random graph, gradient": {
         "topology": "random",
         "cost_model": "gradient",
@@ -44,10 +44,10 @@ ENVS: dict[str, dict[str, Any]] = {
     "gradient before": SMALL | {"cost_model": "gradient", "spare": "before"},
     "several in flight": BUSY,
     "arrivals": BUSY | {"arrival_rate": 0.7, "entries": (3, 0, 7)},
-    "departures": BUSY | {"departure_rate": 0.05, "n_loads": 300, "max_steps": 300},
+    "departures": BUSY | {"departure_rate": 0.05, "n_loads": 150, "max_steps": 150},
     "loss and delay": BUSY | {"message_loss": 0.3, "message_delay": 4},
     "failures": BUSY | {"fail_rate": 0.05, "return_rate": 0.3},
-    "memory": BUSY | {"memory": True, "max_steps": 600},
+    "memory": BUSY | {"memory": True, "max_steps": 300},
     "timeout": BUSY | {"timeout": 6, "message_delay": 2},
     "a graph": {"topology": GRAPH, "capacity": [0, 1, 2, 3, 4, 5]},
     "alone": {"n_agents": 1, "capacity": 5},
@@ -56,10 +56,10 @@ ENVS: dict[str, dict[str, Any]] = {
     | {"join_capacity": 9, "discovery": "entry_neighbors", "max_steps": 1200},
     "discovery": BUSY
     | {"discovery": "all", "discover": "any", "discovery_rate": 0.5, "message_loss": 0.2}
-    | {"discovery_slots": 2, "max_steps": 250},
-    "everything": EVERYTHING | {"max_steps": 200},
+    | {"discovery_slots": 2, "max_steps": 150},
+    "everything": EVERYTHING | {"max_steps": 120},
     "everything, gradient": EVERYTHING
-    | {"max_steps": 200, "cost_model": "gradient", "spare": "before"},
+    | {"max_steps": 120, "cost_model": "gradient", "spare": "before"},
 }
 HARD_BUS = {"loss": 0.2, "delay": 4, "batch": 3}
 LEARNERS: dict[str, dict[str, Any]] = {
@@ -266,7 +266,7 @@ def test_a_learner_from_a_checkpoint_goes_on_as_if_it_had_never_stopped(
     assert repr(other.history) == repr(one.history)
     assert_same_arrays(one, other)
     for each in (one, other):
-        each.learn(total_episodes=2)
+        each.learn(total_episodes=1)
     assert_same(one, other)
 
 

@@ -288,7 +288,7 @@ def test_random_walk_takes_as_long_as_its_markov_chain_says() -> None:
     after 4: 22/3 in all. Within five standard errors, false alarm 6 · 10⁻⁷.
     """
     env = make(LOADS, topology=nx.DiGraph([(0, 1), (1, 0)]), capacity=1)
-    steps = steps_of(RandomPolicy(env, seed=1).learn(total_episodes=2000))
+    steps = steps_of(RandomPolicy(env, seed=1).learn(total_episodes=600))
     assert abs(np.mean(steps) - 22 / 3) < 5 * np.std(steps) / math.sqrt(len(steps))
 
 

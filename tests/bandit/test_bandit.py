@@ -160,7 +160,7 @@ class TestViews:
     @pytest.mark.parametrize("n_agents", [1, 2, 3])
     def test_one_stream_three_views(self, n_agents: int) -> None:
         played = assert_views_agree(BANDIT, {"n_agents": n_agents}, 300, num_envs=3, seed=4)
-        assert played.episodes == played.terminated == 1500
+        assert played.episodes == played.terminated == 450
 
     def test_many_agents(self) -> None:
         played = assert_views_agree(BANDIT, {"n_agents": 1027, "instance_seed": 1}, 20, num_envs=2)
