@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -114,6 +114,7 @@ def test_a_row_is_on_disk_when_the_call_returns(tmp_path: Path) -> None:
     assert seen == [1, 2, 3, 4]
 
 
+@settings(max_examples=40)
 @given(saved=st.integers(1, 8), killed=st.integers(0, 8), data=st.data())
 def test_resumed_csv_is_that_of_an_undisturbed_run(
     tmp_path_factory: pytest.TempPathFactory, saved: int, killed: int, data: st.DataObject

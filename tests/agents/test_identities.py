@@ -51,7 +51,7 @@ def assert_column_is_single(vec: Reinforce, single: Reinforce, b: int) -> None:
 @pytest.mark.parametrize("credit", ["local", "global", "own"])
 @cases
 def test_column_is_the_single_learner(id: str, kwargs: dict[str, Any], credit: str) -> None:
-    columns, episodes, seed = 4, 12, 11
+    columns, episodes, seed = 3, 8, 11
     env = make_vec(id, num_envs=columns, n_agents=7, autoreset_mode="Disabled", **kwargs)
     vec = Reinforce(env, credit=credit, seed=seed).learn(total_episodes=episodes)
     for b in range(columns):
