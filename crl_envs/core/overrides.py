@@ -7,6 +7,7 @@ for environments whose methods are the shipped ones; any other is stepped itself
 from __future__ import annotations
 
 import inspect
+from functools import cache, cached_property
 from typing import Any, Final
 
 _DRAWING: Final = {"render", "close"}  # they change nothing that a learner sees
@@ -19,22 +20,32 @@ def overridden(env: Any) -> list[str]:
         env: An environment or vector environment of this package, of a subclass, or such a class.
 
     Returns:
-        Names, sorted: of what the most derived of our classes says otherwise. Everything for a class that has none.
+        Names, sorted, of what the most derived of our classes says otherwise.
     """
-    cls = env if isinstance(env, type) else type(env)
-    shipped = next((c for c in cls.__mro__ if c.__module__.startswith("crl_envs.")), object)
-    own = {} if isinstance(env, type) else vars(env)
+    cls, own = (env, {}) if isinstance(env, type) else (type(env), vars(env))
+    shipped = next((c for c in cls.__mro__ if c.__module__.startswith("crl_envs.")), cls)
     return [
         name
-        for name, what in inspect.getmembers_static(cls if shipped is object else shipped)
-        if not name.startswith("_")
-        and name not in _DRAWING
-        and _is_behaviour(what)
-        and (
-            inspect.getattr_static(cls, name) is not inspect.getattr_static(shipped, name, None)
-            or (inspect.isfunction(what) and name in own)
-        )
+        for name, what in _behaviour(shipped).items()
+        if _found(cls, name) is not what or (name in own and inspect.isfunction(what))
     ]
+
+
+@cache
+def _behaviour(cls: type) -> dict[str, Any]:
+    """The public methods and properties of a class, by name in order."""
+    names = sorted(name for name in dir(cls) if not name.startswith("_") and name not in _DRAWING)
+    found = {name: _found(cls, name) for name in names}
+    return {name: what for name, what in found.items() if _behaves(what)}
+
+
+def _found(cls: type, name: str) -> Any:
+    """What a class has under a name, as it is written there."""
+    return next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), None)
+
+
+def _behaves(what: Any) -> bool:
+    return inspect.isfunction(what) or isinstance(what, property | cached_property)
 
 
 def makes_own_world(cls: Any) -> bool:
@@ -43,7 +54,3 @@ def makes_own_world(cls: Any) -> bool:
     return not mro or next(
         "make_world" in vars(c) for c in mro if "make_world" in vars(c) or "__init__" in vars(c)
     )
-
-
-def _is_behaviour(what: Any) -> bool:
-    return inspect.isfunction(what) or isinstance(what, property) or hasattr(what, "attrname")
