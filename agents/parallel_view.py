@@ -157,17 +157,21 @@ class ParallelView(ArrayView):
         return self._known_legal
 
 
-def runs_compiled(view: ArrayView) -> bool:
-    """Whether the environment is load balancing itself, on one column and with Numba.
+def runs_compiled(learner: Any) -> bool:
+    """Whether a learner's environment is load balancing itself, on one column and with Numba.
 
-    Then a learner can fuse its loop with the world's compiled one, through `ParallelView.fast_forward`. It mustn't
-    where a wrapper, a subclass of the environment or one of its world would be gone round.
+    Then the learner can fuse its loop with the world's compiled one, through `ParallelView.fast_forward`. It mustn't
+    where a wrapper, or what a user's class or object has of its own, would be gone round: the environment's, the
+    world's or the learner's.
     """
+    view = learner.view
     if not isinstance(view, ParallelView) or not isinstance(view.env, LoadBalancingEnv):
         return False
     world = view.env.world
     return (
-        type(world) is LoadBalancingWorld and world.backend == "numba" and not overridden(view.env)
+        type(world) is LoadBalancingWorld
+        and world.backend == "numba"
+        and not any(map(overridden, (view.env, world, learner)))
     )
 
 

@@ -59,7 +59,7 @@ class Policy(Learner):
         self, frame: Frame, episode: Episode, step_callback: Callback | None, every: int
     ) -> None:
         """Act until the episode has ended; compiled, where that can be."""
-        rule = self.rule() if runs_compiled(self.view) else None
+        rule = self.rule() if runs_compiled(self) else None
         if rule is None:
             super().play(frame, episode, step_callback, every)
         else:

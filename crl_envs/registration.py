@@ -161,6 +161,8 @@ def _why_no_world(entry_point: Any) -> str:
         return "its entry point has no make_world"
     changed = overridden(entry_point) if isinstance(entry_point, type) else []
     if not makes_own_world(entry_point):
+        if not isinstance(entry_point, type):
+            return "its entry point has no make_world of its own, only that of what it wraps"
         changed = ["__init__", *changed]
     if not changed:
         return ""

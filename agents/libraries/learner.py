@@ -206,7 +206,7 @@ def repeated(vec: VectorEnv[Any, Any, Any], copies: int) -> VectorEnv[Any, Any, 
         return vec
     if isinstance(vec, WorldVectorEnv):
         return WorldVectorEnv(vec.world, copies, AutoresetMode.DISABLED)
-    if isinstance(vec, VectorNoisyReward):
+    if isinstance(vec, VectorNoisyReward) and not overridden(vec):
         noisy: VectorEnv[Any, Any, Any] = NoisyReward(
             repeated(vec.env, copies), vec.scale, vec.shared
         )

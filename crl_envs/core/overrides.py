@@ -7,50 +7,65 @@ for environments whose methods are the shipped ones; any other is stepped itself
 from __future__ import annotations
 
 import inspect
-from functools import cache, cached_property
+from functools import lru_cache
 from typing import Any, Final
 
+_OURS: Final = "crl_envs.", "agents."
 _DRAWING: Final = {"render", "close"}  # they change nothing that a learner sees
+_ACCESS: Final = "__getattribute__"  # may put another method in the place of any
 
 
-def overridden(env: Any) -> list[str]:
+def overridden(thing: Any) -> list[str]:
     """Return the public methods and properties that a class or an object has in the place of the shipped ones.
 
     Args:
-        env: An environment or vector environment of this package, of a subclass, or such a class.
+        thing: An environment, vector environment, world or learner of ours, of a subclass, or such a class.
 
     Returns:
-        Names, sorted, of what the most derived of our classes says otherwise.
+        Names, sorted, of what the most derived of our classes says otherwise; of everything where there is none.
     """
-    cls, own = (env, {}) if isinstance(env, type) else (type(env), vars(env))
-    shipped = next((c for c in cls.__mro__ if c.__module__.startswith("crl_envs.")), cls)
+    cls = thing if isinstance(thing, type) else type(thing)
+    shipped = next((c for c in cls.__mro__ if c.__module__.startswith(_OURS)), object)
+    own = {} if isinstance(thing, type) else vars(thing)
     return [
         name
-        for name, what in _behaviour(shipped).items()
-        if _found(cls, name) is not what or (name in own and inspect.isfunction(what))
+        for name, is_method in _behaviour(cls if shipped is object else shipped)
+        if (is_method and name in own)
+        or (cls is not shipped and _static(cls, name) is not _static(shipped, name))
     ]
 
 
-@cache
-def _behaviour(cls: type) -> dict[str, Any]:
-    """The public methods and properties of a class, by name in order."""
-    names = sorted(name for name in dir(cls) if not name.startswith("_") and name not in _DRAWING)
-    found = {name: _found(cls, name) for name in names}
-    return {name: what for name, what in found.items() if _behaves(what)}
+def makes_own_world(entry_point: Any) -> bool:
+    """Whether ``make_world`` takes what the entry point itself is called with.
 
-
-def _found(cls: type, name: str) -> Any:
-    """What a class has under a name, as it is written there."""
-    return next((vars(c)[name] for c in cls.__mro__ if name in vars(c)), None)
-
-
-def _behaves(what: Any) -> bool:
-    return inspect.isfunction(what) or isinstance(what, property | cached_property)
-
-
-def makes_own_world(cls: Any) -> bool:
-    """Whether ``make_world`` takes what the class itself is made with: no subclass has another ``__init__`` since."""
-    mro = getattr(cls, "__mro__", ())
-    return not mro or next(
-        "make_world" in vars(c) for c in mro if "make_world" in vars(c) or "__init__" in vars(c)
+    A class's does if nothing that makes its objects has changed since; a function's if it isn't copied from what the
+    function wraps.
+    """
+    if not isinstance(entry_point, type):
+        wrapped = getattr(entry_point, "__wrapped__", None)
+        return getattr(wrapped, "make_world", None) is not entry_point.make_world
+    making = {"__init__", "__new__"}
+    return type(entry_point).__call__ is type.__call__ and next(
+        "make_world" in vars(c)
+        for c in entry_point.__mro__
+        if "make_world" in vars(c) or making & vars(c).keys()
     )
+
+
+@lru_cache(maxsize=64)
+def _behaviour(cls: type[Any]) -> list[tuple[str, bool]]:
+    """Return the names that count of a class, each with whether it is a method."""
+    return [
+        (name, inspect.isfunction(what))
+        for name, what in inspect.getmembers_static(cls)
+        if name == _ACCESS
+        or (not name.startswith("_") and name not in _DRAWING and _is_behaviour(what))
+    ]
+
+
+def _static(cls: type[Any], name: str) -> Any:
+    return inspect.getattr_static(cls, name, None)
+
+
+def _is_behaviour(what: Any) -> bool:
+    return inspect.isfunction(what) or isinstance(what, property) or hasattr(what, "attrname")

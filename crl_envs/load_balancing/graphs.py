@@ -52,7 +52,8 @@ def build_edges(
                 f"out_degree must be left out for a networkx topology, got {shown(out_degree)}"
             )
         numbers = node_numbers(topology)
-        return n, graph_edges(topology), {} if list(numbers) == list(range(n)) else numbers
+        own = all(type(node) is int and node == i for node, i in numbers.items())  # 1.0 is a name
+        return n, graph_edges(topology), {} if own else numbers
     check_choice("topology", topology, tuple(_DEFAULT_DEGREE))
     n = _DEFAULT_AGENTS if n_agents is None else check_int("n_agents", n_agents, low=1)
     if out_degree is None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.optimum import Optimum
+from crl_envs.core.overrides import overridden
 from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.world import freeze
 from crl_envs.sysadmin.dynamics import REBOOT_COST, up_probability
@@ -49,10 +50,16 @@ class SysadminWorld(SysadminLayout):
         self, state: State, action: NDArray[np.integer], stream: Stream
     ) -> tuple[State, NDArray[np.float32]]:
         """`transition` and `reward` in one pass over memory where the kernel does both."""
+        if self._has_own_parts:
+            return super().step(state, action, stream)
         self.check(state, action, stream)
         reboot = self.executed(action)
         next_state, reward = self._next_state(state, reboot, stream)
         return next_state, self._pay(state, reboot) if reward is None else reward
+
+    @cached_property
+    def _has_own_parts(self) -> bool:
+        return not {"transition", "reward"}.isdisjoint(overridden(self))
 
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
         """``up``: ``float64[B]``, the share of machines that are up."""

@@ -85,7 +85,7 @@ def test_compiled_is_bit_for_bit_the_way_through_the_api(
 @needs_numba
 def test_only_a_bare_environment_is_compiled() -> None:
     def is_compiled(env: Any) -> bool:
-        return runs_compiled(RandomPolicy(env).view)
+        return runs_compiled(RandomPolicy(env))
 
     assert is_compiled(make(LOADS, backend="numba"))
     assert not is_compiled(make(LOADS, backend="numpy"))

@@ -53,3 +53,10 @@ def test_unreachable_agents_have_no_hops():
     nodes = list(nx.DiGraph([(1, 0), (1, 2)]).nodes)
     assert nodes == [1, 0, 2]
     assert world.hops.tolist() == [-1, -1, 0]
+
+
+@pytest.mark.parametrize("nodes", [[0.0, 1.0, 2.0], [False, True, 2]])
+def test_nodes_that_equal_their_places_go_by_their_own_names(nodes):
+    graph = nx.path_graph(nodes, create_using=nx.DiGraph)
+    world = LoadBalancingWorld(topology=graph, entries=[nodes[1]], servers=[nodes[2]])
+    assert (world.entries.tolist(), world.servers) == ([1], (2,))
