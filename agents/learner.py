@@ -17,7 +17,7 @@ from agents.array_view import Frame, Transition
 from agents.parallel_view import ParallelView
 from agents.rollout import Episode, view_of
 from crl_envs.core.arguments import check_int, check_keywords, shown
-from crl_envs.core.copies import OwnsArrays
+from crl_envs.core.copies import CopiesApart
 from crl_envs.core.reduction import team_reward
 from crl_envs.core.stream import Purpose, Stream
 
@@ -28,7 +28,7 @@ _APART: Final = np.uint64(
 )  # clock at which the draws of `act` begin, far from those of `learn`
 
 
-class Learner(OwnsArrays, ABC):
+class Learner(CopiesApart, ABC):
     """Base of the learners. A subclass has a `config_class` and the four methods at the end.
 
     On a vector env of B columns there are B learners, each on its own column with its own parameters: column b

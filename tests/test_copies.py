@@ -102,9 +102,20 @@ def test_agent_vector_envs(id: str, duplicate: Any) -> None:
     assert_apart(crl_envs.make_gym_vec(id, 2, **IDS[id]), duplicate)
 
 
+@pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
+def test_envs_that_draw(duplicate: Any) -> None:
+    """What has been drawn goes on too; out of an object store the next step couldn't be noted."""
+    env: Any = crl_envs.make("crl/sysadmin-v0", n_agents=4, render_mode="ansi")
+    env.reset(seed=1)
+    copied = duplicate(env)
+    play(copied, 0, 3), play(env, 0, 3)
+    assert copied.render() == env.render()
+
+
+@pytest.mark.parametrize("duplicate", [through_object_store, copy.copy], ids=["store", "copy"])
 @pytest.mark.parametrize("vector", [False, True], ids=["dict", "vector"])
 @pytest.mark.parametrize("name", LEARNERS)
-def test_learners_out_of_an_object_store(name: str, vector: bool) -> None:
+def test_learners(name: str, vector: bool, duplicate: Any) -> None:
     (point,) = entry_points(group="crl_envs.learners", name=name)
     id = LEARNERS[name]
     given = (
@@ -114,9 +125,10 @@ def test_learners_out_of_an_object_store(name: str, vector: bool) -> None:
     if name == "detecting-matrix":
         given |= {"p_correct": 1, "p_wrong": 0}
     learner = point.load()(make(), seed=2).learn(total_episodes=2)
-    copied = through_object_store(learner)
+    copied = duplicate(learner)
     learner.learn(total_episodes=3)
     copied.learn(total_episodes=3)
+    assert len(learner.history) == 5
     assert difference(copied.history, learner.history) is None
     assert difference(copied._all_arrays(), learner._all_arrays()) is None
 

@@ -27,7 +27,7 @@ class OwnsArrays:
 
 
 class CopiesApart(OwnsArrays):
-    """Mixin for environments: a shallow copy goes on by itself, with the same world and nothing else shared."""
+    """Mixin: a shallow copy goes on by itself; that of an environment has the same world, and shares nothing else."""
 
     def __copy__(self) -> Self:
         world = getattr(getattr(self, "unwrapped", self), "world", None)

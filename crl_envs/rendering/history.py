@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from crl_envs.core.copies import OwnsArrays
+
 MOST_ROWS = 200
 MOST_COLUMNS = 200
 
 
-class History:
+class History(OwnsArrays):
     """The last steps, one column each; blank (NaN) where nothing was seen.
 
     Args:
