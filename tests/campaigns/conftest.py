@@ -17,7 +17,6 @@ SEED = int(os.environ.get("CAMPAIGN_SEED", "0"))
 SCALE = float(os.environ.get("CAMPAIGN_SCALE", "1"))
 ONLY = os.environ.get("CAMPAIGN_CASE")
 
-_told: list[str] = []
 _at: dict[str, int] = {}  # the case that each test is at
 
 Cases = Callable[[int], Iterator[tuple[random.Random, Counter[str]]]]
@@ -41,7 +40,8 @@ def cases(request: pytest.FixtureRequest) -> Cases:
             _at[request.node.nodeid] = case
             yield random.Random(f"{name} {case}"), seen
         counts = ", ".join(f"{count:,} {what}" for what, count in sorted(seen.items()))
-        _told.append(f"{name}: {len(whole):,} cases of seed {SEED}, no fault; {counts}")
+        text = f"{name}: {len(whole):,} cases of seed {SEED}, no fault; {counts}"
+        request.node.user_properties.append(("campaign", text))
 
     return make
 
@@ -57,6 +57,8 @@ def pytest_runtest_makereport(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _told:
+    passed = terminalreporter.stats.get("passed", [])  # of all workers
+    told = [text for report in passed for key, text in report.user_properties if key == "campaign"]
+    if told:
         terminalreporter.section("campaigns")
-        terminalreporter.write_line("\n".join(_told))
+        terminalreporter.write_line("\n".join(told))
