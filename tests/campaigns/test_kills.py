@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -32,32 +33,40 @@ def _scores(folder: Path) -> str:
 def test_killed_and_resumed(cases: Cases, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     begun = time.monotonic()
-    subprocess.run(
-        [*COMMAND, *SWEEP, *LEARNERS, "--out", str(whole)], check=True, capture_output=True
-    )
+    subprocess.run(_command(whole), check=True, capture_output=True)
     takes = time.monotonic() - begun
     expected = _scores(whole)
     folder = tmp_path / "killed"
-    for rng, seen in cases(32):
-        if not folder.exists():
-            command = [*COMMAND, *SWEEP, *LEARNERS, "--out", str(folder)]
-        else:
-            command = [*COMMAND, "resume", str(folder)]
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        try:
-            code = process.wait(rng.uniform(0.3, 0.7 * takes))
-        except subprocess.TimeoutExpired:
-            kill = rng.choice([os.kill, os.killpg])
-            kill(process.pid, signal.SIGKILL)
-            process.wait()
-            seen["killed"] += 1
-            continue
-        assert code == 0
-        assert _scores(folder) == expected
-        seen["came to their end"] += 1
-        folder = tmp_path / f"killed-{seen['came to their end']}"
-    if folder.exists():
-        subprocess.run([*COMMAND, "resume", str(folder)], check=True, capture_output=True)
-        assert _scores(folder) == expected
+    for rng, seen in cases(24):
+        while not _killed(folder, rng, 0.6 * takes):
+            assert _scores(folder) == expected
+            seen["came to their end"] += 1
+            folder = tmp_path / f"killed-{seen['came to their end']}"
+        seen["kills"] += 1
+    subprocess.run(_command(folder), check=True, capture_output=True)
+    assert _scores(folder) == expected
+
+
+def _command(folder: Path) -> list[str]:
+    """What begins the sweep, or goes on with it."""
+    if (folder / "sweep.json").exists():
+        return [*COMMAND, "resume", str(folder)]
+    return [*COMMAND, *SWEEP, *LEARNERS, "--out", str(folder)]
+
+
+def _killed(folder: Path, rng: random.Random, most: float) -> bool:
+    """Begin the sweep or go on with it, and kill it, or its group, within `most` seconds; False if it was faster."""
+    process = subprocess.Popen(
+        _command(folder),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        assert process.wait(rng.uniform(0.3, most)) == 0
+    except subprocess.TimeoutExpired:
+        kill = rng.choice([os.kill, os.killpg])
+        kill(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+    return False
