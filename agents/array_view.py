@@ -117,8 +117,11 @@ class ArrayView(OwnsArrays, ABC):
             ValueError: An observation of an unknown agent or outside of its space, or a bad mask.
         """
         rows = self._rows_of_dict(observations)
-        if strangers := set(masks or ()) - set(self.agents):
-            raise ValueError(f"action_masks must be of agents, got one of {shown(strangers.pop())}")
+        if not isinstance(masks, Mapping | None):
+            raise ValueError(f"action_masks must be a dict as observations are, got {shown(masks)}")
+        for what, given in (("observations", observations), ("action_masks", masks or {})):
+            if strangers := set(given) - set(self.agents):
+                raise ValueError(f"{what} must be of agents, got one of {shown(strangers.pop())}")
         stacked = self._stack_masks([masks.get(a) for a in self.agents]) if masks else None
         return Frame(rows, self._legal(stacked, 1), None)
 

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_int, check_probability, keep
+from crl_envs.core.arguments import check_int, check_keywords, check_probability, keep, shown
 from crl_envs.core.stream import threshold
 
 _MOST_IN_TRANSIT: Final = 50_000_000
@@ -50,6 +50,16 @@ class MessageBus:
     def rules(self) -> PostRules:
         """The constants for the functions of this module."""
         return PostRules(int(threshold(self.loss)), self.delay, self.batch)
+
+
+def check_bus(name: str, bus: Any) -> MessageBus:
+    """Return the bus, or that of a dict of its attributes, as a checkpoint has them."""
+    if isinstance(bus, dict):
+        check_keywords(name, MessageBus, bus)
+        return MessageBus(**bus)
+    if not isinstance(bus, MessageBus):
+        raise ValueError(f"{name} must be a MessageBus, got {shown(bus)}")
+    return bus
 
 
 class PostRules(NamedTuple):

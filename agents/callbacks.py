@@ -35,7 +35,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from agents.learner import Callback, Learner
+from agents.learner import Callback, Learner, check_callback
 from crl_envs.core.arguments import check_bool, check_int
 
 WINDOW: Final = 100  # episodes; Stable-Baselines3 calls it stats_window_size
@@ -54,7 +54,7 @@ class CallbackList:
     """
 
     def __init__(self, callbacks: Iterable[Callback]) -> None:
-        self.callbacks = [_check_callback("callbacks", callback) for callback in callbacks]
+        self.callbacks = [check_callback("callbacks", callback) for callback in callbacks]
 
     def __call__(self, learner: Learner) -> bool:
         """Whether learning goes on."""
@@ -79,7 +79,7 @@ class EveryEpisodes:
 
     def __init__(self, n: int, callback: Callback) -> None:
         self.n = check_int("n", n, low=1)
-        self.callback = _check_callback("callback", callback)
+        self.callback = check_callback("callback", callback)
 
     def __call__(self, learner: Learner) -> Any:
         """The callback's answer, or None when it isn't its turn."""
@@ -302,10 +302,3 @@ def _append(path: Path, data: bytes, size: int) -> int:
                 file.truncate(size)
             raise
         return file.tell()
-
-
-def _check_callback(name: str, callback: Any) -> Callback:
-    if not callable(callback):
-        raise ValueError(f"{name} must be callable with the learner, got {callback!r}")
-    checked: Callback = callback
-    return checked

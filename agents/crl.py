@@ -43,7 +43,7 @@ from numpy.typing import NDArray
 from agents import crl_core as core
 from agents.advertising import Advertisement, Advertising, DelegationReturn, strategies
 from agents.array_view import Frame, Transition
-from agents.bus import Counted, Mail, MessageBus, check_mail, empty_mail
+from agents.bus import Counted, Mail, MessageBus, check_bus, check_mail, empty_mail
 from agents.learner import Callback, Learner
 from agents.parallel_view import runs_compiled
 from agents.rollout import Episode
@@ -52,11 +52,9 @@ from crl_envs.core.arguments import (
     SMALLEST_REAL,
     check_bool,
     check_choice,
-    check_keywords,
     check_real,
     check_seed,
     keep,
-    shown,
 )
 from crl_envs.core.stream import Purpose
 
@@ -137,11 +135,7 @@ class CRLConfig:
         keep(self, check_bool, "counts_kept")
         keep(self, check_choice, "states", ("one", "observation"))
         object.__setattr__(self, "advertise", strategies(self.advertise))
-        if isinstance(self.bus, dict):
-            check_keywords("bus", MessageBus, self.bus)
-            object.__setattr__(self, "bus", MessageBus(**self.bus))
-        if not isinstance(self.bus, MessageBus):
-            raise ValueError(f"bus must be a MessageBus, got {shown(self.bus)}")
+        keep(self, check_bus, "bus")
         keep(self, check_real, "max_q", high=0.0)
         keep(self, check_real, "min_q", high=self.max_q)
         keep(self, check_real, "initial_q_local", high=0.0)

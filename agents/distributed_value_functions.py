@@ -45,6 +45,7 @@ from agents.bus import (
     Counted,
     MessageBus,
     arrivals,
+    check_bus,
     empty_box,
     empty_mail,
     post,
@@ -55,7 +56,7 @@ from agents.bus import (
 from agents.crl_core import DELEGATED, SOLVED
 from agents.work import Report
 from agents.work_table import QConfig, WorkQ
-from crl_envs.core.arguments import check_choice, check_real, is_word, keep, shown
+from crl_envs.core.arguments import check_choice, check_real, is_word, keep
 from crl_envs.core.stream import Purpose
 
 
@@ -95,10 +96,7 @@ class DistributedValueFunctionsConfig(QConfig):
         if not is_word(self.weight_neighbor, "mean"):
             keep(self, check_real, "weight_neighbor", low=0.0)
         keep(self, check_choice, "counts", ("receiver", "neighborhood"))
-        if isinstance(self.bus, dict):
-            object.__setattr__(self, "bus", MessageBus(**self.bus))
-        if not isinstance(self.bus, MessageBus):
-            raise ValueError(f"bus must be a MessageBus, got {shown(self.bus)}")
+        keep(self, check_bus, "bus")
 
 
 class DistributedValueFunctions(WorkQ):

@@ -16,7 +16,7 @@ from agents import checkpoint
 from agents.array_view import Frame, Transition
 from agents.parallel_view import ParallelView
 from agents.rollout import Episode, view_of
-from crl_envs.core.arguments import check_int, check_keywords, shown
+from crl_envs.core.arguments import check_bool, check_int, check_keywords, shown
 from crl_envs.core.copies import CopiesApart
 from crl_envs.core.reduction import team_reward
 from crl_envs.core.stream import Purpose, Stream
@@ -26,6 +26,14 @@ Callback = Callable[["Learner"], Any]
 _APART: Final = np.uint64(
     2**63
 )  # clock at which the draws of `act` begin, far from those of `learn`
+
+
+def check_callback(name: str, callback: Any) -> Callback:
+    """Return what can be called with the learner."""
+    if not callable(callback):
+        raise ValueError(f"{name} must be callable with the learner, got {shown(callback)}")
+    checked: Callback = callback
+    return checked
 
 
 class Learner(CopiesApart, ABC):
@@ -103,10 +111,13 @@ class Learner(CopiesApart, ABC):
             The learner.
 
         Raises:
-            ValueError: Not exactly one of the totals, or not a whole number ≥ 0.
+            ValueError: Not exactly one of the totals, or not a whole number ≥ 0; a callback that can't be called.
         """
         check_totals(total_episodes, total_steps)
         check_int("every", every, low=1)
+        for name, called in (("callback", callback), ("step_callback", step_callback)):
+            if called is not None:
+                check_callback(name, called)
         last, goal = math.inf, np.full(self.view.num_envs, math.inf)
         if total_episodes is not None:
             last = self.episodes + check_int("total_episodes", total_episodes, low=0)
@@ -153,7 +164,7 @@ class Learner(CopiesApart, ABC):
                 f"observations must be of {view.num_envs} environment, the one that is learnt from, got {b}"
             )
         words = None
-        if not deterministic:
+        if not check_bool("deterministic", deterministic):
             lanes = n if b == view.num_envs else n * b
             words = self._act_stream.words(Purpose.ACTION, lanes).reshape(n, b)
             self._act_stream.advance()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -239,7 +239,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         horizon = self.world.horizon
         most = -1 if horizon is None else horizon - self._elapsed
         steps = play(self.world, self._state, self._stream, most)
-        check_int("steps played", steps, low=0, high=LARGEST_INT if most < 0 else most)
+        steps = check_int("steps played", steps, low=0, high=LARGEST_INT if most < 0 else most)
         self._stream.advance(ticks=steps)
         self._elapsed += steps
         self._mask = self.world.action_mask(self._state)
@@ -328,6 +328,8 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
 
     def _pack(self, actions: dict[str, int]) -> NDArray[np.integer]:
         """Actions as an integer array ``[n, 1]`` in the order of the agents."""
+        if type(actions) is not dict and not isinstance(actions, Mapping):
+            raise ValueError(f"actions must be a dict of all live agents, got {shown(actions)}")
         values = actions.values()
         if list(actions) != self._everyone:
             missing = [agent for agent in self._everyone if agent not in actions]
@@ -347,7 +349,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
             else:
                 packed = np.fromiter((a.__index__() for a in values), np.int64, len(values))
                 valid = bool(packed.min() >= 0 and packed.max() < n_actions)
-        except (TypeError, ValueError, AttributeError, OverflowError):
+        except Exception:  # anything at all may have been given
             valid = False
         if not valid:
             space = self.world.single_action_space
@@ -357,9 +359,10 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
 
     def _space_of(self, agent: str, made: dict[str, Any], template: spaces.Space[Any]) -> Any:
         """An agent's own copy of a space (its sampler can be seeded alone), made at the first request."""
-        space = made.get(agent)
+        known = isinstance(agent, str) and agent in self._false
+        space = made.get(agent) if known else None
         if space is None:
-            if agent not in self._false:
+            if not known:
                 raise ValueError(
                     f"agent must be one of agent_0 … agent_{self.world.n_agents - 1}, got {shown(agent)}"
                 )
@@ -385,7 +388,7 @@ def _scalars(space: spaces.Space[Any]) -> list[Any]:
 def _is_action(value: Any, n_actions: int) -> bool:
     try:
         return bool(0 <= value.__index__() < n_actions)
-    except (AttributeError, TypeError):
+    except Exception:
         return False
 
 

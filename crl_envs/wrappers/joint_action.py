@@ -13,7 +13,7 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from crl_envs.core.arguments import check_choice, shown
+from crl_envs.core.arguments import check_choice, check_seed, shown
 from crl_envs.core.copies import CopiesApart
 from crl_envs.core.reduction import Reduce, team_reward
 
@@ -79,6 +79,8 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[Any], dict[str, Any]]:
         """Start an episode; seed and options go to the ParallelEnv."""
+        if seed is not None:
+            seed = check_seed("seed", seed)
         super().reset(seed=seed)
         observations, infos = self.env.reset(seed=seed, options=options)
         self._observation = self._blank

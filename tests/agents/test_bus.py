@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents import CRL, DistributedValueFunctions, Learner
 from agents.bus import (
     Counted,
     Mail,
@@ -213,6 +214,12 @@ def test_a_message_to_somebody_who_is_down_is_lost() -> None:
 def test_bad_settings_are_refused_by_name(name: str, bad: Any) -> None:
     with pytest.raises(ValueError, match=rf"^{name} must be .*, got "):
         MessageBus(**{name: bad})
+
+
+@pytest.mark.parametrize("learner", [CRL, DistributedValueFunctions])
+def test_a_bus_with_an_unknown_setting_is_refused_by_name(learner: type[Learner]) -> None:
+    with pytest.raises(ValueError, match=r"^bus has no argument 'los'"):
+        learner.config_class(bus={"los": 0.5})
 
 
 def test_a_delay_that_would_need_too_much_memory_is_refused() -> None:

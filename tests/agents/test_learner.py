@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import agents
-from agents import Learner, Reinforce
+from agents import Learner, RandomPolicy, Reinforce
 from crl_envs.core.backend import resolve_backend
 from crl_envs.wrappers import GlobalReward
 from tests.agents.textbook import Flaky, Recorder
@@ -305,6 +305,20 @@ def test_bad_observations() -> None:
         single.act({"agent_3": 0})
     with pytest.raises(ValueError, match="action_mask of agent_1 must allow at least one action"):
         single.act({"agent_1": 0}, action_masks={"agent_1": np.zeros(2)})
+    with pytest.raises(ValueError, match="action_masks must be a dict"):
+        single.act({"agent_1": 0}, action_masks=np.ones((1, 3, 2)))
+    with pytest.raises(ValueError, match="deterministic must be True or False"):
+        single.act({"agent_1": 0}, deterministic=np.zeros(2))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="observations must be of agents, got one of 'agent_3'"):
+        RandomPolicy(make(SYSADMIN, n_agents=3)).act({"agent_3": 0})
+
+
+@pytest.mark.parametrize("name", ["callback", "step_callback"])
+def test_callbacks_that_cannot_be_called(name: str) -> None:
+    learner = Reinforce(make("crl/bandit-v0"))
+    with pytest.raises(ValueError, match=f"^{name} must be callable"):
+        learner.learn(total_episodes=1, **{name: True})
+    assert learner.episodes == 0
 
 
 def test_rock_paper_scissors() -> None:

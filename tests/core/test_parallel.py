@@ -13,6 +13,7 @@ from gymnasium.error import ResetNeeded
 
 import crl_envs
 from crl_envs.testing import check_parallel_env
+from tests.bad_values import Mute
 from tests.core.toy import TOY
 
 SYSADMIN = "crl/sysadmin-v0"
@@ -146,6 +147,21 @@ class TestSpaces:
 
 
 class TestActions:
+    @pytest.mark.parametrize("actions", [None, [0, 0, 0], 1])
+    def test_no_dict(self, env: Any, actions: Any) -> None:
+        env.reset(seed=0)
+        with pytest.raises(ValueError, match="actions must be a dict"):
+            env.step(actions)
+
+    def test_one_that_raises_when_asked(self, env: Any) -> None:
+        env.reset(seed=0)
+        with pytest.raises(ValueError, match="action of agent_0 must be in"):
+            env.step(dict.fromkeys(env.agents, 0) | {"agent_0": Mute()})
+
+    def test_of_what_names_no_agent(self, env: Any) -> None:
+        with pytest.raises(ValueError, match="agent must be one of"):
+            env.action_space(["agent_0"])
+
     def test_missing(self, env: Any) -> None:
         with pytest.raises(ValueError, match=r"missing \['agent_1'\], unknown \[\]"):
             env.step({"agent_0": 0, "agent_2": 0})

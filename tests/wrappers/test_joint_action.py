@@ -276,6 +276,13 @@ def test_what_is_returned_is_fresh() -> None:
     assert env.reset()[0].tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("seed", [-1, 1.5, 2**64])
+def test_bad_seeds(seed: Any) -> None:
+    env = JointAction(make("crl/bandit-v0"))
+    with pytest.raises(ValueError, match="seed must be an integer in"):
+        env.reset(seed=seed)
+
+
 def test_bad_actions() -> None:
     env = JointAction(Leavers())
     with pytest.raises(ResetNeeded, match="reset"):
