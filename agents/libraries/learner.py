@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from agents.learner import check_totals
 from crl_envs.adapters.tally import EpisodeTally
 from crl_envs.core.arguments import check_int, check_keywords, shown
+from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.vector import WorldVectorEnv
@@ -23,7 +24,7 @@ from crl_envs.wrappers import GlobalReward, NoisyReward, VectorNoisyReward
 _TAG: Final = 0x616374  # sets the stream of `act` apart from others derived from a seed
 
 
-class LibraryLearner(ABC):
+class LibraryLearner(OwnsArrays, ABC):
     """Base of the learners that other libraries bring: the bench drives them as it drives `agents.Learner`.
 
     The library acts and learns on arrays: on the one column of a `WorldVectorEnv`, or the world of a `WorldEnv`; with

@@ -38,6 +38,7 @@ from crl_envs.core.arguments import (
     check_seed,
     keep,
 )
+from crl_envs.core.copies import owned
 
 require("sb3-contrib", "2.7", "pip install 'crl-envs[sb3]'")
 
@@ -201,6 +202,11 @@ class SB3Learner(LibraryLearner):
             reset_num_timesteps=False,
         )
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for name in ("replay_buffer", "rollout_buffer"):  # SB3's own objects that write to arrays
+            owned(vars(getattr(self.model, name, self)))
+
     def _settings(self) -> dict[str, Any]:
         """What all of SB3's algorithms are given."""
         config = self.config
@@ -340,11 +346,14 @@ class DQN(_SharedPolicy):
             batch_size=config.batch_size,
             target_update_interval=config.target_update_interval * n,
         )
-        fall = (1.0 - config.exploration_final) / config.exploration_steps
-        model.exploration_schedule = lambda _: max(
-            config.exploration_final, 1.0 - fall * self.tally.env_steps
-        )
+        model.exploration_schedule = self._exploration
         return model
+
+    def _exploration(self, _: float) -> float:
+        """The share of random actions at present; a method and no closure, which couldn't be pickled."""
+        config = self.config
+        fall = (1.0 - config.exploration_final) / config.exploration_steps
+        return float(max(config.exploration_final, 1.0 - fall * self.tally.env_steps))
 
 
 class JointPPO(SB3Learner):
