@@ -28,29 +28,31 @@ def legalise(
 
 
 def check_actions(
-    action: NDArray[np.integer], n_agents: int, columns: int, n_actions: int, stream: Stream
+    action: NDArray[np.integer], shape: tuple[int, ...], n_actions: int, stream: Stream
 ) -> None:
     """Refuse what would lead a kernel, which doesn't look, out of its arrays.
 
     Args:
         action: What should be integers ``[n, B]`` in [0, A).
-        n_agents: n, that of the world's tables.
-        columns: B, that of the state.
+        shape: (n, B), those of the world's tables and of the state.
         n_actions: A.
         stream: Should have B columns.
 
     Raises:
         ValueError: Another shape, no integers, or one out of range.
     """
-    if action.shape != (n_agents, columns) or action.dtype.kind not in "iub":
+    kind = action.dtype.kind
+    if action.shape != shape or kind not in "iub":
         raise ValueError(
-            f"action must be integers of shape ({n_agents}, {columns}), as the world and its state have it, got "
+            f"action must be integers of shape {shape}, as the world and its state have it, got "
             f"{action.dtype} of shape {action.shape}"
         )
-    if stream.num_envs != columns:
-        raise ValueError(f"stream must have {columns} columns, got {stream.num_envs}")
+    if stream.num_envs != shape[1]:
+        raise ValueError(f"stream must have {shape[1]} columns, got {stream.num_envs}")
+    # Where the extremes are is found sooner than what they are.
     if action.size and (
-        action.max() >= n_actions or (action.dtype.kind == "i" and action.min() < 0)
+        action.item(action.argmax()) >= n_actions
+        or (kind == "i" and action.item(action.argmin()) < 0)
     ):
         raise ValueError(
             f"action must be in [0, {n_actions - 1}], got {action.min()} … {action.max()}"

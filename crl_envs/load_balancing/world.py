@@ -252,8 +252,8 @@ class LoadBalancingWorld(World[State]):
     def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
         """One step; see `numpy_kernel` for the order of events."""
         rules = self.rules
-        check_actions(action, rules.capacity.size, state.load.shape[1], self._n_actions, stream)
         n = rules.capacity.size
+        check_actions(action, (n, state.load.shape[1]), self._n_actions, stream)
         wanted = n, rules.extra_slots, n if rules.memory else 0, rules.entries.size
         found = (
             state.load.shape[0],

@@ -121,9 +121,10 @@ class SysadminLayout(World[State]):
 
     def check(self, state: State, action: NDArray[np.integer], stream: Stream) -> None:
         """Refuse actions and streams that don't fit the world and the state."""
-        check_actions(action, self.parents.indptr.size - 1, state.shape[1], _N_ACTIONS, stream)
-        if state.shape[0] != action.shape[0]:
-            raise ValueError(f"state must have {action.shape[0]} rows, got {state.shape[0]}")
+        n = self.parents.indptr.size - 1
+        if len(state) != n:
+            raise ValueError(f"state must have {n} rows, got {len(state)}")
+        check_actions(action, state.shape, _N_ACTIONS, stream)
 
     def terminal(self, state: State) -> NDArray[np.bool_]:
         """Never: episodes are truncated at the horizon."""
