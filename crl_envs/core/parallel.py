@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 Infos = dict[str, dict[str, Any]]
 
 _PROBE: Final = {"options": 1}  # what PettingZoo's own tests pass to every env
+_BYTE: Final = np.dtype(np.uint8)  # NumPy takes a dtype sooner than a type
 _BYTES_PER_AGENT: Final = 1000  # of the dicts that a step returns
 
 
@@ -213,7 +214,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
             self._renderer.note(self._state, action[:, 0], rewards[:, 0])
         return (
             self._observations(),
-            self._by_agent(rewards[:, 0].tolist()),
+            self._by_agent(rewards.ravel().tolist()),
             (self._true if terminated else self._false).copy(),
             (self._true if truncated else self._false).copy(),
             self._infos(illegal),
@@ -291,7 +292,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         observed = self.world.observation(self._state)
         if self._rows:
             return self._by_agent(np.ascontiguousarray(observed[..., 0]))
-        return self._by_agent(map(self._scalars.__getitem__, observed[:, 0].tolist()))
+        return self._by_agent(map(self._scalars.__getitem__, observed.ravel().tolist()))
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> Infos:
         """Fresh info dicts; the arrays and tuples that never change are shared and read-only."""
@@ -344,7 +345,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         try:
             if n_actions <= 256:
                 data = bytearray(values)
-                packed: NDArray[np.integer] = np.frombuffer(data, np.uint8)
+                packed: NDArray[np.integer] = np.frombuffer(data, _BYTE)
                 valid = not data.translate(None, self._legal)
             else:
                 packed = np.fromiter((a.__index__() for a in values), np.int64, len(values))

@@ -251,7 +251,7 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
                 f"actions must be an integer array of shape {shape}, "
                 f"got {array.dtype} of shape {array.shape}"
             )
-        if array.min() < 0 or array.max() >= self._n_actions:
+        if array.max() >= self._n_actions or (array.dtype.kind == "i" and array.min() < 0):
             bad = array[(array < 0) | (array >= self._n_actions)][0]
             raise ValueError(f"actions must be in [0, {self._n_actions - 1}], got {bad}")
         return np.ascontiguousarray(array.T, self._dtype)

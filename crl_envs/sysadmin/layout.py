@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import numpy as np
 from gymnasium import spaces
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 State = NDArray[np.uint8]
 
+_BYTE: Final = np.dtype(np.uint8)  # NumPy takes a dtype sooner than a type
+_BOOL: Final = np.dtype(np.bool_)
 _N_ACTIONS = 2
 _BYTES_PER_EDGE = 64
 _MOST_OBSERVED = 50_000_000  # agents × (1 + neighbours) of a neighbourhood observation
@@ -109,7 +111,7 @@ class SysadminLayout(World[State]):
 
     def executed(self, action: NDArray[np.integer]) -> State:
         """What is done (1 reboots) when the agents choose `action`: differs under `relabel`."""
-        chosen: State = action.astype(np.uint8, copy=False)
+        chosen = cast(State, action if action.dtype is _BYTE else action.astype(_BYTE))
         return chosen if self.swap is None else chosen ^ self.swap
 
     def observation(self, state: State) -> State:
@@ -128,7 +130,7 @@ class SysadminLayout(World[State]):
 
     def terminal(self, state: State) -> NDArray[np.bool_]:
         """Never: episodes are truncated at the horizon."""
-        return np.zeros(state.shape[1], np.bool_)
+        return np.zeros(state.shape[1], _BOOL)
 
     def state_array(self, state: State) -> State:
         """``uint8[n, B]``."""

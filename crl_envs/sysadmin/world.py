@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.world import freeze
 from crl_envs.sysadmin.dynamics import REBOOT_COST, up_probability
 from crl_envs.sysadmin.layout import State, SysadminLayout
+
+_FLOAT: Final = np.dtype(np.float32)  # NumPy takes a dtype sooner than a type
 
 
 class SysadminWorld(SysadminLayout):
@@ -99,7 +101,7 @@ class SysadminWorld(SysadminLayout):
         keys = stream.keys(Purpose.TRANSITION)
         next_state = np.empty_like(state)
         if self._fused_ring:
-            reward = np.empty(state.shape, np.float32)
+            reward = np.empty(state.shape, _FLOAT)
             self._kernel.step_ring(state, reboot, keys, self._thresholds, next_state, reward)
             return next_state, reward
         _, offsets = self.up_probabilities
