@@ -25,10 +25,10 @@ _PRICES: Final = frozenset(
 _UNUSED: Final = frozenset(
     {"return_rate", "discover", "discovery_rate", "discovery_slots", "join_at"}
 )
-_COUNTED: Final = (
-    _SIZES | _PRICES | _UNUSED
-)  # `fewest_steps`: prices don't change a number of steps
-_PROVEN: Final = _COUNTED | {"max_in_flight"}  # loads that travel at once cost what they cost alone
+# `fewest_steps`: prices don't change a number of steps.
+_COUNTED: Final = _SIZES | _PRICES | _UNUSED
+# `find_optimum`: loads that travel at once cost what they cost alone.
+_PROVEN: Final = _COUNTED | {"max_in_flight"}
 
 _MOST_PLACES: Final = 50_000_000  # of 16 bytes each, and half a minute to sort
 
