@@ -165,12 +165,16 @@ def test_whose_episodes_are_shorter_waits_for_the_others(
 
 
 def test_speed_limits_the_steps(opened: Opened) -> None:
-    """At 20 steps a second, 10 of them take half a second; no upper limit is asserted."""
+    """Ten steps at 20 a second have eight intervals between the second and the last.
+
+    The first step may be followed at once, because a late round is caught up with. That is a bound of the rule, and
+    not a time that was measured: no machine is too fast or too slow for it.
+    """
     session = opened(replace(SMALL, episodes=2, rival=NOBODY))
     session.set_speed(20.0)
     begun = time.monotonic()
     run_to_rest(session)
-    assert time.monotonic() - begun > 9 / 20 - 0.01
+    assert time.monotonic() - begun > 8 / 20 - 1e-6
 
 
 def test_reset_gives_the_same_again(opened: Opened) -> None:
@@ -190,7 +194,7 @@ def test_another_task_ends_the_threads_of_the_last(opened: Opened) -> None:
     session.choose(replace(SMALL, values={"n_agents": 6}))
     assert session.settle()
     session.close()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while (left := set(threading.enumerate()) - before) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not left
