@@ -179,7 +179,9 @@ class TestHeadings:
         from mkdocs.config.base import load_config
 
         shutil.copytree(ROOT / "docs" / "envs", tmp_path / "docs")
-        python = {"paths": [str(ROOT)], "options": {"docstring_style": "google"}}
+        extension = str(ROOT / "docs" / "griffe_arguments.py")
+        options = {"docstring_style": "google", "extensions": [extension]}
+        python = {"paths": [str(ROOT)], "options": options}
         config = {
             "site_name": "envs",
             "docs_dir": str(tmp_path / "docs"),

@@ -1,4 +1,4 @@
-"""What is to be seen of SYSADMIN: machines up, down or rebooted, and what they earned."""
+"""SYSADMIN drawn: machines up, down or rebooted, and what they earned."""
 
 from __future__ import annotations
 
@@ -34,29 +34,24 @@ class SysadminPicture(Picture[SysadminLayout]):
 
     @property
     def title(self) -> str:
-        """As the base says."""
         return f"SYSADMIN, {self.world.n_agents} machines, dynamics {self.world.dynamics}"
 
     @property
     def quantity(self) -> Quantity:
-        """As the base says."""
         if self._binary:
             return Quantity("up (1) or down (0)")
         return Quantity("good (1), faulty (0.5), dead (0)")
 
     @property
     def curves(self) -> tuple[Curve, ...]:
-        """As the base says."""
         up = "share of machines up" if self._binary else "share of machines good"
         return Curve(up, BLUE), Curve("mean reward", ORANGE, "--")
 
     @property
     def level_range(self) -> tuple[float, float]:
-        """As the base says."""
         return (-REBOOT_COST[self.world.dynamics] if self._binary else 0.0), 1.0
 
     def look(self) -> Look:
-        """As the base says."""
         reboot = Glyph("rebooted, last step", "o", "none", BLACK, width=1.8, size=1.25)
         if self._binary:
             glyphs: tuple[Glyph, ...] = (
@@ -81,7 +76,6 @@ class SysadminPicture(Picture[SysadminLayout]):
         )
 
     def scene(self, moment: Moment) -> Scene:
-        """As the base says."""
         state = moment.state[:, 0]
         rebooted = np.flatnonzero(self._rebooted(moment))
         if self._binary:
@@ -97,17 +91,14 @@ class SysadminPicture(Picture[SysadminLayout]):
         )
 
     def values(self, moment: Moment) -> NDArray[np.float64]:
-        """As the base says."""
         state: NDArray[np.float64] = moment.state[:, 0].astype(np.float64)
         return state if self._binary else 1.0 - (state // 3) / 2.0
 
     def levels(self, moment: Moment) -> tuple[float, ...]:
-        """As the base says."""
         mean = np.nan if moment.reward is None else float(moment.reward.mean())
         return float((self.values(moment) == 1.0).mean()), mean
 
     def status(self, moment: Moment) -> str:
-        """As the base says."""
         n = self.world.n_agents
         up = int((self.values(moment) == 1.0).sum())
         return (
@@ -116,7 +107,6 @@ class SysadminPicture(Picture[SysadminLayout]):
         )
 
     def table(self, moment: Moment) -> dict[str, Sequence[str]]:
-        """As the base says."""
         state = moment.state[:, 0]
         acted = moment.action is not None
         rebooted = ["R" if r else "." for r in self._rebooted(moment).tolist()]
@@ -130,7 +120,6 @@ class SysadminPicture(Picture[SysadminLayout]):
         return {"status": status, "load": _load_letters(state, idle="."), **ends}
 
     def remarks(self, moment: Moment) -> list[str]:
-        """As the base says."""
         if self.world.n_agents > 99:
             return []
         if self._binary:
