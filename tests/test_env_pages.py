@@ -20,8 +20,7 @@ import pytest
 
 import crl_envs
 from crl_envs.load_balancing.rules import DOP_OF_OUTCOME, KINDS, Outcome
-from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS, up_probability
-from crl_envs.sysadmin.status_load import PROGRESS, risk
+from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS, PROGRESS, risk, up_probability
 
 ROOT = Path(__file__).parent.parent
 IDS = crl_envs.registered_ids()

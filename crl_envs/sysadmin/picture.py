@@ -12,19 +12,17 @@ from crl_envs.rendering.layout import positions_of
 from crl_envs.rendering.palette import BLACK, BLUE, ORANGE, VERMILLION, WHITE
 from crl_envs.rendering.picture import Moment, Picture, return_text, short
 from crl_envs.rendering.scene import Curve, Glyph, Look, Quantity, Scene
-from crl_envs.sysadmin.dynamics import REBOOT_COST
-from crl_envs.sysadmin.layout import SysadminLayout
-from crl_envs.sysadmin.ring_problem import ring_problem
-from crl_envs.sysadmin.status_load import DEAD, FAULTY, GOOD, LOADED, SUCCESS
-from crl_envs.sysadmin.world import SysadminWorld
+from crl_envs.sysadmin.dynamics import DEAD, FAULTY, GOOD, LOADED, SUCCESS, reward
+from crl_envs.sysadmin.optimum.ring import ring_problem
+from crl_envs.sysadmin.world import MachinesWorld, SysadminWorld
 
 _MOST_EXACT = 8  # machines on a ring whose optimum takes a moment
 
 
-class SysadminPicture(Picture[SysadminLayout]):
+class SysadminPicture(Picture[MachinesWorld]):
     """The graph of machines."""
 
-    def __init__(self, world: SysadminLayout) -> None:
+    def __init__(self, world: MachinesWorld) -> None:
         super().__init__(world)
         self._binary = isinstance(world, SysadminWorld)
         self._best = ""
@@ -34,7 +32,7 @@ class SysadminPicture(Picture[SysadminLayout]):
 
     @property
     def title(self) -> str:
-        return f"SYSADMIN, {self.world.n_agents} machines, dynamics {self.world.dynamics}"
+        return f"SYSADMIN, {self.world.n_agents} machines, dynamics {self.world.problem.dynamics}"
 
     @property
     def quantity(self) -> Quantity:
@@ -49,7 +47,8 @@ class SysadminPicture(Picture[SysadminLayout]):
 
     @property
     def level_range(self) -> tuple[float, float]:
-        return (-REBOOT_COST[self.world.dynamics] if self._binary else 0.0), 1.0
+        paid = reward(self.world.problem.dynamics)
+        return float(paid.min()), float(paid.max())
 
     def look(self) -> Look:
         reboot = Glyph("rebooted, last step", "o", "none", BLACK, width=1.8, size=1.25)
@@ -134,11 +133,11 @@ class SysadminPicture(Picture[SysadminLayout]):
         return np.asarray(self.world.executed(moment.action[:, None])[:, 0] == 1)
 
 
-def cheap_optimum(world: SysadminLayout) -> Optimum | None:
+def cheap_optimum(world: MachinesWorld) -> Optimum | None:
     """The optimum where it takes no noticeable time: small rings, and ``status-load``."""
     if not isinstance(world, SysadminWorld):
         return world.optimum()
-    if world.n_agents <= _MOST_EXACT and ring_problem(world):
+    if world.n_agents <= _MOST_EXACT and ring_problem(world.problem):
         return world.optimum()
     return None
 
