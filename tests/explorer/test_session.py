@@ -14,9 +14,9 @@ from PIL import Image
 
 import crl_envs
 from agents import CRL, LocalMeans, Reinforce
-from crl_envs.bench.explorer import lane
-from crl_envs.bench.explorer.session import MOST_KEPT, Session, Snapshot
-from crl_envs.bench.explorer.worlds import NOBODY, Task, default_task
+from crl_envs.explorer import lane
+from crl_envs.explorer.session import MOST_KEPT, Session, Snapshot
+from crl_envs.explorer.worlds import NOBODY, Task, default_task
 
 SMALL = Task("sysadmin", {"n_agents": 4, "horizon": 5}, "reinforce-local", "reinforce-global")
 

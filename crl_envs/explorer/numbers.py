@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final
 
-from crl_envs.bench.explorer.chart import LANES
-from crl_envs.bench.explorer.curve import WINDOW
-from crl_envs.bench.explorer.lane import Sight
 from crl_envs.core.optimum import Optimum
+from crl_envs.explorer.chart import LANES
+from crl_envs.explorer.curve import WINDOW
+from crl_envs.explorer.lane import Sight
 
 _NOTHING: Final = "–"
 _READABLE: Final = {

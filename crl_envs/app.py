@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 import crl_envs
-from crl_envs.bench.commands import exploring, looking, rendering, reproducing, sweeping
+from crl_envs.bench.commands import looking, rendering, reproducing, sweeping
+from crl_envs.explorer.command import explore
 
 app = typer.Typer(
     name="crl-envs",
@@ -50,5 +51,5 @@ app.command()(sweeping.report)
 app.command()(reproducing.reproduce)
 app.command()(reproducing.optimum)
 app.command()(rendering.render)
-app.command()(exploring.explore)
+app.command()(explore)
 app.command()(looking.doctor)

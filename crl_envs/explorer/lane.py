@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from crl_envs.bench.contract import Traits
-from crl_envs.bench.explorer.curve import Curve
-from crl_envs.bench.explorer.picture import draw
-from crl_envs.bench.explorer.worlds import WORLDS, Task
 from crl_envs.core.reduction import team_reward
+from crl_envs.explorer.curve import Curve
+from crl_envs.explorer.picture import draw
+from crl_envs.explorer.worlds import WORLDS, Task
 
 _ENDLESS: Final = 10**12  # episodes
 _BETWEEN: Final = 0.1  # seconds between two pictures, at least

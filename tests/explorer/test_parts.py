@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import crl_envs
-from crl_envs.bench.explorer.chart import DARK, chart_options, optimum_lines, progress_options
-from crl_envs.bench.explorer.curve import WINDOW, Curve, thinned
-from crl_envs.bench.explorer.lane import Sight
-from crl_envs.bench.explorer.numbers import numbers_table
-from crl_envs.bench.explorer.session import KeptCurve
-from crl_envs.bench.explorer.suitable import suitable_learners
-from crl_envs.bench.explorer.worlds import NOBODY, WORLDS, default_task, shown_choices
 from crl_envs.bench.learners import learner_spec
 from crl_envs.core.optimum import Optimum
+from crl_envs.explorer.chart import DARK, chart_options, optimum_lines, progress_options
+from crl_envs.explorer.curve import WINDOW, Curve, thinned
+from crl_envs.explorer.lane import Sight
+from crl_envs.explorer.numbers import numbers_table
+from crl_envs.explorer.session import KeptCurve
+from crl_envs.explorer.suitable import suitable_learners
+from crl_envs.explorer.worlds import NOBODY, WORLDS, default_task, shown_choices
 
 
 def curve_of(returns: list[float]) -> Curve:

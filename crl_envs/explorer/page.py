@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from nicegui import run, ui
 
-from crl_envs.bench.explorer.chart import CAPTION, DARK, LIGHT, chart_options, progress_options
-from crl_envs.bench.explorer.numbers import numbers_table
-from crl_envs.bench.explorer.session import MOST_KEPT, Session, Snapshot
-from crl_envs.bench.explorer.style import CSS
-from crl_envs.bench.explorer.suitable import explores_apart, suitable_learners
-from crl_envs.bench.explorer.worlds import (
+from crl_envs.bench.plotting import BLUE
+from crl_envs.explorer.chart import CAPTION, DARK, LIGHT, chart_options, progress_options
+from crl_envs.explorer.numbers import numbers_table
+from crl_envs.explorer.session import MOST_KEPT, Session, Snapshot
+from crl_envs.explorer.style import CSS
+from crl_envs.explorer.suitable import explores_apart, suitable_learners
+from crl_envs.explorer.worlds import (
     NOBODY,
     WORLDS,
     Choice,
@@ -24,7 +25,6 @@ from crl_envs.bench.explorer.worlds import (
     default_task,
     shown_choices,
 )
-from crl_envs.bench.plotting import BLUE
 
 _TICK: Final = 0.1  # seconds between two looks at the session
 _CHART: Final = 0.5  # seconds between two drawings of the chart, at least

@@ -8,9 +8,9 @@ from typing import Final
 
 import crl_envs
 from crl_envs.bench.contract import Traits
-from crl_envs.bench.explorer.lane import greedy_return
-from crl_envs.bench.explorer.worlds import WORLDS
 from crl_envs.bench.learners import PRESETS, LearnerSpec, installed_learners, learner_spec
+from crl_envs.explorer.lane import greedy_return
+from crl_envs.explorer.worlds import WORLDS
 
 # They learn from batches, not step by step, and importing them takes seconds.
 _LIBRARIES: Final = "agents.libraries."

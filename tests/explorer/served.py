@@ -29,7 +29,7 @@ def explorer(
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, *start, "explore", "--port", str(port), "--no-browser"]
-    root = str(Path(__file__).parents[3])
+    root = str(Path(__file__).parents[2])
     # NiceGUI takes a process with pytest's variable for one of its own tests.
     inherited = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))

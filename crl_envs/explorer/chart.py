@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crl_envs.bench.explorer.curve import WINDOW, Points
-from crl_envs.bench.explorer.session import KeptCurve
 from crl_envs.bench.plotting import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from crl_envs.core.optimum import Optimum
+from crl_envs.explorer.curve import WINDOW, Points
+from crl_envs.explorer.session import KeptCurve
 
 LANES: Final = ((BLUE, "solid"), (VERMILLION, "dashed"))  # told apart without colours, too
 CAPTION: Final = f"Thin: the return of each episode. Thick: the mean of the last {WINDOW}."

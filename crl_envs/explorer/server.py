@@ -149,7 +149,7 @@ def serve(host: str, port: int, opens: bool) -> None:
     """
     from nicegui import app, ui
 
-    from crl_envs.bench.explorer.page import explorer_page
+    from crl_envs.explorer.page import explorer_page
 
     url = page_url(host, port)
     app.add_middleware(Doorman, loopback=is_loopback(host))

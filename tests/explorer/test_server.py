@@ -10,8 +10,8 @@ import webbrowser
 import pytest
 from typer.testing import CliRunner, Result
 
-from crl_envs.bench.app import app
-from crl_envs.bench.explorer import server
+from crl_envs.app import app
+from crl_envs.explorer import server
 
 
 def call(line: str) -> Result:

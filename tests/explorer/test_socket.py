@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench.explorer.served import explorer
+from tests.explorer.served import explorer
 
 pytest.importorskip("nicegui", reason="needs the extra explore")
 aiohttp = pytest.importorskip("aiohttp")
@@ -23,7 +23,7 @@ socketio = pytest.importorskip("socketio")
 # The command, in a process that says how many sessions there are whenever one begins.
 COUNTING = """
 import gc, sys, weakref
-from crl_envs.bench.explorer import page
+from crl_envs.explorer import page
 from crl_envs.cli import main
 
 class Counted(page.Session):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench.explorer.served import explorer
+from tests.explorer.served import explorer
 
 pytest.importorskip("nicegui", reason="needs the extra explore")
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright, of the extra dev")
