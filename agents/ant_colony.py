@@ -51,8 +51,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.crl_core import DELEGATED, KEPT, SOLVED
+from agents.view import Frame, Transition
 from agents.work import Report
 from agents.work_table import WorkTable
 from crl_envs.core.arguments import (

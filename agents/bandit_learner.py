@@ -9,11 +9,9 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from agents.array_view import ArrayView, Frame, Transition
 from agents.learner import Learner
-from agents.rollout import Episode
-from agents.vector_view import VectorView
-from crl_envs.core.reduction import team_reward
+from agents.view import Episode, Frame, Transition, View
+from crl_envs.core.returns import team_reward
 
 
 class BanditLearner(Learner):
@@ -93,8 +91,8 @@ def global_reward(transition: Transition) -> NDArray[np.float64]:
     return team_reward(transition.rewards)
 
 
-def _has_one_observation(view: ArrayView) -> bool:
-    if isinstance(view, VectorView):
+def _has_one_observation(view: View) -> bool:
+    if view.is_vector:
         joint = view.env.single_observation_space
         return isinstance(joint, spaces.MultiDiscrete) and bool((joint.nvec == 1).all())
     every = (view.env.observation_space(agent) for agent in view.agents)

@@ -42,11 +42,9 @@ from numpy.typing import NDArray
 
 from agents import crl_core as core
 from agents.advertising import Advertisement, Advertising, DelegationReturn, strategies
-from agents.array_view import Frame, Transition
 from agents.bus import Counted, Mail, MessageBus, check_bus, check_mail, empty_mail
 from agents.learner import Callback, Learner
-from agents.parallel_view import runs_compiled
-from agents.rollout import Episode
+from agents.view import Episode, Frame, Transition, runs_compiled
 from agents.work import WorkView
 from crl_envs.core.arguments import (
     SMALLEST_REAL,

@@ -32,8 +32,8 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.bandit_learner import BanditLearner, global_reward
+from agents.view import Frame, Transition
 from agents.walsh_hadamard import parity, walsh_hadamard
 from crl_envs.core.arguments import check_int, check_seed, check_size, keep
 

@@ -40,7 +40,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.bus import (
     Counted,
     MessageBus,
@@ -54,6 +53,7 @@ from agents.bus import (
     take,
 )
 from agents.crl_core import DELEGATED, SOLVED
+from agents.view import Frame, Transition
 from agents.work import Report
 from agents.work_table import QConfig, WorkQ
 from crl_envs.core.arguments import check_choice, check_real, is_word, keep

@@ -45,8 +45,8 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.bandit_learner import BanditLearner, global_reward
+from agents.view import Frame, Transition
 from agents.walsh_hadamard import parity, walsh_hadamard
 from crl_envs.core.arguments import check_choice, check_real, check_seed, is_word, keep, shown
 from crl_envs.core.copies import OwnsArrays

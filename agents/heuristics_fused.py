@@ -16,7 +16,7 @@ from numba.extending import register_jitable
 from agents import compiled, shortest_queue
 from agents.compiled import play_stretches, source_digest, take_mean
 from agents.policy import UNIFORM, Policy, Rule
-from agents.rollout import Episode
+from agents.view import Episode
 from crl_envs.core import numba_stream
 from crl_envs.core.numba_stream import lane_word, stream_key
 from crl_envs.core.stream import Purpose, Stream

@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame
 from agents.crl_core import DELEGATION, LOCAL, NOOP
 from agents.policy import Policy
+from agents.view import Frame
 from agents.work import WorkView
 from crl_envs.core.arguments import shown
 

@@ -28,13 +28,12 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition, topology_edges
 from agents.bandit_learner import global_reward
 from agents.exploration import EpsilonGreedy, ExplorationPolicy, as_dict, draw, find_exploration
 from agents.learner import Learner
 from agents.reward_regression import Regression, make_regressions, make_rooms, pack, unpack
-from agents.rollout import Episode
 from agents.transition_counts import TransitionCounts
+from agents.view import Episode, Frame, Transition, topology_edges
 from crl_envs.bounds import Exploration
 from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed, keep, shown
 from crl_envs.core.topology import sorted_edges

@@ -10,10 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.crl_core import DELEGATION, DISCOVERY, LOCAL, NONE, NOOP
 from agents.learner import Learner
-from agents.rollout import Episode
+from agents.view import Episode, Frame, Transition
 from agents.work import Report, WorkView
 from crl_envs.core.arguments import SMALLEST_REAL, check_choice, check_real, check_seed, keep
 

@@ -7,10 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
-
 from crl_envs.bench.contract import Traits
-from crl_envs.core.reduction import team_reward
+from crl_envs.core.returns import Returns, in_order, team_reward
 from crl_envs.explorer.curve import Curve
 from crl_envs.explorer.picture import draw
 from crl_envs.explorer.worlds import WORLDS, Task
@@ -153,8 +151,9 @@ def greedy_return(learner: Any, env: Any) -> float:
         The return, mean over agents.
     """
     observations, _ = env.reset()
-    total = np.zeros(len(env.possible_agents))
+    agents = list(env.possible_agents)
+    returns = Returns(len(agents), 1)
     while env.agents:
         observations, rewards, *_ = env.step(learner.act(observations, deterministic=True))
-        total += np.fromiter(rewards.values(), np.float64, total.size)
-    return float(team_reward(total))
+        returns.add(in_order(rewards, agents)[:, None])
+    return float(team_reward(returns.agents())[0])
