@@ -81,7 +81,7 @@ class View(OwnsArrays):
         self._arrays: arrays.EnvArrays = (
             arrays.VectorArrays(env)
             if self.is_vector
-            else arrays.ParallelArrays([env], self._components)
+            else arrays.ParallelArrays(env, self._components)
         )
         self.agents = self._arrays.agents
         self.n_agents = self._arrays.n_agents
@@ -105,8 +105,7 @@ class View(OwnsArrays):
     @property
     def infos(self) -> dict[Any, Any]:
         """What the last reset or step said beside the rewards, in the env's own layout."""
-        infos: dict[Any, Any] = self._arrays.infos if self.is_vector else self._arrays.infos[0]
-        return infos
+        return self._arrays.infos
 
     def reset(self, seed: int | None = None) -> Frame:
         """Start an episode in every column; with a seed column b's is ``seed + b``."""
@@ -122,12 +121,11 @@ class View(OwnsArrays):
         local = rewards
         if step.local_rewards is not step.rewards:
             local = self._running_only(step.local_rewards.T)
-        ended = step.ended & self.running
-        any_ended = bool(ended.any())
-        if any_ended:
-            self._set_running(self.running & ~ended)
-        frame = self._frame(step.frame)
-        return Transition(rewards, local, step.team, ended if any_ended else None, frame)
+        ended = None
+        if step.ended.any() and (now := step.ended & self.running).any():
+            ended = now
+            self._set_running(self.running & ~now)
+        return Transition(rewards, local, step.team, ended, self._frame(step.frame))
 
     def fast_forward(self, play: Callable[..., int]) -> int:
         """Play several steps of a single environment by a compiled loop, as ``env.fast_forward``; their number."""
@@ -186,7 +184,7 @@ class View(OwnsArrays):
         if masks:
             sizes = self._existing.sum(axis=(1, 2)).tolist()
             stacked = arrays.stack_masks([masks.get(a) for a in self.agents], self.agents, sizes)
-        return Frame(rows, self._legal(None if stacked is None else stacked[None], 1), None)
+        return Frame(rows, self._legal(stacked, 1), None)
 
     def frame_of_array(self, observations: Any, masks: Any = None) -> Frame:
         """The frame of all columns out of ``(B, n, …)`` and, where there are masks, ``(B, n, A)``.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from crl_envs.core.arguments import check_choice, check_int
-from crl_envs.core.arrays import ParallelArrays, VectorArrays
+from crl_envs.core.arrays import EnvArrays, Frame, Options, ParallelArrays, Step, VectorArrays
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.vector import WorldVectorEnv
@@ -111,8 +111,10 @@ class WorldColumns(VectorArrays):
         """Do nothing: arrays hold nothing."""
 
 
-class ParallelColumns(ParallelArrays):
+class ParallelColumns(EnvArrays):
     """Copies of any ParallelEnv whose agents have equal spaces and all act at every step, as `Columns`.
+
+    They are stepped one after the other.
 
     Args:
         envs: The copies.
@@ -122,9 +124,13 @@ class ParallelColumns(ParallelArrays):
     """
 
     def __init__(self, envs: Sequence[ParallelEnv[Any, Any, Any]]) -> None:
-        first = envs[0]
+        self.envs = list(envs)
+        self.num_envs = len(self.envs)
+        first = self.envs[0]
         _, self.action_space = common_spaces(first)
-        super().__init__(envs)
+        self._copies = [ParallelArrays(env, check=self._check_present) for env in self.envs]
+        self._frames: list[Frame] = []
+        self.agents = self._copies[0].agents
         self.observation_space = self.observed[0]
         if self.observation_space.shape is None or isinstance(self.observation_space, spaces.Dict):
             raise ValueError(
@@ -133,6 +139,43 @@ class ParallelColumns(ParallelArrays):
             )
         self.state_space = getattr(first, "state_space", None)
         self.render_mode = getattr(first, "render_mode", None)
+
+    @property
+    def observed(self) -> list[spaces.Space[Any]]:
+        """What each agent observes."""
+        return self._copies[0].observed
+
+    @property
+    def actions(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Each agent's number of actions and its first action."""
+        return self._copies[0].actions
+
+    def reset(
+        self,
+        seed: int | None = None,
+        ended: NDArray[np.bool_] | None = None,
+        options: Options | None = None,
+    ) -> Frame:
+        """See `EnvArrays.reset`."""
+        begun = [True] * self.num_envs if ended is None or not self._frames else ended.tolist()
+        self._frames = [
+            copy.reset(
+                None if seed is None else seed + b,
+                options=None if options is None else options[b : b + 1],
+            )
+            if begun[b]
+            else self._frames[b]
+            for b, copy in enumerate(self._copies)
+        ]
+        return self._joint_frame()
+
+    def step(self, actions: NDArray[Any]) -> Step:
+        """See `EnvArrays.step`."""
+        steps = [copy.step(actions[b : b + 1]) for b, copy in enumerate(self._copies)]
+        self._frames = [step.frame for step in steps]
+        _, rewards, local, _, *flags = zip(*steps, strict=True)
+        joint = (self._joint_frame(), np.concatenate(rewards), np.concatenate(local), None)
+        return Step(*joint, *map(np.concatenate, flags))
 
     def state(self) -> NDArray[Any]:
         """Return the full states, ``(B, d)``."""
@@ -147,12 +190,14 @@ class ParallelColumns(ParallelArrays):
         for env in self.envs:
             env.close()
 
-    def check_present(self, present: Sequence[Any]) -> None:
-        """Refuse environments in which not all agents act at every step.
+    def _joint_frame(self) -> Frame:
+        observations, masks, _ = zip(*self._frames, strict=True)
+        everywhere = all(mask is not None for mask in masks)
+        return Frame(
+            np.concatenate(observations), np.concatenate(masks) if everywhere else None, None
+        )
 
-        Raises:
-            ValueError: Some are absent; it says what to do.
-        """
+    def _check_present(self, present: Sequence[Any]) -> None:
         away = [agent for agent in self.agents if agent not in present]
         if away:
             raise ValueError(

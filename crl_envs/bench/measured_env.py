@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
-from crl_envs.core.returns import EpisodeTally, in_order, mean_of, own_rewards
+from crl_envs.core.returns import Returns, in_order, mean_of, own_rewards, team_reward
 
 
 class EnoughEpisodes(BaseException):
@@ -40,7 +40,7 @@ class MeasuredEnv(BaseParallelWrapper):
         self.local_returns: list[float] = []
         self.most_episodes: int | None = None
         self._everyone = list(env.possible_agents)
-        self._tally = EpisodeTally(1, len(self._everyone))
+        self._returns = Returns(len(self._everyone), 1)
 
     def go_on(self) -> None:
         """Let the first reset be without a seed too: the environment's streams are put where they were."""
@@ -59,7 +59,7 @@ class MeasuredEnv(BaseParallelWrapper):
         if seed is None:
             seed = self._seed
         self._seed = None
-        self._tally.begin()
+        self._returns.clear()
         result: tuple[dict[Any, Any], dict[Any, dict[str, Any]]] = self.env.reset(
             seed=seed, options=options
         )
@@ -77,9 +77,8 @@ class MeasuredEnv(BaseParallelWrapper):
         self.illegal_actions += sum(bool(i.get("illegal_action", False)) for i in infos.values())
         own = own_rewards(rewards, infos)
         team = None if list(own) == self._everyone else np.array([mean_of(own)])
-        local, ended = in_order(own, self._everyone)[None], np.array([not self.env.agents])
-        for episode in self._tally.add(local, ended, team):
-            self.global_returns.append(episode.global_return)
-            self.local_returns.append(episode.local_return)
-        self._tally.episodes.clear()
+        self._returns.add(in_order(own, self._everyone)[:, None], team)
+        if not self.env.agents:
+            self.global_returns.append(float(self._returns.team()[0]))
+            self.local_returns.append(float(team_reward(self._returns.agents())[0]))
         return result

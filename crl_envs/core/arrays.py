@@ -1,8 +1,7 @@
 """Any environment as arrays: environments first and agents second, rewards ``(B, n)`` and so on.
 
-`VectorArrays` takes a vector env in the layout of `WorldVectorEnv`, `ParallelArrays` copies of any ParallelEnv, which
-are stepped one after the other. Learners (`agents.view`) and adapters (`crl_envs.adapters.columns`) stand on them.
-Nothing resets by itself.
+`VectorArrays` takes a vector env in the layout of `WorldVectorEnv`, `ParallelArrays` any ParallelEnv. Learners
+(`agents.view`) and adapters (`crl_envs.adapters.columns`) stand on them. Nothing resets by itself.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -19,9 +18,12 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from crl_envs.core.copies import OwnsArrays
-from crl_envs.core.returns import in_order, mean_of, own_rewards, team_reward
+from crl_envs.core.returns import in_order, mean_of, own_rewards
 
 Options = Sequence[Mapping[str, Any] | None]
+
+_GOES_ON: Final = np.zeros(1, np.bool_)
+_HAS_ENDED: Final = np.ones(1, np.bool_)
 
 
 class Frame(NamedTuple):
@@ -57,13 +59,12 @@ class EnvArrays(OwnsArrays, ABC):
     Attributes:
         num_envs: B.
         agents: Their n ids, in the order of the arrays.
-        infos: What the last reset or step said beside the rewards, in the environment's own layout: of a vector env
-            its dict, of ParallelEnvs one dict each.
+        infos: What the last reset or step said beside the rewards, in the environment's own layout.
     """
 
     num_envs: int
     agents: list[Any]
-    infos: Any
+    infos: dict[Any, Any]
 
     @property
     def n_agents(self) -> int:
@@ -138,7 +139,7 @@ class VectorArrays(EnvArrays):
         self.env = env
         self.num_envs = env.num_envs
         self.agents = [f"agent_{i}" for i in range(action_space.nvec.size)]
-        self.infos: dict[str, Any] = {}
+        self.infos: dict[Any, Any] = {}
         self._space = action_space
 
     @property
@@ -185,51 +186,54 @@ class VectorArrays(EnvArrays):
 
 
 class ParallelArrays(EnvArrays):
-    """Copies of any ParallelEnv.
+    """A ParallelEnv as one environment of arrays, B = 1.
 
     Masks are read from ``infos[agent]["action_mask"]``, or from observations of the form
     ``{"observation": …, "action_mask": …}``, of which the observation is what agents observe.
 
     Args:
-        envs: The copies.
-        observe: What makes an array of one environment's observations, ``{agent: observation}`` of those that have
-            any; by default they are stacked, ``(n, …)``.
+        env: Any ParallelEnv with ``possible_agents``.
+        observe: What makes an array of the observations, ``{agent: observation}`` of those that have any; by default
+            they are stacked, ``(n, …)``.
+        check: Called with the agents that are there when some aren't, to refuse that; by default they may be absent.
 
     Attributes:
-        envs: The copies.
+        env: The environment.
 
     Raises:
         ValueError: No possible agents.
     """
 
+    num_envs = 1
+
     def __init__(
         self,
-        envs: Sequence[Any],
+        env: Any,
         observe: Callable[[Mapping[Any, Any]], NDArray[Any]] | None = None,
+        check: Callable[[list[Any]], None] | None = None,
     ) -> None:
-        self.envs = list(envs)
-        self.num_envs = len(self.envs)
-        first = self.envs[0]
-        self.agents = list(getattr(first, "possible_agents", ()))
+        self.env = env
+        self.agents = list(getattr(env, "possible_agents", ()))
         if not self.agents:
             raise ValueError("env must have at least one possible agent, got none")
-        seen = first.observation_space(self.agents[0])
+        seen = env.observation_space(self.agents[0])
         self._nested = isinstance(seen, spaces.Dict) and "observation" in seen.spaces
         self._observe = self._stacked if observe is None else observe
-        self._acted = [first.action_space(agent) for agent in self.agents]
+        self._check = check
+        self._acted = [env.action_space(agent) for agent in self.agents]
         self._discrete = all(isinstance(space, spaces.Discrete) for space in self._acted)
         self._sizes = [int(space.n) for space in self._acted] if self._discrete else None
-        self._nobody = np.zeros(self.n_agents, np.bool_)
-        self.infos: list[dict[Any, Any]] = [{} for _ in self.envs]
-        self._seen: list[Any] = [None] * self.num_envs
-        self._live: list[list[Any]] = [[]] * self.num_envs
-        self._masks: list[_Masks] = [_Masks([], None, False)] * self.num_envs
-        self._joint: tuple[list[Any], NDArray[np.int8] | None] = [], None
+        self._nobody = np.zeros((1, self.n_agents), np.bool_)
+        self.infos: dict[Any, Any] = {}
+        self._live: list[Any] | None = None  # None: all agents
+        self._read: list[Any] = []  # the masks of `_masks`, one an agent
+        self._masks: NDArray[np.int8] | None = None
+        self._constant = False  # whether nobody can have written into them since
 
     @property
     def observed(self) -> list[spaces.Space[Any]]:
         """What each agent observes, without the mask that may stand beside it."""
-        found = [self.envs[0].observation_space(agent) for agent in self.agents]
+        found = [self.env.observation_space(agent) for agent in self.agents]
         return [space["observation"] for space in found] if self._nested else found
 
     @property
@@ -248,101 +252,70 @@ class ParallelArrays(EnvArrays):
         options: Options | None = None,
     ) -> Frame:
         """See `EnvArrays.reset`."""
-        for b, env in enumerate(self.envs):
-            if ended is None or self._seen[b] is None or ended[b]:
-                own = {} if options is None or not options[b] else {"options": options[b]}
-                observations, infos = env.reset(seed=None if seed is None else seed + b, **own)
-                self._take_in(b, list(env.agents), observations, infos)
-        return self._frame()
+        own = {"options": options[0]} if options is not None and options[0] else {}
+        observations, infos = self.env.reset(seed=seed, **own)
+        self._note_live(self.env.agents)
+        return self._frame(observations, infos)
 
     def step(self, actions: NDArray[Any]) -> Step:
         """See `EnvArrays.step`."""
-        plain = actions.tolist() if self._discrete else actions
-        steps = [self._step(b, env, plain[b]) for b, env in enumerate(self.envs)]
-        given, local, team, terminated, truncated = zip(*steps, strict=True)
-        rewards = _stack(given)
-        means = None
-        if any(pair is not None for pair in team):
-            means = TeamRewards(*np.array([pair or _means(g, o) for g, o, pair, _, _ in steps]).T)
-        return Step(
-            self._frame(),
-            rewards,
-            rewards if all(map(operator.is_, given, local)) else _stack(local),
-            means,
-            _stack(terminated),
-            _stack(truncated),
-            np.array([not live for live in self._live]),
-        )
+        (plain,) = actions.tolist() if self._discrete else actions
+        chosen = dict(zip(self.agents, plain, strict=True))
+        if self._live is not None:
+            chosen = {agent: chosen[agent] for agent in self._live}
+        observations, given, terminations, truncations, infos = self.env.step(chosen)
+        live, terminated, truncated = self.env.agents, self._nobody, self._nobody
+        if any(terminations.values()) or any(truncations.values()):
+            # PettingZoo drops finished agents from env.agents; some environments leave that to the flags.
+            terminated, truncated = self._flags(terminations), self._flags(truncations)
+            over = dict(zip(self.agents, (terminated | truncated)[0].tolist(), strict=True))
+            live = [agent for agent in live if not over[agent]]
+        self._note_live(live)
+        own = own_rewards(given, infos)
+        rewards = in_order(given, self.agents)[None]
+        local = rewards if own is given else in_order(own, self.agents)[None]
+        team = None
+        if list(given) != self.agents:
+            team = TeamRewards(np.array([mean_of(given)]), np.array([mean_of(own)]))
+        ended = _GOES_ON if live else _HAS_ENDED
+        frame = self._frame(observations, infos)
+        return Step(frame, rewards, local, team, terminated, truncated, ended)
 
     def look(self) -> None:
         """See `EnvArrays.look`."""
-        self._live = [list(env.agents) for env in self.envs]
+        self._note_live(self.env.agents)
 
-    def check_present(self, present: Sequence[Any]) -> None:
-        """Refuse environments from which agents are absent, where a subclass can't have that."""
-
-    def _step(self, b: int, env: Any, actions: Any) -> _Parts:
-        chosen = dict(zip(self.agents, actions, strict=True))
-        live = self._live[b]
-        if live != self.agents:
-            chosen = {agent: chosen[agent] for agent in live}
-        observations, given, terminations, truncations, infos = env.step(chosen)
-        live, terminated, truncated = list(env.agents), self._nobody, self._nobody
-        if any(terminations.values()) or any(truncations.values()):
-            # PettingZoo drops finished agents from env.agents; some environments leave that to the flags.
-            terminated = self._flags(terminations)
-            truncated = self._flags(truncations)
-            over = dict(zip(self.agents, (terminated | truncated).tolist(), strict=True))
-            live = [agent for agent in live if not over[agent]]
-        self._take_in(b, live, observations, infos)
-        own = own_rewards(given, infos)
-        rewards = in_order(given, self.agents)
-        local = rewards if own is given else in_order(own, self.agents)
-        team = None if list(given) == self.agents else (mean_of(given), mean_of(own))
-        return rewards, local, team, terminated, truncated
+    def _note_live(self, live: list[Any]) -> None:
+        self._live = None if live == self.agents else list(live)
+        if self._live and self._check is not None:
+            self._check(self._live)
 
     def _flags(self, flags: Mapping[Any, Any]) -> NDArray[np.bool_]:
-        return np.array([bool(flags.get(agent, False)) for agent in self.agents])
+        return np.array([[bool(flags.get(agent, False)) for agent in self.agents]])
 
-    def _take_in(
-        self, b: int, live: list[Any], observations: Mapping[Any, Any], infos: dict[Any, Any]
-    ) -> None:
-        if live and live != self.agents:
-            self.check_present(live)
-        masks = [infos[a].get("action_mask") if a in infos else None for a in self.agents]
+    def _frame(self, observations: Mapping[Any, Any], infos: dict[Any, Any]) -> Frame:
+        self.infos = infos
+        told = observations if self._nested else infos
+        masks = [told[a].get("action_mask") if a in told else None for a in self.agents]
         if self._nested:
-            masks = [
-                observations[a].get("action_mask") if a in observations else None
-                for a in self.agents
-            ]
             observations = {agent: seen["observation"] for agent, seen in observations.items()}
-        self._seen[b] = self._observe(observations)
-        self.infos[b] = infos
-        self._live[b] = live
-        known, everybody = self._masks[b], live == self.agents
-        if everybody and known.constant and all(map(operator.is_, masks, known.given)):
-            return  # the same read-only arrays as at the last step
-        stacked = stack_masks(masks, self.agents, self._sizes)
-        constant = everybody and all(map(_is_constant, masks))
-        self._masks[b] = _Masks(masks, stacked, constant)
-
-    def _frame(self) -> Frame:
         live = None
-        if any(there != self.agents for there in self._live):
-            sets = [set(there) for there in self._live]
-            live = np.array([[agent in there for agent in self.agents] for there in sets])
-        parts = [masks.stacked for masks in self._masks]
-        known, joint = self._joint
-        if not (known and all(map(operator.is_, parts, known))):
-            joint = None if any(part is None for part in parts) else _stack(parts)
-            if joint is not None and all(masks.constant for masks in self._masks):
-                joint.setflags(write=False)  # so that it may be known again
-            self._joint = parts, joint
-        return Frame(_stack(self._seen), joint, live)
+        if self._live is not None:
+            there = set(self._live)
+            live = np.array([[agent in there for agent in self.agents]])
+        seen = self._observe(observations)[None]
+        if not (self._constant and all(map(operator.is_, masks, self._read))):
+            self._read, self._masks = masks, stack_masks(masks, self.agents, self._sizes)
+            self._constant = all(map(_is_constant, masks))
+            if self._constant and self._masks is not None:
+                self._masks.setflags(
+                    write=False
+                )  # says that it stays the same for as long as it is given
+        return Frame(seen, self._masks, live)
 
     def _stacked(self, observations: Mapping[Any, Any]) -> NDArray[Any]:
-        if list(observations) != self.agents:
-            self.check_present(list(observations))
+        if list(observations) != self.agents and self._check is not None:
+            self._check(list(observations))
         return np.array([observations[agent] for agent in self.agents])
 
 
@@ -357,7 +330,7 @@ def stack_masks(
         sizes: Their numbers of actions; None where actions can't be counted.
 
     Returns:
-        ``int8[n, A]``, zeros where an agent has fewer actions; None where nobody has a mask.
+        ``int8 (1, n, A)``, zeros where an agent has fewer actions; None where nobody has a mask.
 
     Raises:
         ValueError: A mask of the wrong size.
@@ -365,46 +338,20 @@ def stack_masks(
     if all(mask is None for mask in masks):
         return None
     if sizes is None:
-        return None if any(m is None for m in masks) else np.stack(masks).astype(np.int8)
+        return None if any(m is None for m in masks) else np.stack(masks).astype(np.int8)[None]
     most = max(sizes)
     if all(isinstance(m, np.ndarray) and len(m) == most for m in masks) and min(sizes) == most:
-        joint: NDArray[Any] = np.concatenate(masks).reshape(len(agents), most)
+        joint: NDArray[Any] = np.concatenate(masks).reshape(1, len(agents), most)
         return joint.astype(np.int8, copy=False)
-    joint = np.zeros((len(agents), most), np.int8)
+    joint = np.zeros((1, len(agents), most), np.int8)
     for i, (mask, size) in enumerate(zip(masks, sizes, strict=True)):
         flat = np.ones(size) if mask is None else np.ravel(mask)
         if flat.size != size:
             raise ValueError(
                 f"action_mask of {agents[i]} must have {size} entries, got {flat.size}"
             )
-        joint[i, :size] = flat != 0
+        joint[0, i, :size] = flat != 0
     return joint
-
-
-class _Masks(NamedTuple):
-    """An environment's masks as they were last read."""
-
-    given: list[Any]  # one an agent
-    stacked: NDArray[np.int8] | None  # [n, A]
-    constant: bool  # whether nobody can have written into them since
-
-
-_Parts = tuple[
-    NDArray[np.float64],
-    NDArray[np.float64],
-    tuple[float, float] | None,
-    NDArray[np.bool_],
-    NDArray[np.bool_],
-]
-
-
-def _means(given: NDArray[np.float64], own: NDArray[np.float64]) -> tuple[float, float]:
-    return float(team_reward(given)), float(team_reward(own))
-
-
-def _stack(parts: Sequence[Any]) -> NDArray[Any]:
-    """Arrays of B environments as one; of a single environment a view, which is sooner made."""
-    return np.asarray(parts[0])[None] if len(parts) == 1 else np.stack(parts)
 
 
 def _is_constant(mask: Any) -> bool:
