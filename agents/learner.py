@@ -321,6 +321,13 @@ class Learner(CopiesApart, ABC):
         )
 
 
+def global_reward(transition: Transition) -> NDArray[np.float64]:
+    """``float64[B]``: the mean over the agents of the rewards that they were given."""
+    if transition.team is not None:
+        return transition.team.given
+    return team_reward(transition.rewards)
+
+
 def check_totals(total_episodes: int | None, total_steps: int | None) -> None:
     """Refuse both totals of `learn`, or none.
 

@@ -15,7 +15,7 @@ SHORTEST_QUEUE: Final = 1
 
 
 class Rule(NamedTuple):
-    """A policy as `agents.heuristics_fused` reads it."""
+    """A policy as `agents.delegation.policies_compiled` reads it."""
 
     kind: int
     choices: int = 0  # neighbours that are asked, −1 for all
@@ -61,6 +61,6 @@ class Policy(Learner):
         if rule is None:
             super().play(frame, episode, step_callback, every)
         else:
-            from agents.heuristics_fused import play
+            from agents.delegation.policies_compiled import play
 
             play(self, rule, self._stream, episode, step_callback, every)
