@@ -1,35 +1,36 @@
 """The optimum of ring SYSADMIN for every n: exact up to 14 machines, beyond between two ends; shipped, kept, computed.
 
-A certificate's upper end is the window program's (`crl_envs.sysadmin.window_program`), the same for every n. Its lower
-end belongs to the window policy that is greedy in the program's solution (`crl_envs.sysadmin.window_policy`): the mean
-of simulated episodes minus four standard errors, which the policy's return is below with probability 3e-5. From 6T + 1
-machines on (121 by default) that return is the same on every ring, so that one simulation serves them all.
+A certificate's upper end is the window program's (`window_program`), the same for every n. Its lower end belongs to the
+window policy that is greedy in the program's solution (`window_policy`): the mean of simulated episodes minus four
+standard errors, which the policy's return is below with probability 3e-5. From 6T + 1 machines on (121 by default) that
+return is the same on every ring, so that one simulation serves them all.
 
 Both ends are of the model with real probabilities, which the world's 32-bit draws round by some 1e-9 of the value.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import lru_cache
+from importlib.resources import files
 from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
 from crl_envs.core import cache
 from crl_envs.core.optimum import Optimum
-from crl_envs.sysadmin.ring_problem import RingProblem
-from crl_envs.sysadmin.shipped import shipped
-from crl_envs.sysadmin.value_iteration import LARGEST_EXACT_RING, exact_value
-from crl_envs.sysadmin.window_policy import (
+from crl_envs.sysadmin.optimum.exact import LARGEST_EXACT_RING, exact_value
+from crl_envs.sysadmin.optimum.ring import RingProblem
+from crl_envs.sysadmin.optimum.window_policy import (
     RADIUS,
     greedy_table,
     largest_distinct_ring,
     simulate,
 )
-from crl_envs.sysadmin.window_program import WindowBound, window_bound
+from crl_envs.sysadmin.optimum.window_program import WindowBound, window_bound
 
 STANDARD_ERRORS: Final = 4.0
 
@@ -39,6 +40,7 @@ PROGRAMS: Final = "sysadmin-window-program-1"
 _LONGEST_WIDE = 24  # horizon of the widest windows both ways, half a minute
 _QUICK = 10  # up to this n value iteration takes less than a second, and isn't kept
 
+Table = dict[str, list[dict[str, Any]]]
 _Result = TypeVar("_Result")
 
 
@@ -118,14 +120,13 @@ def _smallest_alike(problem: RingProblem) -> RingProblem:
 
 
 def _computed(problem: RingProblem, recompute: bool) -> Optimum:
-    world = problem.world()
     if problem.n_agents <= LARGEST_EXACT_RING:
-        value = exact_value(world)
+        value = exact_value(problem.whole())
         return Optimum(value, "exact", "value iteration over joint states", value)
-    program, both_ways = ring_program(problem), problem.both_ways
+    program = ring_program(problem)
     solution = solution_of(program, recompute)
-    table = greedy_table(problem.dynamics, both_ways, solution.weights)
-    simulated = simulate(world, both_ways, table, solution.weights)
+    table = greedy_table(problem.dynamics, problem.both_ways, solution.weights)
+    simulated = simulate(problem, table, solution.weights)
     lower = simulated.mean - STANDARD_ERRORS * simulated.standard_error
     alike = " or more" if problem.n_agents >= largest_distinct_ring(problem.horizon) else ""
     method = (
@@ -142,6 +143,32 @@ def _solved(program: Program) -> WindowBound:
     return window_bound(
         program.dynamics, both_ways, program.horizon, program.start_up, program.width
     )
+
+
+def shipped_table() -> Table:
+    """Return the entries of each kind of result, as in the cache: a ``key``, its ``value`` and their ``digest``."""
+    text = files("crl_envs.sysadmin.optimum").joinpath("optima.json").read_text("utf-8")
+    table: Table = json.loads(text)
+    return table
+
+
+def shipped(kind: str, key: Mapping[str, Any]) -> Any:
+    """Return the shipped value for a key, or None."""
+    return _by_key().get((kind, _text(key)))
+
+
+@lru_cache(maxsize=1)
+def _by_key() -> dict[tuple[str, str], Any]:
+    found = {}
+    for kind, entries in shipped_table().items():
+        for entry in entries:
+            with suppress(KeyError, TypeError, ValueError):  # a changed one is computed anew
+                found[kind, _text(entry["key"])] = cache.value_of(kind, entry)
+    return found
+
+
+def _text(key: Mapping[str, Any]) -> str:
+    return json.dumps(dict(key), sort_keys=True)
 
 
 def _known(

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.topology import sorted_edges
-from crl_envs.sysadmin.dynamics import REBOOT_COST
-from crl_envs.sysadmin.joint_states import joint_bits, start_distribution, up_given_state
-
-if TYPE_CHECKING:
-    from crl_envs.sysadmin.world import SysadminWorld
+from crl_envs.factored import joint_states
+from crl_envs.sysadmin.problem import SysadminProblem
 
 LARGEST_EXACT_RING: Final = 14
 LARGEST_EXACT_GRAPH: Final = 9
-
 
 _SECONDS = 5e-8  # for each joint state, joint action and step, on one core of 2024
 _AT_A_TIME = 16  # joint states, of which each takes 2^n numbers
 
 
-def largest_exact(world: SysadminWorld) -> int:
+def joint_bits(n: int) -> NDArray[np.uint8]:
+    """Return the machines' bits of every joint state, ``uint8[2^n, n]``; bit i of a state is machine i's."""
+    return np.ascontiguousarray(joint_states(n, 2).T)
+
+
+def largest_exact(problem: SysadminProblem) -> int:
     """The largest n for `exact_value` on this kind of graph: 14 if rotating it changes nothing, else 9."""
-    return LARGEST_EXACT_RING if _rotation_symmetric(world) else LARGEST_EXACT_GRAPH
+    return LARGEST_EXACT_RING if _rotation_symmetric(problem) else LARGEST_EXACT_GRAPH
 
 
-def exact_value(world: SysadminWorld) -> float:
+def exact_value(problem: SysadminProblem) -> float:
     """The best expected episode return over policies that see all machines, mean over machines.
 
     Finite-horizon value iteration over the 2^n joint states; one tensor contraction a state gives the value of all 2^n
@@ -39,17 +41,17 @@ def exact_value(world: SysadminWorld) -> float:
     Raises:
         ValueError: More than 14 machines on such a graph, or more than 9 on another.
     """
-    rotating = _rotation_symmetric(world)
+    rotating = _rotation_symmetric(problem)
     largest = LARGEST_EXACT_RING if rotating else LARGEST_EXACT_GRAPH
-    if world.n_agents > largest:
-        raise ValueError(_too_large(world.n_agents, world.horizon, largest, rotating))
-    n, horizon = world.n_agents, world.horizon
-    bits = joint_bits(n)
+    if problem.n > largest:
+        raise ValueError(_too_large(problem.n, problem.horizon, largest, rotating))
+    n, horizon = problem.n, problem.horizon
+    model = replace(problem, relabel=False).factored_model()
     states, class_of = _rotation_classes(n) if rotating else (np.arange(2**n), np.arange(2**n))
-    stay = up_given_state(world, bits[states])
-    reboot_pay = -REBOOT_COST[world.dynamics]
-    gain = bits[states][:, :, None] * np.array([1.0, 0.0 if reboot_pay == 0 else 1.0])
-    gain = gain + np.array([0.0, reboot_pay])  # [class, machine, reboot]
+    bits = joint_bits(n)
+    now = bits[states].T
+    stay = model.transition[model.scopes.entries(now), 0, 1].T
+    gain = model.reward[np.arange(n), now.T]  # [class, machine, reboot]
 
     value = np.zeros(len(states))
     chunk = max(_AT_A_TIME, 2**16 // 2**n)
@@ -60,7 +62,8 @@ def exact_value(world: SysadminWorld) -> float:
             part = slice(low, low + chunk)
             better[part] = _best_action_value(joint, stay[part], gain[part])
         value = better
-    return float(start_distribution(world) @ value[class_of]) / n
+    start = np.prod(model.start[np.arange(n), bits], axis=1)
+    return float(start @ value[class_of]) / n
 
 
 def _best_action_value(
@@ -104,9 +107,9 @@ def _power(log2: float) -> str:
     return f"{10**rest:.1f}e{exponent:.0f}"
 
 
-def _rotation_symmetric(world: SysadminWorld) -> bool:
-    shifted = (world.edges + 1) % world.n_agents
-    return np.array_equal(sorted_edges(shifted[:, 0], shifted[:, 1]), world.edges)
+def _rotation_symmetric(problem: SysadminProblem) -> bool:
+    shifted = (problem.edges + 1) % problem.n
+    return np.array_equal(sorted_edges(shifted[:, 0], shifted[:, 1]), problem.edges)
 
 
 @lru_cache(maxsize=4)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_choice, check_int, check_probability
-from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS, REBOOT_COST, up_probability
+from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS, reward, transition
 
 WIDEST: Final = 5
 LONGEST_VARYING: Final = 40
@@ -187,24 +187,16 @@ def ring_windows(dynamics: str, both_ways: bool, width: int) -> Windows:
     actions = (code >> np.arange(reach, reach + k) & 1).astype(np.uint8)
     own = states[:, 1 : k + 1]
     ups = states[:, :k] + (states[:, 2:] if both_ways else 0)
-    up = np.where(actions, 1.0, up_probability(dynamics, 1 + both_ways)[own, ups])
+    up = transition(dynamics, 1 + both_ways)[own, actions, ups, 1]
     return Windows(
         states,
         actions,
-        machine_reward(dynamics, own[:, 0], actions[:, 0]),
+        reward(dynamics)[own[:, 0], actions[:, 0]],
         _products(own.astype(np.float64)),
         _products(up),
         _node(states[:, :-1], actions[:, :-1]),
         _node(states[:, 1:], actions[:, 1:]),
     )
-
-
-def machine_reward(
-    dynamics: str, own: NDArray[np.uint8], reboot: NDArray[np.uint8]
-) -> NDArray[np.float64]:
-    """A machine's reward by its state and action, of any one shape."""
-    cost = REBOOT_COST[dynamics]
-    return own - cost * reboot if cost else np.greater(own, reboot).astype(np.float64)
 
 
 def set_sizes(width: int) -> NDArray[np.int64]:

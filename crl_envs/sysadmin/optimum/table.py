@@ -9,19 +9,20 @@ from typing import Final
 
 from crl_envs.core import cache
 from crl_envs.core.optimum import Optimum
-from crl_envs.sysadmin.certificates import (
+from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS
+from crl_envs.sysadmin.optimum.certificates import (
     OPTIMA,
     PROGRAMS,
+    Table,
     program_value,
     ring_optimum,
     ring_program,
+    shipped_table,
     solution_of,
 )
-from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS
-from crl_envs.sysadmin.ring_problem import RingProblem
-from crl_envs.sysadmin.shipped import Table, shipped_table
-from crl_envs.sysadmin.value_iteration import LARGEST_EXACT_RING
-from crl_envs.sysadmin.window_policy import largest_distinct_ring
+from crl_envs.sysadmin.optimum.exact import LARGEST_EXACT_RING
+from crl_envs.sysadmin.optimum.ring import RingProblem
+from crl_envs.sysadmin.optimum.window_policy import largest_distinct_ring
 
 HORIZON: Final = 20
 START_UP: Final = 0.5

@@ -1,18 +1,15 @@
-"""What the optimum of a ring depends on, and which worlds are rings."""
+"""What the optimum of a ring depends on, and which problems are rings."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from crl_envs.core.arguments import check_choice, check_int, check_probability
 from crl_envs.core.topology import Adjacency, ring
-from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS
-
-if TYPE_CHECKING:
-    from crl_envs.sysadmin.world import SysadminWorld
+from crl_envs.sysadmin.dynamics import BINARY, BINARY_DYNAMICS
+from crl_envs.sysadmin.problem import SysadminProblem
 
 
 @dataclass(frozen=True)
@@ -34,24 +31,15 @@ class RingProblem:
     @property
     def both_ways(self) -> bool:
         """Whether both neighbours on the ring are parents, or only the one before."""
-        return self.dynamics != "ring"
+        return not BINARY[self.dynamics].one_way
 
-    def world(self, **others: Any) -> SysadminWorld:
-        """The world of this problem, its machines numbered around the ring.
+    def whole(self) -> SysadminProblem:
+        """Return the problem with this ring, its machines numbered around it.
 
         Raises:
             ValueError: An argument out of its range.
         """
-        from crl_envs.sysadmin.world import SysadminWorld
-
-        return SysadminWorld(
-            n_agents=self.n_agents,
-            dynamics=self.dynamics,
-            topology="ring",
-            horizon=self.horizon,
-            start_up=self.start_up,
-            **others,
-        )
+        return SysadminProblem(**asdict(self))
 
 
 def checked_problem(dynamics: str, n_agents: int, horizon: int, start_up: float) -> RingProblem:
@@ -68,21 +56,21 @@ def checked_problem(dynamics: str, n_agents: int, horizon: int, start_up: float)
     )
 
 
-def ring_problem(world: SysadminWorld) -> RingProblem | None:
-    """The world's problem if its graph is the ring of its dynamics, however the machines are numbered; else None."""
-    problem = RingProblem(world.dynamics, world.n_agents, world.horizon, world.start_up)
-    return problem if _is_ring(world, problem.both_ways) else None
+def ring_problem(problem: SysadminProblem) -> RingProblem | None:
+    """Return the ring if a binary problem's graph is that of its dynamics, however numbered; else None."""
+    ring = RingProblem(problem.dynamics, problem.n, problem.horizon, problem.start_up)
+    return ring if _is_ring(problem, ring.both_ways) else None
 
 
-def _is_ring(world: SysadminWorld, both_ways: bool) -> bool:
-    n = world.n_agents
+def _is_ring(problem: SysadminProblem, both_ways: bool) -> bool:
+    n = problem.n
     if n == 1:
         return True
-    if np.array_equal(world.edges, ring(n)) if both_ways else world.is_directed_ring:
+    if np.array_equal(problem.edges, ring(n)) if both_ways else problem.is_directed_ring:
         return True
-    each_has_two = n > 2 and bool((world.neighbors.degree == 2).all())
-    parents = bool((world.parents.degree == 1 + both_ways).all())
-    return each_has_two and parents and _walk_around(world.neighbors) == n
+    each_has_two = n > 2 and bool((problem.neighbors.degree == 2).all())
+    parents = bool((problem.parents.degree == 1 + both_ways).all())
+    return each_has_two and parents and _walk_around(problem.neighbors) == n
 
 
 def _walk_around(neighbors: Adjacency) -> int:

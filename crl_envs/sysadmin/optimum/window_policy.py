@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.stream import Stream
-from crl_envs.sysadmin.dynamics import up_probability
-from crl_envs.sysadmin.window_program import machine_reward, ring_windows, set_sizes
-
-if TYPE_CHECKING:
-    from crl_envs.sysadmin.world import SysadminWorld
+from crl_envs.core.stream import Purpose, Stream, threshold
+from crl_envs.sysadmin.dynamics import reward, transition
+from crl_envs.sysadmin.optimum.ring import RingProblem
+from crl_envs.sysadmin.optimum.window_program import ring_windows, set_sizes
 
 RADIUS: Final = 3
 
@@ -48,7 +46,7 @@ def greedy_table(
     Args:
         dynamics: One of `crl_envs.sysadmin.dynamics.BINARY_DYNAMICS`.
         both_ways: Whether both neighbours on the ring are parents, or only the one before.
-        weights: ``float64[T, 2^(k−1)]``, as in `crl_envs.sysadmin.window_program.WindowBound`.
+        weights: ``float64[T, 2^(k−1)]``, as in `crl_envs.sysadmin.optimum.window_program.WindowBound`.
         radius: Machines seen on each side r, 1 to 7.
 
     Returns:
@@ -60,21 +58,18 @@ def greedy_table(
     own = np.pad(window, ((width, width), (0, 0)), constant_values=1)  # [machine, window]
     after = np.concatenate([own[1:], np.ones_like(own[:1])])
     before = np.concatenate([np.ones_like(own[:1]), own[:-1]])
-    left_alone = up_probability(dynamics, 1 + both_ways)[own, before + (after if both_ways else 0)]
+    ups = before + (after if both_ways else 0)
 
     inside = slice(width, width + seen)
-    up = np.stack([left_alone, left_alone], axis=1)  # [machine, action, window]
-    reward = np.zeros_like(up)
-    up[inside, 1] = 1.0
-    for action in (0, 1):
-        reward[inside, action] = machine_reward(
-            dynamics, own[inside], np.full_like(own[inside], action)
-        )
+    up = np.stack([transition(dynamics, 1 + both_ways)[own, 0, ups, 1]] * 2, axis=1)
+    up[inside, 1] = 1.0  # [machine, action, window]
+    gain = np.zeros_like(up)
+    gain[inside] = reward(dynamics)[own[inside]].swapaxes(1, 2)
     middle = width + radius
     table = np.empty((len(weights), 2**seen), np.uint8)
     following = np.concatenate([weights[1:], np.zeros_like(weights[:1])])
     for t, w in enumerate(following):
-        worth = [_best_sum(w, *_with_action(up, reward, middle, action)) for action in (0, 1)]
+        worth = [_best_sum(w, *_with_action(up, gain, middle, action)) for action in (0, 1)]
         table[t] = worth[1] > worth[0] + _TIE
     return table
 
@@ -90,13 +85,9 @@ def largest_distinct_ring(horizon: int, radius: int = RADIUS) -> int:
 
 
 def simulate(
-    world: SysadminWorld,
-    both_ways: bool,
-    table: NDArray[np.uint8],
-    weights: NDArray[np.float64],
-    seed: int = 0,
+    problem: RingProblem, table: NDArray[np.uint8], weights: NDArray[np.float64], seed: int = 0
 ) -> Simulated:
-    """The return of a window policy, by the world's own steps and stream.
+    """Return the return of a window policy, from the draws that the world makes of the same tables.
 
     The value function V of the weights serves as control variate: the expected return of any policy is
     E[V_0(s_0)] + Σ_t E[R + E[V_{t+1}(s_{t+1}) | s_t, a_t] − V_t(s_t)], as the V telescope. The first term is known, and
@@ -104,18 +95,18 @@ def simulate(
     return's expectation and far less variance.
 
     Args:
-        world: A ring in the order of its machines' numbers, at least as many as the window of `weights` is wide.
-        both_ways: Whether both neighbours on the ring are parents, or only the one before.
+        problem: A ring of at least as many machines as the window of `weights` is wide.
         table: ``uint8[T, 2^(2r+1)]``, from `greedy_table`.
         weights: ``float64[T, 2^(k−1)]``.
         seed: Of the first episode.
     """
-    n, horizon = world.n_agents, world.horizon
+    n, horizon = problem.n_agents, problem.horizon
     radius = table.shape[1].bit_length() // 2 - 1
     width = weights.shape[1].bit_length()
-    windows = ring_windows(world.dynamics, both_ways, width)
+    windows = ring_windows(problem.dynamics, problem.both_ways, width)
+    becomes_up = threshold(windows.later[:, 0])  # the set of the first machine alone
     following = np.concatenate([weights[1:], np.zeros_like(weights[:1])])
-    start = float(weights[0] @ world.start_up ** set_sizes(width))
+    start = float(weights[0] @ problem.start_up ** set_sizes(width))
 
     episodes = max(_FEWEST_EPISODES, _AGENT_STEPS // (n * horizon))
     columns = max(1, min(episodes, _AT_A_TIME // n))
@@ -123,16 +114,17 @@ def simulate(
     for first in range(0, episodes, columns):
         stream = Stream(min(columns, episodes - first))
         stream.seed(seed + first)
-        state = world.initial(stream)
+        up = stream.words(Purpose.INITIAL, n) < threshold(problem.start_up)
         total = np.zeros(stream.num_envs)
         for t in range(horizon):
             stream.advance()
+            state = up.view(np.uint8)
             action = table[t].take(_codes(state, -radius, 2 * radius + 1))
             residual = windows.reward + windows.later @ following[t] - windows.now @ weights[t]
             seen = windows.states.shape[1]
             code = _codes(state, -1, seen) | _codes(action, 0, width) << np.uint16(seen)
             total += residual.take(code).mean(axis=0)
-            state, _ = world.step(state, world.executed(action), stream)
+            up = stream.words(Purpose.TRANSITION, n) < becomes_up.take(code)
         residuals.append(total)
     sample = np.concatenate(residuals)
     error = sample.std(ddof=1) / np.sqrt(sample.size)
