@@ -13,7 +13,7 @@ import pytest
 
 import crl_envs
 from agents import CRL, ModelBased, checkpoint
-from agents.reward_regression import RowRegression, make_rooms, pack, unpack
+from agents.tabular.reward_regression import RowRegression, make_rooms, pack, unpack
 from crl_envs.core.stream import Stream
 from crl_envs.testing.compare import difference, snapshot
 from tests.views import BACKENDS

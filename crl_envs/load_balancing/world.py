@@ -10,7 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.core.optimum import Optimum
-from crl_envs.core.reduction import fold_sum
+from crl_envs.core.returns import fold_sum
 from crl_envs.core.stream import Stream
 from crl_envs.core.world import Edges, World, check_actions
 from crl_envs.load_balancing import numpy_kernel
