@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, overload
 
 import gymnasium
 import pettingzoo
@@ -21,6 +21,18 @@ from crl_envs.core.arguments import check_keywords, shown, suggestion
 from crl_envs.core.overrides import makes_own_world, overridden
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
+
+if TYPE_CHECKING:
+    from crl_envs.bandit.env import BanditEnv
+    from crl_envs.bandit.problem import BanditArguments
+    from crl_envs.load_balancing.env import LoadBalancingEnv
+    from crl_envs.load_balancing.problem import LoadBalancingArguments
+    from crl_envs.sysadmin.env import SysadminEnv
+    from crl_envs.sysadmin.problem import SysadminArguments
+
+    # The overloads give `object` where a shipped environment doesn't have the arguments, or not of these types: the id
+    # is a str, too, so that without it the last overload would take them.
+    Shipped = Literal["crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0"]
 
 GROUP: Final = "crl_envs.environments"
 
@@ -96,8 +108,46 @@ def has_world(id: str) -> bool:
     return not _why_no_world(_find(id).load())
 
 
+@overload
+def make(
+    id: Literal["crl/bandit-v0"],
+    *,
+    render_mode: str | None = None,
+    **kwargs: Unpack[BanditArguments],
+) -> BanditEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/load_balancing-v0"],
+    *,
+    render_mode: str | None = None,
+    **kwargs: Unpack[LoadBalancingArguments],
+) -> LoadBalancingEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/sysadmin-v0"],
+    *,
+    render_mode: str | None = None,
+    **kwargs: Unpack[SysadminArguments],
+) -> SysadminEnv: ...
+
+
+@overload
+def make(id: Shipped, **kwargs: object) -> object: ...
+
+
+@overload
+def make(id: str, **kwargs: Any) -> ParallelEnv[Any, Any, Any]: ...
+
+
 def make(id: str, **kwargs: Any) -> ParallelEnv[Any, Any, Any]:
-    """A new environment as a PettingZoo ParallelEnv with local rewards.
+    """Make an environment: a PettingZoo ParallelEnv with local rewards.
+
+    Type checkers know the arguments and the class of the shipped environments by their ids; with other arguments, what
+    is made is an ``object`` to them.
 
     Args:
         id: A registered id, as ``"crl/sysadmin-v0"``.
@@ -109,6 +159,59 @@ def make(id: str, **kwargs: Any) -> ParallelEnv[Any, Any, Any]:
     entry_point = _find(id).load()
     check_keywords(id, entry_point, kwargs)
     return entry_point(**kwargs)
+
+
+@overload
+def make_vec(
+    id: Literal["crl/bandit-v0"],
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    render_mode: None = None,
+    **kwargs: Unpack[BanditArguments],
+) -> WorldVectorEnv: ...
+
+
+@overload
+def make_vec(
+    id: Literal["crl/load_balancing-v0"],
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    render_mode: None = None,
+    **kwargs: Unpack[LoadBalancingArguments],
+) -> WorldVectorEnv: ...
+
+
+@overload
+def make_vec(
+    id: Literal["crl/sysadmin-v0"],
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    render_mode: None = None,
+    **kwargs: Unpack[SysadminArguments],
+) -> WorldVectorEnv: ...
+
+
+@overload
+def make_vec(  # type: ignore[overload-overlap]
+    id: Shipped,
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    **kwargs: object,
+) -> object: ...
+
+
+@overload
+def make_vec(
+    id: str,
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    **kwargs: Any,
+) -> WorldVectorEnv: ...
 
 
 def make_vec(
@@ -131,6 +234,59 @@ def make_vec(
     """
     world = _make_world(id, kwargs)
     return WorldVectorEnv(world, num_envs, autoreset_mode)
+
+
+@overload
+def make_gym_vec(
+    id: Literal["crl/bandit-v0"],
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    render_mode: None = None,
+    **kwargs: Unpack[BanditArguments],
+) -> AgentVectorEnv: ...
+
+
+@overload
+def make_gym_vec(
+    id: Literal["crl/load_balancing-v0"],
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    render_mode: None = None,
+    **kwargs: Unpack[LoadBalancingArguments],
+) -> AgentVectorEnv: ...
+
+
+@overload
+def make_gym_vec(
+    id: Literal["crl/sysadmin-v0"],
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    render_mode: None = None,
+    **kwargs: Unpack[SysadminArguments],
+) -> AgentVectorEnv: ...
+
+
+@overload
+def make_gym_vec(  # type: ignore[overload-overlap]
+    id: Shipped,
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    **kwargs: object,
+) -> object: ...
+
+
+@overload
+def make_gym_vec(
+    id: str,
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    **kwargs: Any,
+) -> AgentVectorEnv: ...
 
 
 def make_gym_vec(

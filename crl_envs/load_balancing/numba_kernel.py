@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit, uint64
 
 from crl_envs.core.numba_stream import lane_word, stream_key
+from crl_envs.load_balancing import numpy_kernel
 from crl_envs.load_balancing import rules as shared
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
@@ -33,7 +34,7 @@ _INNER = {
 }
 
 _draws = njit(**_INNER)(shared.draws)
-_ticket = njit(**_INNER)(shared.ticket)
+_ticket = njit(**_INNER)(numpy_kernel.ticket)
 _is_open = njit(**_INNER)(shared.is_open)
 _store_reward = njit(**_INNER)(shared.store_reward)
 

@@ -7,6 +7,8 @@ out; new loads arrive and enter; queues are put in order.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +24,6 @@ from crl_envs.load_balancing.rules import (
     Outcome,
     Rules,
     State,
-    ticket,
 )
 
 Ints = NDArray[np.int64]
@@ -47,6 +48,14 @@ def advance(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys)
         _arrive(rules, state, keys)
     admit(rules, state)
     order_queues(state)
+
+
+def ticket(ready: Any, source: Any, place: Any, n: int, places: int) -> Any:
+    """Return the ticket of a load that is ready at a step, from agent `source` or, with n, from outside.
+
+    Of numbers or arrays; `numba_kernel` compiles it.
+    """
+    return (ready * (n + 1) + source) * places + place
 
 
 def admit(rules: Rules, state: State) -> None:
@@ -83,15 +92,6 @@ def admit(rules: Rules, state: State) -> None:
         if rules.memory:
             state.visited[place, :, b] = 0
             state.visited[place, agent, b] = 1
-
-
-def has_ended(state: State) -> NDArray[np.bool_]:
-    """Return whether every load has entered and none is in flight: ``bool[B]``."""
-    exhausted: NDArray[np.bool_] = state.tally[Count.REMAINING] == 0
-    if not exhausted.any():
-        return exhausted
-    idle: NDArray[np.bool_] = (state.backlog.sum(axis=0) == 0) & (state.at < 0).all(axis=0)
-    return exhausted & idle
 
 
 def order_queues(state: State) -> None:

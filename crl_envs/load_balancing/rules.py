@@ -178,11 +178,6 @@ def draws(rules: Rules) -> tuple[bool, ...]:
     )
 
 
-def ticket(ready: Any, source: Any, place: Any, n: int, places: int) -> Any:
-    """Return the ticket of a load that is ready at a step, from agent `source` or, with n, from outside."""
-    return (ready * (n + 1) + source) * places + place
-
-
 def is_open(target: Any, been_there: Any) -> Any:
     """Return whether a slot may be used: it leads to an agent, where the load hasn't been."""
     return (target >= 0) & (been_there == 0)

@@ -70,6 +70,8 @@ class LoadBalancingWorld(World[State]):
         self._n_actions = len(self.action_kinds)
         self._divisor = np.maximum(self.capacity, 1)[:, None]
         self._roomless = np.flatnonzero(self.capacity == 0)
+        drawn = zip(PURPOSES, draws(self.rules), strict=True)
+        self._drawn = tuple(purpose if used else None for purpose, used in drawn)
         self.single_action_space = spaces.Discrete(self._n_actions)
         self.single_observation_space = spaces.Box(0.0, 1.0, (4,), np.float32)
         self.seal()
@@ -167,7 +169,11 @@ class LoadBalancingWorld(World[State]):
 
     def terminal(self, state: State) -> NDArray[np.bool_]:
         """Whether every load has entered and none is in flight."""
-        return numpy_kernel.has_ended(state)
+        exhausted: NDArray[np.bool_] = state.tally[Count.REMAINING] == 0
+        if not exhausted.any():
+            return exhausted
+        idle: NDArray[np.bool_] = (state.backlog.sum(axis=0) == 0) & (state.at < 0).all(axis=0)
+        return exhausted & idle
 
     def action_mask(self, state: State) -> NDArray[np.int8]:
         """``int8[n, A, B]``: with a load, everything but the no-op that its slots allow; without, only the no-op."""
@@ -302,8 +308,7 @@ class LoadBalancingWorld(World[State]):
         return allowed.astype(np.int8)
 
     def _keys(self, stream: Stream) -> Keys:
-        drawn = zip(PURPOSES, draws(self.rules), strict=True)
-        return Keys(*(stream.keys(p) if used else stream.seeds for p, used in drawn))
+        return Keys(*(stream.seeds if p is None else stream.keys(p) for p in self._drawn))
 
 
 @lru_cache(maxsize=1)
