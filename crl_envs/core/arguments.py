@@ -15,6 +15,7 @@ import math
 import operator
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeGuard, TypeVar
 
 import numpy as np
@@ -136,16 +137,27 @@ def check_size(name: str, value: int, each: int, what: str = "") -> int:
 
 def check_keywords(what: str, function: Callable[..., Any], keywords: Iterable[str]) -> None:
     """Refuse keywords that `function` doesn't take, with near matches among those it does."""
-    parameters = inspect.signature(function).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+    try:
+        allowed = _keywords_of(function)
+    except TypeError:  # what is called can't be hashed
+        allowed = _keywords_of.__wrapped__(function)
+    if allowed is None:
         return
-    allowed = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
     for keyword in keywords:
         if keyword not in allowed:
             raise ValueError(
                 f"{what} has no argument {shown(keyword)}{suggestion(keyword, allowed)}; "
                 f"allowed: {', '.join(allowed)}"
             )
+
+
+@lru_cache(maxsize=64)
+def _keywords_of(function: Callable[..., Any]) -> list[str] | None:
+    """The keywords that a function takes; None where it takes any."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    return [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
 def check_options(options: Any, allowed: Collection[str] = ()) -> Mapping[str, Any]:

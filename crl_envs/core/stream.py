@@ -37,10 +37,10 @@ GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
 MIX_2: Final = np.uint64(0x94D049BB133111EB)
 
-_PHILOX_M0: Final = np.uint64(0xD2511F53)
-_PHILOX_M1: Final = np.uint64(0xCD9E8D57)
-_PHILOX_W0: Final = 0x9E3779B9
-_PHILOX_W1: Final = 0xBB67AE85
+PHILOX_M0: Final = np.uint64(0xD2511F53)
+PHILOX_M1: Final = np.uint64(0xCD9E8D57)
+PHILOX_W0: Final = np.uint64(0x9E3779B9)
+PHILOX_W1: Final = np.uint64(0xBB67AE85)
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 _MASK_64: Final = 2**64 - 1
@@ -95,10 +95,10 @@ def philox4x32(
     x0, x1, x2, x3 = counter
     k0, k1 = key
     for r in range(rounds):
-        p0 = x0 * _PHILOX_M0
-        p1 = x2 * _PHILOX_M1
-        bump0 = np.uint64(r * _PHILOX_W0 & 0xFFFFFFFF)
-        bump1 = np.uint64(r * _PHILOX_W1 & 0xFFFFFFFF)
+        p0 = x0 * PHILOX_M0
+        p1 = x2 * PHILOX_M1
+        bump0 = np.uint64(r * int(PHILOX_W0) & 0xFFFFFFFF)
+        bump1 = np.uint64(r * int(PHILOX_W1) & 0xFFFFFFFF)
         x0 = (p1 >> _S32) ^ x1 ^ ((k0 + bump0) & _LOW)
         x2 = (p0 >> _S32) ^ x3 ^ ((k1 + bump1) & _LOW)
         x1 = p1 & _LOW
