@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents import checkpoint
-from agents.array_view import Frame, Transition
-from agents.parallel_view import ParallelView, runs_compiled
-from agents.rollout import Episode, view_of
+from agents.view import Episode, Frame, Transition, View, runs_compiled
 from crl_envs.core.arguments import check_bool, check_int, check_keywords, shown
 from crl_envs.core.copies import CopiesApart
-from crl_envs.core.reduction import team_reward
+from crl_envs.core.returns import team_reward
 from crl_envs.core.stream import Purpose, Stream
 
 Callback = Callable[["Learner"], Any]
@@ -42,7 +40,7 @@ class Learner(CopiesApart, ABC):
 
     On a vector env of B columns there are B learners, each on its own column with its own parameters: column b
     of a learner with seed s is the learner with seed s + b on a single environment. They learn in step: an
-    episode begins in all columns together. (See `agents.vector_view.VectorView` on episodes of different lengths.)
+    episode begins in all columns together. (See `agents.view.View` on episodes of different lengths.)
 
     The environment is reset with the seed at the first episode and without one after that. Actions are drawn
     from a stream of the learner's own, also seeded with the seed; NumPy's global generator is left alone.
@@ -76,7 +74,7 @@ class Learner(CopiesApart, ABC):
         check_keywords(type(self).__name__, self.config_class, config)
         self.config = self.config_class(**config)
         self.env = env
-        self.view = view_of(env, self.reads_rows())
+        self.view = View(env, self.reads_rows())
         self.episodes = 0
         self.env_steps = np.zeros(self.view.num_envs, np.int64)
         self.history: list[dict[str, Any]] = []
@@ -298,7 +296,7 @@ class Learner(CopiesApart, ABC):
             "local_return_mean": team_reward(episode.local_returns),
             "global_return": episode.local_team_return,
         }
-        if isinstance(self.view, ParallelView):
+        if not self.view.is_vector:
             measured = {k: v[0].item() if v.ndim == 1 else v[0] for k, v in measured.items()}
         self.history.append({"episode": self.episodes, **measured})
 

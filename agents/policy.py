@@ -7,10 +7,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.learner import Callback, Learner
-from agents.parallel_view import runs_compiled
-from agents.rollout import Episode
+from agents.view import Episode, Frame, Transition, runs_compiled
 
 UNIFORM: Final = 0  # values of `Rule.kind`
 SHORTEST_QUEUE: Final = 1

@@ -14,10 +14,9 @@ from typer.testing import CliRunner
 import agents
 import crl_envs
 from crl_envs import cli
-from crl_envs.bench.app import app
+from crl_envs.app import app
 from crl_envs.bench.reproductions import fig3
-from crl_envs.sysadmin.certificates import OPTIMA
-from crl_envs.sysadmin.shipped import shipped_table
+from crl_envs.sysadmin.optimum.certificates import OPTIMA, shipped_table
 
 ROOT = Path(__file__).parents[1]
 

@@ -20,8 +20,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.bandit.global_least_squares import GlobalLeastSquares, GlobalLeastSquaresConfig
+from agents.view import Frame, Transition
 from crl_envs.core.arguments import check_int, keep, shown
 
 

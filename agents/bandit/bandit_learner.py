@@ -9,10 +9,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from agents.array_view import ArrayView, Frame, Transition
 from agents.learner import Learner
-from agents.rollout import Episode
-from agents.vector_view import VectorView
+from agents.view import Episode, Frame, Transition, View
 
 
 class BanditLearner(Learner):
@@ -85,8 +83,8 @@ class BanditLearner(Learner):
         self.trials = int(arrays["trials"])
 
 
-def _has_one_observation(view: ArrayView) -> bool:
-    if isinstance(view, VectorView):
+def _has_one_observation(view: View) -> bool:
+    if view.is_vector:
         joint = view.env.single_observation_space
         return isinstance(joint, spaces.MultiDiscrete) and bool((joint.nvec == 1).all())
     every = (view.env.observation_space(agent) for agent in view.agents)

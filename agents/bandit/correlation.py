@@ -25,9 +25,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.bandit.bandit_learner import BanditLearner
 from agents.learner import global_reward
+from agents.view import Frame, Transition
 from crl_envs.core.arguments import check_seed, keep
 
 

@@ -32,10 +32,10 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.bandit.bandit_learner import BanditLearner
 from agents.bandit.walsh_hadamard import parity, walsh_hadamard
 from agents.learner import global_reward
+from agents.view import Frame, Transition
 from crl_envs.core.arguments import check_int, check_seed, check_size, keep
 
 _SLACK: Final = 1e-3  # by which n times a mean reward may miss a whole number

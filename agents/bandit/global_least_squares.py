@@ -45,11 +45,11 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.bandit.bandit_learner import BanditLearner
 from agents.bandit.walsh_hadamard import parity, walsh_hadamard
 from agents.learner import global_reward
 from agents.triangular import forward_substitution
+from agents.view import Frame, Transition
 from crl_envs.core.arguments import check_choice, check_real, check_seed, is_word, keep, shown
 from crl_envs.core.copies import OwnsArrays
 

@@ -24,8 +24,8 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.bandit.bandit_learner import BanditLearner
+from agents.view import Frame, Transition
 from crl_envs.core.arguments import check_real, check_seed, keep
 from crl_envs.core.stream import Purpose
 

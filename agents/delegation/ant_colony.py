@@ -51,9 +51,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.delegation.infos import DELEGATED, KEPT, SOLVED, Report
 from agents.delegation.table import WorkTable
+from agents.view import Frame, Transition
 from crl_envs.core.arguments import (
     check_bool,
     check_choice,

@@ -40,7 +40,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.delegation.bus import (
     Counted,
     MessageBus,
@@ -55,6 +54,7 @@ from agents.delegation.bus import (
 )
 from agents.delegation.infos import DELEGATED, SOLVED, Report
 from agents.delegation.table import QConfig, WorkQ
+from agents.view import Frame, Transition
 from crl_envs.core.arguments import check_choice, check_real, is_word, keep
 from crl_envs.core.stream import Purpose
 

@@ -23,8 +23,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import ArrayView
-from agents.parallel_view import ParallelView
+from agents.view import View
 from crl_envs.core.arguments import shown
 from crl_envs.core.copies import OwnsArrays
 
@@ -67,7 +66,7 @@ class WorkView(OwnsArrays):
     slots: int
     tells_costs: bool
 
-    def __init__(self, view: ArrayView) -> None:
+    def __init__(self, view: View) -> None:
         self._view = view
         self._index = {agent: i for i, agent in enumerate(view.agents)}
         self._told: list[Any] = [None] * view.n_agents
@@ -88,7 +87,7 @@ class WorkView(OwnsArrays):
         if not self.neighbors:
             shape = (self._view.n_agents, self.slots)
             self.neighbors = [np.full(shape, -1, np.int32) for _ in range(self._view.num_envs)]
-        if not isinstance(self._view, ParallelView):
+        if self._view.is_vector:
             self._need(self._view.infos, ("dop", "neighbors"), "infos")
             self.tells_costs = "connection_cost" in self._view.infos
             return
@@ -102,7 +101,7 @@ class WorkView(OwnsArrays):
     def report(self, b: int) -> Report:
         """What the agents of column b were told after the last step."""
         infos, n = self._view.infos, self._view.n_agents
-        if not isinstance(self._view, ParallelView):
+        if self._view.is_vector:
             dops = np.asarray(infos["dop"][b], np.int8)
             links = np.asarray(infos.get("connection_cost", np.zeros((b + 1, n)))[b], np.float64)
             active = np.asarray(infos.get("active", np.ones((b + 1, n)))[b], np.uint8)
@@ -128,7 +127,7 @@ class WorkView(OwnsArrays):
             (agent, slot, neighbour or −1, how many neighbours the agent has now) for each change.
         """
         view, known = self._view, self.neighbors[b]
-        if isinstance(view, ParallelView) and self._fallback is None:
+        if not view.is_vector and self._fallback is None:
             changed = self._read_changed_rows(known)
             table = known.copy()
             for i, row in changed:
@@ -183,7 +182,7 @@ class WorkView(OwnsArrays):
 
     def _read_kinds(self) -> NDArray[np.int8]:
         view, infos = self._view, self._view.infos
-        if not isinstance(view, ParallelView):
+        if view.is_vector:
             self._need(infos, ("action_kinds",), "infos")
             return np.array(infos["action_kinds"][0], np.int8)
         if not self._live():

@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame
 from agents.delegation.infos import DELEGATION, LOCAL, NOOP, WorkView
 from agents.policy import Policy
+from agents.view import Frame
 from crl_envs.core.arguments import shown
 
 STORE: Final = -1  # instead of a slot to delegate through

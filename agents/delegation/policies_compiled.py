@@ -17,7 +17,7 @@ from numba.extending import register_jitable
 from agents.delegation import shortest_queue, stretches
 from agents.delegation.stretches import play_stretches, source_digest, take_mean
 from agents.policy import UNIFORM, Policy, Rule
-from agents.rollout import Episode
+from agents.view import Episode
 from crl_envs.core import numba_stream
 from crl_envs.core.numba_stream import lane_word, stream_key
 from crl_envs.core.stream import Purpose, Stream

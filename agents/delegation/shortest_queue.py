@@ -18,9 +18,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.delegation.load_policy import STORE, LoadPolicy, Loads
 from agents.policy import SHORTEST_QUEUE, Rule
+from agents.view import Frame, Transition
 from crl_envs.core.arguments import check_bool, check_int, check_seed, keep
 
 ALL: Final = -1  # in place of a number of choices

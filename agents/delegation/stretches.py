@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
-from agents.rollout import Episode
+from agents.view import Episode
 from crl_envs.core.stream import Stream
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def play_stretches(
 
 @njit(cache=True, nogil=True, _nrt=False)
 def take_mean(values, nonzero, count):
-    """The mean as `crl_envs.core.reduction.team_reward` adds it up; leaves zeros. All but `nonzero` are zero."""
+    """The mean as `crl_envs.core.returns.team_reward` adds it up; leaves zeros. All but `nonzero` are zero."""
     n = values.size
     if count <= 1:
         total = 0.0

@@ -10,10 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.delegation.infos import DELEGATION, DISCOVERY, LOCAL, NONE, NOOP, Report, WorkView
 from agents.learner import Learner
-from agents.rollout import Episode
+from agents.view import Episode, Frame, Transition
 from crl_envs.core.arguments import SMALLEST_REAL, check_choice, check_real, check_seed, keep
 
 _MOST_ENTRIES: Final = 50_000_000

@@ -33,7 +33,6 @@ from numpy.typing import NDArray
 from agents.libraries.learner import LibraryLearner
 from crl_envs.adapters.columns import WorldColumns
 from crl_envs.adapters.library import require
-from crl_envs.adapters.tally import EpisodeTally
 from crl_envs.core.arguments import (
     check_bool,
     check_choice,
@@ -44,6 +43,7 @@ from crl_envs.core.arguments import (
     check_seed,
     keep,
 )
+from crl_envs.core.returns import EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
 

@@ -28,7 +28,6 @@ from crl_envs.adapters.columns import WorldColumns
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.adapters.sb3 import AgentVecEnv, JointVecEnv
-from crl_envs.adapters.tally import EpisodeTally
 from crl_envs.core.arguments import (
     check_bool,
     check_choice,
@@ -39,6 +38,7 @@ from crl_envs.core.arguments import (
     keep,
 )
 from crl_envs.core.copies import owned
+from crl_envs.core.returns import EpisodeTally
 
 require("sb3-contrib", "2.7", "pip install 'crl-envs[sb3]'")
 

@@ -35,11 +35,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.learner import global_reward
-from agents.rollout import Episode
 from agents.tabular.reinforce import Reinforce
 from agents.tabular.reward_regression import make_regressions, make_rooms, pack, unpack
+from agents.view import Episode, Frame, Transition
 from crl_envs.core.arguments import SMALLEST_REAL, check_choice, check_real, check_seed, keep
 
 FloatArray = NDArray[np.float64]

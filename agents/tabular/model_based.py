@@ -28,9 +28,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition, topology_edges
 from agents.learner import Learner, global_reward
-from agents.rollout import Episode
 from agents.tabular.exploration import (
     EpsilonGreedy,
     ExplorationPolicy,
@@ -40,6 +38,7 @@ from agents.tabular.exploration import (
 )
 from agents.tabular.reward_regression import Regression, make_regressions, make_rooms, pack, unpack
 from agents.tabular.transition_counts import TransitionCounts
+from agents.view import Episode, Frame, Transition, topology_edges
 from crl_envs.bounds import Exploration
 from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed, keep, shown
 from crl_envs.core.topology import sorted_edges

@@ -41,9 +41,8 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.learner import Learner
-from agents.rollout import Episode
+from agents.view import Episode, Frame, Transition
 from crl_envs.core.arguments import check_choice, check_real, check_seed, keep
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.stream import threshold

@@ -74,9 +74,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from crl_envs.adapters.columns import Columns, EnvOrId, Frame, MaskGuard, Masks, Rewards, columns_of
+from crl_envs.adapters.columns import Columns, EnvOrId, MaskGuard, Masks, Rewards, columns_of
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
+from crl_envs.core.arrays import Frame
 
 require("ray", "2.50", "pip install 'crl-envs[rllib]'")
 require("dm-tree", "0.1", "pip install 'crl-envs[rllib]'")  # Ray may be there without RLlib

@@ -54,11 +54,12 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from crl_envs.adapters.columns import Columns, EnvOrId, Frame, MaskGuard, Masks, Rewards, columns_of
+from crl_envs.adapters.columns import Columns, EnvOrId, MaskGuard, Masks, Rewards, columns_of
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
-from crl_envs.adapters.tally import EpisodeTally
 from crl_envs.core.arguments import check_seed
+from crl_envs.core.arrays import Frame
+from crl_envs.core.returns import EpisodeTally
 
 require("torchrl", "0.11", "pip install 'crl-envs[torchrl]'")
 
@@ -194,7 +195,7 @@ class ColumnsEnv(EnvBase):
         (d,) = self.encoder.space.shape
         observation = Composite(observation=Unbounded((b, n, d)), shape=(b, n))
         if self._has_masks:
-            n_actions = int(self.columns.action_space.n)  # type: ignore[attr-defined]
+            n_actions = int(self.columns.action_space.n)  # type: ignore[union-attr]
             observation["action_mask"] = Categorical(2, (b, n, n_actions), dtype=torch.bool)
         if self._local_rewards:
             observation["info"] = Composite(local_reward=Unbounded((b, n, 1)), shape=(b, n))
@@ -218,7 +219,7 @@ class ColumnsEnv(EnvBase):
             low, high = (torch.as_tensor(bound).float() for bound in (space.low, space.high))
             whole = (*shape, *space.shape)
             return Bounded(low.expand(whole), high.expand(whole), whole, dtype=torch.float32)
-        return Categorical(int(space.n), shape, dtype=torch.int64)  # type: ignore[attr-defined]
+        return Categorical(int(space.n), shape, dtype=torch.int64)  # type: ignore[union-attr]
 
     def _set_seed(self, seed: int | None) -> None:
         self._seed = None if seed is None else check_seed("seed", seed)

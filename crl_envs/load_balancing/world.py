@@ -23,7 +23,7 @@ from crl_envs.core.arguments import (
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.legality import check_actions
 from crl_envs.core.optimum import Optimum
-from crl_envs.core.reduction import fold_sum
+from crl_envs.core.returns import fold_sum
 from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.world import Edges, World
 from crl_envs.load_balancing import numpy_kernel

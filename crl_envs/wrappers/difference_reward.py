@@ -27,7 +27,7 @@ from crl_envs.core.copies import CopiesApart
 from crl_envs.core.legality import legalise
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
-from crl_envs.core.reduction import Reduce, team_reward
+from crl_envs.core.returns import Reduce, team_reward
 from crl_envs.core.stream import Purpose, Stream, UInt64Array
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import column_select

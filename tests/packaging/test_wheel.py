@@ -109,7 +109,7 @@ def test_wheel_holds_the_two_packages_and_nothing_else(built: Built) -> None:
     }
     assert code == tree
     assert {f"{package}/py.typed" for package in PACKAGES} <= code
-    assert "crl_envs/sysadmin/optima.json" in code
+    assert "crl_envs/sysadmin/optimum/optima.json" in code
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in inside)
 
 

@@ -20,7 +20,7 @@ from agents.delegation.crl import mind as core
 from agents.delegation.crl.learner import CRL
 from agents.delegation.stretches import play_stretches, source_digest, take_mean
 from agents.learner import Callback
-from agents.rollout import Episode
+from agents.view import Episode
 from crl_envs.core import numba_stream
 from crl_envs.core.numba_stream import lane_word, stream_key
 from crl_envs.core.stream import Purpose, Stream

@@ -41,7 +41,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.delegation.bus import Counted, Mail, MessageBus, check_bus, check_mail, empty_mail
 from agents.delegation.crl import mind as core
 from agents.delegation.crl.advertising import (
@@ -52,7 +51,7 @@ from agents.delegation.crl.advertising import (
 )
 from agents.delegation.infos import DISCOVERY, NOOP, WorkView
 from agents.learner import Callback, Learner
-from agents.rollout import Episode
+from agents.view import Episode, Frame, Transition
 from crl_envs.core.arguments import (
     SMALLEST_REAL,
     check_bool,

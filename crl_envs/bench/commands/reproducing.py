@@ -12,9 +12,10 @@ from crl_envs.bench.commands.console import counting_bar, refusals, say, show
 from crl_envs.bench.files import write_atomically
 from crl_envs.bench.report import Table
 from crl_envs.bench.reproductions import Options, find_reproduction
-from crl_envs.sysadmin.certificates import ring_optimum
 from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS
-from crl_envs.sysadmin.optimum_table import (
+from crl_envs.sysadmin.optimum.certificates import ring_optimum
+from crl_envs.sysadmin.optimum.ring import checked_problem
+from crl_envs.sysadmin.optimum.table import (
     HORIZON,
     OPTIMA_HEADER,
     START_UP,
@@ -24,7 +25,6 @@ from crl_envs.sysadmin.optimum_table import (
     recomputed_table,
     table_rows,
 )
-from crl_envs.sysadmin.ring_problem import checked_problem
 
 
 def reproduce(

@@ -14,11 +14,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from agents import Learner
-from agents.array_view import Frame
 from agents.delegation.breadth_first import BreadthFirst, hops_to
 from agents.delegation.shortest_queue import ShortestQueue, draw_first, least_full, mixed
-from agents.parallel_view import runs_compiled
 from agents.random_policy import RandomPolicy
+from agents.view import Frame, runs_compiled
 from crl_envs.wrappers import GlobalReward
 from tests.core.toy import TOY
 from tests.load_balancing.driving import EVERYTHING
