@@ -24,13 +24,12 @@ from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 from crl_envs.core.arguments import check_choice, shown
 from crl_envs.core.copies import CopiesApart
-from crl_envs.core.legality import legalise
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.returns import Reduce, team_reward
 from crl_envs.core.stream import Purpose, Stream, UInt64Array
 from crl_envs.core.vector import WorldVectorEnv
-from crl_envs.core.world import column_select
+from crl_envs.core.world import column_select, legalise
 from crl_envs.wrappers.global_reward import VectorGlobalReward
 
 _NULL: Final = 0
