@@ -16,7 +16,7 @@ import numpy as np
 
 from crl_envs.bench.contract import Traits
 from crl_envs.bench.evaluation import Found, evaluate, evaluation_seed, measured
-from crl_envs.bench.experiments.experiment import Experiment, Task
+from crl_envs.bench.experiment import Experiment, Task
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.measured_env import EnoughEpisodes, MeasuredEnv
 from crl_envs.bench.printable import printable

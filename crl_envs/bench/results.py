@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import crl_envs
-from crl_envs.bench.experiments.experiment import Experiment, Value
+from crl_envs.bench.experiment import Experiment, Value
 from crl_envs.bench.experiments.landmarks import landmarks
 from crl_envs.bench.files import write_atomically
 from crl_envs.bench.run_id import RunId

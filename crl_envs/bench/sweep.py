@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 from filelock import FileLock, Timeout
 
 from crl_envs.bench.engines import Engine
+from crl_envs.bench.experiment import Experiment, Value
 from crl_envs.bench.experiments import find_experiment
-from crl_envs.bench.experiments.experiment import Experiment, Value
 from crl_envs.bench.files import writable_folder, write_atomically
 from crl_envs.bench.learners import LearnerSpec, learner_spec, missing_libraries
 from crl_envs.bench.play import mismatch

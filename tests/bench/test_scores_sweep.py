@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crl_envs.bench.experiments.experiment import Reference
+from crl_envs.bench.experiment import Reference
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.scoring.logs import Landmarks, Log
 from crl_envs.bench.scoring.summary import Settings, summary

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from crl_envs.bench.experiments.experiment import Experiment, Task, Value
+from crl_envs.bench.experiment import Experiment, Task, Value
 from crl_envs.bench.learners import find_learner
 from crl_envs.bench.scoring.logs import Landmarks
 

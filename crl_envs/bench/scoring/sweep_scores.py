@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from crl_envs.bench.experiments.experiment import Experiment
+from crl_envs.bench.experiment import Experiment
 from crl_envs.bench.report import plain
 from crl_envs.bench.scoring.logs import Landmarks, Log, final_scores
 from crl_envs.bench.scoring.samples import samples_to_epsilon

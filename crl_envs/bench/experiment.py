@@ -67,20 +67,24 @@ class Reference:
     samples: Sequence[float]
 
 
-@dataclass(frozen=True)
+def _none(values: Sequence[Value]) -> list[Reference]:
+    return []
+
+
+@dataclass(frozen=True, kw_only=True)
 class Analysis:
     """What is read out of an experiment's scores.
 
     Attributes:
         scaling: Whether samples-to-ε is fitted as a power of the knob, and the largest solved value looked for.
-        references: Curves to draw beside the learners', for the values that were measured.
         verdict: Sentences that say what was found, from the experiment's summary
             (`crl_envs.bench.scoring.summary.summary`).
+        references: Curves to draw beside the learners', for the values that were measured; none by default.
     """
 
     scaling: bool
-    references: Callable[[Sequence[Value]], list[Reference]]
     verdict: Callable[[Mapping[str, Any]], list[str]]
+    references: Callable[[Sequence[Value]], list[Reference]] = _none
 
 
 def _one(value: Any) -> int:
@@ -88,10 +92,15 @@ def _one(value: Any) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
-    """What an experiment runs.
+class Experiment:
+    """A task family over one knob.
 
     Attributes:
+        name: As in the ids of its runs.
+        version: From 1; whatever changes a result changes it.
+        title: One line.
+        statement: The problem, what is varied, what is held fixed, what a good learner does, and the paper.
+        knob: What is varied; also its name in the ids.
         values: Of the knob, from easy to hard where there is an order.
         quick: Those of ``--quick``. A run of a value is the same in both.
         task: The task of a value.
@@ -104,37 +113,11 @@ class Sweep:
         episodes: Of an evaluation, where the unit is env steps.
         epsilon: A run has arrived when its score stays at 1 − ε or above.
         baselines: Shipped learners that fit, by name: what ``--learners all`` means.
+        analysis: How the scores are read.
         compiled: Whether the ParallelEnv is what compiled learners are fastest on; else it is the vector env.
         grain: Budgets of a value are whole multiples of this: the steps of an episode, where whole episodes are learnt
             from, or what libraries collect between updates. Otherwise what a learner has seen could be more than the
             budget says.
-    """
-
-    values: tuple[Value, ...]
-    quick: tuple[Value, ...]
-    task: Callable[[Any], Task]
-    budget: Callable[[Any], int]
-    first: int
-    evaluations: int
-    unit: Unit
-    episodes: int
-    epsilon: float
-    baselines: tuple[str, ...]
-    compiled: bool = False
-    grain: Callable[[Any], int] = _one
-
-
-@dataclass(frozen=True, kw_only=True)
-class Experiment(Sweep):
-    """A task family over one knob.
-
-    Attributes:
-        name: As in the ids of its runs.
-        version: From 1; whatever changes a result changes it.
-        title: One line.
-        statement: The problem, what is varied, what is measured, and the paper: the docstring of its folder.
-        knob: What is varied; also its name in the ids.
-        analysis: How the scores are read.
 
     Raises:
         ValueError: Values that contradict each other.
@@ -145,7 +128,19 @@ class Experiment(Sweep):
     title: str
     statement: str
     knob: Knob
+    values: tuple[Value, ...]
+    quick: tuple[Value, ...]
+    task: Callable[[Any], Task]
+    budget: Callable[[Any], int]
+    first: int
+    evaluations: int
+    unit: Unit
+    episodes: int
+    epsilon: float
+    baselines: tuple[str, ...]
     analysis: Analysis
+    compiled: bool = False
+    grain: Callable[[Any], int] = _one
 
     def __post_init__(self) -> None:
         check_choice("knob", self.knob, KNOBS)
