@@ -78,7 +78,7 @@ class Analysis:
     Attributes:
         scaling: Whether samples-to-ε is fitted as a power of the knob, and the largest solved value looked for.
         verdict: Sentences that say what was found, from the experiment's summary
-            (`crl_envs.bench.scoring.summary.summary`).
+            (`crl_envs.bench.score.summary.summary`).
         references: Curves to draw beside the learners', for the values that were measured; none by default.
     """
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from crl_envs.bench.experiment import Analysis, Experiment, Reference, Task
 from crl_envs.bench.run_id import RunId
-from crl_envs.bench.scoring.logs import Landmarks
+from crl_envs.bench.score.landmarks import Landmarks
 from crl_envs.bench.store import Evaluation, Record
 
 SIZES = (8, 16, 32, 64, 128)

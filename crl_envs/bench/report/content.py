@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crl_envs.bench.page import pictures
-from crl_envs.bench.page.curves import learning_curves
-from crl_envs.bench.page.data import seconds
-from crl_envs.bench.page.pictures import Styles
-from crl_envs.bench.page.styles import styles
-from crl_envs.bench.report import Table, number
+from crl_envs.bench.report import pictures
+from crl_envs.bench.report.curves import learning_curves
+from crl_envs.bench.report.data import seconds
+from crl_envs.bench.report.pictures import Styles
+from crl_envs.bench.report.styles import styles
 from crl_envs.bench.store import Record
+from crl_envs.bench.tables import Table, number
 
 Scores = Mapping[str, Any]
 NONE: Final = "–"
@@ -152,7 +152,7 @@ def content(
 
     Args:
         title: Of the report.
-        scores: As `crl_envs.bench.scoring.sweep_scores.sweep_scores` gives them for the records.
+        scores: As `crl_envs.bench.score.sweep_scores.sweep_scores` gives them for the records.
         records: All runs.
         complaints: Sentences about files that were set aside.
         command: What the runs were made with.

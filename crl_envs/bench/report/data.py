@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Final
 
-from crl_envs.bench.scoring.logs import Landmarks, normalised
+from crl_envs.bench.score.landmarks import Landmarks
+from crl_envs.bench.score.logs import normalised
 from crl_envs.bench.store import Record
 
 # Column, what it is in Parquet, and what it says.

@@ -1,16 +1,19 @@
-"""What the scores of an experiment's tasks are measured by: random actions, and the optimum."""
+"""What tasks are measured by: the return of random actions, the best policy known, and the optimum."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+import crl_envs
 from crl_envs.bench.experiment import Experiment, Task, Value
 from crl_envs.bench.learners import find_learner
-from crl_envs.bench.scoring.logs import Landmarks
+from crl_envs.core.arguments import check_real
+from crl_envs.core.optimum import Optimum
 
 # Far from the seeds of runs, which are counted from 0, and from those of their evaluations, which are hashed.
 SEED: Final = 2**40
@@ -19,7 +22,51 @@ SEED: Final = 2**40
 ACCURACY: Final = 0.005
 ACCURACY_IN_TURN: Final = 0.01
 _COLUMNS: Final = 1024  # episodes that are played at once in a vector env
+_EPISODES: Final = 10_000  # of random actions, for `step_landmarks`
 _IN_TURN: Final = 16  # and one after another, between looks at the standard error, in a ParallelEnv
+
+
+# Landmarks that are nearer to each other, relative to the larger, differ by rounding only.
+LEAST_SPAN: Final = 1e-9
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """The returns of a task that a score is measured by.
+
+    Attributes:
+        random: Expected episode return of uniformly random actions.
+        upper: The optimum, or the upper end of its certificate; above `random`. Scores are measured against this end.
+        lower: The lower end of the certificate: at most `upper`, equal to it when the optimum is exact, −inf when not
+            known.
+
+    Raises:
+        ValueError: A landmark that isn't a number, a lower end above the upper one, or an optimum that isn't above
+            `random` by more than rounding: such a task tells no learner from another.
+    """
+
+    random: float
+    upper: float
+    lower: float
+
+    def __post_init__(self) -> None:
+        random, upper = check_real("random", self.random), check_real("upper", self.upper)
+        if upper - random <= LEAST_SPAN * max(abs(upper), abs(random)):
+            raise ValueError(f"upper must be above random, {random}, got {upper}")
+        lower = self.lower
+        if lower != -math.inf:
+            lower = check_real("lower", lower, high=upper)
+        for name, value in (("random", random), ("upper", upper), ("lower", lower)):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def of(cls, random: float, optimum: Optimum) -> Landmarks:
+        """Those of a task whose environment knows that optimum."""
+        return cls(random, optimum.value, optimum.lower)
+
+    def level(self, share: float) -> float:
+        """Return the return at a share of the gain from random actions to the lower end, the best policy known."""
+        return self.random + share * (self.lower - self.random)
 
 
 class RandomReturn(NamedTuple):
@@ -95,3 +142,28 @@ def random_return(task: Task, upper: float, *, compiled: bool) -> RandomReturn:
             raise ValueError(f"optimum must be above what random actions earn, {mean}, got {upper}")
         if error <= accuracy * (upper - mean):
             return RandomReturn(mean, error, len(returns))
+
+
+@cache
+def step_landmarks(env_id: str, n_agents: int) -> tuple[Landmarks, dict[str, Any]]:
+    """Return the landmarks of an environment in rewards a step, the unit of the papers' figures.
+
+    The random one is the mean over 10,000 episodes from a fixed seed.
+
+    Args:
+        env_id: Of an environment whose agents have two actions, and whose episodes have one length.
+        n_agents: Their number.
+
+    Returns:
+        The landmarks; and ``kind`` and ``method`` of the optimum.
+    """
+    vec: Any = crl_envs.make_vec(env_id, num_envs=_EPISODES, n_agents=n_agents)
+    vec.reset(seed=0)
+    rng = np.random.default_rng(0)
+    horizon, total = vec.world.horizon, 0.0
+    for _ in range(horizon):
+        _, rewards, _, _, _ = vec.step(rng.integers(0, 2, (_EPISODES, n_agents), np.uint8))
+        total += float(rewards.mean(dtype=np.float64))
+    best = vec.optimum()
+    marks = Landmarks(total / horizon, best.value / horizon, best.lower / horizon)
+    return marks, {"kind": best.kind, "method": best.method}

@@ -2,7 +2,7 @@ import json
 import math
 
 from crl_envs.bench.intervals import Interval
-from crl_envs.bench.report import Table, number, plain, with_interval
+from crl_envs.bench.tables import Table, number, plain, with_interval
 
 
 def test_table_in_markdown() -> None:

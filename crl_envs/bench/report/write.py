@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from crl_envs.bench.files import write_atomically
-from crl_envs.bench.page.content import Content, content
-from crl_envs.bench.page.data import as_csv, as_parquet, has_parquet, rows
-from crl_envs.bench.page.html import as_html
-from crl_envs.bench.page.markdown import PICTURES, as_markdown
-from crl_envs.bench.page.pictures import legend
-from crl_envs.bench.scoring.sweep_scores import as_json
+from crl_envs.bench.report.content import Content, content
+from crl_envs.bench.report.data import as_csv, as_parquet, has_parquet, rows
+from crl_envs.bench.report.html import as_html
+from crl_envs.bench.report.markdown import PICTURES, as_markdown
+from crl_envs.bench.report.pictures import legend
+from crl_envs.bench.score.sweep_scores import as_json
 from crl_envs.bench.store import Record
 
 
@@ -35,7 +35,7 @@ def write_report(
     Args:
         folder: Of the sweep.
         title: Of the report.
-        scores: As `crl_envs.bench.scoring.sweep_scores.sweep_scores` gives them for the same records.
+        scores: As `crl_envs.bench.score.sweep_scores.sweep_scores` gives them for the same records.
         records: All runs, in any order.
         complaints: Sentences about files that were set aside.
         command: What the runs were made with.

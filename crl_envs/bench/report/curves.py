@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from crl_envs.bench.intervals import FloatArray
-from crl_envs.bench.page.data import landmarks_of
-from crl_envs.bench.scoring.logs import normalised
+from crl_envs.bench.report.data import landmarks_of
+from crl_envs.bench.score.logs import normalised
 from crl_envs.bench.store import Record
 
 
@@ -20,7 +20,7 @@ class Curves(NamedTuple):
     Attributes:
         budgets: ``float64[evaluations]``, in the experiment's unit.
         scores: ``float64[runs, evaluations]``; a run that ended early keeps its last score, and one without any
-            evaluation scores 0, as in `crl_envs.bench.scoring.logs.final_scores`.
+            evaluation scores 0, as in `crl_envs.bench.score.logs.final_scores`.
     """
 
     budgets: FloatArray

@@ -8,12 +8,12 @@ from importlib.resources import files
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from crl_envs.bench.page.content import RUN_COLUMNS, UNFINISHED_COLUMNS, Content
+from crl_envs.bench.report.content import RUN_COLUMNS, UNFINISHED_COLUMNS, Content
 
 
 def as_html(content: Content) -> str:
     """The page. Whatever learners, tracebacks and arguments hold is shown as text."""
-    folder = files("crl_envs.bench.page") / "templates"
+    folder = files("crl_envs.bench.report") / "templates"
     names = ("report.html", "tables.html", "report.css")
     loader = DictLoader({name: (folder / name).read_text(encoding="utf-8") for name in names})
     environment = Environment(

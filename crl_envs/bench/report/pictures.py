@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from crl_envs.bench.intervals import FloatArray, t_band
-from crl_envs.bench.page.curves import Curves
-from crl_envs.bench.page.styles import Style
 from crl_envs.bench.plotting import GREY, as_png, single_figure
+from crl_envs.bench.report.curves import Curves
+from crl_envs.bench.report.styles import Style
 
 Styles = Mapping[str, Style]
 _LEGEND_WIDTH: Final = 100  # characters

@@ -4,51 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from crl_envs.bench.intervals import FloatArray, Interval
-from crl_envs.core.arguments import check_real
-from crl_envs.core.optimum import Optimum
-
-# Landmarks that are nearer to each other, relative to the larger, differ by rounding only.
-LEAST_SPAN: Final = 1e-9
-
-
-@dataclass(frozen=True)
-class Landmarks:
-    """The returns of a task that a score is measured by.
-
-    Attributes:
-        random: Expected episode return of uniformly random actions.
-        upper: The optimum, or the upper end of its certificate; above `random`. Scores are measured against this end.
-        lower: The lower end of the certificate: at most `upper`, equal to it when the optimum is exact, −inf when not
-            known.
-
-    Raises:
-        ValueError: A landmark that isn't a number, a lower end above the upper one, or an optimum that isn't above
-            `random` by more than rounding: such a task tells no learner from another.
-    """
-
-    random: float
-    upper: float
-    lower: float
-
-    def __post_init__(self) -> None:
-        random, upper = check_real("random", self.random), check_real("upper", self.upper)
-        if upper - random <= LEAST_SPAN * max(abs(upper), abs(random)):
-            raise ValueError(f"upper must be above random, {random}, got {upper}")
-        lower = self.lower
-        if lower != -math.inf:
-            lower = check_real("lower", lower, high=upper)
-        for name, value in (("random", random), ("upper", upper), ("lower", lower)):
-            object.__setattr__(self, name, value)
-
-    @classmethod
-    def of(cls, random: float, optimum: Optimum) -> Landmarks:
-        """Those of a task whose environment knows that optimum."""
-        return cls(random, optimum.value, optimum.lower)
+from crl_envs.bench.score.landmarks import Landmarks
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import numpy as np
 
 from crl_envs.bench.exponents import Exponent, exponent_of
 from crl_envs.bench.intervals import FloatArray, Interval, percentile_interval, resampled
-from crl_envs.bench.scoring.logs import Landmarks, Log, normalised
+from crl_envs.bench.score.landmarks import Landmarks
+from crl_envs.bench.score.logs import Log, normalised
 from crl_envs.core.arguments import check_choice, check_int, check_real
 
 Of = Literal["runs", "mean"]

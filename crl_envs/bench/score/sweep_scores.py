@@ -13,11 +13,12 @@ from typing import Any, Final
 import numpy as np
 
 from crl_envs.bench.experiment import Experiment
-from crl_envs.bench.report import plain
-from crl_envs.bench.scoring.logs import Landmarks, Log, final_scores
-from crl_envs.bench.scoring.samples import samples_to_epsilon
-from crl_envs.bench.scoring.summary import DEFAULTS, Settings, Value, summary
+from crl_envs.bench.score.landmarks import Landmarks
+from crl_envs.bench.score.logs import Log, final_scores
+from crl_envs.bench.score.samples import samples_to_epsilon
+from crl_envs.bench.score.summary import DEFAULTS, Settings, Value, summary
 from crl_envs.bench.store import Record
+from crl_envs.bench.tables import plain
 
 FORMAT: Final = "crl-envs scores 1"
 
@@ -46,7 +47,7 @@ def sweep_scores(
         - ``format``: name and version of this layout.
         - ``experiments``: by id, in alphabetical order, for those that have records: ``title``, ``knob``, ``unit`` (of
           samples), ``epsilon``, ``values`` (those with records, in the experiment's order), ``verdict`` (sentences),
-          ``summary`` (`crl_envs.bench.scoring.summary.summary`), ``references`` (``label``, ``values``, ``samples``),
+          ``summary`` (`crl_envs.bench.score.summary.summary`), ``references`` (``label``, ``values``, ``samples``),
           ``runs`` (by id: ``status``, ``score`` of the last evaluation, ``samples`` to ε, None where it didn't
           arrive) and ``unfinished`` (``id``, ``status``, ``evaluations`` made, ``of`` how many, and the last line
           of its ``error``).

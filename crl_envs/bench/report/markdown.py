@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from crl_envs.bench.page.content import UNFINISHED_COLUMNS, Content, Picture, RunRow, Section
-from crl_envs.bench.report import Table
+from crl_envs.bench.report.content import UNFINISHED_COLUMNS, Content, Picture, RunRow, Section
+from crl_envs.bench.tables import Table
 
 PICTURES: Final = "report"  # the folder of the pictures, beside the file
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]#+!|~$])")
