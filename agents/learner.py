@@ -7,13 +7,14 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from importlib import import_module
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents import checkpoint
-from agents.view import Episode, Frame, Transition, View
+from agents.view import Episode, Frame, Transition, View, runs_compiled
 from crl_envs.core.arguments import check_bool, check_int, check_keywords, shown
 from crl_envs.core.copies import CopiesApart
 from crl_envs.core.returns import team_reward
@@ -244,6 +245,10 @@ class Learner(CopiesApart, ABC):
         """Whether `choose` takes frames with more columns than there are, when there is one."""
         return True
 
+    def compiled_loop(self) -> str | None:
+        """Return the module whose `play` runs whole episodes of load balancing compiled; None where there is none."""
+        return None
+
     def measurements(self) -> dict[str, NDArray[Any]]:
         """What the learner adds to the history at the end of an episode: arrays ``[B]`` by name."""
         return {}
@@ -266,8 +271,12 @@ class Learner(CopiesApart, ABC):
     def play(
         self, frame: Frame, episode: Episode, step_callback: Callback | None, every: int
     ) -> None:
-        """Act until the episode has ended in all columns; a learner may have a faster way."""
+        """Act until the episode has ended in all columns; compiled, where that can be."""
         view, stream = self.view, self._stream
+        loop = self.compiled_loop()
+        if loop is not None and runs_compiled(self):
+            import_module(loop).play(self, stream, episode, step_callback, every)
+            return
         while view.n_running:
             actions = self.choose(frame, stream.words(Purpose.ACTION, view.n_agents))
             stream.advance(None if view.n_running == view.num_envs else view.running)

@@ -146,6 +146,11 @@ def post(mail: Mail, link: int, value: float) -> None:
     put(mail, 0, link, value)
 
 
+def word_at(words: Any, lane: int) -> int:
+    """Return a lane's word out of ``uint32[…]``; compiled, of the stream whose key ``uint64`` `words` is."""
+    return int(words[lane])
+
+
 def send(rules: PostRules, mail: Mail, now: int, loss_words: Any, delay_words: Any) -> None:
     """At a sending time, send all that waits.
 
@@ -153,7 +158,7 @@ def send(rules: PostRules, mail: Mail, now: int, loss_words: Any, delay_words: A
         rules: The bus.
         mail: Its messages.
         now: The present step.
-        loss_words: ``uint32[E]``, read for the links on which something waits; not read without loss.
+        loss_words: By link, as `word_at` reads them; read where something waits, and not without loss.
         delay_words: As `loss_words`.
     """
     if now % rules.batch != 0:
@@ -163,12 +168,12 @@ def send(rules: PostRules, mail: Mail, now: int, loss_words: Any, delay_words: A
         value = mail.carried[0, link]
         mail.carried[0, link] = math.nan
         mail.counts[_SENT] += 1
-        if rules.loss > 0 and int(loss_words[link]) < rules.loss:
+        if rules.loss > 0 and word_at(loss_words, link) < rules.loss:
             mail.counts[_LOST] += 1
             continue
         arrival = now
         if rules.delay > 0:
-            arrival += (int(delay_words[link]) * (rules.delay + 1)) >> 32
+            arrival += (word_at(delay_words, link) * (rules.delay + 1)) >> 32
         put(mail, 1 + arrival % (rules.delay + 1), link, value)
     mail.counts[_WAITING] = 0
 
@@ -180,10 +185,10 @@ def arrivals(mail: Mail, box: int) -> int:
 
 def take(mail: Mail, box: int, link: int, received: bool) -> float:
     """Take a message out of a box, and count it as delivered or lost."""
-    value = mail.carried[1 + box, link]
+    value = float(mail.carried[1 + box, link])
     mail.carried[1 + box, link] = math.nan
     mail.counts[_DELIVERED if received else _LOST] += 1
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def empty_box(mail: Mail, box: int) -> None:

@@ -117,12 +117,18 @@ class DifferenceReward(CopiesApart, BaseParallelWrapper):
                 world, _at(base._state, lacking.column), action, lacking, base._stream
             )
         observations, given, terminations, truncations, infos = self.env.step(actions)
-        told = {agent: dict(info) for agent, info in infos.items()}
+        extended = {agent: dict(info) for agent, info in infos.items()}
         for agent, reward in given.items():
-            told[agent].setdefault("local_reward", reward)
-        local = np.array([info["local_reward"] for info in told.values()], np.float64)[:, None]
+            extended[agent].setdefault("local_reward", reward)
+        local = np.array([info["local_reward"] for info in extended.values()], np.float64)[:, None]
         rewards = differences(local, without, lacking, self.reduce)[:, 0].tolist()
-        return observations, dict(zip(given, rewards, strict=True)), terminations, truncations, told
+        return (
+            observations,
+            dict(zip(given, rewards, strict=True)),
+            terminations,
+            truncations,
+            extended,
+        )
 
     @property
     def _base(self) -> WorldEnv:
@@ -180,14 +186,14 @@ class VectorDifferenceReward(VectorGlobalReward):
             state = _at(base._state, lacking.column)
             _, without = play(world, state, action, lacking, base._stream)
         observations, given, terminations, truncations, infos = self.env.step(actions)
-        told = {"local_reward": given, **infos}
-        rewards = differences(told["local_reward"].T, without, lacking, self.reduce)
+        extended = {"local_reward": given, **infos}
+        rewards = differences(extended["local_reward"].T, without, lacking, self.reduce)
         rewards[:, idle] = 0.0
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
             self._begin(idle)
         elif self.autoreset_mode is AutoresetMode.SAME_STEP:
             self._begin(terminations | truncations)
-        return observations, rewards.T, terminations, truncations, told
+        return observations, rewards.T, terminations, truncations, extended
 
     def _begin(self, columns: NDArray[np.bool_]) -> None:
         """In these columns an episode has just begun, in all worlds alike."""

@@ -33,6 +33,7 @@ Details that matter:
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -50,7 +51,7 @@ from agents.delegation.crl.advertising import (
 )
 from agents.delegation.infos import DISCOVERY, NOOP, WorkView
 from agents.learner import Callback, Learner
-from agents.view import Episode, Frame, Transition, runs_compiled
+from agents.view import Episode, Frame, Transition
 from crl_envs.core.arguments import (
     SMALLEST_REAL,
     check_bool,
@@ -206,8 +207,7 @@ class CRL(Learner):
         self.advertising = Advertising()
         for strategy in self.config.advertise:
             self.advertising = strategy.add_to(self.advertising)
-        self.layout = core.layout(self.view.n_actions, 0, self.view.n_rows)
-        self.minds: list[Any] = []  # [n][W] of each column, lists or an array
+        self.minds: list[core.Minds] = []  # of each column
         self.audiences: list[core.Audience] = []
         self.mails: list[Mail] = []
         self.now = np.zeros(self.view.num_envs, np.int64)
@@ -226,8 +226,8 @@ class CRL(Learner):
         self._need_minds()
         return np.array(
             [
-                [core.value_of(self.settings, self.layout, list(mind), now) for mind in minds]
-                for minds, now in zip(self.minds, self.now.tolist(), strict=True)
+                [core.value_of(self.settings, minds, i, now) for i in range(self.view.n_agents)]
+                for minds, now in zip(map(core.aside, self.minds), self.now.tolist(), strict=True)
             ]
         ).T
 
@@ -240,25 +240,24 @@ class CRL(Learner):
             self._make_minds()
         self._check_fit()
         for b in range(self.view.num_envs):
-            self._meet(b)
+            now = int(self.now[b])
+            for change in self.work.changed_neighbors(b):
+                core.introduce(self.settings, self.minds[b], self.audiences[b], *change, now)
             if fresh:
-                for mind in self.minds[b]:
-                    core.begin(self.settings, self.layout, mind, int(self.now[b]))
+                for i in range(self.view.n_agents):
+                    core.begin(self.settings, self.minds[b], i, now)
         self._counted = np.array([mail.counts for mail in self.mails])
 
     def play(
         self, frame: Frame, episode: Episode, step_callback: Callback | None, every: int
     ) -> None:
-        """Act until the episode has ended; compiled, where that can be."""
+        """See `Learner.play`; before the first step the agents see where they are and what they may do."""
         for b in range(self.view.num_envs):
             self._enter_states(frame, b)
-            self._notice(frame, b)
-        if self._can_fuse():
-            from agents.delegation.crl.compiled import play
-
-            play(self, self._stream, episode, step_callback, every)
-        else:
-            super().play(frame, episode, step_callback, every)
+            legal = self._masks(frame, b)
+            for i in self._seekers_in(frame, b):
+                core.notice(self.minds[b], i, legal[i])
+        super().play(frame, episode, step_callback, every)
 
     def act(
         self, observations: Any, deterministic: bool = False, *, action_masks: Any = None
@@ -270,7 +269,7 @@ class CRL(Learner):
         """
         self._need_minds()
         minds = self.minds
-        self.minds = [[list(mind) for mind in column] for column in minds]
+        self.minds = [core.aside(column) for column in minds]
         try:
             return super().act(observations, deterministic, action_masks=action_masks)
         finally:
@@ -279,6 +278,14 @@ class CRL(Learner):
     def acts_in_any_columns(self) -> bool:
         """No: the agents' messages and problems are those of the environment that is learnt from."""
         return False
+
+    def compiled_loop(self) -> str | None:
+        """Whole episodes compiled, unless switched off or observations are told apart."""
+        return (
+            None
+            if self.view.n_rows > 1 or not self.config.fused
+            else "agents.delegation.crl.compiled"
+        )
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
         """An action for every agent: Boltzmann for those that have a problem, else the first that is legal."""
@@ -294,9 +301,9 @@ class CRL(Learner):
                 works &= frame.live[:, b]
             for i in np.flatnonzero(works).tolist():
                 word = 0 if words is None else int(words[i, b])
-                mind, legal = self.minds[b][i], every[i, b].tolist()
+                legal = every[i, b].tolist()
                 actions[i, b] = core.choose(
-                    self.settings, self.layout, mind, legal, weights, now, word, greedy
+                    self.settings, self.minds[b], i, legal, weights, now, word, greedy
                 )
         return actions
 
@@ -326,7 +333,12 @@ class CRL(Learner):
             return {}
         audience = {_AUDIENCE + f: _stack(self.audiences, f) for f in core.Audience._fields}
         mail = {_MAIL + f: np.nan_to_num(_stack(self.mails, f), nan=_NOTHING) for f in Mail._fields}
-        return {"now": self.now, "minds": np.array(self.minds), **audience, **mail}
+        return {
+            "now": self.now,
+            "minds": np.stack([core.pack(minds) for minds in self.minds]),
+            **audience,
+            **mail,
+        }
 
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Go on from what `get_arrays` gave."""
@@ -334,12 +346,11 @@ class CRL(Learner):
             return
         n, a, s = self.view.n_agents, self.view.n_actions, self.view.n_rows
         columns = range(self.view.num_envs)
-        minds, links = arrays["minds"], arrays[_AUDIENCE + "following"].shape[-1]
-        self.layout = core.layout(a, links // n, s)
-        if minds.shape != (len(columns), n, self.layout.width):
-            raise ValueError(
-                f"its minds are of shape {minds.shape}, not of {(len(columns), n, self.layout.width)}"
-            )
+        packed, slots = arrays["minds"], arrays[_AUDIENCE + "following"].shape[-1] // n
+        shape = (len(columns), n, core.width(a, slots, s))
+        if packed.shape != shape:
+            raise ValueError(f"its minds are of shape {packed.shape}, not of {shape}")
+        minds = [core.unpack(rows, a, slots, s) for rows in packed]
         if arrays["now"].shape != (len(columns),) or arrays["now"].min() < 0:
             raise ValueError("now makes no sense")
         audiences = [
@@ -349,45 +360,32 @@ class CRL(Learner):
         mails = [Mail(*(arrays[_MAIL + f][b].copy() for f in Mail._fields)) for b in columns]
         for b in columns:
             mails[b].carried[mails[b].carried == _NOTHING] = np.nan
-            self.check_places(minds[b], audiences[b], mails[b])
+            core.check_places(minds[b], audiences[b], n, a, slots, s)
+            check_mail(mails[b], self.post_rules, n * slots)
         self.now, self.audiences, self.mails = arrays["now"], audiences, mails
-        lay = self.layout
-        self._works = minds[0, :, lay.kind : lay.kind + a] > NOOP
-        self.work.neighbors = list(
-            minds[:, :, lay.neighbor : lay.neighbor + lay.slots].astype(np.int32)
-        )
-        self.minds = minds.tolist()
-
-    def check_places(self, minds: NDArray[np.float64], audience: core.Audience, mail: Mail) -> None:
-        """Refuse what would lead compiled code, which doesn't look, out of the arrays of one column.
-
-        Raises:
-            ValueError: Another shape or dtype, or a place that isn't there.
-        """
-        if self.layout.actions != self.view.n_actions:
-            raise ValueError(f"layout must be of {self.view.n_actions} actions, got {self.layout}")
-        core.check_places(self.layout, minds, audience)
-        check_mail(mail, self.post_rules, len(minds) * self.layout.slots)
+        self._works = minds[0].kind > NOOP
+        self.work.neighbors = [column.neighbor.astype(np.int32) for column in minds]
+        self.minds = [core.as_lists(column) for column in minds]
 
     def _make_minds(self) -> None:
         n, a, s = self.view.n_agents, self.view.n_actions, self.view.n_rows
-        self.layout = core.layout(a, self.work.slots, s)
-        if n * self.layout.width * self.view.num_envs > _MOST_ENTRIES:
+        width = core.width(a, self.work.slots, s)
+        if n * width * self.view.num_envs > _MOST_ENTRIES:
             raise ValueError(
-                f"the model would need {n} agents × {self.layout.width} numbers × {self.view.num_envs} columns, "
+                f"the model would need {n} agents × {width} numbers × {self.view.num_envs} columns, "
                 f"more than {_MOST_ENTRIES}; use states='one' (now {s} states an agent), or fewer columns"
             )
         columns = range(self.view.num_envs)
-        self.minds = [core.new_minds(self.work.kind, self.layout).tolist() for _ in columns]
+        fresh = core.as_lists(core.new_minds(self.work.kind, self.work.slots, s))
+        self.minds = [copy.deepcopy(fresh) for _ in columns]
         self.audiences = [core.empty_audience(n, self.work.slots) for _ in columns]
         self.mails = [empty_mail(self.post_rules, n * self.work.slots) for _ in columns]
 
     def _check_fit(self) -> None:
-        lay = self.layout
-        kinds = [mind[lay.kind : lay.kind + lay.actions] for mind in self.minds[0]]
-        if not np.array_equal(kinds, self.work.kind):
+        if not np.array_equal(self.minds[0].kind, self.work.kind):
             raise ValueError("env must have the kinds of action that the learner has learnt with")
         self._works = self.work.kind > NOOP
+        self._all_legal = [[1] * self.view.n_actions] * self.view.n_agents
         self._seekers = np.flatnonzero((self.work.kind == DISCOVERY).any(axis=1)).tolist()
 
     def _need_minds(self) -> None:
@@ -396,58 +394,47 @@ class CRL(Learner):
                 "learn() must come first: before it nothing is known about the actions"
             )
 
-    def _meet(self, b: int) -> None:
-        minds, lay = self.minds[b], self.layout
-        for i, k, j, size in self.work.changed_neighbors(b):
-            core.meet(self.settings, lay, minds, self.audiences[b], i, k, j, size, int(self.now[b]))
-
     def _enter_states(self, frame: Frame, b: int) -> None:
-        if self.layout.states > 1:
-            for mind, row in zip(self.minds[b], frame.rows[:, b].tolist(), strict=True):
-                mind[self.layout.state] = float(row)
+        if self.view.n_rows > 1:
+            self.minds[b].state[:] = frame.rows[:, b].tolist()
 
-    def _notice(self, frame: Frame, b: int) -> None:
-        """Let the agents that might discover somebody see what is legal."""
-        for i in self._seekers:
-            if frame.live is not None and not frame.live[i, b]:
-                continue  # its mask says nothing
-            legal = [1] * self.layout.actions if frame.legal is None else frame.legal[i, b]
-            core.notice(self.layout, self.minds[b][i], legal)
+    def _masks(self, frame: Frame, b: int) -> Any:
+        return self._all_legal if frame.legal is None else frame.legal[:, b]
+
+    def _seekers_in(self, frame: Frame, b: int) -> list[int]:
+        """The agents that might discover somebody, but those whose masks say nothing since they aren't there."""
+        return [i for i in self._seekers if frame.live is None or frame.live[i, b]]
 
     def _observe_column(self, b: int, actions: NDArray[np.integer], transition: Transition) -> None:
-        settings, lay, minds, mail = self.settings, self.layout, self.minds[b], self.mails[b]
-        audience, rules, advertising = self.audiences[b], self.post_rules, self.advertising
-        report = self.work.report(b)
-        chosen, dops, active = actions.tolist(), report.dops.tolist(), report.active.tolist()
-        states = transition.frame.rows[:, b]
-        for i in np.flatnonzero(report.dops).tolist():
-            reward, link = float(transition.rewards[i, b]), float(report.links[i])
-            core.learn(settings, lay, minds[i], chosen[i], reward, link, dops[i], int(states[i]))
+        report, frame = self.work.report(b), transition.frame
+        events = core.Events(
+            acted=np.flatnonzero(report.dops).tolist(),
+            actions=actions.tolist(),
+            rewards=transition.rewards[:, b].tolist(),
+            links=report.links.tolist(),
+            dops=report.dops.tolist(),
+            states=frame.rows[:, b].tolist(),
+            changes=self.work.changed_neighbors(b),
+            seekers=self._seekers_in(frame, b),
+            legal=self._masks(frame, b),
+            active=report.active.tolist(),
+        )
+        advertising, rules, slots = self.advertising, self.post_rules, self.work.slots
+        words = core.Words(
+            gossip=self._words(b, Purpose.GOSSIP, advertising.period, advertising.fanout),
+            loss=self._words(b, Purpose.POST_LOSS, rules.loss, slots),
+            delay=self._words(b, Purpose.POST_DELAY, rules.delay, slots),
+        )
         self.now[b] += 1
         now = int(self.now[b])
-        self._enter_states(transition.frame, b)
-        self._meet(b)
-        self._notice(transition.frame, b)
-        if advertising.returns:
-            after = advertising.returns == 2
-            core.return_values(settings, lay, minds, audience, mail, after, chosen, dops, now)
-        if advertising.is_unasked():
-            words = self._words(b, Purpose.GOSSIP, advertising.period, advertising.fanout)
-            core.advertise_unasked(
-                settings, lay, advertising, minds, audience, mail, dops, active, now, words
-            )
-        loss = self._words(b, Purpose.POST_LOSS, rules.loss, lay.slots)
-        delay = self._words(b, Purpose.POST_DELAY, rules.delay, lay.slots)
-        core.deliver(rules, lay, minds, mail, active, now, loss, delay)
+        column = self.minds[b], self.audiences[b], self.mails[b]
+        core.after_step(self.settings, advertising, rules, *column, events, words, now)
 
     def _words(self, b: int, purpose: Purpose, wanted: float, each: int) -> NDArray[np.uint32]:
         """Words ``uint32[n · each]`` of one column, or none where they aren't wanted."""
         if not wanted:
             return np.zeros(0, np.uint32)
         return self._stream.words(purpose, self.view.n_agents * each)[:, b]
-
-    def _can_fuse(self) -> bool:
-        return self.config.fused and self.layout.states == 1 and runs_compiled(self)
 
 
 def _stack(columns: list[Any], name: str) -> NDArray[Any]:

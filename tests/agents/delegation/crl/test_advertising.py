@@ -22,6 +22,7 @@ from agents.delegation.crl.advertising import (
     PeriodicGossip,
     strategies,
 )
+from agents.delegation.crl.mind import Minds
 from tests.wrappers.making import make, make_vec
 
 LOAD_BALANCING = "crl/load_balancing-v0"
@@ -65,8 +66,9 @@ class Watched:
         entry = self.learner.learn(total_episodes=1, step_callback=note).history[-1]
         return entry
 
-    def mind(self, i: int) -> list[float]:
-        return self.learner.minds[0][i]
+    @property
+    def minds(self) -> Minds:
+        return self.learner.minds[0]
 
 
 def count(steps: list[dict[str, Any]], dop: str) -> int:
@@ -95,9 +97,8 @@ def test_a_return_before_the_receiver_acts_tells_its_value_at_that_moment() -> N
     values = []
 
     def look(step: dict[str, Any]) -> None:
-        lay = watched.learner.layout
         if step["dops"][0] == "delegated":
-            values.append(watched.mind(0)[lay.cached])
+            values.append(watched.minds.cached[0][0])
 
     watched.learn(look)
     # Before its first store agent 1 hopes for −3 (Table 1); after it, it knows that a store costs nothing.
@@ -109,19 +110,16 @@ def test_a_return_after_the_receiver_acts_tells_how_that_went() -> None:
     watched = Watched(
         {"topology": graph, "capacity": [0, 2]}, seed=0, advertise=DelegationReturn("after")
     )
-    lay = watched.learner.layout
     heard = []
 
     def look(step: dict[str, Any]) -> None:
-        nonlocal lay
-        lay = watched.learner.layout
         if step["dops"][0] == "delegated":
             assert step["posted"] == 0
             assert watched.learner.audiences[0].owed[0] == 1
         if step["dops"][1] != "none":
             assert step["posted"] == 1
             assert watched.learner.audiences[0].owed[0] == 0
-            heard.append(watched.mind(0)[lay.cached])
+            heard.append(watched.minds.cached[0][0])
 
     watched.learn(look)
     assert heard == [0.0, 0.0]  # it has stored
@@ -193,9 +191,8 @@ def test_gossip_reaches_all_listeners_equally_often() -> None:
     heard = np.zeros((10, 3), int)
 
     def look(step: dict[str, Any]) -> None:
-        lay = watched.learner.layout
         for i in range(10):
-            times = watched.mind(i)[lay.heard : lay.heard + 3]
+            times = watched.minds.heard[i]
             heard[i] += [time == step["now"] for time in times]
 
     watched.learn(look)
@@ -212,9 +209,8 @@ def test_an_agent_that_is_down_neither_speaks_nor_hears() -> None:
 
     def look(step: dict[str, Any]) -> None:
         assert step["posted"] == sum(step["active"])
-        lay = watched.learner.layout
         for i in np.flatnonzero(np.logical_not(step["active"])):
-            times = watched.mind(i)[lay.heard : lay.heard + 3]
+            times = watched.minds.heard[i]
             assert step["now"] not in times
 
     entry = watched.learn(look)
@@ -234,17 +230,17 @@ def test_notification_speaks_when_a_value_has_moved_by_more_than_the_threshold(
     jumps = []
 
     def look(step: dict[str, Any]) -> None:
-        lay, learner = watched.learner.layout, watched.learner
+        learner = watched.learner
         values = learner.values()[:, 0]
         expected = 0
         for i in range(10):
-            now_told = watched.mind(i)[lay.told]
+            now_told = watched.minds.advertised[i]
             if now_told != told[i]:
                 jumps.append(abs(now_told - told[i]))
                 assert jumps[-1] > threshold
                 expected += int(step["listeners"][i])
                 told[i] = now_told
-            if not watched.mind(i)[lay.stirred]:
+            if not watched.minds.changed[i]:
                 assert abs(values[i] - told[i]) <= threshold
         assert step["posted"] == step["sent"] == expected
 
@@ -274,9 +270,7 @@ def test_without_a_strategy_nobody_says_anything() -> None:
     entry = watched.learn()
     sent = [entry[f"advertisements_{what}"] for what in ("sent", "lost", "delivered")]
     assert sent == [0, 0, 0]
-    lay = watched.learner.layout
-    heard = [m[lay.heard + k] for m in watched.learner.minds[0] for k in range(lay.slots)]
-    assert max(heard) <= 0.0
+    assert max(map(max, watched.minds.heard)) <= 0
     assert count(watched.steps, "delegated") > 20
 
 

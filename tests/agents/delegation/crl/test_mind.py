@@ -24,7 +24,7 @@ def of_kinds(*kinds: int, states: int = 1, n: int = 1, **config: Any) -> Mind:
 
 
 class Mind:
-    """A few agents of `crl_core` with the same kinds of actions, and short names for what is done to them."""
+    """A few agents with the same kinds of actions, and short names for what is done to them."""
 
     def __init__(
         self,
@@ -37,41 +37,38 @@ class Mind:
         self.settings = (config or CRLConfig(**fields)).settings(tells_costs)
         kind = np.array(kinds, np.int8)
         slots = int((kind == infos.DELEGATION).sum(axis=1).max(initial=0))
-        self.lay = core.layout(kind.shape[1], slots, states)
-        self.minds = core.new_minds(kind, self.lay).tolist()
+        self.minds = core.as_lists(core.new_minds(kind, slots, states))
         self.audience = core.empty_audience(len(kinds), slots)
-        for mind in self.minds:
-            core.begin(self.settings, self.lay, mind, 0)
+        for i in range(len(kinds)):
+            core.begin(self.settings, self.minds, i, 0)
 
     def meet(self, k: int, j: int, neighbors: int, i: int = 0, now: int = 0) -> None:
-        core.meet(self.settings, self.lay, self.minds, self.audience, i, k, j, neighbors, now)
+        core.introduce(self.settings, self.minds, self.audience, i, k, j, neighbors, now)
 
     def enter(self, state: int) -> None:
-        self.minds[0][self.lay.state] = float(state)
+        self.minds.state[0] = state
 
     def learn(self, a: int, reward: float, link: float, dop: int, after: int = 0) -> None:
-        core.learn(self.settings, self.lay, self.minds[0], a, reward, link, dop, after)
+        core.learn(self.settings, self.minds, 0, a, reward, link, dop, after)
 
     def hear(self, k: int, value: float, now: int) -> None:
-        self.minds[0][self.lay.cached + k] = value
-        self.minds[0][self.lay.heard + k] = float(now)
+        self.minds.cached[0][k] = value
+        self.minds.heard[0][k] = now
 
     def v(self, now: int = 0) -> float:
-        return core.value_of(self.settings, self.lay, self.minds[0], now)
+        return core.value_of(self.settings, self.minds, 0, now)
 
     def q(self, now: int = 0) -> list[float]:
-        start = core.action_values(self.settings, self.lay, self.minds[0], now)
-        return self.minds[0][start : start + self.lay.actions]
+        core.action_values(self.settings, self.minds, 0, now)
+        return self.minds.q[0][self.minds.state[0]].copy()
 
     def notice(self, *legal: int) -> None:
-        core.notice(self.lay, self.minds[0], legal)
+        core.notice(self.minds, 0, legal)
 
     def choose(self, word: int, legal: Any = None, greedy: bool = False, now: int = 0) -> int:
-        weights = [0.0] * self.lay.actions
-        legal = [1] * self.lay.actions if legal is None else legal
-        return core.choose(
-            self.settings, self.lay, self.minds[0], legal, weights, now, word, greedy
-        )
+        actions = len(self.minds.kind[0])
+        legal = [1] * actions if legal is None else legal
+        return core.choose(self.settings, self.minds, 0, legal, [0.0] * actions, now, word, greedy)
 
 
 class Textbook:
@@ -227,7 +224,7 @@ def test_the_value_is_a_fixed_point_of_the_bellman_equation(
         mind.enter(s)
         q = mind.q(now)  # from the V that has just been solved for
         best = max(config.min_q, min(config.max_q, max(q)))
-        assert abs(best - mind.minds[0][mind.lay.value + s]) < 1e-9 * (1 + abs(best))
+        assert abs(best - mind.minds.value[0][s]) < 1e-9 * (1 + abs(best))
 
 
 @given(config=CONFIGS, history=HISTORIES, states=st.sampled_from([1, 3]))
@@ -301,11 +298,11 @@ def test_a_silent_neighbour_looks_dearer_with_time_down_to_the_floor(
     mind = of_kinds(infos.NOOP, infos.DELEGATION, n=2, decay_rate=rate)
     mind.meet(0, 1, 1)
     mind.hear(0, value, 7)
-    told = [core.decayed(mind.settings, mind.lay, mind.minds[0], 0, 7 + td) for td in sorted(times)]
+    told = [core.decayed(mind.settings, mind.minds, 0, 0, 7 + td) for td in sorted(times)]
     for later, td in zip(told, sorted(times), strict=True):
         assert later == pytest.approx(max(-200.0, value * (1 + rate) ** td), rel=1e-9)
     assert told == sorted(told, reverse=True)
-    assert core.decayed(mind.settings, mind.lay, mind.minds[0], 0, 7) == pytest.approx(value)
+    assert core.decayed(mind.settings, mind.minds, 0, 0, 7) == pytest.approx(value)
 
 
 @pytest.mark.parametrize(("value", "expected"), [(-1.0, -200.0), (0.0, 0.0), (-200.0, -200.0)])
@@ -317,7 +314,7 @@ def test_decay_over_the_longest_silence_is_the_floor_or_nothing(
     mind = of_kinds(infos.NOOP, infos.DELEGATION, n=2, decay_rate=rate)
     mind.meet(0, 1, 1)
     mind.hear(0, value, 0)
-    assert core.decayed(mind.settings, mind.lay, mind.minds[0], 0, silence) == expected
+    assert core.decayed(mind.settings, mind.minds, 0, 0, silence) == expected
 
 
 def test_first_values_do_not_age_unless_asked_to() -> None:
