@@ -219,11 +219,11 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         return np.moveaxis(self.world.observation(self._state), -1, 0)
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> dict[str, Any]:
-        told = {k: np.moveaxis(v, -1, 0) for k, v in self.world.info(self._state).items()}
+        extra = {k: np.moveaxis(v, -1, 0) for k, v in self.world.info(self._state).items()}
         if self._mask is None:
-            return told
+            return extra
         flags = np.zeros((self.num_envs, self.n_agents), np.bool_) if illegal is None else illegal.T
-        return told | {
+        return extra | {
             "action_mask": np.moveaxis(self._mask, -1, 0).copy(),
             "illegal_action": flags,
         }

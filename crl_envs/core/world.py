@@ -127,7 +127,7 @@ class World(OwnsArrays, ABC, Generic[StateT]):
         return None
 
     def info(self, state: StateT) -> dict[str, NDArray[Any]]:
-        """What learners are told beside the mask: named arrays ``[n, …, B]``."""
+        """Return what learners see beside the mask: named arrays ``[n, …, B]``."""
         return {}
 
     @abstractmethod

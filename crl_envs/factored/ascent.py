@@ -68,7 +68,7 @@ def coordinate_ascent(
     for all agents with as many others in scope, then tables on the whole configuration for those. All such tables are
     tried where there are at most 64, else their entries are changed one after the other. Then the agents take
     turns: each tries every other action in every configuration that it meets, and takes the best as long as there is
-    one that improves. An entry that is never met keeps its action.
+    one that improves. An entry that never occurs keeps its action.
 
     A change of one agent's policy is felt by other agents one edge a step later, be it an edge of the model or one
     from an agent to another one that sees it (Bagnell & Ng 2005, §4, radius of influence). So only these agents are
@@ -258,8 +258,8 @@ class _Search:
         weights = self.model.n_states ** np.arange(seen.shape[1])
         entry = self.scopes.first[agent] + np.einsum("tkb,k->tb", seen, weights)
         episodes = self.states.shape[2]
-        met = np.unique(entry * episodes + np.arange(episodes))
-        entries, columns = np.divmod(met, episodes)
+        seen = np.unique(entry * episodes + np.arange(episodes))
+        entries, columns = np.divmod(seen, episodes)
         a = self.model.n_actions
         other = (self.table[entries].astype(np.int64) + np.arange(1, a)[:, None]) % a
         return np.tile(entries, a - 1), other.ravel(), np.tile(columns, a - 1)

@@ -33,7 +33,7 @@ _INNER = {
     "no_cfunc_wrapper": True,
 }
 
-_draws = njit(**_INNER)(shared.draws)
+_draws = njit(**_INNER)(numpy_kernel.draws)
 _ticket = njit(**_INNER)(numpy_kernel.ticket)
 _is_open = njit(**_INNER)(shared.is_open)
 _store_reward = njit(**_INNER)(shared.store_reward)

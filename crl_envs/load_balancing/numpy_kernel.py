@@ -50,11 +50,23 @@ def advance(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys)
     order_queues(state)
 
 
-def ticket(ready: Any, source: Any, place: Any, n: int, places: int) -> Any:
-    """Return the ticket of a load that is ready at a step, from agent `source` or, with n, from outside.
+def draws(rules: Rules) -> tuple[bool, ...]:
+    """Return whether the rules make any draw with each field of `Keys`; compiled in `numba_kernel`."""
+    departs, fails, discovers = rules.none_departs.size > 0, rules.fail > 0, rules.extra_slots > 0
+    return (
+        rules.poisson,
+        departs,
+        rules.loss > 0,
+        rules.delay > 0,
+        fails,
+        fails,
+        discovers,
+        discovers,
+    )
 
-    Of numbers or arrays; `numba_kernel` compiles it.
-    """
+
+def ticket(ready: Any, source: Any, place: Any, n: int, places: int) -> Any:
+    """Return the ticket of a load ready at a step, from agent `source` or, with n, from outside; compiled likewise."""
     return (ready * (n + 1) + source) * places + place
 
 

@@ -25,17 +25,16 @@ from crl_envs.load_balancing.rules import (
     Count,
     Keys,
     Outcome,
+    Rules,
     State,
     action_kinds,
-    draws,
-    empty_state,
     is_open,
     store_reward,
 )
 
 
 class LoadBalancingWorld(World[State]):
-    """See `rules.State` for the state.
+    """Load balancing as arrays; `rules.State` is the state.
 
     Args:
         *args: A `LoadBalancingProblem`'s fields.
@@ -70,7 +69,7 @@ class LoadBalancingWorld(World[State]):
         self._n_actions = len(self.action_kinds)
         self._divisor = np.maximum(self.capacity, 1)[:, None]
         self._roomless = np.flatnonzero(self.capacity == 0)
-        drawn = zip(PURPOSES, draws(self.rules), strict=True)
+        drawn = zip(PURPOSES, numpy_kernel.draws(self.rules), strict=True)
         self._drawn = tuple(purpose if used else None for purpose, used in drawn)
         self.single_action_space = spaces.Discrete(self._n_actions)
         self.single_observation_space = spaces.Box(0.0, 1.0, (4,), np.float32)
@@ -108,7 +107,7 @@ class LoadBalancingWorld(World[State]):
 
     def initial(self, stream: Stream) -> State:
         """Empty agents, and the first loads at the entries (none yet where arrivals are Poisson)."""
-        state = empty_state(self.rules, self.places, stream.num_envs)
+        state = _empty_state(self.rules, self.places, stream.num_envs)
         numpy_kernel.admit(self.rules, state)
         numpy_kernel.order_queues(state)
         return state
@@ -191,7 +190,7 @@ class LoadBalancingWorld(World[State]):
         return mask
 
     def info(self, state: State) -> dict[str, NDArray[Any]]:
-        """What the agents are told beside the mask.
+        """Return what the agents see beside the mask.
 
         - ``outcome`` ``int8[n, B]``, see `rules.Outcome`; ``dop`` ``int8[n, B]``, see `rules.Dop`;
         - ``connection_cost`` ``float32[n, B]``: the part of the reward that paid for a link;
@@ -309,6 +308,30 @@ class LoadBalancingWorld(World[State]):
 
     def _keys(self, stream: Stream) -> Keys:
         return Keys(*(stream.seeds if p is None else stream.keys(p) for p in self._drawn))
+
+
+def _empty_state(rules: Rules, places: int, columns: int) -> State:
+    """No load anywhere; founders active; queues empty; the supply of loads untouched."""
+    n, extra = rules.capacity.size, rules.extra_slots
+    active = np.ones((n, columns), np.uint8)
+    active[rules.n_founders :] = 0
+    count = np.zeros((len(Count), columns), np.int64)
+    count[Count.REMAINING] = rules.n_loads
+    return State(
+        load=np.zeros((n, columns), np.int32),
+        active=active,
+        found=np.full((n, extra, columns), -1, np.int32),
+        at=np.full((places, columns), -1, np.int32),
+        ready=np.zeros((places, columns), np.int64),
+        ticket=np.zeros((places, columns), np.int64),
+        birth=np.zeros((places, columns), np.int64),
+        visited=np.zeros((places, n if rules.memory else 0, columns), np.uint8),
+        head=np.full((n, columns), -1, np.int32),
+        waiting=np.zeros((n, columns), np.int32),
+        outcome=np.zeros((n, columns), np.int8),
+        backlog=np.zeros((rules.entries.size, columns), np.int64),
+        tally=count,
+    )
 
 
 @lru_cache(maxsize=1)

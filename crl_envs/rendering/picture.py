@@ -39,7 +39,7 @@ class Moment:
 
 
 class Picture(ABC, Generic[WorldT]):
-    """What is to be seen of one world. Subclasses are named by an environment's ``picture`` attribute.
+    """The pictures of one world. Subclasses are named by an environment's ``picture`` attribute.
 
     Args:
         world: The dynamics.

@@ -23,7 +23,7 @@ def find_optimum(problem: SysadminProblem) -> Optimum:
     """Return the best expected episode return over policies that see all machines, mean over machines.
 
     - The ring of the dynamics, however its machines are numbered: exact for n ≤ 14, beyond a certificate with an upper
-      and a lower end that nearly meet (`crl_envs.sysadmin.optimum.certificates.ring_optimum`).
+      and a lower end that nearly agree (`crl_envs.sysadmin.optimum.certificates.ring_optimum`).
     - Horizons above 10,000, on any graph: a reward of 1 in each step, and 0, without computing anything.
     - Another graph: exact for n ≤ 9, or 14 where rotating it changes nothing. Beyond, the relaxation in which every
       machine chooses its parents' states, and the simulated return of a heuristic. The same for a large ring whose
