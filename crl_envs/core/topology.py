@@ -191,9 +191,19 @@ class Adjacency(NamedTuple):
         return np.diff(self.indptr)
 
 
-def row_sums(indptr: NDArray[np.int64], values: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the sum of the values of each row's entries: ``[E, B]`` in compressed rows to ``int64[n, B]``."""
-    degree = np.diff(indptr)
+def row_sums(
+    indptr: NDArray[np.int64], degree: NDArray[np.int64], values: NDArray[Any]
+) -> NDArray[np.int64]:
+    """Return the sum of the values of each row's entries.
+
+    Args:
+        indptr: ``int64[n + 1]``, where the compressed rows begin.
+        degree: ``int64[n]``, entries of each.
+        values: ``[E, B]``.
+
+    Returns:
+        ``int64[n, B]``.
+    """
     if degree.all():
         return np.add.reduceat(values, indptr[:-1], axis=0, dtype=np.int64)
     sums = np.zeros((degree.size, values.shape[1]), np.int64)

@@ -1,7 +1,7 @@
 """Load balancing's codes, state and costs, and what both kernels reckon with.
 
-The functions of numbers here take arrays too, and are compiled: `numpy_kernel` and `numba_kernel` call the same ones. The
-tuples stay in this module: the caches of Numba's users name them by it, and can't be read where one has gone.
+The functions of numbers here take arrays too, and are compiled: `numpy_kernel` and `numba_kernel` call the same ones.
+The tuples stay in this module: the caches that Numba keeps name them by it, and can't be read where one has gone.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def step_graph(
     """
     n, b = state.shape
     degree = indptr[1:] - indptr[:-1]
-    ups = row_sums(indptr, state[indices])
+    ups = row_sums(indptr, degree, state[indices])
     degree += 1
     ups += state * degree[:, None]
     ups += offsets[:, None]
@@ -112,7 +112,7 @@ def step_status_load(
     n, b = state.shape
     degree = np.diff(indptr)
     status, load = np.divmod(state, np.uint8(3))
-    worse = row_sums(indptr, status[indices] > np.repeat(status, degree, axis=0))
+    worse = row_sums(indptr, degree, status[indices] > np.repeat(status, degree, axis=0))
     index = offsets[:, None] + status * (degree + 1)[:, None] + worse
     for low, high in row_blocks(n, b):
         rows = slice(low, high)

@@ -231,7 +231,7 @@ class SysadminWorld(MachinesWorld):
     def _pay(self, state: State, reboot: State) -> NDArray[np.float32]:
         if self._pays_up_alone:  # sooner than to look it up
             return np.greater(state, reboot).astype(_FLOAT)
-        return self._paid.take(2 * state + reboot)
+        return self._paid.take(2 * state + reboot, mode="wrap")  # sooner than to check each index
 
 
 class StatusLoadWorld(MachinesWorld):

@@ -77,7 +77,8 @@ def simulated_heuristic(problem: SysadminProblem) -> float:
     table, offsets = problem.up_probabilities
     chance, paid = threshold(table), reward(problem.dynamics).astype(np.float32)
     indptr, indices = problem.parents
-    width = problem.parents.degree[:, None] + 1
+    degree = problem.parents.degree
+    width = degree[:, None] + 1
     returns = []
     for reboot_when_down in (True, False):
         stream = Stream(columns)
@@ -89,7 +90,7 @@ def simulated_heuristic(problem: SysadminProblem) -> float:
             state = up.astype(np.int64)
             reboot = ~up if reboot_when_down else np.zeros_like(up)
             total += float(paid[state, reboot.view(np.uint8)].mean(dtype=np.float64))
-            index = offsets[:, None] + state * width + row_sums(indptr, up[indices])
+            index = offsets[:, None] + state * width + row_sums(indptr, degree, up[indices])
             up = (stream.words(Purpose.TRANSITION, problem.n) < chance[index]) | reboot
         returns.append(total)
     return max(returns)
