@@ -53,7 +53,7 @@ class Registration:
     entry_point: Callable[..., ParallelEnv[Any, Any, Any]] | str
 
     def load(self) -> Callable[..., ParallelEnv[Any, Any, Any]]:
-        """The entry point itself."""
+        """Return the entry point itself."""
         if not isinstance(self.entry_point, str):
             return self.entry_point
         module, _, attribute = self.entry_point.partition(":")
@@ -94,13 +94,13 @@ def register(id: str, entry_point: Callable[..., ParallelEnv[Any, Any, Any]] | s
 
 
 def registered_ids() -> list[str]:
-    """All ids, sorted, with those of other distributions (entry points in the group ``crl_envs.environments``)."""
+    """Return all ids, sorted, with those of other distributions (entry points in ``crl_envs.environments``)."""
     _register_installed()
     return sorted(_REGISTRY)
 
 
 def has_world(id: str) -> bool:
-    """Whether `make_vec` takes this id.
+    """Return whether `make_vec` takes this id.
 
     Raises:
         ValueError: Unknown id.
@@ -221,7 +221,7 @@ def make_vec(
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     **kwargs: Any,
 ) -> WorldVectorEnv:
-    """`num_envs` environments as arrays, all agents at once: rewards ``(num_envs, n)`` and so on.
+    """Make `num_envs` environments as arrays, all agents at once: rewards ``(num_envs, n)`` and so on.
 
     Args:
         id: A registered id whose environment is a world.
@@ -296,7 +296,7 @@ def make_gym_vec(
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     **kwargs: Any,
 ) -> AgentVectorEnv:
-    """The same as `make_vec` as a Gymnasium vector env whose ``num_envs · n`` sub-environments are the agents.
+    """Make the same as `make_vec` as a Gymnasium vector env whose ``num_envs · n`` sub-environments are the agents.
 
     Raises:
         ValueError: As `make_vec`.
@@ -305,7 +305,7 @@ def make_gym_vec(
 
 
 def make_joint(of: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
-    """The environment `of` as one single-agent ``gymnasium.Env`` with the global reward; Gymnasium's entry point."""
+    """Make the environment `of` as one single-agent ``gymnasium.Env`` with the global reward; for Gymnasium."""
     from crl_envs.wrappers import JointAction
 
     return JointAction(make(of, **kwargs))

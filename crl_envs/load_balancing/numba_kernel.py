@@ -102,7 +102,7 @@ def choices(rules, state, i, legal, c):
 
 @njit(**_INNER)
 def reward_of(rules, costs, state, i, c):
-    """Reward ``float32`` of the last action of agent i; as `LoadBalancingWorld.reward` has it."""
+    """Return the reward ``float32`` of the last action of agent i; as `LoadBalancingWorld.reward` has it."""
     outcome = state.outcome[i, c]
     if costs.gradient and outcome == _STORED:
         spare = rules.capacity[i] - state.load[i, c] + costs.before
@@ -112,7 +112,7 @@ def reward_of(rules, costs, state, i, c):
 
 @njit(**_INNER)
 def has_ended(state, c):
-    """Whether every load has entered and none is in flight."""
+    """Return whether every load has entered and none is in flight."""
     if state.tally[_REMAINING, c] > 0:
         return False
     for e in range(state.backlog.shape[0]):

@@ -161,7 +161,7 @@ def _act(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys) ->
 
 
 def neighbor_table(rules: Rules, state: State) -> NDArray[np.int32]:
-    """``int32[n, K + S, B]``: the agent behind each delegation slot, −1 where there is none."""
+    """Return ``int32[n, K + S, B]``: the agent behind each delegation slot, −1 where there is none."""
     n, k = rules.successors.shape
     base = np.broadcast_to(rules.successors[:, :, None], (n, k, state.load.shape[1]))
     return np.concatenate([base, state.found], axis=1) if rules.extra_slots else base

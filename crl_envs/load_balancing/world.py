@@ -106,14 +106,14 @@ class LoadBalancingWorld(World[State]):
         return self.problem.hops
 
     def initial(self, stream: Stream) -> State:
-        """Empty agents, and the first loads at the entries (none yet where arrivals are Poisson)."""
+        """Return empty agents, and the first loads at the entries (none yet where arrivals are Poisson)."""
         state = _empty_state(self.rules, self.places, stream.num_envs)
         numpy_kernel.admit(self.rules, state)
         numpy_kernel.order_queues(state)
         return state
 
     def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
-        """One step; see `numpy_kernel` for the order of events."""
+        """Carry out one step; see `numpy_kernel` for the order of events."""
         rules = self.rules
         n = rules.capacity.size
         check_actions(action, (n, state.load.shape[1]), self._n_actions, stream)
@@ -140,7 +140,7 @@ class LoadBalancingWorld(World[State]):
     def reward(
         self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
     ) -> NDArray[np.float32]:
-        """What each agent's action cost (Table 1), from its outcome: ``float32[n, B]``, ≤ 0.
+        """Return what each agent's action cost (Table 1), from its outcome: ``float32[n, B]``, ≤ 0.
 
         A store that succeeds costs nothing in the discrete model and ``min_q_value / (2 · spare)`` in the gradient
         model, spare being the capacity left after it or before it (``min_q_value`` when that is none).
@@ -158,7 +158,7 @@ class LoadBalancingWorld(World[State]):
         return np.asarray(store_reward(self.costs.min_q * self.costs.gradient, spare))
 
     def observation(self, state: State) -> NDArray[np.float32]:
-        """``float32[n, 4, B]``: holds a load, q / (1 + q) for a queue of q, share of capacity used, is active."""
+        """Return ``float32[n, 4, B]``: holds a load, q / (1 + q) for a queue of q, capacity used, is active."""
         observed = np.empty((self.n_agents, 4, state.load.shape[1]), np.float32)
         observed[:, 0] = state.head >= 0
         observed[:, 1] = self._crowding[state.waiting]
@@ -167,7 +167,7 @@ class LoadBalancingWorld(World[State]):
         return observed
 
     def terminal(self, state: State) -> NDArray[np.bool_]:
-        """Whether every load has entered and none is in flight."""
+        """Return whether every load has entered and none is in flight."""
         exhausted: NDArray[np.bool_] = state.tally[Count.REMAINING] == 0
         if not exhausted.any():
             return exhausted
@@ -209,11 +209,11 @@ class LoadBalancingWorld(World[State]):
         }
 
     def state_array(self, state: State) -> NDArray[np.int32]:
-        """``int32[3n, B]``: stored loads, queue lengths, activity."""
+        """Return ``int32[3n, B]``: stored loads, queue lengths, activity."""
         return np.concatenate([state.load, state.waiting, state.active.astype(np.int32)])
 
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
-        """Counts of loads and messages, all ``[B]`` but `load`.
+        """Return counts of loads and messages, all ``[B]`` but `load`.
 
         - ``stored``, ``queued``, ``on_wire``, ``departed``, ``timed_out``: loads; they add up to ``loads_in``;
         - ``backlog``: loads that have arrived and wait outside; ``remaining``: those that have yet to arrive;
@@ -256,7 +256,7 @@ class LoadBalancingWorld(World[State]):
         return find_optimum(self.problem)
 
     def blank_keys(self) -> Keys:
-        """Keys of one column for a compiled loop to write to."""
+        """Return the keys of one column for a compiled loop to write to."""
         return Keys(*(np.zeros(1, np.uint64) for _ in Keys._fields))
 
     @cached_property
@@ -279,7 +279,7 @@ class LoadBalancingWorld(World[State]):
         return legal
 
     def _fill(self, state: State) -> NDArray[np.float64]:
-        """Share of capacity used ``float64[n, B]``; an agent without capacity counts as full."""
+        """Return the share of capacity used ``float64[n, B]``; an agent without capacity counts as full."""
         fill: NDArray[np.float64] = state.load / self._divisor
         if self._roomless.size:
             fill[self._roomless] = 1.0
@@ -288,7 +288,7 @@ class LoadBalancingWorld(World[State]):
     def _open_slots(
         self, state: State, agent: NDArray[np.int64], b: NDArray[np.int64]
     ) -> NDArray[np.int8]:
-        """``int8[M, K + S]``: slots through which the M holding agents may delegate their first load."""
+        """Return ``int8[M, K + S]``: slots through which the M holding agents may delegate their first load."""
         neighbor = self.rules.successors[agent]
         if self.rules.extra_slots:
             neighbor = np.concatenate([neighbor, state.found[agent, :, b]], axis=1)
@@ -311,7 +311,7 @@ class LoadBalancingWorld(World[State]):
 
 
 def _empty_state(rules: Rules, places: int, columns: int) -> State:
-    """No load anywhere; founders active; queues empty; the supply of loads untouched."""
+    """Return a state without a load: founders active, queues empty, the supply untouched."""
     n, extra = rules.capacity.size, rules.extra_slots
     active = np.ones((n, columns), np.uint8)
     active[rules.n_founders :] = 0

@@ -40,7 +40,7 @@ def _table(picture: Picture[Any], moment: Moment) -> list[str]:
 
 
 def _blocks(picture: Picture[Any], moment: Moment) -> list[str]:
-    """A line for each block of agents: its mean, and a bar of that length."""
+    """Return a line for each block of agents: its mean, and a bar of that length."""
     n, quantity = picture.world.n_agents, picture.quantity
     values = picture.values(moment)
     starts = bin_starts(n, min(_BLOCKS, n))

@@ -22,7 +22,7 @@ def step_ring(
     next_state: State,
     reward: NDArray[np.float32],
 ) -> None:
-    """Next states and 0/1 rewards where the only parent of a machine is the one before it.
+    """Write the next states and 0/1 rewards where the only parent of a machine is the one before it.
 
     Args:
         state, action, next_state: ``uint8[n, B]``, n ≥ 2.
@@ -67,7 +67,7 @@ def step_graph(
     thresholds: NDArray[np.uint32],
     next_state: State,
 ) -> None:
-    """Next states on any graph.
+    """Write the next states on any graph.
 
     Args:
         state, action, next_state: ``uint8[n, B]``.
@@ -99,7 +99,7 @@ def step_status_load(
     progress: NDArray[np.uint32],
     next_state: State,
 ) -> None:
-    """Next states ``3 · status + load`` of `crl_envs.sysadmin.StatusLoadWorld`.
+    """Write the next states ``3 · status + load`` of `crl_envs.sysadmin.StatusLoadWorld`.
 
     Args:
         state, action, next_state: ``uint8[n, B]``.
@@ -123,6 +123,6 @@ def step_status_load(
 
 
 def row_blocks(n: int, b: int) -> list[tuple[int, int]]:
-    """Ranges of rows, each starting at an even one, of about `_BLOCK` elements."""
+    """Return the ranges of rows, each starting at an even one, of about `_BLOCK` elements."""
     rows = max(2, _BLOCK // b // 2 * 2)
     return [(low, min(low + rows, n)) for low in range(0, n, rows)]
