@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, Unpack, cast, overload
 
 import gymnasium
 import pettingzoo
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     # The overloads give `object` where a shipped environment doesn't have the arguments, or not of these types: the id
     # is a str, too, so that without it the last overload would take them.
     Shipped = Literal["crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0"]
+
+ViewT_co = TypeVar("ViewT_co", covariant=True)
 
 GROUP: Final = "crl_envs.environments"
 
@@ -161,59 +163,69 @@ def make(id: str, **kwargs: Any) -> ParallelEnv[Any, Any, Any]:
     return entry_point(**kwargs)
 
 
-@overload
-def make_vec(
-    id: Literal["crl/bandit-v0"],
-    num_envs: int = 1,
-    *,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-    render_mode: None = None,
-    **kwargs: Unpack[BanditArguments],
-) -> WorldVectorEnv: ...
+class _MakesVectors(Protocol[ViewT_co]):
+    """`make_vec` and `make_gym_vec` for type checkers."""
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/bandit-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        **kwargs: Unpack[BanditArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/load_balancing-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        **kwargs: Unpack[LoadBalancingArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/sysadmin-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        **kwargs: Unpack[SysadminArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Shipped,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        **kwargs: object,
+    ) -> object: ...
+
+    @overload
+    def __call__(
+        self,
+        id: str,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        **kwargs: Any,
+    ) -> ViewT_co: ...
 
 
-@overload
-def make_vec(
-    id: Literal["crl/load_balancing-v0"],
-    num_envs: int = 1,
-    *,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-    render_mode: None = None,
-    **kwargs: Unpack[LoadBalancingArguments],
-) -> WorldVectorEnv: ...
+def _typed_by_id(function: Callable[..., ViewT_co]) -> _MakesVectors[ViewT_co]:
+    """Return a function as what it is to type checkers."""
+    return cast("_MakesVectors[ViewT_co]", function)
 
 
-@overload
-def make_vec(
-    id: Literal["crl/sysadmin-v0"],
-    num_envs: int = 1,
-    *,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-    render_mode: None = None,
-    **kwargs: Unpack[SysadminArguments],
-) -> WorldVectorEnv: ...
-
-
-@overload
-def make_vec(  # type: ignore[overload-overlap]
-    id: Shipped,
-    num_envs: int = 1,
-    *,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-    **kwargs: object,
-) -> object: ...
-
-
-@overload
-def make_vec(
-    id: str,
-    num_envs: int = 1,
-    *,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-    **kwargs: Any,
-) -> WorldVectorEnv: ...
-
-
+@_typed_by_id
 def make_vec(
     id: str,
     num_envs: int = 1,
@@ -236,59 +248,7 @@ def make_vec(
     return WorldVectorEnv(world, num_envs, autoreset_mode)
 
 
-@overload
-def make_gym_vec(
-    id: Literal["crl/bandit-v0"],
-    num_envs: int = 1,
-    *,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-    render_mode: None = None,
-    **kwargs: Unpack[BanditArguments],
-) -> AgentVectorEnv: ...
-
-
-@overload
-def make_gym_vec(
-    id: Literal["crl/load_balancing-v0"],
-    num_envs: int = 1,
-    *,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-    render_mode: None = None,
-    **kwargs: Unpack[LoadBalancingArguments],
-) -> AgentVectorEnv: ...
-
-
-@overload
-def make_gym_vec(
-    id: Literal["crl/sysadmin-v0"],
-    num_envs: int = 1,
-    *,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-    render_mode: None = None,
-    **kwargs: Unpack[SysadminArguments],
-) -> AgentVectorEnv: ...
-
-
-@overload
-def make_gym_vec(  # type: ignore[overload-overlap]
-    id: Shipped,
-    num_envs: int = 1,
-    *,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-    **kwargs: object,
-) -> object: ...
-
-
-@overload
-def make_gym_vec(
-    id: str,
-    num_envs: int = 1,
-    *,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-    **kwargs: Any,
-) -> AgentVectorEnv: ...
-
-
+@_typed_by_id
 def make_gym_vec(
     id: str,
     num_envs: int = 1,
