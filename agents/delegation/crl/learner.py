@@ -49,7 +49,7 @@ from agents.delegation.crl.advertising import (
     DelegationReturn,
     strategies,
 )
-from agents.delegation.infos import DISCOVERY, NOOP, WorkView
+from agents.delegation.infos import DISCOVERY, NOOP, WorkInfos, holders
 from agents.learner import Callback, Learner
 from agents.view import Episode, Frame, Transition
 from crl_envs.core.arguments import (
@@ -201,7 +201,7 @@ class CRL(Learner):
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
-        self.work = WorkView(self.view)
+        self.work = WorkInfos(self.view)
         self.settings = self.config.settings(tells_costs=True)
         self.post_rules = self.config.bus.rules()
         self.advertising = Advertising()
@@ -289,30 +289,21 @@ class CRL(Learner):
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
         """An action for every agent: Boltzmann for those that have a problem, else the first that is legal."""
-        n, columns, a = self.view.n_agents, self.view.num_envs, self.view.n_actions
-        every = np.ones((n, columns, a), np.bool_) if frame.legal is None else frame.legal
-        actions: NDArray[np.integer] = every.argmax(axis=2)
-        greedy, weights = words is None, [0.0] * a
-        for b in range(columns):
+        legal, actions, holds = holders(frame, self._works)
+        greedy, weights = words is None, [0.0] * self.view.n_actions
+        for b in range(self.view.num_envs):
             self._enter_states(frame, b)
             now = int(self.now[b])
-            works = (every[:, b] & self._works).any(axis=1)
-            if frame.live is not None:
-                works &= frame.live[:, b]
-            for i in np.flatnonzero(works).tolist():
-                word = 0 if words is None else int(words[i, b])
-                legal = every[i, b].tolist()
+            for i in np.flatnonzero(holds[:, b]).tolist():
+                word, mask = 0 if words is None else int(words[i, b]), legal[i, b].tolist()
                 actions[i, b] = core.choose(
-                    self.settings, self.minds[b], i, legal, weights, now, word, greedy
+                    self.settings, self.minds[b], i, mask, weights, now, word, greedy
                 )
         return actions
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Learn from a step, then advertise."""
-        took_part = self.view.running
-        if transition.ended is not None:
-            took_part = took_part | transition.ended
-        for b in np.flatnonzero(took_part).tolist():
+        for b in self.work.took_part(transition):
             self._observe_column(b, actions[:, b], transition)
 
     def end_episode(self, episode: Episode) -> None:
