@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import Spread, parser, print_machine, print_table, write_json
+from crl_envs.bench.experiment import Value
 from crl_envs.bench.experiments import find_experiment
-from crl_envs.bench.experiments.experiment import Value
 from crl_envs.bench.isolation import Isolation
 from crl_envs.bench.learners import learner_spec
 from crl_envs.bench.run_id import RunId

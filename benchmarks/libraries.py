@@ -21,7 +21,7 @@ from benchmarks.measure import parser, print_machine, print_table, write_json
 from crl_envs.adapters import MissingLibraryError
 from crl_envs.bench.contract import Traits
 from crl_envs.bench.evaluation import evaluate
-from crl_envs.bench.experiments.experiment import Task
+from crl_envs.bench.experiment import Task
 from crl_envs.bench.learners import learner_spec
 from crl_envs.bench.measured_env import MeasuredEnv
 

@@ -151,7 +151,7 @@ class ParallelMultiAgentEnv(MultiAgentEnv):
     Observations are ``Box (d,) float32``: see `AgentEncoder`. ``infos[agent]["local_reward"]`` is an agent's own
     reward, whatever it is given. The last step of an episode has its last observations.
 
-    Terminations are told for each agent, truncation only for all at once (``truncateds["__all__"]``, where an episode
+    Terminations are given for each agent, truncation only for all at once (``truncateds["__all__"]``, where an episode
     ends in which not every agent terminated): RLlib takes the truncation of all agents one by one for their
     termination, while this way it bootstraps where it should.
 

@@ -248,7 +248,7 @@ class ColumnsEnv(EnvBase):
         self.tally.begin(ended)
         self._over &= ~ended
         nothing = np.zeros((len(ended), self.n_agents), np.float32)
-        return self._told(frame, nothing, {"terminated": self._over, "truncated": self._over})
+        return self._given(frame, nothing, {"terminated": self._over, "truncated": self._over})
 
     def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
         if self._over.any():
@@ -263,15 +263,15 @@ class ColumnsEnv(EnvBase):
         self._over = step.ended.copy()
         # Where agents terminate and others are truncated in the same step, the episode goes on for some: truncated.
         terminated = np.asarray(step.terminations.all(axis=1))
-        told = self._told(
+        made = self._given(
             step.frame,
             step.local_rewards,
             {"terminated": terminated, "truncated": step.ended & ~terminated},
         )
-        told.set((GROUP, "reward"), self._tensor(step.rewards, torch.float32)[..., None])
-        return told
+        made.set((GROUP, "reward"), self._tensor(step.rewards, torch.float32)[..., None])
+        return made
 
-    def _told(
+    def _given(
         self, frame: Frame, local_rewards: NDArray[Any], flags: dict[str, NDArray[np.bool_]]
     ) -> TensorDict:
         """What the agents know after a reset or a step."""

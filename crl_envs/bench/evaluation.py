@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from crl_envs.bench.contract import Traits
-from crl_envs.bench.experiments.experiment import Task
+from crl_envs.bench.experiment import Task
 from crl_envs.bench.measured_env import MeasuredEnv
 from crl_envs.core.returns import Returns, team_reward
 

@@ -111,7 +111,9 @@ class Isolation:
     def _forked(self, job: Job, patience: float | None) -> tuple[int, str]:
         """Exit code of a run's process, a signal as a negative one, and why nothing can be written."""
         makers = [self._start()]
-        of_learner = self._maker(job.id.experiment, repr(job.spec))
+        # A figure's learners differ in their arguments and share their code, which is ours.
+        name = repr(job.spec) if job.case is None else job.spec.source
+        of_learner = self._maker(job.id.experiment, name)
         for step, maker in enumerate((self._maker(job.id.experiment), of_learner)):
             if maker.is_prepared(makers, (step, job), self._keep):
                 makers.append(maker)
@@ -310,10 +312,16 @@ def _prepare(step: int, job: Job) -> None:
     """Load what all runs of an experiment need (step 0), or all of a learner (step 1); end if that isn't possible."""
     try:
         add_path(job)
-        experiment = find_experiment(job.id.experiment)
         if step == 0:
             with suppress(ValueError):
                 find_learner("random")  # and with it the package of those that are shipped
+        if job.case is not None:
+            if step == 1:
+                job.spec.keep()
+                with suppress(Exception):
+                    job.case.rehearse()
+        elif step == 0:
+            experiment = find_experiment(job.id.experiment)
             env = experiment.task(experiment.quick[0]).make()
             env.reset(seed=0)
             env.step({agent: env.action_space(agent).sample() for agent in env.agents})
@@ -321,7 +329,7 @@ def _prepare(step: int, job: Job) -> None:
             job.spec.keep()
             if is_shipped(job.spec):
                 with suppress(Exception):  # it is a run's business that a learner doesn't fit
-                    rehearse(experiment, job.spec)
+                    rehearse(find_experiment(job.id.experiment), job.spec)
         if len(list(Path("/proc/self/task").iterdir())) > 1:
             os._exit(1)
         gc.freeze()  # so that forks don't copy what the collector would touch

@@ -16,7 +16,8 @@ import numpy as np
 
 from crl_envs.bench.contract import Traits
 from crl_envs.bench.evaluation import Found, evaluate, evaluation_seed, measured
-from crl_envs.bench.experiments.experiment import Experiment, Task
+from crl_envs.bench.experiment import Experiment, Task
+from crl_envs.bench.figure import Case
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.measured_env import EnoughEpisodes, MeasuredEnv
 from crl_envs.bench.printable import printable
@@ -26,6 +27,7 @@ from crl_envs.bench.store import (
     Checkpoint,
     Evaluation,
     Record,
+    Recorded,
     Store,
     StoreError,
     as_read,
@@ -99,6 +101,34 @@ def play(experiment: Experiment, spec: LearnerSpec, id: RunId, store: Store) -> 
             store.write(replace(record, checkpoint=None))
         raise
     store.clear_checkpoints(id)
+    return record
+
+
+def play_case(case: Case, store: Store) -> Record:
+    """Make a run of a figure and write its record when it begins and when it is done, and the arrays before that.
+
+    Returns:
+        The record, ``done``.
+
+    Raises:
+        StoreError: The record or the arrays can't be written.
+        Exception: Whatever the learner raises.
+    """
+    traits = Traits(case.spec.load())
+    facts = case.facts()
+    record = Record(case.id, provenance=_provenance(traits, facts))
+    store.write(record)
+    begun = time.perf_counter()
+    found = case.make()
+    seconds = {"learn": round(time.perf_counter() - begun, 4), "evaluate": 0.0, "bench": 0.0}
+    recorded = Recorded(dict(found.numbers), store.write_arrays(case.id, found.arrays))
+    record = replace(
+        record,
+        status="done",
+        provenance={**record.provenance, "seconds": seconds},
+        recorded=recorded,
+    )
+    store.write(record)
     return record
 
 
@@ -259,16 +289,32 @@ def mismatch(record: Record, experiment: Experiment, spec: LearnerSpec) -> str |
     """
     if not record.provenance and not record.evaluations:
         return None
-    for name, expected in as_read(_facts(experiment, spec, record.id)).items():
+    wrong = _other_facts(record, _facts(experiment, spec, record.id))
+    if wrong is not None:
+        return wrong
+    budgets = [evaluation.budget for evaluation in record.evaluations]
+    expected = list(experiment.budgets(record.id.value))
+    if budgets != expected[: len(budgets)] or (record.status == "done" and budgets != expected):
+        return f"it was evaluated at {_short(budgets)}, not at {_short(expected)}"
+    return None
+
+
+def case_mismatch(record: Record, case: Case) -> str | None:
+    """A sentence that says what makes a record none of that run of a figure; None if it is one."""
+    if not record.provenance:
+        return None
+    if record.status == "done" and record.recorded is None:
+        return "it has recorded nothing"
+    return _other_facts(record, case.facts())
+
+
+def _other_facts(record: Record, facts: dict[str, Any]) -> str | None:
+    for name, expected in as_read(facts).items():
         found = record.provenance.get(name)
         if name == "learner" and isinstance(found, dict):
             found = {key: found.get(key) for key in expected}
         if found != expected:
             return f"its {name} is {_short(found)}, not {_short(expected)}"
-    budgets = [evaluation.budget for evaluation in record.evaluations]
-    expected = list(experiment.budgets(record.id.value))
-    if budgets != expected[: len(budgets)] or (record.status == "done" and budgets != expected):
-        return f"it was evaluated at {_short(budgets)}, not at {_short(expected)}"
     return None
 
 
@@ -296,18 +342,20 @@ def _begun(
         wrong = mismatch(record, experiment, spec) or store.check(record.checkpoint)
         if wrong is None:
             return replace(record, status="running", error=None)
-    return Record(
-        id,
-        provenance={
-            "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "versions": versions("scipy", *traits.packages),
-            "git_commit": git_commit(),
-            "machine": machine(),
-            **(facts := _facts(experiment, spec, id)),
-            "learner": {**facts["learner"], **vars(traits), "packages": list(traits.packages)},
-            **({} if wrong is None else {"begun_anew": wrong}),
-        },
-    )
+    provenance = _provenance(traits, _facts(experiment, spec, id))
+    return Record(id, provenance=provenance | ({} if wrong is None else {"begun_anew": wrong}))
+
+
+def _provenance(traits: Traits, facts: dict[str, Any]) -> dict[str, Any]:
+    """How a run comes about that begins now."""
+    return {
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": versions("scipy", *traits.packages),
+        "git_commit": git_commit(),
+        "machine": machine(),
+        **facts,
+        "learner": {**facts["learner"], **vars(traits), "packages": list(traits.packages)},
+    }
 
 
 def _student(

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import crl_envs
-from crl_envs.bench.experiments.experiment import Experiment, Value
-from crl_envs.bench.experiments.landmarks import landmarks
+from crl_envs.bench.experiment import Experiment, Value
 from crl_envs.bench.files import write_atomically
+from crl_envs.bench.plan import Plan, planned_records, read_plan
 from crl_envs.bench.run_id import RunId
-from crl_envs.bench.scoring.logs import Landmarks
-from crl_envs.bench.scoring.sweep_scores import sweep_scores
+from crl_envs.bench.score.landmarks import Landmarks, landmarks
+from crl_envs.bench.score.sweep_scores import sweep_scores
 from crl_envs.bench.store import Record, Store, as_read, checked, refusals_named, with_checksum
-from crl_envs.bench.sweep import Plan, planned_records, read_plan
 
 Watch = Callable[[int, int], None]
 
@@ -25,7 +24,7 @@ class Results(NamedTuple):
     """The scores of a sweep, with what they come from.
 
     Attributes:
-        scores: As `crl_envs.bench.scoring.sweep_scores.sweep_scores` gives them.
+        scores: As `crl_envs.bench.score.sweep_scores.sweep_scores` gives them.
         records: Of all runs of the plan; one that hasn't begun is ``running``, without evaluations.
         complaints: A sentence for each file that was set aside.
     """
@@ -68,7 +67,7 @@ def report(folder: Path, found: Results) -> Path:
     Raises:
         StoreError: The report can't be written.
     """
-    from crl_envs.bench.page import write_report
+    from crl_envs.bench.report.write import write_report
 
     plan = read_plan(folder)
     titles = [x.title for x in plan.found_experiments()]

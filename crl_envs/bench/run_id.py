@@ -1,4 +1,4 @@
-"""Names of runs, by value: ``sysadmin-n@1/n=0064/reinforce-local/seed=07``."""
+"""Names of runs, by value: ``sysadmin-n@1/n=0064/reinforce-local/seed=07``, ``…/seeds=00-09``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from crl_envs.core.arguments import check_int, check_seed
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _WHOLE: Final = re.compile(
-    r"(?P<experiment>[^/@]+)@(?P<version>\d+)/(?P<knob>[^/=]+)=(?P<value>[^/]+)/(?P<learner>[^/]+)/seed=(?P<seed>\d+)"
+    r"(?P<experiment>[^/@]+)@(?P<version>\d+)/(?P<knob>[^/=]+)=(?P<value>[^/]+)/(?P<learner>[^/]+)/"
+    r"(?:seed=(?P<seed>\d+)|seeds=(?P<first>\d+)-(?P<last>\d+))"
 )
 
 
@@ -26,6 +27,8 @@ class RunId:
         value: Its value: a whole number, a number or a name.
         learner: Name of the learner with its settings.
         seed: Of the learner and the environment.
+        columns: How many seeds, from that one on, are learnt at once as columns of one vector env. The result of each
+            may depend on their number.
 
     Raises:
         ValueError: A name with characters that don't belong into a file's name, or a number out of its range.
@@ -37,9 +40,11 @@ class RunId:
     value: int | float | str
     learner: str
     seed: int
+    columns: int = 1
 
     def __post_init__(self) -> None:
         check_int("version", self.version, low=1)
+        check_int("columns", self.columns, low=1)
         check_seed("seed", self.seed)
         for name in ("experiment", "knob", "learner"):
             _check_name(name, getattr(self, name))
@@ -62,7 +67,10 @@ class RunId:
         return f"{self.experiment}@{self.version}/{self.knob}={self.value_text}"
 
     def __str__(self) -> str:
-        return f"{self.task}/{self.learner}/seed={self.seed:02d}"
+        if self.columns == 1:
+            return f"{self.task}/{self.learner}/seed={self.seed:02d}"
+        last = self.seed + self.columns - 1
+        return f"{self.task}/{self.learner}/seeds={self.seed:02d}-{last:02d}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -77,13 +85,15 @@ class RunId:
                 f"id must look like 'experiment@1/n=0064/learner/seed=07', got {text!r}"
             )
         parts = match.groupdict()
+        first, last = (parts["seed"],) * 2 if parts["seed"] else (parts["first"], parts["last"])
         return cls(
             parts["experiment"],
             int(parts["version"]),
             parts["knob"],
             _parsed(parts["value"]),
             parts["learner"],
-            int(parts["seed"]),
+            int(first),
+            int(last) - int(first) + 1,
         )
 
 

@@ -1,6 +1,7 @@
 """The store of a sweep: one file a run, whole or not there, with a checksum.
 
     DIR/runs/sysadmin-n@1/n=0064/reinforce-local/seed=07.json
+    DIR/runs/bagnell-ng@1/case=…/reinforce…/seeds=00-09.json and .npz           the second: arrays that it has recorded
     DIR/checkpoints/sysadmin-n@1/n=0064/reinforce-local/seed=07.5120     of a run that isn't over, after that budget
 
 A run's file is rewritten after each of its evaluations, in one step, so that a process that is killed loses what it
@@ -12,12 +13,16 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from crl_envs.bench.files import write_atomically
 from crl_envs.bench.printable import printable
@@ -73,6 +78,19 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """What a run of a figure has left.
+
+    Attributes:
+        numbers: In JSON's types.
+        sha256: Of the file beside the record that has the arrays.
+    """
+
+    numbers: Mapping[str, Any]
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Record:
     """A run as far as it has come.
 
@@ -83,6 +101,7 @@ class Record:
         provenance: Versions, machine, arguments, budget: how it came about. Nothing in it changes a score.
         error: The traceback of a run that failed, as `crl_envs.bench.printable.printable` makes it.
         checkpoint: Where it goes on from, if it can.
+        recorded: What it has left, of a figure's run that is done.
     """
 
     id: RunId
@@ -91,6 +110,7 @@ class Record:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
     checkpoint: Checkpoint | None = None
+    recorded: Recorded | None = None
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -155,6 +175,55 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, text)
 
+    def arrays_path(self, id: RunId) -> Path:
+        """Where the arrays are that a run has recorded."""
+        return self.runs / f"{id}.npz"
+
+    def write_arrays(self, id: RunId, arrays: Mapping[str, NDArray[Any]]) -> str:
+        """Write a run's arrays in one step, the same bytes for the same arrays, and return their SHA-256.
+
+        Raises:
+            StoreError: The disk is full, or the folder can't be written in.
+            ValueError: An array of objects.
+        """
+        for name, array in arrays.items():
+            if array.dtype.hasobject:
+                raise ValueError(f"{name} must not be an array of objects, got {array.dtype}")
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **dict(arrays))  # type: ignore[arg-type]
+        content, path = buffer.getvalue(), self.arrays_path(id)
+        with refusals_named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, content)
+        return hashlib.sha256(content).hexdigest()
+
+    def arrays(self, record: Record) -> dict[str, NDArray[Any]]:
+        """Return the arrays that a run has recorded.
+
+        Raises:
+            ValueError: Their file isn't there any more, or isn't what was written; the message names it.
+        """
+        path = self.arrays_path(record.id)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ValueError(f"{path} can't be read: {error.strerror}") from None
+        if record.recorded is None or hashlib.sha256(content).hexdigest() != record.recorded.sha256:
+            raise ValueError(f"the checksum of {path} is wrong")
+        with np.load(io.BytesIO(content), allow_pickle=False) as found:
+            return dict(found)
+
+    def check_arrays(self, record: Record) -> str | None:
+        """Return a sentence that says what is wrong with a run's arrays, which are set aside; None if nothing is."""
+        if record.recorded is None:
+            return None
+        try:
+            self.arrays(record)
+        except ValueError as error:
+            path = self.arrays_path(record.id)
+            return self.move_aside(path, str(error)) if path.exists() else str(error)
+        return None
+
     def checkpoint_path(self, checkpoint: Checkpoint) -> Path:
         """Where a checkpoint's file is."""
         return self.checkpoints / checkpoint.file
@@ -198,6 +267,8 @@ class Store:
             text = path.relative_to(self.runs).with_suffix("").as_posix()
             try:
                 id = RunId.parse(text)
+                if path.suffix == ".npz" and self.arrays_path(id) == path:
+                    continue  # looked at with its record
                 if path.suffix != ".json" or self.path(id) != path:
                     raise ValueError("no run has its file there")
             except ValueError as error:
@@ -242,6 +313,7 @@ def as_text(record: Record) -> str:
         "provenance": record.provenance,
         "error": record.error,
         "checkpoint": record.checkpoint and vars(record.checkpoint),
+        **({} if record.recorded is None else {"recorded": vars(record.recorded)}),
     }
     # An entry a line: with an indent, json would take ten times as long.
     entries = {**content, "checksum": checksum(content)}.items()
@@ -266,6 +338,7 @@ def from_bytes(content: bytes) -> Record:
             found["provenance"],
             found["error"],
             None if found["checkpoint"] is None else Checkpoint(**found["checkpoint"]),
+            Recorded(**found["recorded"]) if "recorded" in found else None,
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"it is no record of a run ({type(error).__name__}: {error})") from error

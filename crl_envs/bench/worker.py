@@ -16,9 +16,10 @@ from typing import Final
 import numpy as np
 
 from crl_envs.bench.experiments import find_experiment
+from crl_envs.bench.figure import Case
 from crl_envs.bench.files import UMASK
 from crl_envs.bench.learners import LearnerSpec
-from crl_envs.bench.play import play
+from crl_envs.bench.play import play, play_case
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.store import Record, Status, Store, StoreError
 from crl_envs.core.arguments import check_int, check_real
@@ -65,6 +66,7 @@ class Job:
         folder: Of the sweep.
         limits: Of the run.
         path: Folders in which modules are looked for, besides the usual ones.
+        case: What is run, of a figure; None for a run of an experiment.
     """
 
     id: RunId
@@ -72,6 +74,7 @@ class Job:
     folder: Path
     limits: Limits = NO_LIMITS
     path: tuple[str, ...] = ()
+    case: Case | None = None
 
     @property
     def last_words(self) -> Path:
@@ -96,6 +99,8 @@ def work(job: Job) -> Status:
     with _watched(job):
         try:
             with _memory_limited(job.limits.mib):
+                if job.case is not None:
+                    return play_case(job.case, store).status
                 return play(find_experiment(job.id.experiment), job.spec, job.id, store).status
         except StoreError:
             raise

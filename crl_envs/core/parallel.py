@@ -22,10 +22,9 @@ from crl_envs.core.arguments import (
     shown,
 )
 from crl_envs.core.copies import CopiesApart
-from crl_envs.core.legality import legalise
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
-from crl_envs.core.world import Edges, World
+from crl_envs.core.world import Edges, World, legalise
 
 if TYPE_CHECKING:
     import networkx as nx

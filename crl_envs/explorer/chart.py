@@ -12,13 +12,13 @@ from crl_envs.core.optimum import Optimum
 from crl_envs.explorer.curve import WINDOW, Points
 from crl_envs.explorer.session import KeptCurve
 
-LANES: Final = ((BLUE, "solid"), (VERMILLION, "dashed"))  # told apart without colours, too
+LANES: Final = ((BLUE, "solid"), (VERMILLION, "dashed"))  # differ without colours, too
 CAPTION: Final = f"Thin: the return of each episode. Thick: the mean of the last {WINDOW}."
 _KEPT: Final = (GREEN, PURPLE, ORANGE, SKY)
 _FEW: Final = 25  # points that get a mark each
 _RAW: Final = " (each episode)"
 _ONE_ROW: Final = 55  # letters in a legend's row on a narrow page
-_APART: Final = 1e-3  # of the value: ends of a bound that are told apart
+_APART: Final = 1e-3  # of the value: ends of a bound that are shown as two
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ _SHARE: Final = 3.0  # as many times what drawing takes is left for learning
 
 @dataclass(frozen=True)
 class Sight:
-    """What is to be seen of a learner at one moment.
+    """Describe a learner at one moment.
 
     Attributes:
         episodes: Whole episodes learnt from.

@@ -82,7 +82,7 @@ class Pace:
                 return
         self.pass_on(place)
 
-    def stir(self) -> None:
+    def wake(self) -> None:
         """Let those that rest go through `wait` once more, without a step."""
         with self._changed:
             self._at_rest.clear()

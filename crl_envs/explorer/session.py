@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is to be seen of a session at one moment.
+    """Describe a session at one moment.
 
     Attributes:
         state: ``"preparing"``: environments and learners are being made; ``"paused"``, ``"running"``;
@@ -115,7 +115,7 @@ class Session:
     def look_at(self, place: int) -> None:
         """Draw the environment of the learner in that place from now on."""
         self.in_view = place
-        self._work.pace.stir()
+        self._work.pace.wake()
 
     def settle(self, timeout: float = 60.0) -> bool:
         """Wait until nothing is going on any more; whether that is so in time."""

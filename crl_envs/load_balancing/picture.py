@@ -53,7 +53,7 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
 
     @property
     def title(self) -> str:
-        return f"Load balancing, {self.world.n_agents} agents, {self.world.cost_model} cost model"
+        return f"Load balancing, {self.world.n_agents} agents, {self.world.problem.cost_model} cost model"
 
     @property
     def quantity(self) -> Quantity:
@@ -84,7 +84,7 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
             strands.append(Strand("message on the wire", BLUE, ":"))
         if self._loses:
             strands.append(Strand("message lost", VERMILLION, "--"))
-        if self.world.discovers:
+        if self.world.problem.discovers:
             strands.append(Strand("discovered link", GREEN, "-.", arrow=False))
         written = "loads / capacity" if self._writes_capacity else "stored loads"
         return Look(
@@ -121,7 +121,7 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
             beads = np.column_stack([messages.on_wire, way])
         if self._loses:
             strands.append(messages.lost)
-        if world.discovers:
+        if world.problem.discovers:
             finder, slot = np.nonzero(state.found[:, :, 0] >= 0)
             strands.append(np.stack([finder, state.found[finder, slot, 0]], axis=1))
         share = self.values(moment)

@@ -10,12 +10,11 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import is_word
-from crl_envs.core.legality import check_actions
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.overrides import overridden
 from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.topology import Adjacency
-from crl_envs.core.world import Edges, World
+from crl_envs.core.world import Edges, World, check_actions
 from crl_envs.sysadmin import numpy_kernel
 from crl_envs.sysadmin.dynamics import (
     BINARY,

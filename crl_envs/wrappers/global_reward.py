@@ -63,10 +63,10 @@ class GlobalReward(CopiesApart, BaseParallelWrapper):
         if not local:
             return observations, local, terminations, truncations, infos
         team = float(team_reward(np.array(list(local.values()), np.float64), self.reduce))
-        told = {agent: dict(info) for agent, info in infos.items()}
+        extended = {agent: dict(info) for agent, info in infos.items()}
         for agent, reward in local.items():
-            told.setdefault(agent, {}).setdefault("local_reward", reward)
-        return observations, dict.fromkeys(local, team), terminations, truncations, told
+            extended.setdefault(agent, {}).setdefault("local_reward", reward)
+        return observations, dict.fromkeys(local, team), terminations, truncations, extended
 
 
 class VectorGlobalReward(CopiesApart, VectorWrapper):
@@ -95,8 +95,8 @@ class VectorGlobalReward(CopiesApart, VectorWrapper):
         observations, local, terminations, truncations, infos = self.env.step(actions)
         team = team_reward(local.T, self.reduce)
         rewards = np.repeat(team[:, None], local.shape[1], axis=1)
-        told = {"local_reward": local, **infos}
-        return observations, rewards, terminations, truncations, told
+        extended = {"local_reward": local, **infos}
+        return observations, rewards, terminations, truncations, extended
 
     @property
     def n_agents(self) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from crl_envs.bench.experiments.experiment import Analysis, Experiment, Task
+from crl_envs.bench.experiment import Analysis, Experiment, Task
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.run_id import RunId
 
 LEARNERS = "tests.bench.learners_for_tests"
-NO_ANALYSIS = Analysis(True, lambda values: [], lambda summary: [])
+NO_ANALYSIS = Analysis(scaling=True, verdict=lambda summary: [])
 
 
 def small(**changes: Any) -> Experiment:

@@ -7,9 +7,9 @@ import zlib
 
 import numpy as np
 
-from crl_envs.bench.experiments.experiment import Analysis, Experiment, Reference, Task
+from crl_envs.bench.experiment import Analysis, Experiment, Reference, Task
 from crl_envs.bench.run_id import RunId
-from crl_envs.bench.scoring.logs import Landmarks
+from crl_envs.bench.score.landmarks import Landmarks
 from crl_envs.bench.store import Evaluation, Record
 
 SIZES = (8, 16, 32, 64, 128)
@@ -64,7 +64,7 @@ TOPOLOGY = Experiment(
     episodes=4,
     epsilon=0.2,
     baselines=("random",),
-    analysis=Analysis(False, lambda values: [], lambda found: ["A ring is no harder than a star."]),
+    analysis=Analysis(scaling=False, verdict=lambda found: ["A ring is no harder than a star."]),
 )
 EXPERIMENTS = (N, TOPOLOGY)
 

@@ -7,11 +7,11 @@ import io
 
 import pytest
 
-from crl_envs.bench.report import Table
 from crl_envs.bench.reproductions import REPRODUCTIONS, Options, find_reproduction
 from crl_envs.bench.reproductions.bagnell import catalog
 from crl_envs.bench.reproductions.bagnell.figure_3 import figure_3
 from crl_envs.bench.reproductions.section import Plan, Section
+from crl_envs.bench.tables import Table
 
 
 def quiet(*told):

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import agents
-from crl_envs.bench.report import plain
 from crl_envs.bench.reproductions.dowling import arrivals as arrivals_module
 from crl_envs.bench.reproductions.dowling import failures as failures_module
 from crl_envs.bench.reproductions.dowling import heatmap as heatmap_module
@@ -44,6 +43,7 @@ from crl_envs.bench.reproductions.dowling.sweep import (
     steps_of,
 )
 from crl_envs.bench.reproductions.section import Plan
+from crl_envs.bench.tables import plain
 
 LEARNERS = {
     "breadth-first": agents.BreadthFirst,

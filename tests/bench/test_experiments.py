@@ -13,15 +13,14 @@ import pytest
 
 from crl_envs.bench.contract import Traits
 from crl_envs.bench.experiments import EXPERIMENTS, find_experiment
-from crl_envs.bench.experiments.bandit_n.analysis import trials_enough
-from crl_envs.bench.experiments.landmarks import landmarks
+from crl_envs.bench.experiments.bandit import trials_enough
 from crl_envs.bench.experiments.neural import ROLLOUT
-from crl_envs.bench.experiments.table import experiments_table
 from crl_envs.bench.experiments.verdicts import number
 from crl_envs.bench.learners import learner_spec, missing_libraries
 from crl_envs.bench.run_id import RunId
-from crl_envs.bench.scoring.logs import Landmarks, Log
-from crl_envs.bench.scoring.summary import Settings, summary
+from crl_envs.bench.score.landmarks import Landmarks, landmarks
+from crl_envs.bench.score.logs import Log
+from crl_envs.bench.score.summary import Settings, summary
 from crl_envs.bounds import all_right
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -339,6 +338,38 @@ class TestVerdicts:
     )
     def test_numbers(self, value, text):
         assert number(value) == text
+
+
+HEADER = ("experiment", "knob and its values", "budget", "evaluations", "ε", "shipped learners")
+
+
+def experiments_table(experiments):
+    """One row an experiment; the values of ``--quick`` in bold, budgets from the smallest to the largest."""
+    rows = [HEADER, (":--",) * len(HEADER), *map(table_row, experiments)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+
+
+def table_row(experiment):
+    values = [
+        f"**{value}**" if value in experiment.quick else str(value) for value in experiment.values
+    ]
+    return (
+        f"`{experiment.id}`",
+        f"{experiment.knob}: {', '.join(values)}",
+        budget_cell(experiment),
+        str(max(len(experiment.budgets(value)) for value in experiment.values)),
+        f"{experiment.epsilon:g}",
+        ", ".join(experiment.baselines),
+    )
+
+
+def budget_cell(experiment):
+    budgets = [experiment.budgets(value)[-1] for value in experiment.values]
+    low, high = min(budgets), max(budgets)
+    if high == 1:
+        return "1 episode"
+    amount = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return f"{amount} {experiment.unit}"
 
 
 def test_the_table_in_the_docs_is_that_of_the_code():

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import crl_envs
+from crl_envs.bench.experiment import Task
 from crl_envs.bench.experiments import EXPERIMENTS
-from crl_envs.bench.experiments.experiment import Task
-from crl_envs.bench.experiments.landmarks import (
+from crl_envs.bench.score.landmarks import (
     ACCURACY,
     ACCURACY_IN_TURN,
     SEED,

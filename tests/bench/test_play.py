@@ -14,7 +14,7 @@ from agents import Reinforce
 from crl_envs.bench import play as playing
 from crl_envs.bench.contract import Traits
 from crl_envs.bench.evaluation import evaluate, evaluation_seed
-from crl_envs.bench.experiments.experiment import Task
+from crl_envs.bench.experiment import Task
 from crl_envs.bench.play import play
 from crl_envs.bench.store import Record, Store, StoreError
 from tests.bench import learners_for_tests

@@ -10,14 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from crl_envs.bench.scoring.logs import (
-    Landmarks,
-    Log,
-    final_scores,
-    normalised,
-    score_between,
-)
-from crl_envs.bench.scoring.samples import (
+from crl_envs.bench.score.landmarks import Landmarks
+from crl_envs.bench.score.logs import Log, final_scores, normalised, score_between
+from crl_envs.bench.score.samples import (
     largest_solved,
     samples_interval,
     samples_of_mean,

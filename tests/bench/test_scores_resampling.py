@@ -9,8 +9,9 @@ import pytest
 
 from crl_envs.bench.exponents import fit_exponent, median_time
 from crl_envs.bench.intervals import bootstrap_interval, last_up_crossing, resampled
-from crl_envs.bench.scoring.logs import Landmarks, Log
-from crl_envs.bench.scoring.samples import samples_interval, samples_to, scaling_exponent
+from crl_envs.bench.score.landmarks import Landmarks
+from crl_envs.bench.score.logs import Log
+from crl_envs.bench.score.samples import samples_interval, samples_to, scaling_exponent
 
 UNIT = Landmarks(random=0.0, upper=1.0, lower=1.0)
 RUNS = [1, 2, 5, 10]

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from crl_envs.bench.intervals import t_interval
-from crl_envs.bench.scoring.logs import Landmarks, Log
-from crl_envs.bench.scoring.samples import samples_interval, scaling_exponent
-from crl_envs.bench.scoring.summary import PROFILE_SCORES, Settings, summary
+from crl_envs.bench.score.landmarks import Landmarks
+from crl_envs.bench.score.logs import Log
+from crl_envs.bench.score.samples import samples_interval, scaling_exponent
+from crl_envs.bench.score.summary import PROFILE_SCORES, Settings, summary
 
 SIZES = (8, 16, 32, 100)
 LANDMARKS = {n: Landmarks(random=2.0, upper=12.0, lower=7.0) for n in SIZES}

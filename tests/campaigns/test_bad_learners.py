@@ -9,8 +9,9 @@ import pytest
 
 from crl_envs.bench import isolation
 from crl_envs.bench.engines.local import LocalEngine
+from crl_envs.bench.plan import make_plan
 from crl_envs.bench.store import Store
-from crl_envs.bench.sweep import begin, carry_out, make_plan
+from crl_envs.bench.sweep import begin, carry_out
 from tests.bench.learners_for_tests import BAD
 from tests.campaigns.conftest import Cases
 

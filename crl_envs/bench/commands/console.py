@@ -19,8 +19,8 @@ from rich.text import Text
 
 from crl_envs.adapters import MissingLibraryError
 from crl_envs.bench.printable import printable
-from crl_envs.bench.report import Table
 from crl_envs.bench.store import StoreError
+from crl_envs.bench.tables import Table
 
 
 def counting_bar() -> Progress:

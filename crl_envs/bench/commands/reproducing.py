@@ -9,9 +9,22 @@ import typer
 from rich.progress import TaskID
 
 from crl_envs.bench.commands.console import counting_bar, refusals, say, show
+from crl_envs.bench.commands.sweeping import (
+    Address,
+    EngineName,
+    Engines,
+    Memory,
+    Timeout,
+    Workers,
+    carry_out_and_report,
+    chosen_engine,
+)
 from crl_envs.bench.files import write_atomically
-from crl_envs.bench.report import Table
-from crl_envs.bench.reproductions import Options, find_reproduction
+from crl_envs.bench.papers import find_reproduction
+from crl_envs.bench.plan import reproduction_plan
+from crl_envs.bench.reproductions import REPRODUCTIONS, Options
+from crl_envs.bench.sweep import begin
+from crl_envs.bench.tables import Table
 from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS
 from crl_envs.sysadmin.optimum.certificates import ring_optimum
 from crl_envs.sysadmin.optimum.ring import checked_problem
@@ -37,24 +50,47 @@ def reproduce(
         Path | None, typer.Option(help="Folder to write to.", show_default="results/NAME")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the first run.")] = 0,
+    engine: Engines = EngineName.LOCAL,
+    address: Address = None,
+    workers: Workers = None,
+    timeout: Timeout = None,
+    memory: Memory = None,
 ) -> None:
-    """Reproduce a figure of a paper: picture, data, table and report."""
+    """Reproduce a figure of a paper: picture, data, table and report.
+
+    Stopped at any moment, even by kill -9, it goes on with `crl-envs resume DIR`, or when it is given again. What has
+    been run in the folder stays, also for another number of seeds.
+    """
     with refusals():
         entry = find_reproduction(name)
-        options = Options(out or Path("results") / entry.name, seeds, iterations, seed)
+        if name != "fig3":
+            with counting_bar() as progress:
+                tasks: dict[str, TaskID] = {}
+
+                def watch(what: str, done: int, total: int) -> None:
+                    if what not in tasks:
+                        tasks[what] = progress.add_task(what, total=total)
+                    progress.update(tasks[what], completed=done)
+
+                options = Options(out or Path("results") / name, seeds, iterations, seed)
+                outcome = REPRODUCTIONS[name].run(options, watch)
+            show(outcome.summary)
+            say(outcome.verdict)
+            say(f"Report: {outcome.report}")
+            return
+        folder = out or Path("results") / entry.name
+        plan = reproduction_plan(
+            name,
+            seeds,
+            first_seed=seed,
+            iterations=iterations,
+            timeout=timeout,
+            memory=memory,
+        )
+        chosen = chosen_engine(engine, address, workers)
         say(f"{entry.title}\n{entry.claim}")
-        with counting_bar() as progress:
-            tasks: dict[str, TaskID] = {}
-
-            def watch(what: str, done: int, total: int) -> None:
-                if what not in tasks:
-                    tasks[what] = progress.add_task(what, total=total)
-                progress.update(tasks[what], completed=done)
-
-            outcome = entry.run(options, watch)
-    show(outcome.summary)
-    say(outcome.verdict)
-    say(f"Report: {outcome.report}")
+        begin(folder, plan)
+    carry_out_and_report(folder, chosen)
 
 
 def optimum(

@@ -22,15 +22,18 @@ from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.files import writable_folder
 from crl_envs.bench.intervals import Interval
 from crl_envs.bench.learners import learner_spec
-from crl_envs.bench.report import Table, number, with_interval
+from crl_envs.bench.plan import Plan, make_plan, read_plan
+from crl_envs.bench.report.figures import Drawn, drawn, write_figures
+from crl_envs.bench.report.figures import as_json as summary_text
 from crl_envs.bench.results import report as make_report
 from crl_envs.bench.results import results
 from crl_envs.bench.run_id import RunId
-from crl_envs.bench.scoring.sweep_scores import as_json as as_json_text
+from crl_envs.bench.score.sweep_scores import as_json as as_json_text
 from crl_envs.bench.store import Record, Store, as_text
-from crl_envs.bench.sweep import Plan, begin, carry_out, locked, make_plan
 from crl_envs.bench.sweep import Progress as SweepProgress
+from crl_envs.bench.sweep import begin, carry_out, locked
 from crl_envs.bench.sweep import extend as extend_plan
+from crl_envs.bench.tables import Table, number, with_interval
 from crl_envs.bench.worker import Job, Limits
 
 
@@ -41,7 +44,7 @@ class EngineName(StrEnum):
     RAY = "ray"
 
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Of a sweep.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Of a sweep or a reproduction.")]
 Engines = Annotated[
     EngineName, typer.Option("--engine", help="Processes on this machine, or a Ray cluster.")
 ]
@@ -152,10 +155,10 @@ def sweep(
             timeout=timeout,
             memory=memory,
         )
-        chosen = _engine(engine, address, workers)
+        chosen = chosen_engine(engine, address, workers)
         begin(out, plan)
     _tell_skipped(plan)
-    _carry_out(out, chosen, retry=False)
+    carry_out_and_report(out, chosen)
 
 
 def extend(
@@ -175,10 +178,10 @@ def extend(
     started from another environment. What has been run stays as it is.
     """
     with refusals():
-        chosen = _engine(engine, address, workers)
+        chosen = chosen_engine(engine, address, workers)
         plan = extend_plan(folder, _listed("learners", learners))
     _tell_skipped(plan)
-    _carry_out(folder, chosen, retry=False)
+    carry_out_and_report(folder, chosen)
 
 
 def resume(
@@ -193,10 +196,10 @@ def resume(
         ),
     ] = False,
 ) -> None:
-    """Go on with a sweep that was stopped: only what is missing is run; then as `crl-envs sweep`."""
+    """Go on with a sweep or reproduction that was stopped: only what is missing is run; then the report is written."""
     with refusals():
-        chosen = _engine(engine, address, workers)
-    _carry_out(folder, chosen, retry)
+        chosen = chosen_engine(engine, address, workers)
+    carry_out_and_report(folder, chosen, retry)
 
 
 def score(
@@ -205,8 +208,18 @@ def score(
         bool, typer.Option("--json", help="All scores; the same bytes for the same runs.")
     ] = False,
 ) -> None:
-    """Score the runs of a sweep: optimality, samples-to-ε, scaling exponents."""
+    """Score the runs of a sweep: optimality, samples-to-ε, scaling exponents.
+
+    Of a reproduction: the table and the verdict.
+    """
     with refusals():
+        if read_plan(folder).reproduces is not None:
+            figures = drawn(folder)
+            if as_json:
+                print(summary_text(figures.summary), end="")
+            else:
+                _print_figures(figures)
+            return
         if as_json:
             print(as_json_text(results(folder).scores), end="")
             return
@@ -216,13 +229,25 @@ def score(
 
 
 def report(folder: Folder) -> None:
-    """Write the report of a sweep: DIR/report.html, report.md, scores.json and the runs as a table."""
-    with refusals(), _landmark_bar() as watch:
-        page = make_report(folder, results(folder, watch))
+    """Write the report of a sweep: DIR/report.html, report.md, scores.json and the runs as a table.
+
+    Of a reproduction: DIR/report.md, summary.json, and a picture and its data for each figure.
+    """
+    with refusals():
+        if read_plan(folder).reproduces is not None:
+            page = write_figures(folder, drawn(folder))
+        else:
+            with _landmark_bar() as watch:
+                page = make_report(folder, results(folder, watch))
     say(f"Report: {page}")
 
 
-def _carry_out(folder: Path, engine: Engine, retry: bool) -> None:
+def carry_out_and_report(folder: Path, engine: Engine, retry: bool = False) -> None:
+    """Make what is missing of a folder's runs, print what they come to, and write the report.
+
+    Raises:
+        typer.Exit: With 130 when it was interrupted, 1 when a run has failed, else 0.
+    """
     try:
         with refusals(), _sweep_bar(Console(stderr=True)) as watch:
             complaints = carry_out(folder, engine, watch, retry)
@@ -231,11 +256,19 @@ def _carry_out(folder: Path, engine: Engine, retry: bool) -> None:
         raise typer.Exit(130) from None
     for complaint in complaints:
         say(complaint, err=True)
-    with refusals(), _landmark_bar() as watch_landmarks:
-        found = results(folder, watch_landmarks)
-        page = make_report(folder, found)
-    _print_scores(found.scores, [])
-    failed = [record for record in found.records if record.status != "done"]
+    with refusals():
+        if read_plan(folder).reproduces is not None:
+            figures = drawn(folder)
+            page = write_figures(folder, figures)
+            _print_figures(figures)
+            records = figures.records
+        else:
+            with _landmark_bar() as watch_landmarks:
+                found = results(folder, watch_landmarks)
+                page = make_report(folder, found)
+            _print_scores(found.scores, [])
+            records = found.records
+    failed = [record for record in records if record.status != "done"]
     for record in failed:
         last = (record.error or "").strip().splitlines()[-1:]
         say(f"{record.id}: {record.status} {' '.join(last)}")
@@ -243,12 +276,26 @@ def _carry_out(folder: Path, engine: Engine, retry: bool) -> None:
     raise typer.Exit(1 if failed else 0)
 
 
+def _print_figures(found: Drawn) -> None:
+    for complaint in found.complaints:
+        say(complaint, err=True)
+    show(found.table)
+    say(found.verdict)
+    if found.waiting:
+        say(f"not drawn, since not all of its runs are done: {', '.join(found.waiting)}")
+
+
 def _tell_skipped(plan: Plan) -> None:
     for label, why in plan.skipped.items():
         say(f"{label} is left out: {why}", err=True)
 
 
-def _engine(name: EngineName, address: str | None, workers: int | None) -> Engine:
+def chosen_engine(name: EngineName, address: str | None, workers: int | None) -> Engine:
+    """Return the engine that options name.
+
+    Raises:
+        ValueError: Options that don't fit each other, or Ray isn't installed.
+    """
     if name is EngineName.RAY:
         return RayEngine(address, workers)
     if address is not None:

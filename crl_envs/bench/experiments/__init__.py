@@ -1,7 +1,6 @@
-"""The experiments of the bench: each a family of tasks over one knob, in a folder of its own.
+"""The experiments of the bench: each a family of tasks over one knob, in one file a world.
 
-A folder's docstring states the problem, `sweep` has the values, the tasks and the budgets, `analysis` says how the
-scores are read. ``docs/bench/experiments.md`` has them side by side.
+``docs/bench/experiments.md`` has them side by side.
 """
 
 from __future__ import annotations
@@ -11,22 +10,8 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import Final
 
-from crl_envs.bench.experiments import (
-    bandit_n,
-    bandit_neural_n,
-    bandit_noise,
-    load_balancing_fillings_n,
-    load_balancing_horizon,
-    load_balancing_n,
-    load_balancing_noise,
-    load_balancing_topology,
-    sysadmin_horizon,
-    sysadmin_n,
-    sysadmin_neural_n,
-    sysadmin_noise,
-    sysadmin_topology,
-)
-from crl_envs.bench.experiments.experiment import Analysis, Experiment, Reference, Task
+from crl_envs.bench.experiment import Analysis, Experiment, Reference, Task
+from crl_envs.bench.experiments import bandit, load_balancing, sysadmin
 from crl_envs.core.arguments import suggestion
 
 __all__ = [
@@ -44,21 +29,21 @@ GROUP: Final = "crl_envs.experiments"
 
 EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
     {
-        module.EXPERIMENT.name: module.EXPERIMENT
-        for module in (
-            bandit_n,
-            bandit_noise,
-            sysadmin_n,
-            sysadmin_noise,
-            sysadmin_horizon,
-            sysadmin_topology,
-            load_balancing_n,
-            load_balancing_noise,
-            load_balancing_horizon,
-            load_balancing_topology,
-            bandit_neural_n,
-            sysadmin_neural_n,
-            load_balancing_fillings_n,
+        experiment.name: experiment
+        for experiment in (
+            bandit.BANDIT_N,
+            bandit.BANDIT_NOISE,
+            sysadmin.SYSADMIN_N,
+            sysadmin.SYSADMIN_NOISE,
+            sysadmin.SYSADMIN_HORIZON,
+            sysadmin.SYSADMIN_TOPOLOGY,
+            load_balancing.LOAD_BALANCING_N,
+            load_balancing.LOAD_BALANCING_NOISE,
+            load_balancing.LOAD_BALANCING_HORIZON,
+            load_balancing.LOAD_BALANCING_TOPOLOGY,
+            bandit.BANDIT_NEURAL_N,
+            sysadmin.SYSADMIN_NEURAL_N,
+            load_balancing.LOAD_BALANCING_FILLINGS_N,
         )
     }
 )

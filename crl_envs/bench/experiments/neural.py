@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from crl_envs.bench.experiments.experiment import Value
+from crl_envs.bench.experiment import Value
 from crl_envs.bench.experiments.verdicts import comparison
 
 # Env steps, and budgets are multiples of it: what Stable-Baselines3's PPO collects between two updates here. What has
@@ -51,8 +51,8 @@ _SHARING: Final = (
 )
 
 
-def grain(n: Value) -> int:
-    """Of budgets, in env steps."""
+def rollouts(n: Value) -> int:
+    """Return what budgets are whole multiples of, in env steps."""
     return ROLLOUT
 
 

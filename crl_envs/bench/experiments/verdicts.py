@@ -1,4 +1,4 @@
-"""Sentences that several experiments say about their scores, from the dict of `crl_envs.bench.scoring.summary`.
+"""Sentences that several experiments say about their scores, from the dict of `crl_envs.bench.score.summary`.
 
 A learner may lack values, a value may be censored, and any number may be None: a sentence says what is known.
 """

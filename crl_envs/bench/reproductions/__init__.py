@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from crl_envs.bench.report import Table
+from crl_envs.bench.tables import Table
 from crl_envs.core.arguments import suggestion
 
 Watch = Callable[[str, int, int], None]  # (what is running, how much of it is done, of how much)

@@ -11,7 +11,6 @@ import numpy as np
 from crl_envs.bench.intervals import (
     FloatArray,
 )
-from crl_envs.bench.report import Table, number, plain, with_interval
 from crl_envs.bench.reproductions.fig3_findings import (
     CREDITS,
     PERCENT,
@@ -21,6 +20,7 @@ from crl_envs.bench.reproductions.fig3_findings import (
     Configuration,
     Findings,
 )
+from crl_envs.bench.tables import Table, number, plain, with_interval
 
 
 def verdict(findings: Findings) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 from crl_envs.bench.files import writable_folder, write_atomically
 from crl_envs.bench.provenance import versions
-from crl_envs.bench.report import Table, plain
 from crl_envs.bench.reproductions import Options, Outcome, Watch
+from crl_envs.bench.tables import Table, plain
 from crl_envs.core.arguments import check_int, check_seed
 from crl_envs.core.backend import resolve_backend
 

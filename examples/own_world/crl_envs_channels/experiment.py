@@ -31,5 +31,5 @@ EXPERIMENT = Experiment(
     episodes=64,
     epsilon=0.3,  # a ring in two stretches that alternate in opposite ways isn't good enough
     baselines=("reinforce-local", "reinforce-global", "random"),
-    analysis=Analysis(scaling=True, references=lambda values: [], verdict=verdict),
+    analysis=Analysis(scaling=True, verdict=verdict),
 )

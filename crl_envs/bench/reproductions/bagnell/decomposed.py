@@ -23,11 +23,11 @@ from crl_envs.bench.intervals import (
     moving_mean,
 )
 from crl_envs.bench.learners import find_learner
-from crl_envs.bench.report import Table, number, with_interval
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.fig3 import find_landmarks
 from crl_envs.bench.reproductions.fig3_findings import ENV_ID, PERCENT, WINDOW
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number, with_interval
 from crl_envs.wrappers import GlobalReward, NoisyReward
 
 SIZES: Final = (10, 20, 50, 100, 200)

@@ -14,7 +14,6 @@ from crl_envs.bench.intervals import (
     last_up_crossing,
     t_interval,
 )
-from crl_envs.bench.report import Table, number, with_interval
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.bagnell.trials import (
     CORRELATION,
@@ -25,6 +24,7 @@ from crl_envs.bench.reproductions.bagnell.trials import (
     performance,
 )
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number, with_interval
 from crl_envs.bounds import (
     least_squares_performance,
     least_squares_trials,

@@ -11,10 +11,10 @@ import numpy as np
 import crl_envs
 from crl_envs.bench.intervals import FloatArray, Interval, moving_mean, t_interval
 from crl_envs.bench.learners import find_learner
-from crl_envs.bench.report import Table, number, with_interval
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.fig3_findings import ENV_ID, LEARNER, WINDOW
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number, with_interval
 from crl_envs.core import Optimum
 
 CREDITS: Final = ("own", "local", "global")

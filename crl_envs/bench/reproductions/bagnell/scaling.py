@@ -11,7 +11,6 @@ import numpy as np
 
 from crl_envs.bench.exponents import Exponent, fit_exponent, slope
 from crl_envs.bench.intervals import Interval, bootstrap_interval
-from crl_envs.bench.report import Table, number, with_interval
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.bagnell.figure_2 import LEVEL
 from crl_envs.bench.reproductions.bagnell.scaling_curves import (
@@ -30,6 +29,7 @@ from crl_envs.bench.reproductions.bagnell.trials import ENV_ID as BANDIT
 from crl_envs.bench.reproductions.fig3_findings import ENV_ID as SYSADMIN
 from crl_envs.bench.reproductions.fig3_findings import PERCENT
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number, with_interval
 from crl_envs.bounds import local_trials, local_trials_to, trials_lower_bound
 
 PROBLEMS: Final = {BANDIT: "bandit", SYSADMIN: "SYSADMIN"}

@@ -19,11 +19,11 @@ from crl_envs.bench.plotting import (
     as_png,
     new_figure,
 )
-from crl_envs.bench.report import number
 from crl_envs.bench.reproductions.bagnell.scaling_curves import ALL_RIGHT
 from crl_envs.bench.reproductions.bagnell.trials import ENV_ID as BANDIT
 from crl_envs.bench.reproductions.fig3_findings import ENV_ID as SYSADMIN
 from crl_envs.bench.reproductions.fig3_findings import PERCENT
+from crl_envs.bench.tables import number
 from crl_envs.bounds import trials_lower_bound
 
 if TYPE_CHECKING:

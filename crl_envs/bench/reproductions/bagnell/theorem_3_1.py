@@ -13,7 +13,6 @@ import numpy as np
 import crl_envs
 from crl_envs.bench.intervals import FloatArray, Interval, bootstrap_interval
 from crl_envs.bench.learners import find_learner
-from crl_envs.bench.report import Table, number
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.bagnell.trials import (
     CORRELATION,
@@ -23,6 +22,7 @@ from crl_envs.bench.reproductions.bagnell.trials import (
     shares_right,
 )
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number
 from crl_envs.bounds import identification_lower_bound, trials_lower_bound
 
 SIZES: Final = (12, 32, 80, 192, 448, 1024, 2304)  # k 2^(k−1): a detecting matrix of full blocks

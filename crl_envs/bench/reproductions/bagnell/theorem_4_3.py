@@ -20,9 +20,9 @@ from crl_envs.bench.intervals import (
     t_interval,
 )
 from crl_envs.bench.learners import find_learner
-from crl_envs.bench.report import Table, number, with_interval
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number, with_interval
 from crl_envs.bounds import exploration_trials, model_trials, uniform_exploration
 from crl_envs.factored import OWN_STATE, FactoredMDP, TablePolicy, coordinate_ascent, simulate
 from crl_envs.wrappers import GlobalReward

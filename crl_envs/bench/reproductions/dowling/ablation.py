@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from crl_envs.bench.intervals import Interval
-from crl_envs.bench.report import Table, number
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.advertising import steps_cell, steps_of
 from crl_envs.bench.reproductions.dowling.filling import KNEE_FROM, knee, sharpness
 from crl_envs.bench.reproductions.dowling.play import Run, play_table, seeds_of
 from crl_envs.bench.reproductions.dowling.setting import DISCRETE, GRADIENT
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number
 
 MODELS: Final = (DISCRETE, GRADIENT)
 MOST_STEPS: Final = 150_000

@@ -8,11 +8,11 @@ from typing import Any, Final
 import numpy as np
 
 from crl_envs.bench.intervals import FloatArray
-from crl_envs.bench.report import Table, number
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.play import Run, play_table, seeds_of
 from crl_envs.bench.reproductions.dowling.setting import DISCRETE, GRADIENT
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number
 
 MODELS: Final = (DISCRETE, GRADIENT)
 LEAST_RUNS: Final = 20

@@ -8,11 +8,11 @@ from typing import Any, Final
 import numpy as np
 
 from crl_envs.bench.intervals import Interval, t_interval
-from crl_envs.bench.report import Table, number, with_interval
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.play import Run, play_table, seeds_of
 from crl_envs.bench.reproductions.dowling.setting import DISCRETE, GRADIENT
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number, with_interval
 
 MODELS: Final = (DISCRETE, GRADIENT)
 RETURN: Final = "return value"

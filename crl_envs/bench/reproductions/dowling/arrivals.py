@@ -10,7 +10,6 @@ import numpy as np
 
 import crl_envs
 from crl_envs.bench.intervals import t_interval
-from crl_envs.bench.report import Table, number, with_interval
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.play import Run, curves, play_table, seeds_of
 from crl_envs.bench.reproductions.dowling.setting import (
@@ -37,6 +36,7 @@ from crl_envs.bench.reproductions.dowling.sweep import (
     standings,
 )
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number, with_interval
 
 OFFERED: Final = (0.5, 0.8, 0.95, 0.98)
 ARRIVING: Final = {"max_in_flight": 50, "departure_rate": 0.0005}

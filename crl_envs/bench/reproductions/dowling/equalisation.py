@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 
 from crl_envs.bench.intervals import FloatArray, Interval, t_interval
-from crl_envs.bench.report import Table, with_interval
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.filling import play_grid, styles
 from crl_envs.bench.reproductions.dowling.play import Run, curves
@@ -21,6 +20,7 @@ from crl_envs.bench.reproductions.dowling.setting import (
     RANDOM,
 )
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, with_interval
 
 SHARES: Final = (0.25, 0.5, 0.75, 0.9)
 _GRID: Final = np.linspace(0, 1, 201)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from crl_envs.bench.report import Table
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.play import Run, play_table, seeds_of
 from crl_envs.bench.reproductions.dowling.setting import (
@@ -29,6 +28,7 @@ from crl_envs.bench.reproductions.dowling.sweep import (
     steps_of_kind,
 )
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table
 
 DOWN: Final = (0.0, 0.05, 0.1, 0.2, 0.3)
 RETURN_RATE: Final = 0.05

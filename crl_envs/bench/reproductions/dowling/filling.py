@@ -10,7 +10,6 @@ import numpy as np
 
 import crl_envs
 from crl_envs.bench.intervals import Interval, t_interval
-from crl_envs.bench.report import Table, number, with_interval
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.play import Run, curves, play_table, seeds_of
 from crl_envs.bench.reproductions.dowling.setting import (
@@ -25,6 +24,7 @@ from crl_envs.bench.reproductions.dowling.setting import (
     Policy,
 )
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number, with_interval
 
 LEVELS: Final = (0.5, 0.9, 0.95, 0.98, 1.0)
 NEAR: Final = 1.5  # × DP's steps: what "near-optimal" is taken to mean here

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 import crl_envs
 from crl_envs.bench.intervals import FloatArray
-from crl_envs.bench.report import Table, number
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.play import Run, Task, play_table
 from crl_envs.bench.reproductions.dowling.setting import (
@@ -23,6 +22,7 @@ from crl_envs.bench.reproductions.dowling.setting import (
     TWO_CHOICES,
 )
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number
 
 POLICIES: Final = (*PAPERS, TWO_CHOICES)
 COLUMNS: Final = 400  # of a panel

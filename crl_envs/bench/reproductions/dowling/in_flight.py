@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 
-from crl_envs.bench.report import Table, number
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.play import Run, play_table, seeds_of
 from crl_envs.bench.reproductions.dowling.setting import (
@@ -31,6 +30,7 @@ from crl_envs.bench.reproductions.dowling.sweep import (
     steps_of,
 )
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number
 
 IN_FLIGHT: Final = (1, 5, 20, 50)
 

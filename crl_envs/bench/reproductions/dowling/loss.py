@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from crl_envs.bench.report import Table
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.play import play_table, seeds_of
 from crl_envs.bench.reproductions.dowling.setting import (
@@ -30,6 +29,7 @@ from crl_envs.bench.reproductions.dowling.sweep import (
     steps_of_kind,
 )
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table
 
 LOSSES: Final = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 

@@ -9,12 +9,12 @@ import numpy as np
 
 import crl_envs
 from crl_envs.bench.intervals import Interval, t_interval
-from crl_envs.bench.report import Table, number, with_interval
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.filling import steps_interval
 from crl_envs.bench.reproductions.dowling.play import Run, curves, play_table, seeds_of
 from crl_envs.bench.reproductions.dowling.setting import DISCRETE, ENV_ID, RANDOM, Policy
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number, with_interval
 
 MOST_RUNS: Final = 5  # of a learner that only runs through the API
 TOPOLOGIES: Final[Mapping[str, Mapping[str, Any]]] = {

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import crl_envs
-from crl_envs.bench.report import Table
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.play import Task, play_table
 from crl_envs.bench.reproductions.dowling.setting import DISCRETE, ENV_ID, RANDOM, Policy
@@ -25,6 +24,7 @@ from crl_envs.bench.reproductions.dowling.sweep import (
     steps_of,
 )
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table
 
 SIZES: Final = (50, 100, 200, 500, 1000, 2000, 5000)
 MANY: Final = 1000  # from this size on

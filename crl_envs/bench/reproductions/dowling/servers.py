@@ -9,11 +9,11 @@ from typing import Any, Final
 import numpy as np
 
 from crl_envs.bench.intervals import FloatArray, Interval, t_interval
-from crl_envs.bench.report import Table, number, with_interval
 from crl_envs.bench.reproductions import Watch
 from crl_envs.bench.reproductions.dowling.play import Run, play_table, seeds_of
 from crl_envs.bench.reproductions.dowling.setting import DISCRETE, DP, GRADIENT, RANDOM, Policy
 from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.tables import Table, number, with_interval
 
 SERVERS: Final = (47, 48)
 FIGURE_OF: Final = {"fig7": RANDOM, "fig8": DISCRETE, "fig9": GRADIENT, "fig10": DP}

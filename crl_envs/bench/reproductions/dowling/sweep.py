@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.bench.intervals import FloatArray, Interval, t_interval
-from crl_envs.bench.report import number, with_interval
 from crl_envs.bench.reproductions.dowling.play import Run
 from crl_envs.bench.reproductions.dowling.setting import (
     ALL_CHOICES,
@@ -22,6 +21,7 @@ from crl_envs.bench.reproductions.dowling.setting import (
     TWO_CHOICES,
     Policy,
 )
+from crl_envs.bench.tables import number, with_interval
 
 POLICIES: Final = (DISCRETE, GRADIENT, TWO_CHOICES, ALL_CHOICES, RANDOM)
 RIVALS: Final = (TWO_CHOICES, ALL_CHOICES, RANDOM)

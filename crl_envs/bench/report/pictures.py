@@ -1,0 +1,229 @@
+"""The pictures of a report, as PNG."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from crl_envs.bench.intervals import FloatArray, t_band
+from crl_envs.bench.plotting import GREY, as_png, single_figure
+from crl_envs.bench.report.curves import Curves
+from crl_envs.bench.report.styles import Style
+
+Styles = Mapping[str, Style]
+_LEGEND_WIDTH: Final = 100  # characters
+Found = Mapping[str, Any]  # an experiment, as in the scores of a sweep
+
+
+def samples(found: Found, styles: Styles) -> bytes | None:
+    """Samples-to-ε over the knob, with references; None where no run's samples are known to mean something."""
+    if not any(value["samples"] for _, value in _all_values(found)):
+        return None
+    figure, panel = single_figure(6.4, 4.6)
+    knob = _Knob(found)
+    learners = found["summary"]["learners"]
+    for k, (name, learner) in enumerate(learners.items()):
+        points = [(v, x) for v, x in learner["values"].items() if x["samples"]]
+        known = [(v, x) for v, x in points if x["samples"]["runs"]["value"] is not None]
+        style = styles[name]
+        if known:
+            at = knob.places([v for v, _ in known], k, len(learners))
+            middle = np.array([x["samples"]["runs"]["value"] for _, x in known])
+            ends = [_ends(x["samples"]["runs"], x["budget"]) for _, x in known]
+            spread = np.abs(np.array(ends).T - middle)
+            panel.errorbar(at, middle, spread, ms=6, capsize=2, **knob.drawn(style))
+        censored = [(v, x) for v, x in points if x["samples"]["runs"]["value"] is None]
+        if censored:
+            at = knob.places([v for v, _ in censored], k, len(learners))
+            budgets = [x["budget"] for _, x in censored]
+            panel.plot(at, budgets, "^", color=style.colour, mfc="white", mew=1.4, ms=8)
+    for reference, line in zip(found["references"], _reference_lines(), strict=False):
+        at = knob.places([str(value) for value in reference["values"]])
+        heights = [math.nan if y is None else y for y in reference["samples"]]
+        panel.plot(at, heights, color="black", ls=line, lw=1.4, label=reference["label"])
+    if any(x["samples"] and x["samples"]["runs"]["value"] is None for _, x in _all_values(found)):
+        panel.plot([], [], "^", color=GREY, mfc="white", ms=8, label="not within its budget")
+    knob.label(panel)
+    panel.set(yscale="log", ylabel=f"{found['unit']} to a score of {1 - found['epsilon']:g}")
+    if panel.get_legend_handles_labels()[0]:
+        figure.legend(loc="outside lower center", fontsize=9)
+    return as_png(figure)
+
+
+def scores(found: Found, styles: Styles) -> bytes:
+    """The score of the last evaluation over the knob: means with intervals, and where the optimum lies."""
+    figure, panel = single_figure(6.4, 4.6)
+    knob = _Knob(found)
+    learners = found["summary"]["learners"]
+    for k, (name, learner) in enumerate(learners.items()):
+        at = knob.places(list(learner["values"]), k, len(learners))
+        means = [x["score"] for x in learner["values"].values()]
+        middle = np.array([mean["value"] for mean in means])
+        ends = [
+            [mean[end] if mean[end] is not None else mean["value"] for end in ("low", "high")]
+            for mean in means
+        ]
+        spread = np.abs(np.array(ends).T - middle)
+        panel.errorbar(at, middle, spread, ms=6, capsize=2, **knob.drawn(styles[name]))
+    for value, landmarks in found["summary"]["landmarks"].items():
+        low, high = _certificate(landmarks)
+        panel.plot(knob.places([value] * 2), [low, high], color=GREY, alpha=0.3, lw=12)
+    _levels(panel, found["epsilon"])
+    knob.label(panel)
+    panel.set(ylabel="score (0: random, 1: optimum)", ylim=_limits([_least(found)]))
+    return as_png(figure)
+
+
+def curves(
+    found: Found, by_value: Mapping[str, Mapping[str, Curves]], styles: Styles
+) -> dict[str, bytes]:
+    """By value of the knob, the learners' scores over samples; none where each run has one evaluation."""
+    shown = {
+        value: by_value[value]
+        for value in map(str, found["values"])
+        if any(curve.budgets.size > 1 for curve in by_value.get(value, {}).values())
+    }
+    lows = [
+        float(curve.scores.mean(axis=0).min()) for by in shown.values() for curve in by.values()
+    ]
+    pictures = {}
+    for value, by_learner in shown.items():
+        figure, panel = single_figure(4.4, 3.2)
+        figure.set_layout_engine(None)  # much faster, for the many of them
+        figure.subplots_adjust(left=0.16, right=0.98, bottom=0.16, top=0.9)
+        for name, curve in by_learner.items():
+            _curve(panel, curve, styles[name])
+        _levels(panel, found["epsilon"])
+        panel.axhspan(
+            *_certificate(found["summary"]["landmarks"][value]), color=GREY, alpha=0.15, lw=0
+        )
+        title = f"{found['knob']} = {value}" if _is_number(found) else value
+        panel.set(title=title, xscale="log", xlabel=found["unit"], ylabel="score")
+        panel.set_ylim(_limits(lows))
+        pictures[value] = as_png(figure)
+    return pictures
+
+
+def profiles(found: Found, styles: Styles) -> bytes:
+    """Performance profiles: the share of runs with at least a score."""
+    figure, panel = single_figure(6.4, 4.6)
+    for name, learner in found["summary"]["learners"].items():
+        profile, style = learner["profile"], styles[name]
+        panel.fill_between(
+            profile["scores"], profile["low"], profile["high"], color=style.colour, alpha=0.15, lw=0
+        )
+        panel.plot(profile["scores"], profile["share"], ms=5, markevery=4, lw=1.6, **style.drawn)
+    panel.axvline(1 - found["epsilon"], color="black", ls=":", lw=1)
+    panel.set(xlabel="score τ", ylabel="share of runs with a score ≥ τ", ylim=(-0.03, 1.03))
+    return as_png(figure)
+
+
+def legend(styles: Styles) -> bytes:
+    """The learners' names with their lines and markers."""
+    longest = max(map(len, styles), default=0)
+    columns = min(4, max(1, _LEGEND_WIDTH // (longest + 8)))
+    figure, panel = single_figure(7.2, 0.3 + 0.26 * math.ceil(len(styles) / columns))
+    figure.set_layout_engine(None)
+    panel.set_position((0, 0, 1, 1))
+    for name, style in styles.items():
+        panel.plot([], [], ms=6, label=name.replace("$", r"\$"), **style.drawn)
+    panel.axis("off")
+    panel.legend(loc="center", ncols=columns, frameon=False)
+    return as_png(figure)
+
+
+class _Knob:
+    """The axis of what is varied: logarithmic for numbers above 0, else one place after the other."""
+
+    def __init__(self, found: Found) -> None:
+        self.name: str = found["knob"]
+        values = found["values"]
+        self.texts = [str(value) for value in values]
+        self.numbers = _is_number(found)
+        self.log = self.numbers and all(value > 0 for value in values)
+        # The least ratio between neighbours.
+        ordered = sorted(values) if self.log else []
+        self._step = min((b / a for a, b in pairwise(ordered)), default=2.0)
+        self._place = {
+            text: float(value) if self.log else float(k)
+            for k, (text, value) in enumerate(zip(self.texts, values, strict=True))
+        }
+
+    def places(self, texts: Sequence[str], k: int = 0, of: int = 1) -> FloatArray:
+        """Where values lie for the k-th learner, each a little beside the others so that all are seen."""
+        at = np.array([self._place[text] for text in texts])
+        shift = (k - (of - 1) / 2) / max(of, 4)
+        if self.log:
+            return np.asarray(at * self._step ** (0.25 * shift))
+        return np.asarray(at + (0.12 if self.numbers else 0.6) * shift)
+
+    def drawn(self, style: Style) -> dict[str, Any]:
+        """A line between numbers; names have none."""
+        return style.drawn if self.numbers else {**style.drawn, "linestyle": ""}
+
+    def label(self, panel: Axes) -> None:
+        """The ticks at the values, and nowhere else."""
+        if self.log:
+            panel.set_xscale("log")
+        panel.set_xticks([self._place[text] for text in self.texts], self.texts)
+        panel.xaxis.set_minor_locator(NullLocator())
+        panel.set_xlabel("number of agents n" if self.name == "n" else self.name)
+
+
+def _curve(panel: Axes, curve: Curves, style: Style) -> None:
+    mean = curve.scores.mean(axis=0)
+    if len(curve.scores) > 1:
+        half = t_band(curve.scores)[1]
+        panel.fill_between(
+            curve.budgets, mean - half, mean + half, color=style.colour, alpha=0.18, lw=0
+        )
+    every = max(1, curve.budgets.size // 6)
+    panel.plot(curve.budgets, mean, ms=4, markevery=every, lw=1.6, **style.drawn)
+
+
+def _levels(panel: Axes, epsilon: float) -> None:
+    """The optimum, and the level at which a run has arrived."""
+    panel.axhline(1, color="black", lw=1)
+    panel.axhline(1 - epsilon, color="black", lw=1, ls=":")
+
+
+def _certificate(landmarks: Mapping[str, Any]) -> tuple[float, float]:
+    """Scores between which the optimum's lies: both 1 if it is known."""
+    random, upper, lower = (landmarks[name] for name in ("random", "upper", "lower"))
+    return (0.0 if lower is None else max(0.0, (lower - random) / (upper - random))), 1.0
+
+
+def _reference_lines() -> list[str]:
+    return ["-", "--", "-.", ":"]
+
+
+def _ends(interval: Mapping[str, float | None], budget: float) -> tuple[float, float]:
+    """The ends of an interval; an infinite one is drawn at the budget."""
+    low, high = interval["low"], interval["high"]
+    return (budget if low is None else low, budget if high is None else high)
+
+
+def _limits(lows: Sequence[float]) -> tuple[float, float]:
+    return max(-1.0, min([-0.06, *(low - 0.06 for low in lows)])), 1.12
+
+
+def _least(found: Found) -> float:
+    return min((value["score"]["value"] for _, value in _all_values(found)), default=0.0)
+
+
+def _all_values(found: Found) -> list[tuple[str, Any]]:
+    return [
+        (value, of)
+        for learner in found["summary"]["learners"].values()
+        for value, of in learner["values"].items()
+    ]
+
+
+def _is_number(found: Found) -> bool:
+    return all(isinstance(value, int | float) for value in found["values"])

@@ -1,0 +1,41 @@
+import json
+import math
+
+from crl_envs.bench.intervals import Interval
+from crl_envs.bench.tables import Table, number, plain, with_interval
+
+
+def test_table_in_markdown() -> None:
+    table = Table(("curve", "0"), [("local", "1.0"), ("global", "2.0")])
+    assert table.markdown() == "| curve | 0 |\n| :-- | --: |\n| local | 1.0 |\n| global | 2.0 |"
+
+
+def test_numbers_as_text() -> None:
+    assert number(0.88649) == "0.886"
+    assert number(math.inf) == number(math.nan) == "–"
+    assert with_interval(Interval(0.5, 0.4, math.inf), 1) == "0.5 [0.4, –]"
+
+
+def test_plain_is_json() -> None:
+    value = {
+        "a": Interval(1.0, math.inf, 2.0),
+        "b": (1, [math.nan, "x"]),
+        "c": {10: None, "d": True},
+    }
+    found = json.loads(json.dumps(plain(value), allow_nan=False))
+    assert found == {
+        "a": {"value": 1.0, "low": None, "high": 2.0},
+        "b": [1, [None, "x"]],
+        "c": {"10": None, "d": True},
+    }
+
+
+def test_what_is_computed_has_nine_digits_and_what_was_measured_all() -> None:
+    value = {"third": 1 / 3, "noise": -3e-15, "large": 123_456_789_012.0, "whole": 7}
+    assert plain(value) == {
+        "third": 0.333333333,
+        "noise": 0.0,
+        "large": 123_456_789_000.0,
+        "whole": 7,
+    }
+    assert plain(value, rounds=False) == value
