@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.learner import Learner
-from agents.view import Episode, Frame, Transition
+from agents.view import Frame, Transition
 
 
 class Policy(Learner):
@@ -18,19 +16,11 @@ class Policy(Learner):
     of any space.
     """
 
+    learnt = ()
+
     def reads_rows(self) -> bool:
         """No: observations needn't make a table."""
         return False
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Learn nothing."""
-
-    def end_episode(self, episode: Episode) -> None:
-        """Nothing."""
-
-    def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """None: nothing has been learnt."""
-        return {}
-
-    def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Nothing."""

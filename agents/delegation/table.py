@@ -21,7 +21,7 @@ from agents.delegation.infos import (
     holders,
 )
 from agents.learner import Learner
-from agents.view import Episode, Frame, Transition
+from agents.view import Frame, Transition
 from crl_envs.core.arguments import SMALLEST_REAL, check_choice, check_real, check_seed, keep
 
 _MOST_ENTRIES: Final = 50_000_000
@@ -49,6 +49,8 @@ class DelegationTable(Learner):
         ValueError: A bad argument, or a table of more than 50 million entries. From `learn`: infos that lack
             something.
     """
+
+    learnt = ("table", "behind", "offered", "_kind")
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
@@ -160,18 +162,6 @@ class DelegationTable(Learner):
             self.learn_from(b, acted, frame, actions[:, b].tolist(), transition, report)
             self.read_neighbors(b)
 
-    def end_episode(self, episode: Episode) -> None:
-        """Nothing: what has been learnt stays."""
-
-    def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """The table, and what its actions are."""
-        return {
-            "table": self.table,
-            "behind": self.behind,
-            "offered": self.offered,
-            "kind": self._kind,
-        }
-
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Go on from what `get_arrays` gave.
 
@@ -181,8 +171,7 @@ class DelegationTable(Learner):
         behind = arrays["behind"]
         if behind.min() < -1 or behind.max() >= self.view.n_agents:
             raise ValueError(f"behind must be in [-1, {self.view.n_agents - 1}], got {behind}")
-        self.table, self.behind = arrays["table"], behind
-        self.offered, self._kind = arrays["offered"], arrays["kind"]
+        super().set_arrays(arrays)
 
     def best(self, b: int, i: int, s: int) -> float:
         """The largest entry among what an agent can do in state s; the first value where it can do nothing."""

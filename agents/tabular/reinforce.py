@@ -111,6 +111,7 @@ class Reinforce(Learner):
 
     config_class: ClassVar[type[Any]] = ReinforceConfig
     config: ReinforceConfig
+    learnt = ("_logits", "baseline")
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
@@ -210,13 +211,9 @@ class Reinforce(Learner):
         if running:
             self.baseline = self.baseline + config.baseline_rate * advantage
 
-    def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """θ and b."""
-        return {"logits": self._logits, "baseline": self.baseline}
-
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """θ and b."""
-        self._logits, self.baseline = arrays["logits"], arrays["baseline"]
+        """Go on from this θ and b."""
+        super().set_arrays(arrays)
         self._limits = cumulative_limits(self._logits)
 
     def _credit(self, episode: Episode) -> NDArray[np.float64]:

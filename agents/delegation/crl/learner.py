@@ -296,9 +296,6 @@ class CRL(Learner):
         for b in self.work.took_part(transition):
             self._observe_column(b, actions[:, b], transition)
 
-    def end_episode(self, episode: Episode) -> None:
-        """Nothing: what has been learnt stays."""
-
     def measurements(self) -> dict[str, NDArray[Any]]:
         """Messages of the episode by what became of them."""
         counted = self._counts() - self._counted
