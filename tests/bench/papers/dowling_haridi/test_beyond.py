@@ -10,27 +10,19 @@ import math
 import numpy as np
 import pytest
 
-import agents
-from crl_envs.bench.reproductions.dowling import arrivals as arrivals_module
-from crl_envs.bench.reproductions.dowling import failures as failures_module
-from crl_envs.bench.reproductions.dowling import heatmap as heatmap_module
-from crl_envs.bench.reproductions.dowling import in_flight as in_flight_module
-from crl_envs.bench.reproductions.dowling import loss as loss_module
-from crl_envs.bench.reproductions.dowling import play as play_module
-from crl_envs.bench.reproductions.dowling import scale as scale_module
-from crl_envs.bench.reproductions.dowling.arrivals import steady
-from crl_envs.bench.reproductions.dowling.play import Run
-from crl_envs.bench.reproductions.dowling.setting import (
-    ALL_CHOICES,
-    DISCRETE,
-    DP,
-    FAST_FORGETTING,
-    GRADIENT,
-    RANDOM,
-    SLOW_MEMORY,
-    TWO_CHOICES,
+from crl_envs.bench.papers.dowling_haridi import (
+    ARRIVALS,
+    FAILURES,
+    HEATMAP,
+    IN_FLIGHT_FIGURE,
+    LOSS,
+    SCALE,
+    arrivals,
+    beyond,
+    heatmap,
 )
-from crl_envs.bench.reproductions.dowling.sweep import (
+from crl_envs.bench.papers.dowling_haridi.arrivals import steady
+from crl_envs.bench.papers.dowling_haridi.levels import (
     POLICIES,
     RIVALS,
     cell,
@@ -42,25 +34,19 @@ from crl_envs.bench.reproductions.dowling.sweep import (
     standings,
     steps_of,
 )
-from crl_envs.bench.reproductions.section import Plan
+from crl_envs.bench.papers.dowling_haridi.runs import (
+    ALL_CHOICES,
+    DISCRETE,
+    DP,
+    FAST_FORGETTING,
+    GRADIENT,
+    RANDOM,
+    SLOW_MEMORY,
+    TWO_CHOICES,
+    Run,
+)
 from crl_envs.bench.tables import plain
-
-LEARNERS = {
-    "breadth-first": agents.BreadthFirst,
-    "crl": agents.CRL,
-    "random": agents.RandomPolicy,
-    "shortest-queue": agents.ShortestQueue,
-}
-
-
-@pytest.fixture(autouse=True)
-def learners(monkeypatch):
-    """The learners without an installed distribution."""
-    monkeypatch.setattr(play_module, "find_learner", LEARNERS.__getitem__)
-
-
-def quiet(what, done, total):
-    pass
+from tests.bench.papers.reproduced import section as made
 
 
 def about(mean, cut=0):
@@ -174,18 +160,18 @@ def test_what_departs_was_stored_and_what_piles_up_was_not():
     )
     found = steady(run, warm_up=10)
     assert found.stored == pytest.approx(0.5)
-    assert arrivals_module.time_of([found, found]).cut == 2
-    assert "2 of 2 not steady" in arrivals_module.time_cell(arrivals_module.time_of([found, found]))
+    assert arrivals.time_of([found, found]).cut == 2
+    assert "2 of 2 not steady" in arrivals.time_cell(arrivals.time_of([found, found]))
 
 
 def test_failures_are_as_frequent_as_the_share_needs():
-    env = failures_module.failing(0.2)
+    env = beyond.failing(0.2)
     assert env["fail_rate"] / (env["fail_rate"] + env["return_rate"]) == pytest.approx(0.2)
-    assert failures_module.failing(0.0)["fail_rate"] == 0
+    assert beyond.failing(0.0)["fail_rate"] == 0
 
 
 def test_offered_load_is_arrivals_times_stay():
-    env = arrivals_module.arriving(0.8)
+    env = arrivals.arriving(0.8)
     assert env["arrival_rate"] / env["departure_rate"] == pytest.approx(0.8 * 1360)
 
 
@@ -225,14 +211,14 @@ def test_verdicts_follow_the_numbers(mine, word):
     rivals = {p.label: curve(100, 200) for p in RIVALS}
     found = {DISCRETE.label: curve(mine, mine), GRADIENT.label: curve(mine, 9 * mine), **rivals}
     both = {**found, FAST_FORGETTING.label: curve(100, 200)}
-    failing = failures_module.failures_verdict(both, both)
+    failing = beyond.failures_verdict(both, both)
     assert failing.count("no clear difference throughout") == 3
     assert "slows CRL-gradient × 9.00, two choices × 2.00" in failing
     for said in (
         failing,
-        loss_module.loss_verdict(found, {"links": found, "bus": {DISCRETE.label: curve(1, 2)}}),
-        in_flight_module.in_flight_verdict(found, found),
-        scale_module.verdict(found),
+        beyond.loss_verdict(found, {"links": found, "bus": {DISCRETE.label: curve(1, 2)}}),
+        beyond.in_flight_verdict(found, found),
+        beyond.scale_verdict(found),
     ):
         assert said.count(f"{word} throughout") == 3
 
@@ -240,16 +226,16 @@ def test_verdicts_follow_the_numbers(mine, word):
 def test_the_fewest_messages_are_those_of_runs_that_finished():
     steps = {p.label: curve(100, 100) for p in (DISCRETE, *RIVALS)}
     counts = {**steps, DISCRETE.label: curve(10, 10, cut=(1,)), RANDOM.label: curve(50, 50)}
-    assert in_flight_module.in_flight_verdict(steps, counts).endswith("the fewest: random.")
+    assert beyond.in_flight_verdict(steps, counts).endswith("the fewest: random.")
 
 
 def test_arrivals_verdict_follows_the_numbers():
     labels = [p.label for p in (DISCRETE, SLOW_MEMORY, *RIVALS)]
     times = {label: {0.5: about(10), 0.9: about(20)} for label in labels}
-    assert arrivals_module.arrivals_verdict(times).endswith("All keep up with 90 %.")
+    assert arrivals.arrivals_verdict(times).endswith("All keep up with 90 %.")
     times[RANDOM.label] = {0.5: about(10, cut=4), 0.9: about(90, cut=4)}
     times[DISCRETE.label] = {0.5: about(5), 0.9: about(40, cut=2)}
-    said = arrivals_module.arrivals_verdict(times)
+    said = arrivals.arrivals_verdict(times)
     assert "two choices: stores loads sooner at 50 %, later at 90 %" in said
     assert "random: stores loads sooner throughout" in said  # over the same steps
     assert said.endswith("The first not to keep up: random at 50 %, then CRL-discrete at 90 %.")
@@ -257,37 +243,37 @@ def test_arrivals_verdict_follows_the_numbers():
 
 def test_scale_says_what_was_cut_off_and_not_run():
     found = {50: about(40.0), 100: about(60.0, cut=1)}
-    assert scale_module.cell_at(found, 100) == "≥ 60.00 (1 of 4 cut off)"
-    assert scale_module.cell_at(found, 5000) == "not run"
+    assert beyond.cell_at(found, 100) == "≥ 60.00 (1 of 4 cut off)"
+    assert beyond.cell_at(found, 5000) == "not run"
     ratios = {p.label: {50: about(1.0)} for p in (DISCRETE, TWO_CHOICES, ALL_CHOICES)}
-    said = scale_module.verdict({**ratios, RANDOM.label: found})
+    said = beyond.scale_verdict({**ratios, RANDOM.label: found})
     assert "random 40.00 with 50 agents and ≥ 60.00 with 100" in said
-    assert not scale_module.plays(RANDOM, 5000)
-    assert scale_module.plays(DISCRETE, 5000)
+    assert not beyond.plays(RANDOM, 5000)
+    assert beyond.plays(DISCRETE, 5000)
 
 
 # The heat map
 
 
 def test_agents_are_ordered_by_hops_then_by_index():
-    assert heatmap_module.agent_order(np.array([0, 2, 1, 2, 1])).tolist() == [0, 2, 4, 1, 3]
+    assert heatmap.agent_order(np.array([0, 2, 1, 2, 1])).tolist() == [0, 2, 4, 1, 3]
 
 
 def test_percent_over_time_is_of_the_latest_sample():
     run = made_run([0, 4, 8], [[0, 0], [1, 0], [1, 10]], [2, 10])
-    shares = heatmap_module.percent_over_time(run, 9)
+    shares = heatmap.percent_over_time(run, 9)
     assert shares[0].tolist() == [0] * 4 + [50] * 5
     assert shares[1].tolist() == [0] * 8 + [100]
 
 
 def test_marks_of_a_heat_map():
     run = made_run([0, 1, 2, 3], [[0, 0, 0], [2, 0, 0], [2, 2, 0], [2, 2, 4]], [2, 2, 4])
-    assert heatmap_module.at_share(run, 0.5) == 2
-    assert heatmap_module.at_share(run, 2.0) == 3
-    assert heatmap_module.agents_in_use(run, 0.5) == heatmap_module.full_agents(run, 0.5) == 2
-    assert heatmap_module.first_on(run, (2,)) == 1.0
-    assert heatmap_module.first_on(run, (0, 2)) == 0.25
-    assert heatmap_module.first_on(made_run([0, 1], [[0, 0], [1, 0]], [1, 1]), (1,)) == math.inf
+    assert heatmap.at_share(run, 0.5) == 2
+    assert heatmap.at_share(run, 2.0) == 3
+    assert heatmap.agents_in_use(run, 0.5) == heatmap.full_agents(run, 0.5) == 2
+    assert heatmap.first_on(run, (2,)) == 1.0
+    assert heatmap.first_on(run, (0, 2)) == 0.25
+    assert heatmap.first_on(made_run([0, 1], [[0, 0], [1, 0]], [1, 1]), (1,)) == math.inf
 
 
 def test_heat_map_verdict_follows_the_numbers():
@@ -296,11 +282,11 @@ def test_heat_map_verdict_follows_the_numbers():
         for k, p in enumerate((DISCRETE, GRADIENT, DP, RANDOM), start=1)
     }
     found[GRADIENT.label]["servers"] = math.inf
-    said = heatmap_module.verdict(found, 50)
+    said = heatmap.verdict(found, 50)
     assert "the fewest: CRL-discrete. A server" in said
     assert "CRL-discrete 10 %, CRL-gradient never" in said
     found[RANDOM.label]["agents_in_use"] = 10.0
-    assert "the fewest: CRL-discrete and random." in heatmap_module.verdict(found, 50)
+    assert "the fewest: CRL-discrete and random." in heatmap.verdict(found, 50)
 
 
 # Whole sections, made small
@@ -317,8 +303,8 @@ def check(section, policies):
 
 
 def test_in_flight_in_small(monkeypatch):
-    monkeypatch.setattr(in_flight_module, "IN_FLIGHT", (1, 20))
-    section = in_flight_module.in_flight(Plan(2, 0), quiet)
+    monkeypatch.setattr(beyond, "IN_FLIGHT", (1, 20))
+    section = made(IN_FLIGHT_FIGURE, 2)
     check(section, {p.label for p in POLICIES})
     steps = section.numbers["steps"]
     for p in POLICIES:
@@ -328,9 +314,9 @@ def test_in_flight_in_small(monkeypatch):
 
 
 def test_runs_cut_off_are_marked(monkeypatch):
-    monkeypatch.setattr(loss_module, "LOSSES", (0.0, 0.5))
-    monkeypatch.setattr(loss_module, "MOST_STEPS", 30_000)
-    section = loss_module.loss(Plan(2, 0), quiet)
+    monkeypatch.setattr(beyond, "LOSSES", (0.0, 0.5))
+    monkeypatch.setattr(beyond, "MOST_STEPS", 30_000)
+    section = made(LOSS, 2)
     check(section, {p.label for p in POLICIES})
     cells = {row[0]: row[1:] for row in section.table.rows}
     assert cells["delegations, random"] == [
@@ -343,8 +329,8 @@ def test_runs_cut_off_are_marked(monkeypatch):
 
 
 def test_failures_in_small(monkeypatch):
-    monkeypatch.setattr(failures_module, "DOWN", (0.0, 0.3))
-    section = failures_module.failures(Plan(2, 0), quiet)
+    monkeypatch.setattr(beyond, "DOWN", (0.0, 0.3))
+    section = made(FAILURES, 2)
     check(section, {FAST_FORGETTING.label, *(p.label for p in POLICIES)})
     for line in csv.DictReader(io.StringIO(section.csv)):
         asks = line["policy"] in (TWO_CHOICES.label, ALL_CHOICES.label)
@@ -353,10 +339,10 @@ def test_failures_in_small(monkeypatch):
 
 
 def test_arrivals_in_small(monkeypatch):
-    monkeypatch.setattr(arrivals_module, "OFFERED", (0.5, 0.8))
-    monkeypatch.setattr(arrivals_module, "HORIZON", 2000)
-    monkeypatch.setattr(arrivals_module, "WARM_UP", 400)
-    section = arrivals_module.arrivals(Plan(2, 0), quiet)
+    monkeypatch.setattr(arrivals, "OFFERED", (0.5, 0.8))
+    monkeypatch.setattr(arrivals, "HORIZON", 2000)
+    monkeypatch.setattr(arrivals, "WARM_UP", 400)
+    section = made(ARRIVALS, 2)
     check(section, {SLOW_MEMORY.label, *(p.label for p in POLICIES)})
     for line in csv.DictReader(io.StringIO(section.csv)):
         assert float(line["time"]) >= 1
@@ -364,12 +350,12 @@ def test_arrivals_in_small(monkeypatch):
 
 
 def test_scale_in_small(monkeypatch):
-    monkeypatch.setattr(scale_module, "SIZES", (50, 80))
-    monkeypatch.setattr(scale_module, "MANY", 80)
-    monkeypatch.setattr(scale_module, "FEW_RUNS", 2)
-    monkeypatch.setattr(scale_module, "RANDOM_UP_TO", 50)
-    section = scale_module.scale(Plan(3, 0), quiet)
-    check(section, {p.label for p in scale_module.POLICIES})
+    monkeypatch.setattr(beyond, "SIZES", (50, 80))
+    monkeypatch.setattr(beyond, "MANY", 80)
+    monkeypatch.setattr(beyond, "FEW_RUNS", 2)
+    monkeypatch.setattr(beyond, "RANDOM_UP_TO", 50)
+    section = made(SCALE, 3)
+    check(section, {p.label for p in beyond.POLICIES})
     assert section.table.rows[-1][2] == "not run"
     assert "only 2 with n = 80" in section.notes
     lines = list(csv.DictReader(io.StringIO(section.csv)))
@@ -379,8 +365,8 @@ def test_scale_in_small(monkeypatch):
 
 
 def test_heat_map_of_runs():
-    section = heatmap_module.heatmap(Plan(2, 0), quiet)
-    check(section, {p.label for p in heatmap_module.POLICIES})
+    section = made(HEATMAP, 2)
+    check(section, {p.label for p in heatmap.POLICIES})
     steps = {label: values["steps"] for label, values in section.numbers["runs"].items()}
     assert min(steps, key=steps.get) == DP.label
     assert steps[DP.label] == 6700

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.bench.intervals import FloatArray, Interval, t_interval
-from crl_envs.bench.reproductions.dowling.play import Run
-from crl_envs.bench.reproductions.dowling.setting import (
+from crl_envs.bench.papers.dowling_haridi.runs import (
     ALL_CHOICES,
     DISCRETE,
     FAST_FORGETTING,
@@ -20,6 +19,8 @@ from crl_envs.bench.reproductions.dowling.setting import (
     SLOW_MEMORY,
     TWO_CHOICES,
     Policy,
+    Run,
+    Runs,
 )
 from crl_envs.bench.tables import number, with_interval
 
@@ -65,7 +66,6 @@ class Measured:
         return len(self.values)
 
 
-Runs = Mapping[Any, Sequence[Run]]
 Curve = Mapping[Any, Measured]  # by level
 Curves = Mapping[str, Curve]  # by policy
 

@@ -9,22 +9,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 import crl_envs
+from crl_envs.bench.figure import Cases, Extent, Figure, Recordings, Section, csv_text
 from crl_envs.bench.intervals import t_interval
-from crl_envs.bench.reproductions import Watch
-from crl_envs.bench.reproductions.dowling.play import Run, curves, play_table, seeds_of
-from crl_envs.bench.reproductions.dowling.setting import (
-    DISCRETE,
-    ENV_ID,
-    GRADIENT,
-    SLOW_MEMORY,
-)
-from crl_envs.bench.reproductions.dowling.sweep import (
+from crl_envs.bench.papers.dowling_haridi.levels import (
     CLEAR_NOTE,
     HEURISTICS_NOTE,
     RIVALS,
     Curves,
     Measured,
-    Runs,
     by_policy,
     cell,
     draw_curves,
@@ -35,13 +27,23 @@ from crl_envs.bench.reproductions.dowling.sweep import (
     plain_curves,
     standings,
 )
-from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.papers.dowling_haridi.runs import (
+    DISCRETE,
+    ENV_ID,
+    GRADIENT,
+    SLOW_MEMORY,
+    Run,
+    Runs,
+    curves,
+    runs_of,
+)
 from crl_envs.bench.tables import Table, number, with_interval
 
 OFFERED: Final = (0.5, 0.8, 0.95, 0.98)
 ARRIVING: Final = {"max_in_flight": 50, "departure_rate": 0.0005}
 HORIZON: Final = 20_000  # of the arrivals, in steps
 WARM_UP: Final = 8_000
+ARRIVED_AT: Final = (DISCRETE, GRADIENT, SLOW_MEMORY, *RIVALS)
 GROWING: Final = 0.02  # share of arrivals not stored above which nothing is said to be steady
 
 
@@ -79,17 +81,18 @@ def steady(run: Run, warm_up: int) -> Steady:
     )
 
 
-def arrivals(plan: Plan, watch: Watch) -> Section:
-    """Poisson arrivals and departures on the grid."""
-    policies = (DISCRETE, GRADIENT, SLOW_MEMORY, *RIVALS)
-    tasks = {
-        (p.label, offered): seeds_of(
-            p, plan.seed, plan.seeds, env=arriving(offered), every=max(HORIZON // 400, 1)
-        )
-        for p in policies
+def arrival_runs(extent: Extent) -> Cases:
+    """Declare runs with Poisson arrivals and departures on the grid."""
+    return {
+        (p.label, offered): p.runs(extent, env=arriving(offered), every=max(HORIZON // 400, 1))
+        for p in ARRIVED_AT
         for offered in OFFERED
     }
-    played = play_table(tasks, watch, "arrivals")
+
+
+def arrivals(extent: Extent, recordings: Recordings) -> Section:
+    """Show how long a load takes to be stored, against the load that is offered."""
+    played = runs_of(recordings)
     found = {key: [steady(run, WARM_UP) for run in runs] for key, runs in played.items()}
     times = by_policy({key: time_of(runs) for key, runs in found.items()})
     rows = [
@@ -98,7 +101,7 @@ def arrivals(plan: Plan, watch: Watch) -> Section:
             *(time_cell(times[p.label][x]) for x in OFFERED),
             *_ends(found[p.label, OFFERED[-1]]),
         ]
-        for p in policies
+        for p in ARRIVED_AT
     ]
     at = percent(OFFERED[-1])
     header = (
@@ -116,7 +119,7 @@ def arrivals(plan: Plan, watch: Watch) -> Section:
         verdict=arrivals_verdict(times),
         table=Table(header, rows),
         notes=_arrivals_notes(),
-        picture=draw_arrivals(times, {p.label: played[p.label, OFFERED[-1]] for p in policies}),
+        picture=draw_arrivals(times, {p.label: played[p.label, OFFERED[-1]] for p in ARRIVED_AT}),
         csv=csv_text(
             ("policy", "offered", "run", *Steady._fields),
             [(*key, k, *one) for key, runs in found.items() for k, one in enumerate(runs)],
@@ -231,3 +234,6 @@ def draw_arrivals(times: Curves, played: Runs) -> bytes:
     right.set_ylabel("loads outside and in flight")
     figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
     return as_png(figure)
+
+
+ARRIVALS: Final = Figure(arrival_runs, arrivals)

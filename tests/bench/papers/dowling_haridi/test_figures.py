@@ -11,34 +11,47 @@ import pytest
 
 import crl_envs
 from agents import CRL
+from crl_envs.bench.engines.local import LocalEngine
+from crl_envs.bench.figure import Extent, Figure, csv_text
 from crl_envs.bench.intervals import Interval
-from crl_envs.bench.reproductions import REPRODUCTIONS, Options, find_reproduction
-from crl_envs.bench.reproductions.dowling import ablation as ablation_module
-from crl_envs.bench.reproductions.dowling import advertising as advertising_module
-from crl_envs.bench.reproductions.dowling import related as related_module
-from crl_envs.bench.reproductions.dowling.ablation import CHANGES, Change
-from crl_envs.bench.reproductions.dowling.added_server import (
+from crl_envs.bench.papers import REPRODUCTIONS, dowling_haridi
+from crl_envs.bench.papers.dowling_haridi import (
+    ABLATION,
+    ADVERTISING,
+    FIGURES,
+    SYSTEMS_OF_SECTION_4,
+    variants,
+)
+from crl_envs.bench.papers.dowling_haridi.filling import (
+    equalisation_verdict,
+    knee,
+    knee_verdict,
+    sharpness,
+    spread,
+    spread_at,
+)
+from crl_envs.bench.papers.dowling_haridi.runs import DISCRETE, DP, GRADIENT, RANDOM, Run, runs_of
+from crl_envs.bench.papers.dowling_haridi.servers import (
     WAYS,
+    added_verdict,
+    gap_verdict,
     quartiles,
+    server_marks,
     waits_until,
 )
-from crl_envs.bench.reproductions.dowling.added_server import verdict as added_verdict
-from crl_envs.bench.reproductions.dowling.advertising import RETURN, SETTINGS, STRATEGIES
-from crl_envs.bench.reproductions.dowling.advertising import verdict as advertising_verdict
-from crl_envs.bench.reproductions.dowling.catalog import SECTIONS
-from crl_envs.bench.reproductions.dowling.equalisation import spread, spread_at
-from crl_envs.bench.reproductions.dowling.equalisation import verdict as equal_verdict
-from crl_envs.bench.reproductions.dowling.filling import knee, knee_verdict, sharpness
-from crl_envs.bench.reproductions.dowling.play import Run, Task, play, play_table, seeds_of
-from crl_envs.bench.reproductions.dowling.servers import gap_verdict, server_marks
-from crl_envs.bench.reproductions.dowling.setting import DISCRETE, DP, GRADIENT, RANDOM
-from crl_envs.bench.reproductions.section import Plan, csv_text, run_sections
+from crl_envs.bench.papers.dowling_haridi.variants import (
+    CHANGES,
+    RETURN,
+    SETTINGS,
+    STRATEGIES,
+    Change,
+    ablation_verdict,
+    advertising_verdict,
+)
+from crl_envs.bench.sweep import carry_out
+from tests.bench.papers.reproduced import recordings, reproduced, section
 
 SMALL = {"n_agents": 10, "capacity": 4, "server_capacity": 9}
-
-
-def quiet(what, done, total):
-    pass
 
 
 def made_run(steps, load, capacity, left=0):
@@ -59,7 +72,7 @@ def made_run(steps, load, capacity, left=0):
 
 
 def test_a_played_run_is_the_learners_run_seen_at_intervals():
-    run = play(Task(GRADIENT, 3, env=SMALL, every=7))
+    (run,) = runs_of({0: [GRADIENT.run(3, SMALL, every=7).make()]})[0]
     env = crl_envs.make("crl/load_balancing-v0", cost_model="gradient", **SMALL)
     learner = CRL(env, seed=3).learn(total_episodes=1)
     assert run.length == learner.history[0]["steps"] == run.steps[-1]
@@ -70,17 +83,37 @@ def test_a_played_run_is_the_learners_run_seen_at_intervals():
     assert set(learner.history[0]) - {"load"} == set(run.last)
 
 
-def test_parallel_runs_come_back_in_order():
-    played = play_table(
-        {"a": seeds_of(DISCRETE, 0, 3, env=SMALL), "b": seeds_of(RANDOM, 5, 2, env=SMALL)},
-        quiet,
-        "test",
-    )
-    alone = [play(Task(DISCRETE, s, env=SMALL)).length for s in range(3)]
-    assert [run.length for run in played["a"]] == alone
-    assert [run.length for run in played["b"]] == [
-        play(Task(RANDOM, s, env=SMALL)).length for s in (5, 6)
-    ]
+def test_runs_of_a_figure_are_found_by_their_keys(tmp_path, monkeypatch):
+    """In the order of their seeds; a policy that draws nothing is run once for all of them."""
+    policies = (DISCRETE, RANDOM, DP)
+    seen = {}
+
+    def cases(extent):
+        return {p.label: p.runs(extent, env=SMALL) for p in policies}
+
+    def view(extent, found):
+        seen.update(runs_of(found))
+        return section(FIGURES["fig10"], 2)
+
+    monkeypatch.setitem(dowling_haridi.FIGURES, "fig6", Figure(cases, view))
+    found = reproduced("fig6", tmp_path, seeds=3, first_seed=4)
+    alone = runs_of(recordings(Figure(cases, view), Extent(3, 4)))
+    lengths = {label: [run.length for run in runs] for label, runs in alone.items()}
+    assert {label: [run.length for run in runs] for label, runs in seen.items()} == lengths
+    assert len(set(lengths[RANDOM.label])) == 3
+    assert len(found.records) == 3 + 3 + 1
+    assert carry_out(tmp_path, LocalEngine(1)) == []
+
+
+def test_figures_share_the_runs_that_they_have_in_common():
+    extent = Extent(2, 0)
+    ids = {
+        name: {case.id for cases in figure.cases(extent).values() for case in cases}
+        for name, figure in FIGURES.items()
+    }
+    assert ids["fig6"] == ids["fig11"]
+    assert ids["fig8"] < ids["fig6"]
+    assert not ids["fig6"] & ids["fig12"]
 
 
 def test_when_a_number_of_loads_was_stored():
@@ -115,9 +148,9 @@ def test_the_equalisation_verdict_follows_the_numbers():
         label: Interval(x, x - 1, x + 1) for label, x in zip("rdgp", (25, 45, 39, 47), strict=True)
     }
     names = dict(zip("rdgp", (RANDOM, DISCRETE, GRADIENT, DP), strict=True))
-    said = equal_verdict({names[k].label: v for k, v in tight.items()})
+    said = equalisation_verdict({names[k].label: v for k, v in tight.items()})
     assert said.endswith("the claim did not reproduce.")
-    said = equal_verdict({p.label: Interval(10, 9, 11) for p in names.values()})
+    said = equalisation_verdict({p.label: Interval(10, 9, 11) for p in names.values()})
     assert said.endswith("the claim holds.")
 
 
@@ -165,13 +198,13 @@ def test_the_ablation_verdict_names_what_changes_much():
     steps = {
         (c.name, p.label): Interval(100, 95, 105) for c in CHANGES for p in (DISCRETE, GRADIENT)
     }
-    assert ablation_module.verdict(steps).count("nothing") == 2
+    assert ablation_verdict(steps).count("nothing") == 2
     steps[CHANGES[3].name, DISCRETE.label] = Interval(200, 190, 210)
     steps[CHANGES[4].name, DISCRETE.label] = Interval(112, 80, 140)
-    said = ablation_module.verdict(steps)
+    said = ablation_verdict(steps)
     assert f"{CHANGES[3].name} (× 2.00)" in said
     assert CHANGES[4].name not in said
-    said = ablation_module.verdict(steps, {(CHANGES[3].name, DISCRETE.label)})
+    said = ablation_verdict(steps, {(CHANGES[3].name, DISCRETE.label)})
     assert f"{CHANGES[3].name} (≥ × 2.00)" in said
 
 
@@ -199,8 +232,8 @@ def test_csv_has_a_line_for_each_row():
 
 @pytest.mark.parametrize("name", ["fig8", "fig10"])
 def test_a_figure_leaves_its_four_files(name, tmp_path):
-    outcome = find_reproduction(name).run(Options(tmp_path, seeds=2), quiet)
-    assert outcome.report.read_text().startswith("# Load balancing")
+    outcome = reproduced(name, tmp_path, seeds=2)
+    assert (tmp_path / "report.md").read_text().startswith("# Load balancing")
     assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     rows = list(csv.DictReader(io.StringIO((tmp_path / f"{name}.csv").read_text())))
     assert {"run", "step", "load_47", "load_48"} == set(rows[0])
@@ -212,40 +245,46 @@ def test_a_figure_leaves_its_four_files(name, tmp_path):
 def test_small_sections_go_through_from_runs_to_files(tmp_path, monkeypatch):
     """Advertising and ablation, with few variants: their pictures need all of their keys."""
     monkeypatch.setattr(
-        advertising_module, "SETTINGS", {"small": SMALL, "more": {**SMALL, "max_in_flight": 3}}
+        variants, "SETTINGS", {"small": SMALL, "more": {**SMALL, "max_in_flight": 3}}
     )
     monkeypatch.setattr(
-        ablation_module, "CHANGES", (Change("none"), Change("T", {"temperature": 2.0}, SMALL))
+        variants, "CHANGES", (Change("none"), Change("T", {"temperature": 2.0}, SMALL))
     )
-    monkeypatch.setattr(ablation_module, "MOST_STEPS", 3000)
-    makers = {"a": advertising_module.advertising, "b": ablation_module.ablation}
-    outcome = run_sections("both", "Two", makers, Options(tmp_path, seeds=2), quiet)
-    report = outcome.report.read_text()
+    monkeypatch.setattr(variants, "MOST_STEPS", 3000)
+    monkeypatch.setattr(dowling_haridi, "FIGURES", {"a": ADVERTISING, "b": ABLATION})
+    outcome = reproduced("load-balancing", tmp_path, seeds=2)
+    report = (tmp_path / "report.md").read_text()
     assert "≥ 3000" in report  # the default size doesn't end within so few steps
     assert outcome.verdict == "2 sections"
-    assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".csv", ".json", ".md"}
+    names = {path.name for path in tmp_path.iterdir() if path.suffix and path.is_file()}
+    assert names == {
+        *("a.png", "a.csv", "b.png", "b.csv"),
+        *("summary.json", "sweep.json", "report.md"),
+    }
 
 
 @pytest.mark.parametrize(
-    "options", [{"seeds": 1}, {"iterations": 5}, {"seed": -1}, {"seeds": True}]
+    "options", [{"seeds": 1}, {"iterations": 5}, {"first_seed": -1}, {"seeds": True}]
 )
 def test_bad_options_are_refused_before_anything_is_played(options, tmp_path):
-    with pytest.raises(ValueError, match="|".join([*options, "reproduce", "iterations"])):
-        find_reproduction("fig6").run(Options(tmp_path / "out", **options), quiet)
+    with pytest.raises(ValueError, match=r"seed|--iterations doesn't go with fig6"):
+        reproduced("fig6", tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()
 
 
 def test_every_section_is_a_reproduction():
-    made_here = {name for name, entry in REPRODUCTIONS.items() if ".dowling." in entry.module}
-    assert made_here == {*SECTIONS, "load-balancing"}
+    here = dowling_haridi.__name__
+    made_here = {name for name, entry in REPRODUCTIONS.items() if entry.paper == here}
+    assert made_here == {*FIGURES, "load-balancing"}
+    assert list(REPRODUCTIONS["load-balancing"].figures()) == list(FIGURES)
 
 
 def test_the_systems_of_section_4_go_through_and_are_ranked(monkeypatch):
     small = {"small": SMALL, "line": {**SMALL, "out_degree": 1}}
-    monkeypatch.setattr(related_module, "TOPOLOGIES", small)
-    section = related_module.related(Plan(2, 0), quiet)
-    assert section.verdict.index("CRL-discrete") < section.verdict.index("random")
-    assert section.picture.startswith(b"\x89PNG")
-    rows = list(csv.DictReader(io.StringIO(section.csv)))
-    assert len(rows) == 2 * 2 * len(related_module.POLICIES)
+    monkeypatch.setattr(variants, "TOPOLOGIES", small)
+    made = section(SYSTEMS_OF_SECTION_4, 2)
+    assert made.verdict.index("CRL-discrete") < made.verdict.index("random")
+    assert made.picture.startswith(b"\x89PNG")
+    rows = list(csv.DictReader(io.StringIO(made.csv)))
+    assert len(rows) == 2 * 2 * len(variants.SYSTEMS)
     assert all(row["finished"] == "1" for row in rows)

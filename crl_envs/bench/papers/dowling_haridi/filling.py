@@ -1,4 +1,4 @@
-"""Figures 6 and 12: total load against steps, on the grid and on random graphs; and how the last loads slow down."""
+"""Figures 6, 11 and 12: total load against steps, how the last loads slow down, and how evenly the load lies."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from typing import Any, Final
 
 import numpy as np
 
-import crl_envs
-from crl_envs.bench.intervals import Interval, t_interval
-from crl_envs.bench.reproductions import Watch
-from crl_envs.bench.reproductions.dowling.play import Run, curves, play_table, seeds_of
-from crl_envs.bench.reproductions.dowling.setting import (
+from crl_envs.bench.figure import Cases, Extent, Figure, Recordings, Section, csv_text
+from crl_envs.bench.intervals import FloatArray, Interval, t_interval
+from crl_envs.bench.papers.dowling_haridi.runs import (
     DISCRETE,
-    ENV_ID,
-    FILLING,
+    DP,
     GRADIENT,
     GRAPHS,
-    KNEE,
     PAPERS,
     RANDOM,
     Policy,
+    Run,
+    Runs,
+    curves,
+    fewest_steps,
+    mean_steps,
+    runs_of,
 )
-from crl_envs.bench.reproductions.section import Plan, Section, csv_text
 from crl_envs.bench.tables import Table, number, with_interval
 
 LEVELS: Final = (0.5, 0.9, 0.95, 0.98, 1.0)
@@ -31,14 +32,30 @@ NEAR: Final = 1.5  # × DP's steps: what "near-optimal" is taken to mean here
 KNEE_FROM: Final = (0.90, 0.95, 0.98)
 SLOW: Final = 2.0  # × as many steps for a load after 95 % as before: what "slows down sharply" is taken to mean
 _PICTURE_POINTS: Final = 600
+SHARES: Final = (0.25, 0.5, 0.75, 0.9)  # of the capacity in use, at which loads are compared
+_GRID: Final = np.linspace(0, 1, 201)
+IN_WORDS: Final = {
+    ("grid", RANDOM.label): "~120,000",
+    ("grid", DP.label): "near optimal",
+    ("grid", DISCRETE.label): "near optimal",
+    ("grid", GRADIENT.label): "near optimal until ~5 % spare",
+    ("random", RANDOM.label): "~150,000",
+    ("random", DP.label): "does not finish",
+    ("random", DISCRETE.label): "very effective",
+    ("random", GRADIENT.label): "random for the last ~5 %",
+}
+"""What the paper says of the steps, by topology and policy."""
 
-Runs = Mapping[Any, Sequence[Run]]
+
+def on_grid(extent: Extent) -> Cases:
+    """Declare the paper's policies on the grid."""
+    return {p.label: p.runs(extent, every=_every(p)) for p in PAPERS}
 
 
-def fig6(plan: Plan, watch: Watch) -> Section:
-    """Total load against steps on the grid."""
-    played = play_grid(plan, watch, "grid")
-    best = optimal_steps("grid", 0)
+def total_load(extent: Extent, found: Recordings) -> Section:
+    """Show the total load against steps on the grid."""
+    played = runs_of(found)
+    best = fewest_steps(topology="grid", instance_seed=0)
     table = Table(
         ("grid", "steps to store all", "× DP", *(f"at {level:.0%}" for level in LEVELS[:-1])),
         [_row(policy, played[policy.label], best) for policy in PAPERS],
@@ -61,34 +78,33 @@ def fig6(plan: Plan, watch: Watch) -> Section:
         csv=filling_csv({0: played}),
         numbers={
             "optimal_steps": best,
-            "steps": {label: steps_interval(runs) for label, runs in played.items()},
+            "steps": {label: mean_steps(runs) for label, runs in played.items()},
             "knee": knees,
         },
     )
 
 
-def fig12(plan: Plan, watch: Watch) -> Section:
-    """Total load against steps on random graphs."""
-    keys = [(graph, policy) for graph in GRAPHS for policy in PAPERS]
-    tasks = {
-        (graph, policy.label): seeds_of(
-            policy,
-            plan.seed,
-            plan.seeds,
-            env={"topology": "random", "instance_seed": graph},
-            every=_every(policy),
+def on_graphs(extent: Extent) -> Cases:
+    """Declare the paper's policies on random graphs."""
+    return {
+        (graph, policy.label): policy.runs(
+            extent, env={"topology": "random", "instance_seed": graph}, every=_every(policy)
         )
-        for graph, policy in keys
+        for graph in GRAPHS
+        for policy in PAPERS
     }
-    flat = play_table(tasks, watch, "fig12: random graphs")
+
+
+def total_load_on_graphs(extent: Extent, found: Recordings) -> Section:
+    """Show the total load against steps on random graphs."""
+    flat = runs_of(found)
     played = {g: {p.label: flat[g, p.label] for p in PAPERS} for g in GRAPHS}
-    best = {g: optimal_steps("random", g) for g in GRAPHS}
+    best = {g: fewest_steps(topology="random", instance_seed=g) for g in GRAPHS}
     rows = []
     for policy in PAPERS:
-        cells = [with_interval(steps_interval(played[g][policy.label]), 0) for g in GRAPHS]
-        known = FILLING["random", policy.label]
-        rows.append([policy.label, *cells, known.steps, known.paper])
-    header = ("random graph", *(f"instance {g}" for g in GRAPHS), "prototypes", "paper")
+        cells = [with_interval(mean_steps(played[g][policy.label]), 0) for g in GRAPHS]
+        rows.append([policy.label, *cells, IN_WORDS["random", policy.label]])
+    header = ("random graph", *(f"instance {g}" for g in GRAPHS), "paper")
     knees = {
         p.label: knee([r for g in GRAPHS for r in played[g][p.label]]) for p in (DISCRETE, GRADIENT)
     }
@@ -114,31 +130,13 @@ def fig12(plan: Plan, watch: Watch) -> Section:
         numbers={
             "optimal_steps": best,
             "steps": {
-                f"{g}/{label}": steps_interval(runs)
+                f"{g}/{label}": mean_steps(runs)
                 for g, by in played.items()
                 for label, runs in by.items()
             },
             "knee": knees,
         },
     )
-
-
-def play_grid(plan: Plan, watch: Watch, what: str) -> dict[str, list[Run]]:
-    """The paper's policies on the grid."""
-    tasks = {p.label: seeds_of(p, plan.seed, plan.seeds, every=_every(p)) for p in PAPERS}
-    return play_table(tasks, watch, what)
-
-
-def optimal_steps(topology: str, graph: int) -> int:
-    """Fewest steps that store all loads."""
-    env = crl_envs.make(ENV_ID, topology=topology, instance_seed=graph)
-    steps: int = env.unwrapped.optimal_steps()
-    return steps
-
-
-def steps_interval(runs: Sequence[Run]) -> Interval:
-    """Mean steps until all loads are stored."""
-    return t_interval(np.array([run.length for run in runs], np.float64))
 
 
 def knee(runs: Sequence[Run]) -> dict[str, Interval]:
@@ -172,14 +170,10 @@ def knee_verdict(knees: Mapping[str, Mapping[str, Interval]]) -> str:
 
 
 def knee_table(knees: Mapping[str, Mapping[str, Interval]]) -> Table:
-    """Spans with intervals, beside the prototypes'."""
+    """Spans with intervals."""
     spans = list(next(iter(knees.values())))
-    rows = []
-    for label, found in knees.items():
-        known = KNEE.get(label, ("–", "–"))
-        cells = [f"{with_interval(found[s], 0)} ({k})" for s, k in zip(spans, known, strict=True)]
-        rows.append([label, *cells])
-    return Table(("steps it takes (prototypes, grid)", *spans), rows)
+    rows = [[label, *(with_interval(found[s], 0) for s in spans)] for label, found in knees.items()]
+    return Table(("steps it takes", *spans), rows)
 
 
 def _nearness(played: Runs, best: int) -> str:
@@ -194,7 +188,7 @@ def _nearness(played: Runs, best: int) -> str:
 
 
 def _row(policy: Policy, runs: Sequence[Run], best: int) -> list[str]:
-    steps = steps_interval(runs)
+    steps = mean_steps(runs)
     levels = [
         np.mean([run.when(level * run.capacity.sum()) for run in runs]) for level in LEVELS[:-1]
     ]
@@ -209,10 +203,9 @@ def _row(policy: Policy, runs: Sequence[Run], best: int) -> list[str]:
 def _grid_notes(played: Runs, knees: Mapping[str, Mapping[str, Interval]]) -> str:
     rows = []
     for policy in PAPERS:
-        known = FILLING["grid", policy.label]
-        cells = (with_interval(steps_interval(played[policy.label]), 0), known.steps, known.paper)
-        rows.append([policy.label, *cells])
-    table = Table(("grid", "steps here", "prototypes", "paper"), rows)
+        steps = with_interval(mean_steps(played[policy.label]), 0)
+        rows.append([policy.label, steps, IN_WORDS["grid", policy.label]])
+    table = Table(("grid", "steps here", "paper"), rows)
     return (
         f"{table.markdown()}\n\n{knee_table(knees).markdown()}\n\n"
         "Intervals: Student's t over seeds, 95 %. The paper prints curves; its numbers are the words quoted. A "
@@ -279,3 +272,90 @@ def filling_csv(played: Mapping[int, Runs]) -> str:
                 keep = [*range(0, len(stored) - 1, step), len(stored) - 1]
                 rows += [(graph, label, k, run.steps[m], stored[m]) for m in keep]
     return csv_text(("graph", "policy", "run", "step", "stored"), rows)
+
+
+def equalisation(extent: Extent, found: Recordings) -> Section:
+    """Show the standard deviation of the percentage of capacity used over agents."""
+    played = runs_of(found)
+    at = {label: [spread_at(runs, share) for share in SHARES] for label, runs in played.items()}
+    rows = [[p.label, *(with_interval(x, 1) for x in at[p.label])] for p in PAPERS]
+    header = ("points of % load", *(f"at {s:.0%} stored" for s in SHARES))
+    return Section(
+        title="Figure 11: equalisation, grid",
+        claim="“The CRL and DP policies are more exploitative and tend to fill agents capacities sequentially "
+        "from agent 0, "
+        "leading to suboptimal load equalization, but they still compare favorably with the Random policy. The "
+        "measure […] "
+        "is the standard deviation of agent loads from the mean agent load (in terms of percentage of capacity "
+        "used)”. "
+        "(§6.1)",
+        verdict=equalisation_verdict({label: found[1] for label, found in at.items()}),
+        table=Table(header, rows),
+        notes="Lower is more even. Over steps, a policy that takes longer has uneven loads for longer; over the "
+        "share "
+        "stored, policies are compared at the same amount of load.",
+        picture=draw_spread(played),
+        csv=_spread_csv(played),
+        numbers={"shares": SHARES, "spread": at},
+    )
+
+
+def spread(run: Run) -> FloatArray:
+    """``float64[M]``: standard deviation over agents of the percentage of capacity used."""
+    percent = 100 * run.load / run.capacity
+    return np.asarray(percent.std(axis=1))
+
+
+def _by_share(runs: Sequence[Run]) -> FloatArray:
+    """``float64[runs, 201]``: the spread against the share of the capacity in use."""
+    return np.stack(
+        [np.interp(_GRID, run.stored / run.capacity.sum(), spread(run)) for run in runs]
+    )
+
+
+def spread_at(runs: Sequence[Run], share: float) -> Interval:
+    """The spread when that share of the capacity is in use."""
+    return t_interval(_by_share(runs)[:, round(share * (_GRID.size - 1))])
+
+
+def equalisation_verdict(half: dict[str, Interval]) -> str:
+    """Whether the exploitative policies compare favourably with the random one at 50 %."""
+    base = half[RANDOM.label]
+    said = []
+    for label in (DISCRETE.label, GRADIENT.label, DP.label):
+        better, worse = half[label].high < base.low, half[label].low > base.high
+        word = "more even than" if better else "less even than" if worse else "as even as"
+        said.append(f"{label} ({half[label].value:.0f} points) {word} random")
+    reproduced = all(half[label].low <= base.high for label in (DISCRETE.label, GRADIENT.label))
+    outcome = "the claim holds" if reproduced else "the claim did not reproduce"
+    return f"At 50 % stored (random: {base.value:.0f} points): {', '.join(said)}; {outcome}."
+
+
+def draw_spread(played: Runs) -> bytes:
+    """Against the share stored, and against steps."""
+    from crl_envs.bench.plotting import as_png, band, new_figure
+
+    figure, (left, right) = new_figure(2)
+    longest = max(run.length for runs in played.values() for run in runs)
+    grid = np.geomspace(10, longest, 400)
+    for label, style in styles().items():
+        band(left, _by_share(played[label]), 100 * _GRID, label=label, **style)
+        band(right, curves(played[label], grid, spread), grid, **style)
+    left.set(xlabel="% of all capacity in use", ylabel="std. of % load over agents", xlim=(0, 100))
+    right.set(xlabel="steps", xscale="log", xlim=(10, longest))
+    left.set_ylim(bottom=0)
+    left.legend(loc="lower center")
+    return as_png(figure)
+
+
+def _spread_csv(played: Runs) -> str:
+    rows = []
+    for label, runs in played.items():
+        for k, curve in enumerate(_by_share(runs)):
+            rows += [(label, k, float(x), float(y)) for x, y in zip(_GRID, curve, strict=True)]
+    return csv_text(("policy", "run", "share_stored", "spread"), rows)
+
+
+FIGURE_6: Final = Figure(on_grid, total_load)
+FIGURE_11: Final = Figure(on_grid, equalisation)
+FIGURE_12: Final = Figure(on_graphs, total_load_on_graphs)

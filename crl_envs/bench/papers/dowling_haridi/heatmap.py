@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import crl_envs
+from crl_envs.bench.figure import Cases, Extent, Figure, Recordings, Section, csv_text
 from crl_envs.bench.intervals import FloatArray
-from crl_envs.bench.reproductions import Watch
-from crl_envs.bench.reproductions.dowling.play import Run, Task, play_table
-from crl_envs.bench.reproductions.dowling.setting import (
+from crl_envs.bench.papers.dowling_haridi.runs import (
     DISCRETE,
     DP,
     ENV_ID,
@@ -20,8 +19,9 @@ from crl_envs.bench.reproductions.dowling.setting import (
     PAPERS,
     RANDOM,
     TWO_CHOICES,
+    Run,
+    runs_of,
 )
-from crl_envs.bench.reproductions.section import Plan, Section, csv_text
 from crl_envs.bench.tables import Table, number
 
 POLICIES: Final = (*PAPERS, TWO_CHOICES)
@@ -32,13 +32,17 @@ _EVERY: Final = {RANDOM.label: 250}
 _CSV_COLUMNS: Final = 60
 
 
-def heatmap(plan: Plan, watch: Watch) -> Section:
-    """Load over agents and time, on the grid, one run of each policy."""
+def heatmap_runs(extent: Extent) -> Cases:
+    """Declare one run of each policy on the grid."""
+    env = {"max_steps": MOST_STEPS}
+    return {p.label: [p.run(extent.seed, env, _EVERY.get(p.label, 10))] for p in POLICIES}
+
+
+def heatmap(extent: Extent, recordings: Recordings) -> Section:
+    """Show the load over agents and time."""
     world = crl_envs.make(ENV_ID).unwrapped.world
     rows_of = agent_order(world.hops)
-    env = {"max_steps": MOST_STEPS}
-    tasks = {p.label: [Task(p, plan.seed, env, _EVERY.get(p.label, 10))] for p in POLICIES}
-    runs = {label: played[0] for label, played in play_table(tasks, watch, "heat map").items()}
+    runs = {label: played[0] for label, played in runs_of(recordings).items()}
     found = {
         label: {
             "steps": float(run.length) if run.finished else float("inf"),
@@ -180,3 +184,6 @@ def _csv(runs: Mapping[str, Run]) -> str:
         for agent, line in enumerate(shares.tolist()):
             rows += [(label, agent, float(t), x) for t, x in zip(when, line, strict=True)]
     return csv_text(("policy", "agent", "step", "percent"), rows)
+
+
+HEATMAP: Final = Figure(heatmap_runs, heatmap)
