@@ -10,24 +10,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from crl_envs.bench.reproductions.bagnell.theorem_4_3 import (
+from crl_envs.bench.figure import Section
+from crl_envs.bench.papers.bagnell_ng.theorem_4_3 import (
     Sizes,
     bounds_at,
     missed,
     reach_down,
     theorem_4_3,
 )
-from crl_envs.bench.reproductions.section import Plan, Section
 from crl_envs.factored import OWN_STATE, TablePolicy, evaluate
 from crl_envs.sysadmin.env import make_world
 from crl_envs.sysadmin.factored_model import factored_model
+from tests.bench.papers.reproduced import section as made
 
 SIZES = Sizes(local=(4, 8), trials=(1, 20), global_=(8, 24), shares=(0.04, 1.0), errors=(5, 40))
 
 
 @pytest.fixture(scope="module")
 def section() -> Section:
-    return theorem_4_3(Plan(3, 0), lambda *_: None, SIZES)
+    return made(theorem_4_3(SIZES), 3)
 
 
 def test_gaps_close(section: Section) -> None:
@@ -48,7 +49,7 @@ def test_errors_shrink(section: Section) -> None:
 
 def test_same_seeds_same_section(section: Section) -> None:
     few = replace(SIZES, local=(4,), global_=(8,))
-    one, again, other = (theorem_4_3(Plan(3, seed), lambda *_: None, few) for seed in (0, 0, 7))
+    one, again, other = (made(theorem_4_3(few), 3, seed) for seed in (0, 0, 7))
     assert again.csv == one.csv
     assert again.verdict == one.verdict
     assert other.numbers["largest error"][4] != one.numbers["largest error"][4]

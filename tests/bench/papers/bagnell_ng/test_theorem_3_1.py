@@ -10,30 +10,35 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from crl_envs.bench.figure import Extent
 from crl_envs.bench.intervals import Interval
-from crl_envs.bench.reproductions import Options, find_reproduction
-from crl_envs.bench.reproductions.bagnell import catalog, theorem_3_1
-from crl_envs.bench.reproductions.bagnell.theorem_3_1 import (
+from crl_envs.bench.papers import bagnell_ng
+from crl_envs.bench.papers.bagnell_ng.figure_2 import LOCAL
+from crl_envs.bench.papers.bagnell_ng.learning import read_out_case, values_of
+from crl_envs.bench.papers.bagnell_ng.theorem_3_1 import (
+    CERTAIN,
     CONTENDERS,
     GLOBAL,
     SIZES,
     Needed,
     first_mean,
     first_often,
-    measure,
+    needed,
     rising,
-    shares_of,
+    theorem_3_1,
     verdict,
 )
-from crl_envs.bench.reproductions.bagnell.trials import LOCAL
-from crl_envs.bench.reproductions.section import Plan
 from crl_envs.bounds import identification_lower_bound, trials_lower_bound
+from tests.bench.papers.reproduced import reproduced
 
 BY_LABEL = {contender.method.label: contender for contender in CONTENDERS}
 
 
-def quiet(what, done, total):
-    pass
+def shares_of(contender, n, trials, seed):
+    """The share of agents right after each number of trials, of one run."""
+    more = {"budgeted": True} if contender.as_budget else {}
+    case = read_out_case(contender.method.spec, n, list(trials), seed, 1, env=CERTAIN, **more)
+    return values_of([case.make()])[0].tolist()
 
 
 @pytest.mark.parametrize("label", GLOBAL)
@@ -44,11 +49,13 @@ def test_no_global_learner_lies_below_the_bound(label, n):
     Eight instances show a quarter of them there or more with a chance only if P ≥ ¼ nearly; the learners lie above
     by a factor of six, where U ≥ .9 is far likelier than at the bound itself.
     """
-    needed = measure(BY_LABEL[label], n, Plan(8, 0), quiet)
-    assert needed.bound == trials_lower_bound(n)
-    assert needed.often.value >= needed.bound
-    assert needed.mean.value >= needed.often.low >= 1
-    assert math.isfinite(needed.mean.value)
+    contender = BY_LABEL[label]
+    runs = [case.make() for case in contender.cases(n, Extent(8, 0))]
+    found = needed(contender, n, values_of(runs))
+    assert found.bound == trials_lower_bound(n)
+    assert found.often.value >= found.bound
+    assert found.mean.value >= found.often.low >= 1
+    assert math.isfinite(found.mean.value)
 
 
 def test_the_local_learner_is_right_as_its_law_says():
@@ -113,13 +120,9 @@ def test_the_verdict_names_who_is_below():
 
 
 def test_a_small_section_leaves_its_files(tmp_path, monkeypatch):
-    monkeypatch.setitem(
-        catalog.SECTIONS,
-        "theorem-3.1",
-        lambda plan, watch: theorem_3_1.theorem_3_1(plan, watch, sizes=(12, 32)),
-    )
-    outcome = find_reproduction("theorem-3.1").run(Options(tmp_path, seeds=2), quiet)
-    assert "lower bound" in outcome.report.read_text()
+    monkeypatch.setitem(bagnell_ng.FIGURES, "theorem-3.1", theorem_3_1((12, 32)))
+    reproduced("theorem-3.1", tmp_path, seeds=2)
+    assert "lower bound" in (tmp_path / "report.md").read_text()
     assert (tmp_path / "theorem-3.1.png").read_bytes().startswith(b"\x89PNG")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "theorem-3.1.csv").read_text())))
     assert {row["learner"] for row in rows} == {*GLOBAL, LOCAL.label}

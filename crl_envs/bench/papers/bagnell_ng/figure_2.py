@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from crl_envs.bench.intervals import (
-    FloatArray,
-    Interval,
-    bootstrap_interval,
-    last_up_crossing,
-    t_interval,
-)
-from crl_envs.bench.reproductions import Watch
-from crl_envs.bench.reproductions.bagnell.trials import (
-    CORRELATION,
-    LOCAL,
-    RIDGE,
-    SQUARES,
-    Method,
-    performance,
-)
-from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.figure import Cases, Extent, Figure, Recording, Recordings, Section, csv_text
+from crl_envs.bench.figure import learner as installed
+from crl_envs.bench.intervals import FloatArray, Interval, bootstrap_interval, reach, t_interval
+from crl_envs.bench.learners import LearnerSpec
+from crl_envs.bench.papers.bagnell_ng.learning import read_out_cases, values_of
 from crl_envs.bench.tables import Table, number, with_interval
 from crl_envs.bounds import (
     least_squares_performance,
@@ -32,6 +21,20 @@ from crl_envs.bounds import (
     local_trials_to,
     trials_lower_bound,
 )
+
+
+class Method(NamedTuple):
+    """A learner of the bandit, and what pictures and tables call it."""
+
+    label: str
+    spec: LearnerSpec
+
+
+LOCAL: Final = Method("local", installed("local-means"))
+SQUARES: Final = Method("global, least squares", installed("global-least-squares"))
+RIDGE: Final = Method("global, ridge", installed("global-least-squares", ridge="noise"))
+CORRELATION: Final = Method("global, correlation", installed("correlation"))
+
 
 LEFT_SIZES: Final = (200, 400)  # the figure's title and the text
 LEFT_TRIALS: Final = (
@@ -66,13 +69,18 @@ _RIGHT_SHARES: Final = (
 )  # of n; close around n, where least squares falls to 0
 
 
-def left(plan: Plan, watch: Watch) -> Section:
-    """Performance against trials, 200 and 400 agents."""
-    found = {
-        (m.label, n): performance(m, n, LEFT_TRIALS, plan.seeds, plan.seed, watch)
+def left_cases(extent: Extent) -> Cases:
+    """Declare runs with 200 and 400 agents, each with rewards, exploration and right actions of its own."""
+    return {
+        (m.label, n): read_out_cases(m.spec, n, LEFT_TRIALS, extent)
         for n in LEFT_SIZES
         for m in METHODS
     }
+
+
+def left(extent: Extent, recordings: Recordings) -> Section:
+    """Show performance against trials."""
+    found = {key: performance(runs) for key, runs in recordings.items()}
     places = [LEFT_TRIALS.index(m) for m in SHOWN]
     rows = []
     for (label, n), values in found.items():
@@ -89,7 +97,7 @@ def left(plan: Plan, watch: Watch) -> Section:
         "the title says 200 agents, the text 400. (§5)",
         verdict=left_verdict(found),
         table=Table(("P after trials", *map(str, SHOWN)), rows),
-        notes=f"{plan.seeds} runs each, every one with right actions of its own. P = 2 · (share of agents "
+        notes=f"{extent.seeds} runs each, every one with right actions of its own. P = 2 · (share of agents "
         f"right) − 1, "
         "after uniformly random actions, of the greedy read-out. Least squares has its double descent at as many "
         "trials as agents; ridge (λ = 16/9 · n on the Gram matrix of ±1) hasn't.",
@@ -110,6 +118,11 @@ def left(plan: Plan, watch: Watch) -> Section:
     )
 
 
+def performance(runs: Sequence[Recording]) -> FloatArray:
+    """P = 2 · (share of agents right) − 1 of the greedy read-out: ``float64[runs, trials]``."""
+    return 2 * values_of(runs) - 1
+
+
 def local(m: int) -> float:
     """The local learner's exact P after m trials."""
     return 2.0 * local_success(m) - 1.0
@@ -123,14 +136,6 @@ def left_verdict(found: Mapping[tuple[str, int], FloatArray]) -> str:
         words = ", ".join(f"{label} {number(x, 0)}" for label, x in reached.items())
         said.append(f"n = {n}: {words}")
     return f"Trials to P ≥ {LEVEL} (–: not within {LEFT_TRIALS[-1]:,}): {'; '.join(said)}."
-
-
-def reach(values: FloatArray, trials: Sequence[int], level: float) -> float:
-    """Trials at which the mean over runs crosses the level for the last time; infinite if it ends below."""
-    position = last_up_crossing(values.mean(axis=0), level)
-    if not np.isfinite(position):
-        return float("inf")
-    return float(np.interp(position, np.arange(len(trials)), trials))
 
 
 def draw_left(found: Mapping[tuple[str, int], FloatArray]) -> bytes:
@@ -164,15 +169,23 @@ def looks() -> dict[str, dict[str, Any]]:
     }
 
 
-def right(plan: Plan, watch: Watch) -> Section:
-    """Trials to a level against the number of agents."""
+def right_cases(extent: Extent) -> Cases:
+    """Declare runs of local and global learners with 10 to 400 agents."""
+    return {
+        (m.label, n): read_out_cases(m.spec, n, trials_for(m, n), extent)
+        for m in RIGHT_METHODS
+        for n in RIGHT_SIZES
+    }
+
+
+def right(extent: Extent, recordings: Recordings) -> Section:
+    """Show trials to a level against the number of agents."""
     needed: dict[tuple[str, int], dict[float, Interval]] = {}
     for method in RIGHT_METHODS:
         for n in RIGHT_SIZES:
-            trials = trials_for(method, n)
-            values = performance(method, n, trials, plan.seeds, plan.seed, watch)
+            trials, values = trials_for(method, n), performance(recordings[method.label, n])
             needed[method.label, n] = {
-                level: bootstrap_interval(lambda v, t=trials, x=level: reach(v, t, x), values)
+                level: bootstrap_interval(partial(reach, at=trials, level=level), values)
                 for level in (LEVEL, OTHER_LEVEL)
             }
     rows = []
@@ -194,7 +207,7 @@ def right(plan: Plan, watch: Watch) -> Section:
         "n = 400. (§5)",
         verdict=right_verdict(needed),
         table=Table(("trials", *(f"n = {n}" for n in RIGHT_SIZES)), rows),
-        notes=f"{plan.seeds} runs each; the last crossing of the mean over runs, by linear interpolation; 95 % "
+        notes=f"{extent.seeds} runs each; the last crossing of the mean over runs, by linear interpolation; 95 % "
         f"intervals "
         "bootstrapped over runs. No reading of ¼ gives the paper's axis: P ≥ .25 takes about a fifth of it, P ≥ "
         ".9 takes "
@@ -254,3 +267,7 @@ def draw_right(needed: Mapping[tuple[str, int], Mapping[float, Interval]]) -> by
     panels[0].set_ylabel("trials")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
     return as_png(figure)
+
+
+FIGURE_2_LEFT: Final = Figure(left_cases, left)
+FIGURE_2_RIGHT: Final = Figure(right_cases, right)

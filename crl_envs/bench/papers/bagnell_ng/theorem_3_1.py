@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, Final
 
 import numpy as np
 
 import crl_envs
+from crl_envs.bench.figure import (
+    Case,
+    Cases,
+    Extent,
+    Figure,
+    Recordings,
+    Section,
+    csv_text,
+    learner,
+)
 from crl_envs.bench.intervals import FloatArray, Interval, bootstrap_interval
 from crl_envs.bench.learners import find_learner
-from crl_envs.bench.reproductions import Watch
-from crl_envs.bench.reproductions.bagnell.trials import (
-    CORRELATION,
-    ENV_ID,
-    LOCAL,
-    Method,
-    shares_right,
-)
-from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.papers.bagnell_ng.figure_2 import CORRELATION, LOCAL, Method
+from crl_envs.bench.papers.bagnell_ng.learning import BANDIT, read_out_cases, values_of
 from crl_envs.bench.tables import Table, number
 from crl_envs.bounds import identification_lower_bound, trials_lower_bound
 
@@ -54,6 +57,13 @@ class Contender:
     largest: int = SIZES[-1]
     as_budget: bool = False
 
+    def cases(self, n: int, extent: Extent) -> list[Case]:
+        """Declare runs on random instances."""
+        more = {"budgeted": True} if self.as_budget else {}
+        return read_out_cases(
+            self.method.spec, n, self.trials(n), extent, env=dict(CERTAIN), **more
+        )
+
 
 def rising(n: int, last: float) -> list[int]:
     """Powers of two to n/4, then steps of 5 % to `last` times n and 20 more."""
@@ -62,18 +72,21 @@ def rising(n: int, last: float) -> list[int]:
     return sorted({*early, *(math.ceil(n / 4 * _STEP**k) for k in range(steps + 1))})
 
 
+@cache
 def designed(n: int) -> list[int]:
     """The length of the detecting matrix; it can't be read out before its end."""
-    vec = crl_envs.make_vec(ENV_ID, num_envs=1, n_agents=n, **CERTAIN)
+    vec = crl_envs.make_vec(BANDIT, num_envs=1, n_agents=n, **CERTAIN)
     return [find_learner("detecting-matrix")(vec).n_trials]
 
 
-SQUARES: Final = Method(
-    "global, least squares", "global-least-squares", {"solver": "lsmr"}
-)  # of least norm
-RIDGE: Final = Method("global, ridge", "global-least-squares", {"ridge": "noise", "solver": "lsmr"})
-HALVING: Final = Method("global, adaptive halving", "adaptive-halving", {"ridge": 0.001})
-DETECTING: Final = Method("global, detecting matrix", "detecting-matrix")
+SQUARES: Final = Method(  # of least norm
+    "global, least squares", learner("global-least-squares", solver="lsmr")
+)
+RIDGE: Final = Method(
+    "global, ridge", learner("global-least-squares", ridge="noise", solver="lsmr")
+)
+HALVING: Final = Method("global, adaptive halving", learner("adaptive-halving", ridge=0.001))
+DETECTING: Final = Method("global, detecting matrix", learner("detecting-matrix"))
 
 CONTENDERS: Final = (
     Contender(CORRELATION, partial(rising, last=3.5)),
@@ -109,13 +122,22 @@ class Needed:
 Found = Mapping[tuple[str, int], Needed]
 
 
-def theorem_3_1(plan: Plan, watch: Watch, sizes: Sequence[int] = SIZES) -> Section:
-    """Trials to a near-optimal policy on the deterministic bandit, beside the lower bound."""
-    found = {
-        (contender.method.label, n): measure(contender, n, plan, watch)
+def cases(sizes: Sequence[int], extent: Extent) -> Cases:
+    """Declare runs of every learner on the deterministic bandit."""
+    return {
+        (contender.method.label, n): contender.cases(n, extent)
         for contender in CONTENDERS
         for n in sizes
         if n <= contender.largest
+    }
+
+
+def view(sizes: Sequence[int], extent: Extent, recordings: Recordings) -> Section:
+    """Show trials to a near-optimal policy, beside the lower bound."""
+    contenders = {contender.method.label: contender for contender in CONTENDERS}
+    found = {
+        (label, n): needed(contenders[label], n, values_of(runs))
+        for (label, n), runs in recordings.items()
     }
     return Section(
         title="Theorem 3.1: trials that the global reward takes, against the lower bound",
@@ -123,14 +145,14 @@ def theorem_3_1(plan: Plan, watch: Watch, sizes: Sequence[int] = SIZES) -> Secti
         "some one-step MDP with deterministic 0/1 rewards, if it is to come within ε < 0.05 of the optimum. (§3)",
         verdict=verdict(found, sizes),
         table=table(found, sizes),
-        notes=notes(plan),
+        notes=notes(extent),
         picture=draw(found, sizes),
         csv=csv_text(
             ("learner", "n", "goal", "trials", "low", "high", "bound"),
             [
-                (*key, goal, *interval, needed.bound)
-                for key, needed in found.items()
-                for goal, interval in (("often", needed.often), ("mean", needed.mean))
+                (*key, goal, *interval, x.bound)
+                for key, x in found.items()
+                for goal, interval in (("often", x.often), ("mean", x.mean))
             ],
         ),
         numbers={
@@ -140,30 +162,14 @@ def theorem_3_1(plan: Plan, watch: Watch, sizes: Sequence[int] = SIZES) -> Secti
     )
 
 
-def measure(contender: Contender, n: int, plan: Plan, watch: Watch) -> Needed:
-    """Run a learner on `plan.seeds` random instances and find both numbers of trials."""
+def needed(contender: Contender, n: int, shares: FloatArray) -> Needed:
+    """Return both numbers of trials, from the shares of agents right on random instances."""
     trials = contender.trials(n)
-    what = f"{contender.method.label}, n = {n}"
-    watch(what, 0, plan.seeds)
-    runs = []
-    for k in range(plan.seeds):
-        runs.append(shares_of(contender, n, trials, plan.seed + k))
-        watch(what, k + 1, plan.seeds)
-    values = np.array(runs)
     return Needed(
-        bootstrap_interval(lambda rows: first_often(rows, trials), values),
-        bootstrap_interval(lambda rows: first_mean(rows, trials), values),
+        bootstrap_interval(lambda rows: first_often(rows, trials), shares),
+        bootstrap_interval(lambda rows: first_mean(rows, trials), shares),
         trials_lower_bound(n, EPSILON),
     )
-
-
-def shares_of(contender: Contender, n: int, trials: Sequence[int], seed: int) -> list[float]:
-    """U, the share of agents that the greedy read-out gets right, after each number of trials; an instance a seed."""
-    method = contender.method
-    if not contender.as_budget:
-        return shares_right(method, n, trials, seed, **CERTAIN)
-    told = [(replace(method, config={**method.config, "budget": m}), m) for m in trials]
-    return [shares_right(each, n, [m], seed, **CERTAIN)[0] for each, m in told]
 
 
 def first_often(values: FloatArray, trials: Sequence[int]) -> float:
@@ -226,10 +232,10 @@ def cell(needed: Needed | None, goal: str) -> str:
     return f"{number(interval.value, 0)}{spread} (× {interval.value / needed.bound:.2g})"
 
 
-def notes(plan: Plan) -> str:
+def notes(extent: Extent) -> str:
     """What is measured, and what is not."""
     return (
-        f"{plan.seeds} random instances for each n, every one learnt by itself; 95 % intervals bootstrapped over "
+        f"{extent.seeds} random instances for each n, every one learnt by itself; 95 % intervals bootstrapped over "
         f"them. U is the share of agents that the greedy read-out gets right; the optimum is 1. The proof shows "
         f"that P(U ≥ 1 − 2ε) < ¼ with fewer trials than the bound, over random instances, and so that E[U] < 1 − ε. "
         f"Both are measured at ε = {EPSILON:g}, where the bound has its printed form: trials from which on U ≥ .9 in "
@@ -280,3 +286,8 @@ def looks() -> dict[str, dict[str, Any]]:
         DETECTING.label: {"color": PURPLE, "linestyle": "-"},
         LOCAL.label: {"color": BLUE, "linestyle": "-"},
     }
+
+
+def theorem_3_1(sizes: Sequence[int] = SIZES) -> Figure:
+    """Return the section for so many agents."""
+    return Figure(partial(cases, sizes), partial(view, sizes))

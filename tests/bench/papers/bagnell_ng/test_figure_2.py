@@ -8,37 +8,42 @@ import io
 import numpy as np
 import pytest
 
-from crl_envs.bench.intervals import Interval
-from crl_envs.bench.reproductions import Options, find_reproduction
-from crl_envs.bench.reproductions.bagnell import figure_2
-from crl_envs.bench.reproductions.bagnell.figure_2 import (
+from crl_envs.bench.figure import Extent
+from crl_envs.bench.intervals import Interval, reach
+from crl_envs.bench.papers.bagnell_ng import figure_2
+from crl_envs.bench.papers.bagnell_ng.figure_2 import (
     LEVEL,
+    LOCAL,
     METHODS,
     RIGHT_METHODS,
+    SQUARES,
     left_verdict,
-    reach,
+    performance,
     right_verdict,
     trials_for,
 )
-from crl_envs.bench.reproductions.bagnell.trials import LOCAL, SQUARES, performance
+from crl_envs.bench.papers.bagnell_ng.learning import read_out_cases
 from crl_envs.bounds import local_success
+from tests.bench.papers.reproduced import reproduced
 
 
-def quiet(what, done, total):
-    pass
+def played(method, n, trials, runs, seed):
+    """P of some runs, made in this process."""
+    cases = read_out_cases(method.spec, n, trials, Extent(runs, seed))
+    return performance([case.make() for case in cases])
 
 
 def test_performance_is_that_of_the_exact_law():
     """5 runs × 4,000 agents at m = 5: a share has the standard error .0023; five of them, a false alarm of 6e-7."""
-    found = performance(LOCAL, 4000, (1, 5), 5, 0, quiet)
+    found = played(LOCAL, 4000, (1, 5), 5, 0)
     assert found.shape == (5, 2)
     exact = [2 * local_success(m) - 1 for m in (1, 5)]
     np.testing.assert_allclose(found.mean(axis=0), exact, atol=5 * 2 * 0.5 / np.sqrt(20_000))
 
 
 def test_reading_out_doesnt_change_what_is_learnt():
-    often = performance(SQUARES, 20, (10, 30, 60), 2, 4, quiet)
-    once = performance(SQUARES, 20, (60,), 2, 4, quiet)
+    often = played(SQUARES, 20, (10, 30, 60), 2, 4)
+    once = played(SQUARES, 20, (60,), 2, 4)
     np.testing.assert_array_equal(often[:, -1], once[:, 0])
 
 
@@ -73,8 +78,9 @@ def test_a_small_figure_leaves_its_files(name, tmp_path, monkeypatch):
     for times in ("LEFT_TRIALS", "SHOWN"):
         monkeypatch.setattr(figure_2, times, (1, 10, 100))
     monkeypatch.setattr(figure_2, "RIGHT_SIZES", (4, 6))
-    outcome = find_reproduction(name).run(Options(tmp_path, seeds=2), quiet)
-    assert "Learning from local and from global rewards" in outcome.report.read_text()
+    reproduced(name, tmp_path, seeds=2)
+    text = (tmp_path / "report.md").read_text()
+    assert "Learning from local and from global rewards" in text
     assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     rows = list(csv.DictReader(io.StringIO((tmp_path / f"{name}.csv").read_text())))
     assert {row["method"] for row in rows} >= {LOCAL.label, SQUARES.label}

@@ -5,41 +5,44 @@ from __future__ import annotations
 import csv
 import io
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from crl_envs.bench.figure import Extent
 from crl_envs.bench.intervals import Interval
-from crl_envs.bench.reproductions.bagnell import decomposed as section
-from crl_envs.bench.reproductions.bagnell.decomposed import (
+from crl_envs.bench.papers.bagnell_ng import variants as section
+from crl_envs.bench.papers.bagnell_ng.learning import iterations_to
+from crl_envs.bench.papers.bagnell_ng.variants import (
     DECOMPOSED,
+    DECOMPOSED_REWARDS,
     GLOBAL,
     LOCAL,
     METHODS,
     NOISY_METHODS,
-    Setting,
-    iterations_to,
-    learn,
-    verdict,
+    Condition,
+    decomposed_cases,
+    decomposed_verdict,
 )
-from crl_envs.bench.reproductions.section import Plan
+from tests.bench.papers.reproduced import section as made_of
 
 
-def quiet(what, done, total):
-    pass
+def learn(method, n, scale):
+    """Curves of 20 runs, learnt in this process."""
+    (case,) = decomposed_cases(Extent(20, 3))[Condition(method.label, n, scale)]
+    return case.make().arrays["curves"]
 
 
 def test_curves_are_of_the_true_reward_whatever_noise_is_given(monkeypatch):
     """Two updates at the most: policies are still random, .44 a step; 20 runs × 20 steps × 20 agents."""
     monkeypatch.setattr(section.Method, "iterations", lambda self, n, scale: 1)
     for method in METHODS:
-        curves = learn(method, 20, 0.0, Plan(20, 3), quiet)
+        curves = learn(method, 20, 0.0)
         assert curves.shape == (20, 2)
         # A run's mean has a standard deviation of .04 or less: five standard errors, false alarm 6e-7 each.
         assert curves[:, 0].mean() == pytest.approx(0.4377, abs=5 * 0.04 / math.sqrt(20))
-    noisy = learn(GLOBAL, 20, 0.3, Plan(20, 3), quiet)
-    np.testing.assert_array_equal(noisy[:, 0], learn(GLOBAL, 20, 0.0, Plan(20, 3), quiet)[:, 0])
+    noisy = learn(GLOBAL, 20, 0.3)
+    np.testing.assert_array_equal(noisy[:, 0], learn(GLOBAL, 20, 0.0)[:, 0])
 
 
 def test_runs_are_longer_under_more_noise():
@@ -58,11 +61,15 @@ def test_a_level_is_reached_by_the_moving_mean_of_the_mean():
 
 
 def test_the_verdict_follows_the_numbers():
-    reached = {Setting(m.label, n, 0.0): Interval(n, n, n) for m in METHODS for n in section.SIZES}
+    reached = {
+        Condition(m.label, n, 0.0): Interval(n, n, n) for m in METHODS for n in section.SIZES
+    }
     for scale in section.SCALES[1:]:
-        reached[Setting(DECOMPOSED.label, section.NOISE_SIZE, scale)] = Interval(70, 60, 80)
-        reached[Setting(GLOBAL.label, section.NOISE_SIZE, scale)] = Interval(math.inf, 9, math.inf)
-    said = verdict(reached)
+        reached[Condition(DECOMPOSED.label, section.NOISE_SIZE, scale)] = Interval(70, 60, 80)
+        reached[Condition(GLOBAL.label, section.NOISE_SIZE, scale)] = Interval(
+            math.inf, 9, math.inf
+        )
+    said = decomposed_verdict(reached)
     assert "local 10 → 200" in said
     assert "decomposed 20 → 70 → 70" in said
     assert "global 20 → – → –" in said
@@ -70,11 +77,11 @@ def test_the_verdict_follows_the_numbers():
 
 def test_a_small_section_has_all_its_parts(monkeypatch):
     monkeypatch.setattr(section, "SIZES", (4, 6))
-    monkeypatch.setattr(section, "find_landmarks", lambda n: SimpleNamespace(level=0.7))
+    monkeypatch.setattr(section, "gain_level", lambda n: 0.7)
     monkeypatch.setattr(section, "NOISE_SIZE", 4)
     monkeypatch.setattr(section, "SCALES", (0.0, 0.1))
     monkeypatch.setattr(section.Method, "iterations", lambda self, n, scale: 90)
-    made = section.decomposed(Plan(2, 0), quiet)
+    made = made_of(DECOMPOSED_REWARDS, 2)
     assert made.picture.startswith(b"\x89PNG")
     rows = list(csv.DictReader(io.StringIO(made.csv)))
     assert len(rows) == 3 * 2 + 2
@@ -83,9 +90,9 @@ def test_a_small_section_has_all_its_parts(monkeypatch):
     assert made.table.rows[-1][1] == ""  # nobody adds noise to local rewards
     local = made.numbers["local/4/0"]
     assert 0 < local.value < 90
-    assert made.verdict in verdict(
+    assert made.verdict in decomposed_verdict(
         {
-            Setting(r["learner"], int(r["n"]), float(r["noise"])): Interval(
+            Condition(r["learner"], int(r["n"]), float(r["noise"])): Interval(
                 *(float(r[k]) for k in ("iterations", "low", "high"))
             )
             for r in rows

@@ -11,12 +11,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from crl_envs.bench.figure import learner
 from crl_envs.bench.intervals import Interval, moving_mean
-from crl_envs.bench.learners import find_learner
-from crl_envs.bench.reproductions import Options, find_reproduction
-from crl_envs.bench.reproductions.bagnell import catalog
-from crl_envs.bench.reproductions.bagnell.scaling import cell, scaling
-from crl_envs.bench.reproductions.bagnell.scaling_curves import (
+from crl_envs.bench.papers import bagnell_ng
+from crl_envs.bench.papers.bagnell_ng.learning import WINDOW, curves_case
+from crl_envs.bench.papers.bagnell_ng.scaling import (
     ALL_RIGHT,
     CURVES,
     LOCAL_BANDIT,
@@ -25,24 +24,26 @@ from crl_envs.bench.reproductions.bagnell.scaling_curves import (
     SIZES,
     Runs,
     Series,
+    cell,
+    scaling,
     spaced,
 )
-from crl_envs.bench.reproductions.fig3 import Configuration, learn
-from crl_envs.bench.reproductions.fig3_findings import WINDOW
-from crl_envs.bench.reproductions.section import Plan
 from crl_envs.bounds import all_right, local_success, local_trials
+from tests.bench.papers.reproduced import reproduced
+from tests.bench.papers.reproduced import section as made
 
 BY_LABEL = {curve.label: curve for curve in CURVES}
 
 
-def quiet(*told):
-    pass
+def play(curve, n, trials, runs, seed):
+    """What a curve's runs give, made in this process."""
+    return curve.series(n, trials, curve.case(n, trials, runs, seed).make())
 
 
 def test_the_local_curve_follows_the_exact_law():
     """40 runs × 500 agents: the mean P has a standard error of at most .0071; five of them, a false alarm of 6e-7."""
     curve = BY_LABEL[LOCAL_BANDIT]
-    series = curve.play(curve, 500, 12, 40, 3, quiet)
+    series = play(curve, 500, 12, 40, 3)
     law = [2 * local_success(int(m)) - 1 for m in series.trials]
     np.testing.assert_allclose(series.values.mean(axis=0), law, atol=5 / math.sqrt(20_000))
 
@@ -50,7 +51,7 @@ def test_the_local_curve_follows_the_exact_law():
 def test_all_are_right_as_often_as_the_exact_law_says():
     """400 runs: a share's standard error is at most .025; five of them, a false alarm of 6e-7 a point."""
     curve = BY_LABEL[ALL_RIGHT]
-    series = curve.play(curve, 20, 16, 400, 5, quiet)
+    series = play(curve, 20, 16, 400, 5)
     law = [all_right(20, int(m)) for m in series.trials]
     np.testing.assert_allclose(series.values.mean(axis=0), law, atol=0.125)
     assert abs(series.time(series.values) - local_trials(20)) <= 2
@@ -58,16 +59,17 @@ def test_all_are_right_as_often_as_the_exact_law_says():
 
 def test_the_gradient_is_scored_by_its_policy():
     """Before it has moved, P is 0 exactly; a greedy read-out of equal logits would be ±1 for each agent."""
-    curve = replace(BY_LABEL["global, gradient"], config={"learning_rate": 1e-9})
-    series = curve.play(curve, 5, 16, 3, 0, quiet)
+    curve = replace(BY_LABEL["global, gradient"], spec=learner("reinforce", learning_rate=1e-9))
+    series = play(curve, 5, 16, 3, 0)
     np.testing.assert_allclose(series.values, 0, atol=1e-7)
 
 
 @pytest.mark.parametrize("credit", ["local", "global", "own"])
 def test_sysadmin_is_learnt_as_in_figure_3(credit):
     curve = BY_LABEL[f"REINFORCE, {credit}"]
-    series = curve.play(curve, 10, 30, 3, 2, quiet)
-    same = learn(find_learner("reinforce"), Configuration(10, credit), 30, 3, 2, quiet)
+    series = play(curve, 10, 30, 3, 2)
+    spec = learner("reinforce", credit=credit, learning_rate=3.0)  # Figure 3's
+    same = curves_case(spec, {"n_agents": 10}, 31, 2, 3).make().arrays["curves"]
     np.testing.assert_allclose(series.values, moving_mean(same, WINDOW), rtol=1e-6)
     assert 0.7 < series.level < 0.9
 
@@ -114,7 +116,7 @@ def test_what_did_not_arrive_is_marked_and_left_out_of_the_fit():
     """Least squares gets three trials an agent with 60 agents, with which P is about .7."""
     squares = BY_LABEL["global, least squares"]
     cut = replace(squares, limit=lambda n: 200 if n < 60 else 181)
-    section = scaling(Plan(2, 0), quiet, (cut,), (10, 20, 60))
+    section = made(scaling((cut,), (10, 20, 60)), 2)
     numbers = section.numbers["bandit/global, least squares"]
     assert numbers["fitted_to"] == (10, 20)
     assert numbers["censored"] == (60,)
@@ -126,17 +128,15 @@ def test_what_did_not_arrive_is_marked_and_left_out_of_the_fit():
     ]
     assert cell(None) == "not run"
     assert section.picture.startswith(b"\x89PNG")
-    with_all = scaling(Plan(2, 0), quiet, (cut,), (10, 20))
+    with_all = made(scaling((cut,), (10, 20)), 2)
     assert with_all.numbers["bandit/global, least squares"]["exponent"] == numbers["exponent"]
 
 
 def test_a_small_section_leaves_its_files(tmp_path, monkeypatch):
     curves = [BY_LABEL[x] for x in (LOCAL_BANDIT, ALL_RIGHT, "REINFORCE, global")]
-    monkeypatch.setitem(
-        catalog.SECTIONS, "scaling", lambda plan, watch: scaling(plan, watch, curves, (8, 10))
-    )
-    outcome = find_reproduction("scaling").run(Options(tmp_path, seeds=2), quiet)
-    text = outcome.report.read_text()
+    monkeypatch.setitem(bagnell_ng.FIGURES, "scaling", scaling(curves, (8, 10)))
+    reproduced("scaling", tmp_path, seeds=2)
+    text = (tmp_path / "report.md").read_text()
     assert "Exponents of n" in text
     assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "scaling.csv").read_text())))
@@ -146,13 +146,13 @@ def test_a_small_section_leaves_its_files(tmp_path, monkeypatch):
 
 def test_the_same_plan_gives_the_same_section():
     curves = (BY_LABEL[LOCAL_BANDIT],)
-    first, second = (scaling(Plan(2, 7), quiet, curves, (10, 20)) for _ in range(2))
+    first, second = (made(scaling(curves, (10, 20)), 2, 7) for _ in range(2))
     assert first.csv == second.csv
     assert first.verdict == second.verdict
 
 
 def test_the_exponent_stands_in_the_verdict():
-    section = scaling(Plan(2, 0), quiet, (BY_LABEL[LOCAL_BANDIT],), (50, 100, 200))
+    section = made(scaling((BY_LABEL[LOCAL_BANDIT],), (50, 100, 200)), 2)
     found = section.numbers[f"bandit/{LOCAL_BANDIT}"]["exponent"]
     assert isinstance(found, Interval)
     assert f"{found.value:.2f}" in section.verdict

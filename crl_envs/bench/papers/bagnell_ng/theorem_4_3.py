@@ -9,26 +9,29 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 import crl_envs
 from crl_envs.bench.exponents import Exponent, fit_exponent
-from crl_envs.bench.intervals import (
-    FloatArray,
-    Interval,
-    bootstrap_interval,
-    last_up_crossing,
-    t_interval,
+from crl_envs.bench.figure import (
+    Case,
+    Cases,
+    Extent,
+    Figure,
+    Recording,
+    Recordings,
+    Section,
+    csv_text,
+    learner,
 )
-from crl_envs.bench.learners import find_learner
-from crl_envs.bench.reproductions import Watch
-from crl_envs.bench.reproductions.section import Plan, Section, csv_text
+from crl_envs.bench.intervals import FloatArray, Interval, bootstrap_interval, reach, t_interval
+from crl_envs.bench.learners import LearnerSpec
+from crl_envs.bench.papers.bagnell_ng.learning import HORIZON, PAPER, SYSADMIN
 from crl_envs.bench.tables import Table, number, with_interval
 from crl_envs.bounds import exploration_trials, model_trials, uniform_exploration
 from crl_envs.factored import OWN_STATE, FactoredMDP, TablePolicy, coordinate_ascent, simulate
 from crl_envs.wrappers import GlobalReward
 
-ENV_ID: Final = "crl/sysadmin-v0"
-HORIZON: Final = 20
 PLANNING_EPISODES: Final = 50
 
 LOCAL_SIZES: Final = (10, 30, 100, 300, 1000)
@@ -66,40 +69,68 @@ class Found:
     """What was measured at one number of agents.
 
     Attributes:
-        trials: Numbers of trials.
+        trials: ``int64[trials]``, ascending.
         gap: ``float64[seeds, trials]``: reward a step that the planned policy misses.
         wrong: ``float64[seeds, trials]``: share of agents that don't do what the best policy does.
     """
 
-    trials: Sequence[int]
+    trials: NDArray[np.int64]
     gap: FloatArray
     wrong: FloatArray
 
 
-def theorem_4_3(plan: Plan, watch: Watch, sizes: Sizes | None = None) -> Section:
-    """The loss of utility and the model's error after m trials, for 10 to 1,000 agents; and the global counterpart."""
-    sizes = sizes or Sizes()
-    local = {n: plan_after(n, "local", sizes.trials, plan, watch) for n in sizes.local}
-    teams = {
-        n: plan_after(n, "global", sorted({math.ceil(x * n) for x in sizes.shares}), plan, watch)
-        for n in sizes.global_
+def cases(sizes: Sizes, extent: Extent) -> Cases:
+    """Declare learning a model, and planning in it after some trials, from local and from global rewards."""
+    planner = {
+        rewards: learner("model-based", rewards=rewards, planning_episodes=PLANNING_EPISODES)
+        for rewards in ("local", "global")
     }
-    errors = {n: model_errors(n, sizes.errors, plan, watch) for n in sizes.local}
+
+    def case(kind: str, spec: LearnerSpec, record: Any, n: int, trials: Sequence[int]) -> Case:
+        return Case(
+            PAPER,
+            f"{kind}_n-{n}_read-{len(trials)}-times-to-{trials[-1]}",
+            spec,
+            record,
+            {"n": n, "trials": list(trials)},
+            extent.seed,
+            extent.seeds,
+            rehearsal={"n": 4, "trials": [1]},
+        )
+
+    found = {}
+    for n in sizes.local:
+        found["local", n] = [case("plan", planner["local"], plan_after, n, sizes.trials)]
+    for n in sizes.global_:
+        trials = sorted({math.ceil(x * n) for x in sizes.shares})
+        found["global", n] = [case("plan", planner["global"], plan_after, n, trials)]
+    for n in sizes.local:
+        found["error", n] = [case("model", learner("model-based"), model_errors, n, sizes.errors)]
+    return found
+
+
+def view(sizes: Sizes, extent: Extent, recordings: Recordings) -> Section:
+    """Show the loss of utility and the model's error after m trials, and the global counterpart."""
+    local, teams = (
+        {n: Found(**runs[0].arrays) for (which, n), runs in recordings.items() if which == kind}
+        for kind in ("local", "global")
+    )
+    errors = {n: recordings["error", n][0].arrays["errors"] for n in sizes.local}
     growth = fit_exponent(
         list(teams),
         [found.gap for found in teams.values()],
-        [partial(reach_down, trials=found.trials, level=LEVEL) for found in teams.values()],
+        [partial(reach_down, at=found.trials, level=LEVEL) for found in teams.values()],
     )
     slope = fit_exponent(
         list(errors),
         list(errors.values()),
-        [partial(reach_down, trials=sizes.errors, level=ERROR_LEVEL)] * len(errors),
+        [partial(reach_down, at=sizes.errors, level=ERROR_LEVEL)] * len(errors),
     )
     needed = {
         "local": {n: trials_to(found) for n, found in local.items()},
         "global": {n: trials_to(found) for n, found in teams.items()},
         "error": {
-            n: bootstrap_interval(partial(reach_down, trials=sizes.errors, level=ERROR_LEVEL), e)
+            n: bootstrap_interval(partial(reach_down, at=sizes.errors, level=ERROR_LEVEL), e)
             for n, e in errors.items()
         },
     }
@@ -117,7 +148,7 @@ def theorem_4_3(plan: Plan, watch: Watch, sizes: Sizes | None = None) -> Section
         "(Theorem 4.3)",
         verdict=verdict(local, needed, slope, growth),
         table=Table(("after trials", *map(str, sizes.trials)), rows),
-        notes=notes(plan, needed["error"]),
+        notes=notes(extent, needed["error"]),
         picture=draw(local, errors, needed, sizes),
         csv=csv_text(
             ("rewards", "n", "run", "trials", "gap", "wrong"),
@@ -125,13 +156,13 @@ def theorem_4_3(plan: Plan, watch: Watch, sizes: Sizes | None = None) -> Section
                 (kind, n, k, m, float(found.gap[k, j]), float(found.wrong[k, j]))
                 for kind, by_size in (("local", local), ("global", teams))
                 for n, found in by_size.items()
-                for k in range(plan.seeds)
-                for j, m in enumerate(found.trials)
+                for k in range(extent.seeds)
+                for j, m in enumerate(found.trials.tolist())
             ],
         ),
         numbers={
             "gap": {
-                n: {m: t_interval(g) for m, g in zip(f.trials, f.gap.T, strict=True)}
+                n: {m: t_interval(g) for m, g in zip(sizes.trials, f.gap.T, strict=True)}
                 for n, f in local.items()
             },
             "largest error": {
@@ -146,34 +177,33 @@ def theorem_4_3(plan: Plan, watch: Watch, sizes: Sizes | None = None) -> Section
     )
 
 
-def plan_after(n: int, rewards: str, trials: Sequence[int], plan: Plan, watch: Watch) -> Found:
-    """Explore, plan in the learnt model, and compare with the best policy of the class in the true one."""
-    vec, truth = world(n, plan.seeds)
+def plan_after(
+    spec: LearnerSpec, seed: int, columns: int, *, n: int, trials: Sequence[int]
+) -> Recording:
+    """Explore, plan in the learnt model, and compare with the best policy of the class in the true one.
+
+    Returns:
+        The arrays of `Found`, a row for each column of one vector env.
+    """
+    vec, truth = world(n, columns)
     best = coordinate_ascent(truth, OWN_STATE, episodes=PLANNING_EPISODES).policy
-    learner: Any = find_learner("model-based")(
-        GlobalReward(vec) if rewards == "global" else vec,
-        rewards=rewards,
-        planning_episodes=PLANNING_EPISODES,
-        seed=plan.seed,
-    )
-    gap, wrong = np.zeros((2, plan.seeds, len(trials)))
-    what = f"model-based, {rewards}, n = {n}"
-    watch(what, 0, len(trials))
+    env = GlobalReward(vec) if spec.config["rewards"] == "global" else vec
+    made: Any = spec.load()(env, seed=seed, **spec.config)
+    gap, wrong = np.zeros((2, columns, len(trials)))
     for j, m in enumerate(trials):
-        learner.learn(total_episodes=m - learner.episodes)
-        for k in range(plan.seeds):
-            policy = learner.plan(k)
+        made.learn(total_episodes=m - made.episodes)
+        for k in range(columns):
+            policy = made.plan(k)
             differs = (policy.table != best.table).reshape(n, -1).any(axis=1)
             wrong[k, j] = differs.mean()
-            gap[k, j] = missed(truth, best, policy, plan.seed + 1000 * k)
-        watch(what, j + 1, len(trials))
-    return Found(trials, gap, wrong)
+            gap[k, j] = missed(truth, best, policy, seed + 1000 * k)
+    return Recording({}, {"trials": np.array(trials, np.int64), "gap": gap, "wrong": wrong})
 
 
 def world(n: int, columns: int) -> tuple[Any, FactoredMDP]:
     """The environment in so many columns, and its model."""
-    vec = crl_envs.make_vec(ENV_ID, num_envs=columns, n_agents=n, horizon=HORIZON)
-    env: Any = crl_envs.make(ENV_ID, n_agents=n, horizon=HORIZON)
+    vec = crl_envs.make_vec(SYSADMIN, num_envs=columns, n_agents=n, horizon=HORIZON)
+    env: Any = crl_envs.make(SYSADMIN, n_agents=n, horizon=HORIZON)
     return vec, env.unwrapped.factored_model()
 
 
@@ -186,31 +216,27 @@ def missed(truth: FactoredMDP, best: TablePolicy, policy: TablePolicy, seed: int
     return (first - second) / truth.horizon
 
 
-def model_errors(n: int, trials: Sequence[int], plan: Plan, watch: Watch) -> FloatArray:
-    """The largest error of any probability of any agent: ``float64[seeds, trials]``."""
-    vec, truth = world(n, plan.seeds)
-    learner: Any = find_learner("model-based")(vec, seed=plan.seed)
-    found = np.zeros((plan.seeds, len(trials)))
-    what = f"largest error, n = {n}"
-    watch(what, 0, len(trials))
+def model_errors(
+    spec: LearnerSpec, seed: int, columns: int, *, n: int, trials: Sequence[int]
+) -> Recording:
+    """Record ``errors`` ``float64[columns, trials]``: the largest error of any probability of any agent."""
+    vec, truth = world(n, columns)
+    made: Any = spec.load()(vec, seed=seed, **spec.config)
+    found = np.zeros((columns, len(trials)))
     for j, m in enumerate(trials):
-        learner.learn(total_episodes=m - learner.episodes)
-        found[:, j] = [learner.model(k).distance(truth).transition for k in range(plan.seeds)]
-        watch(what, j + 1, len(trials))
-    return found
+        made.learn(total_episodes=m - made.episodes)
+        found[:, j] = [made.model(k).distance(truth).transition for k in range(columns)]
+    return Recording({}, {"errors": found})
 
 
 def trials_to(found: Found) -> Interval:
     """Trials after which the mean gap stays within the level, with an interval over runs."""
-    return bootstrap_interval(partial(reach_down, trials=found.trials, level=LEVEL), found.gap)
+    return bootstrap_interval(partial(reach_down, at=found.trials, level=LEVEL), found.gap)
 
 
-def reach_down(values: FloatArray, trials: Sequence[int], level: float) -> float:
+def reach_down(values: FloatArray, at: Sequence[int] | NDArray[np.int64], level: float) -> float:
     """Where the mean over runs falls to the level for good; infinite if it ends above."""
-    position = last_up_crossing(-values.mean(axis=0), -level)
-    if not math.isfinite(position):
-        return math.inf
-    return float(np.interp(position, np.arange(len(trials)), trials))
+    return reach(-values, at, -level)
 
 
 def bounds_at(n: int) -> dict[str, int]:
@@ -238,7 +264,7 @@ def verdict(
 ) -> str:
     """How little the gap depends on n, and how the trials grow."""
     small, large = min(local), max(local)
-    trials = list(local[small].trials)
+    trials = local[small].trials.tolist()
     gaps = []
     for m in (2, 5):
         if m in trials:
@@ -255,7 +281,7 @@ def verdict(
     )
 
 
-def notes(plan: Plan, errors: Mapping[int, Interval]) -> str:
+def notes(extent: Extent, errors: Mapping[int, Interval]) -> str:
     """How it was measured, and the bounds."""
     said = []
     for n, found in errors.items():
@@ -265,8 +291,8 @@ def notes(plan: Plan, errors: Mapping[int, Interval]) -> str:
             f"a step {bounds['theorem 4.3']:.2g})"
         )
     return (
-        f"{plan.seeds} runs each, ring, T = {HORIZON}, uniformly random actions, m trials. The class is own-state: an "
-        "agent's action depends on its own state. The planner is coordinate ascent on "
+        f"{extent.seeds} runs each, ring, T = {HORIZON}, uniformly random actions, m trials. The class is own-state: "
+        "an agent's action depends on its own state. The planner is coordinate ascent on "
         f"{PLANNING_EPISODES} simulated episodes; the gap is to the best policy of the class that it finds in the true "
         "model, on the same simulated episodes for both. The best is to reboot when down. For the global reward, the "
         "rewards of (state, action) are estimated by least squares on the team's mean reward, the probabilities as "
@@ -331,3 +357,9 @@ def draw(
     )
     panels[2].legend()
     return as_png(figure)
+
+
+def theorem_4_3(sizes: Sizes | None = None) -> Figure:
+    """Return the section for so many agents and trials."""
+    sizes = sizes or Sizes()
+    return Figure(partial(cases, sizes), partial(view, sizes))
