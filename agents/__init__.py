@@ -3,33 +3,33 @@
 They see an environment through the PettingZoo API or through its array twin, the vector view, and nothing else.
 """
 
-from agents.adaptive_halving import AdaptiveHalving, AdaptiveHalvingConfig
-from agents.advertising import (
+from agents.bandit.adaptive_halving import AdaptiveHalving, AdaptiveHalvingConfig
+from agents.bandit.correlation import Correlation, CorrelationConfig
+from agents.bandit.detecting import DetectingMatrix, DetectingMatrixConfig
+from agents.bandit.global_least_squares import GlobalLeastSquares, GlobalLeastSquaresConfig
+from agents.bandit.local_means import LocalMeans, LocalMeansConfig
+from agents.callbacks import CallbackList, CSVLogger, EveryEpisodes, TensorBoardLogger
+from agents.delegation.ant_colony import AntColony, AntColonyConfig
+from agents.delegation.breadth_first import BreadthFirst, BreadthFirstConfig
+from agents.delegation.bus import MessageBus
+from agents.delegation.crl.advertising import (
     Broadcast,
     ConditionalNotification,
     DelegationReturn,
     PeriodicGossip,
 )
-from agents.ant_colony import AntColony, AntColonyConfig
-from agents.breadth_first import BreadthFirst, BreadthFirstConfig
-from agents.bus import MessageBus
-from agents.callbacks import CallbackList, CSVLogger, EveryEpisodes, TensorBoardLogger
-from agents.correlation import Correlation, CorrelationConfig
-from agents.crl import CRL, CRLConfig
-from agents.decomposed_reinforce import DecomposedReinforce, DecomposedReinforceConfig
-from agents.detecting import DetectingMatrix, DetectingMatrixConfig
-from agents.distributed_value_functions import (
+from agents.delegation.crl.learner import CRL, CRLConfig
+from agents.delegation.distributed_value_functions import (
     DistributedValueFunctions,
     DistributedValueFunctionsConfig,
 )
-from agents.global_least_squares import GlobalLeastSquares, GlobalLeastSquaresConfig
-from agents.independent_q import IndependentQ, IndependentQConfig
+from agents.delegation.independent_q import IndependentQ, IndependentQConfig
+from agents.delegation.shortest_queue import ShortestQueue, ShortestQueueConfig
 from agents.learner import Learner
-from agents.local_means import LocalMeans, LocalMeansConfig
-from agents.model_based import ModelBased, ModelBasedConfig
 from agents.random_policy import RandomPolicy, RandomPolicyConfig
-from agents.reinforce import Reinforce, ReinforceConfig
-from agents.shortest_queue import ShortestQueue, ShortestQueueConfig
+from agents.tabular.decomposed_reinforce import DecomposedReinforce, DecomposedReinforceConfig
+from agents.tabular.model_based import ModelBased, ModelBasedConfig
+from agents.tabular.reinforce import Reinforce, ReinforceConfig
 
 __all__ = [
     "CRL",

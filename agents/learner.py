@@ -7,18 +7,17 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from importlib import import_module
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents import checkpoint
-from agents.array_view import Frame, Transition
-from agents.parallel_view import ParallelView
-from agents.rollout import Episode, view_of
+from agents.view import Episode, Frame, Transition, View, runs_compiled
 from crl_envs.core.arguments import check_bool, check_int, check_keywords, shown
 from crl_envs.core.copies import CopiesApart
-from crl_envs.core.reduction import team_reward
+from crl_envs.core.returns import team_reward
 from crl_envs.core.stream import Purpose, Stream
 
 Callback = Callable[["Learner"], Any]
@@ -41,7 +40,7 @@ class Learner(CopiesApart, ABC):
 
     On a vector env of B columns there are B learners, each on its own column with its own parameters: column b
     of a learner with seed s is the learner with seed s + b on a single environment. They learn in step: an
-    episode begins in all columns together. (See `agents.vector_view.VectorView` on episodes of different lengths.)
+    episode begins in all columns together. (See `agents.view.View` on episodes of different lengths.)
 
     The environment is reset with the seed at the first episode and without one after that. Actions are drawn
     from a stream of the learner's own, also seeded with the seed; NumPy's global generator is left alone.
@@ -75,7 +74,7 @@ class Learner(CopiesApart, ABC):
         check_keywords(type(self).__name__, self.config_class, config)
         self.config = self.config_class(**config)
         self.env = env
-        self.view = view_of(env, self.reads_rows())
+        self.view = View(env, self.reads_rows())
         self.episodes = 0
         self.env_steps = np.zeros(self.view.num_envs, np.int64)
         self.history: list[dict[str, Any]] = []
@@ -246,6 +245,10 @@ class Learner(CopiesApart, ABC):
         """Whether `choose` takes frames with more columns than there are, when there is one."""
         return True
 
+    def compiled_loop(self) -> str | None:
+        """Return the module whose `play` runs whole episodes of load balancing compiled; None where there is none."""
+        return None
+
     def measurements(self) -> dict[str, NDArray[Any]]:
         """What the learner adds to the history at the end of an episode: arrays ``[B]`` by name."""
         return {}
@@ -268,8 +271,12 @@ class Learner(CopiesApart, ABC):
     def play(
         self, frame: Frame, episode: Episode, step_callback: Callback | None, every: int
     ) -> None:
-        """Act until the episode has ended in all columns; a learner may have a faster way."""
+        """Act until the episode has ended in all columns; compiled, where that can be."""
         view, stream = self.view, self._stream
+        loop = self.compiled_loop()
+        if loop is not None and runs_compiled(self):
+            import_module(loop).play(self, stream, episode, step_callback, every)
+            return
         while view.n_running:
             actions = self.choose(frame, stream.words(Purpose.ACTION, view.n_agents))
             stream.advance(None if view.n_running == view.num_envs else view.running)
@@ -289,7 +296,7 @@ class Learner(CopiesApart, ABC):
             "local_return_mean": team_reward(episode.local_returns),
             "global_return": episode.local_team_return,
         }
-        if isinstance(self.view, ParallelView):
+        if not self.view.is_vector:
             measured = {k: v[0].item() if v.ndim == 1 else v[0] for k, v in measured.items()}
         self.history.append({"episode": self.episodes, **measured})
 
@@ -321,6 +328,13 @@ class Learner(CopiesApart, ABC):
         self.set_arrays(
             {k.removeprefix("learnt_"): v for k, v in arrays.items() if k.startswith("learnt_")}
         )
+
+
+def global_reward(transition: Transition) -> NDArray[np.float64]:
+    """``float64[B]``: the mean over the agents of the rewards that they were given."""
+    if transition.team is not None:
+        return transition.team.given
+    return team_reward(transition.rewards)
 
 
 def check_totals(total_episodes: int | None, total_steps: int | None) -> None:

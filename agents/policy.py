@@ -7,17 +7,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame, Transition
 from agents.learner import Callback, Learner
-from agents.parallel_view import runs_compiled
-from agents.rollout import Episode
+from agents.view import Episode, Frame, Transition, runs_compiled
 
 UNIFORM: Final = 0  # values of `Rule.kind`
 SHORTEST_QUEUE: Final = 1
 
 
 class Rule(NamedTuple):
-    """A policy as `agents.heuristics_fused` reads it."""
+    """A policy as `agents.delegation.policies_compiled` reads it."""
 
     kind: int
     choices: int = 0  # neighbours that are asked, −1 for all
@@ -63,6 +61,6 @@ class Policy(Learner):
         if rule is None:
             super().play(frame, episode, step_callback, every)
         else:
-            from agents.heuristics_fused import play
+            from agents.delegation.policies_compiled import play
 
             play(self, rule, self._stream, episode, step_callback, every)

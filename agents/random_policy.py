@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.array_view import Frame
 from agents.policy import UNIFORM, Policy, Rule
+from agents.view import Frame
 from crl_envs.core.arguments import check_bool, check_seed, keep
 
 

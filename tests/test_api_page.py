@@ -55,7 +55,8 @@ def anchors(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     folder = tmp_path_factory.mktemp("api")
     docs = folder / "docs"
     shutil.copytree(ROOT / "docs" / "api", docs / "api")
-    shutil.copy(ROOT / "docs" / "api.md", docs)
+    for name in ("api.md", "griffe_arguments.py"):
+        shutil.copy(ROOT / "docs" / name, docs)
     config = folder / "mkdocs.yml"
     settings = {"INHERIT": str(ROOT / "mkdocs.yml"), "docs_dir": str(docs), "nav": None}
     config.write_text(json.dumps(settings), encoding="utf-8")  # YAML reads JSON

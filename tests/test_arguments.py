@@ -14,8 +14,8 @@ import pytest
 
 import agents
 import crl_envs
-from agents.detecting import detecting_design
-from agents.exploration import EpsilonGreedy, FixedExploration
+from agents.bandit.detecting import detecting_design
+from agents.tabular.exploration import EpsilonGreedy, FixedExploration
 from crl_envs import bounds
 from crl_envs.core.arguments import MOST_BYTES, check_size, shown
 from crl_envs.factored import approximate_linear_program, coordinate_ascent, simulate

@@ -20,8 +20,7 @@ import pytest
 
 import crl_envs
 from crl_envs.load_balancing.rules import DOP_OF_OUTCOME, KINDS, Outcome
-from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS, up_probability
-from crl_envs.sysadmin.status_load import PROGRESS, risk
+from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS, PROGRESS, risk, up_probability
 
 ROOT = Path(__file__).parent.parent
 IDS = crl_envs.registered_ids()
@@ -179,7 +178,9 @@ class TestHeadings:
         from mkdocs.config.base import load_config
 
         shutil.copytree(ROOT / "docs" / "envs", tmp_path / "docs")
-        python = {"paths": [str(ROOT)], "options": {"docstring_style": "google"}}
+        extension = str(ROOT / "docs" / "griffe_arguments.py")
+        options = {"docstring_style": "google", "extensions": [extension]}
+        python = {"paths": [str(ROOT)], "options": options}
         config = {
             "site_name": "envs",
             "docs_dir": str(tmp_path / "docs"),

@@ -13,7 +13,8 @@ import pytest
 
 import crl_envs
 from agents import CRL, ModelBased, checkpoint
-from agents.reward_regression import RowRegression, make_rooms, pack, unpack
+from agents.delegation.crl.mind import Minds
+from agents.tabular.reward_regression import RowRegression, make_rooms, pack, unpack
 from crl_envs.core.stream import Stream
 from crl_envs.testing.compare import difference, snapshot
 from tests.views import BACKENDS
@@ -170,26 +171,31 @@ def test_a_compiled_loop_that_says_nonsense_about_its_steps(steps: Any) -> None:
 
 
 def spoilt(name: str) -> dict[str, Any]:
-    """How to spoil an array of CRL's checkpoint: a function, and what is said about it."""
+    """How to spoil an array of CRL's checkpoint: functions of it and of where the fields of a mind begin in it."""
     return {
         "learnt_minds": {
-            "neighbors": lambda a, lay: a.__setitem__((0, 0, lay.neighbor), 1e6),
-            "no whole neighbors": lambda a, lay: a.__setitem__((0, 0, lay.neighbor), 0.5),
-            "other neighbors": lambda a, lay: a.__setitem__((0, 0, lay.neighbor), 4.0),
-            "states": lambda a, lay: a.__setitem__((0, 0, lay.state), 7.0),
-            "slots": lambda a, lay: a.__setitem__((0, 0, lay.slot + 2), 99.0),
-            "nan": lambda a, lay: a.__setitem__((0, 0, 0), np.nan),
+            "neighbors": lambda a, at: a.__setitem__((0, 0, at.neighbor), 1e6),
+            "no whole neighbors": lambda a, at: a.__setitem__((0, 0, at.neighbor), 0.5),
+            "other neighbors": lambda a, at: a.__setitem__((0, 0, at.neighbor), 4.0),
+            "states": lambda a, at: a.__setitem__((0, 0, at.state), 7.0),
+            "slots": lambda a, at: a.__setitem__((0, 0, at.slot + 2), 99.0),
+            "nan": lambda a, at: a.__setitem__((0, 0, 0), np.nan),
         },
-        "learnt_audience_first": {"far": lambda a, lay: a.fill(10**6), "none": lambda a, lay: a.fill(-1)},
+        "learnt_audience_first": {"far": lambda a, at: a.fill(10**6), "none": lambda a, at: a.fill(-1)},
         "learnt_audience_following": {
-            "far": lambda a, lay: a.fill(10**6),
-            "circle": lambda a, lay: a.fill(0),
+            "far": lambda a, at: a.fill(10**6),
+            "circle": lambda a, at: a.fill(0),
         },
-        "learnt_mail_boxes": {"far": lambda a, lay: a.fill(10**6), "negative": lambda a, lay: a.fill(-1)},
-        "learnt_mail_counts": {"many": lambda a, lay: a.fill(10**6), "negative": lambda a, lay: a.fill(-1)},
-        "learnt_mail_carried": {"everywhere": lambda a, lay: a.fill(-3.0)},
-        "learnt_now": {"negative": lambda a, lay: a.fill(-1)},
+        "learnt_mail_boxes": {"far": lambda a, at: a.fill(10**6), "negative": lambda a, at: a.fill(-1)},
+        "learnt_mail_counts": {"many": lambda a, at: a.fill(10**6), "negative": lambda a, at: a.fill(-1)},
+        "learnt_mail_carried": {"everywhere": lambda a, at: a.fill(-3.0)},
+        "learnt_now": {"negative": lambda a, at: a.fill(-1)},
     }[name]  # fmt: skip
+
+
+def starts(minds: Minds) -> Minds:
+    sizes = [np.asarray(field[0]).size for field in minds]
+    return Minds(*np.cumsum([0, *sizes[:-1]]).tolist())
 
 
 @pytest.fixture(scope="module")
@@ -224,25 +230,23 @@ def test_a_checkpoint_of_crl_with_places_that_are_not_there(
     meta, arrays = checkpoint.read(path)
     meta.pop("format")
     name = next(key for key in arrays if key.replace(".", "_") == array)
-    spoilt(array)[how](arrays[name], learner.layout)
+    spoilt(array)[how](arrays[name], starts(learner.minds[0]))
     checkpoint.write(tmp_path / "odd.npz", meta, arrays)
     with pytest.raises(ValueError, match=r"odd\.npz doesn't fit CRL on"):
         CRL.load(tmp_path / "odd.npz", learner.env)
 
 
-@pytest.mark.parametrize("attribute", ["minds", "audiences", "mails", "layout"])
+@pytest.mark.parametrize("attribute", ["minds", "audiences", "mails"])
 def test_crl_whose_attributes_were_written_to(attribute: str) -> None:
     pytest.importorskip("numba")
     learner = CRL(crl_envs.make("crl/load_balancing-v0", n_agents=6), seed=1, bus={"delay": 3})
     learner.learn(total_episodes=1)
     if attribute == "minds":
-        learner.minds[0][0][learner.layout.state] = 99.0
+        learner.minds[0].state[0] = 99
     elif attribute == "audiences":
         learner.audiences[0].first.fill(10**6)
-    elif attribute == "mails":
-        learner.mails[0].counts.fill(10**6)
     else:
-        learner.layout = learner.layout._replace(state=10**6)
+        learner.mails[0].counts.fill(10**6)
     with pytest.raises((ValueError, IndexError)):
         learner.learn(total_episodes=1)
 

@@ -33,7 +33,6 @@ from numpy.typing import NDArray
 from agents.libraries.learner import LibraryLearner
 from crl_envs.adapters.columns import WorldColumns
 from crl_envs.adapters.library import require
-from crl_envs.adapters.tally import EpisodeTally
 from crl_envs.core.arguments import (
     check_bool,
     check_choice,
@@ -44,6 +43,7 @@ from crl_envs.core.arguments import (
     check_seed,
     keep,
 )
+from crl_envs.core.returns import EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
 
@@ -234,11 +234,11 @@ class BenchmarlLearner(LibraryLearner):
 
     @property
     def tally(self) -> EpisodeTally:
-        """As the base says."""
+        """Return what the library has done in the environment so far."""
         return self._env.tally
 
     def train(self, total_steps: int, total_episodes: float) -> None:
-        """As the base says.
+        """Train the algorithm.
 
         Raises:
             ValueError: A number of episodes.
@@ -297,7 +297,7 @@ class _PPO(BenchmarlLearner):
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
     ) -> NDArray[np.floating]:
-        """As the base says."""
+        """Return the policy's probabilities of the legal actions."""
         policy = self.experiment.algorithm.get_policy_for_loss(GROUP)
         with torch.no_grad():
             chances = policy.get_dist(self._acted(observations, action_masks)).probs
@@ -344,7 +344,7 @@ class _Mixing(BenchmarlLearner):
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
     ) -> NDArray[np.floating]:
-        """As the base says: one-hot vectors of the actions of highest value."""
+        """Return one-hot vectors of the legal actions of the highest value."""
         policy = self.experiment.algorithm.get_policy_for_loss(GROUP)
         with torch.no_grad():
             actions = policy(self._acted(observations, action_masks))[GROUP, "action"]

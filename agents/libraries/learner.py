@@ -13,11 +13,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from agents.learner import check_totals
-from crl_envs.adapters.tally import EpisodeTally
 from crl_envs.core.arguments import check_int, check_keywords, shown
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
+from crl_envs.core.returns import EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.wrappers import GlobalReward, NoisyReward, VectorNoisyReward
 

@@ -28,7 +28,6 @@ from crl_envs.adapters.columns import WorldColumns
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.adapters.sb3 import AgentVecEnv, JointVecEnv
-from crl_envs.adapters.tally import EpisodeTally
 from crl_envs.core.arguments import (
     check_bool,
     check_choice,
@@ -39,6 +38,7 @@ from crl_envs.core.arguments import (
     keep,
 )
 from crl_envs.core.copies import owned
+from crl_envs.core.returns import EpisodeTally
 
 require("sb3-contrib", "2.7", "pip install 'crl-envs[sb3]'")
 
@@ -189,11 +189,11 @@ class SB3Learner(LibraryLearner):
 
     @property
     def tally(self) -> EpisodeTally:
-        """As the base says."""
+        """Return what the library has done in the environment so far."""
         return self.vec_env.tally
 
     def train(self, total_steps: int, total_episodes: float) -> None:
-        """As the base says; on-policy algorithms drop the rollout in which the last episode ends."""
+        """Train the model; on-policy algorithms drop the rollout in which the last episode ends."""
         rows = self.vec_env.num_envs // self.vec_env.columns.num_envs
         self.model.learn(
             total_steps * rows,
@@ -271,7 +271,7 @@ class PPO(_SharedPolicy):
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
     ) -> NDArray[np.floating]:
-        """As the base says; the network knows nothing of masks, by which its probabilities are cut afterwards."""
+        """Return the network's probabilities, cut afterwards to the masks, of which it knows nothing."""
         with torch.no_grad():
             found = self.model.policy.get_distribution(self._rows(observations)).distribution
         shape = (*observations.shape[:2], self.n_actions)
@@ -297,7 +297,7 @@ class MaskablePPO(_SharedPolicy):
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
     ) -> NDArray[np.floating]:
-        """As the base says."""
+        """Return the policy's probabilities of the legal actions."""
         shape = (*observations.shape[:2], self.n_actions)
         masks = None if action_masks is None else np.reshape(action_masks, (-1, self.n_actions))
         with torch.no_grad():
@@ -327,7 +327,7 @@ class DQN(_SharedPolicy):
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
     ) -> NDArray[np.floating]:
-        """As the base says: 1 for the legal action of the highest value."""
+        """Return 1 for the legal action of the highest value, else 0."""
         with torch.no_grad():
             values = self.model.q_net(self._rows(observations)).numpy()
         values = values.reshape(*observations.shape[:2], self.n_actions)
@@ -377,7 +377,7 @@ class JointPPO(SB3Learner):
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
     ) -> NDArray[np.floating]:
-        """As the base says; the network knows nothing of masks, by which its probabilities are cut afterwards."""
+        """Return the network's probabilities, cut afterwards to the masks, of which it knows nothing."""
         rows = torch.as_tensor(np.reshape(observations, (len(observations), -1)))
         with torch.no_grad():
             found = self.model.policy.get_distribution(rows).distribution

@@ -48,11 +48,12 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from crl_envs.adapters.columns import Columns, EnvOrId, Frame, MaskGuard, Masks, Rewards, columns_of
+from crl_envs.adapters.columns import Columns, EnvOrId, MaskGuard, Masks, Rewards, columns_of
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
-from crl_envs.adapters.tally import EpisodeTally
 from crl_envs.core.arguments import check_choice
+from crl_envs.core.arrays import Frame
+from crl_envs.core.returns import EpisodeTally
 
 require("agilerl", "2.5", "pip install agilerl")
 

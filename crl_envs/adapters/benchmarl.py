@@ -81,7 +81,7 @@ def make_task(
     """
     columns = columns_of(env_fn_or_id, 1, rewards, **kwargs)
     if max_steps is None and isinstance(columns, WorldColumns):
-        max_steps = columns.vec.unwrapped.world.horizon  # type: ignore[attr-defined]
+        max_steps = columns.env.unwrapped.world.horizon  # type: ignore[attr-defined]
     if max_steps is None:
         raise ValueError(
             "max_steps must be given, the longest episode of an evaluation in environment steps: "

@@ -7,10 +7,9 @@ arrays underneath (`WorldColumns`); of any other ParallelEnv B copies are steppe
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import numpy as np
 from gymnasium import spaces
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from crl_envs.core.arguments import check_choice, check_int
+from crl_envs.core.arrays import EnvArrays, Frame, Options, ParallelArrays, Step, VectorArrays
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.vector import WorldVectorEnv
@@ -29,102 +29,9 @@ Rewards = Literal["local", "global"]
 Masks = Literal["check", "ignore"]
 
 EnvOrId = str | Callable[..., ParallelEnv[Any, Any, Any]]
-Options = Sequence[Mapping[str, Any] | None]
 
 _REWARDS: Final = ("local", "global")
 _MASKS: Final = ("check", "ignore")
-
-
-class Frame(NamedTuple):
-    """What the agents know.
-
-    Attributes:
-        observations: ``(B, n, …)``.
-        action_masks: ``int8 (B, n, A)``, or None where every action is always legal.
-    """
-
-    observations: NDArray[Any]
-    action_masks: NDArray[np.int8] | None
-
-
-class Step(NamedTuple):
-    """What came of a step; rows of environments that had ended before are meaningless.
-
-    Attributes:
-        frame: After it. Where an episode has ended, its last one.
-        rewards: ``(B, n)``, as they are given.
-        local_rewards: ``(B, n)``, the agents' own.
-        terminations: ``bool (B, n)``.
-        truncations: ``bool (B, n)``.
-        ended: ``bool[B]``.
-    """
-
-    frame: Frame
-    rewards: NDArray[Any]
-    local_rewards: NDArray[Any]
-    terminations: NDArray[np.bool_]
-    truncations: NDArray[np.bool_]
-    ended: NDArray[np.bool_]
-
-
-class Columns(ABC):
-    """B environments of n agents with equal spaces.
-
-    Attributes:
-        num_envs: B.
-        agents: Their n ids, in the order of the arrays.
-        observation_space: Of one agent.
-        action_space: Of one agent.
-        state_space: Of one environment's ``state()``, or None.
-        render_mode: Of the environments.
-        envs: The B environments, each to be asked for what it has alone.
-    """
-
-    num_envs: int
-    agents: list[Any]
-    observation_space: spaces.Space[Any]
-    action_space: spaces.Space[Any]
-    state_space: spaces.Space[Any] | None
-    render_mode: str | None
-    envs: Sequence[Any]
-
-    @property
-    def n_agents(self) -> int:
-        """Number of agents n."""
-        return len(self.agents)
-
-    @abstractmethod
-    def reset(
-        self,
-        seed: int | None = None,
-        ended: NDArray[np.bool_] | None = None,
-        options: Options | None = None,
-    ) -> Frame:
-        """Begin episodes everywhere, or only where `ended`; environment b gets seed + b and ``options[b]``.
-
-        Returns:
-            The frame of all environments.
-
-        Raises:
-            ValueError: Options for worlds, which have none.
-        """
-
-    @abstractmethod
-    def step(self, actions: NDArray[Any]) -> Step:
-        """Let all agents act: ``(B, n)``, for Box actions ``(B, n, …)``."""
-
-    @abstractmethod
-    def state(self) -> NDArray[Any]:
-        """The full states, ``(B, d)``."""
-
-    def render(self) -> list[Any]:
-        """A picture of each environment."""
-        raise NotImplementedError(
-            f"{type(self).__name__} has no pictures: make it with render_mode='rgb_array'"
-        )
-
-    def close(self) -> None:  # noqa: B027  (there may be nothing to close)
-        """Release what the environments hold."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +64,8 @@ class WorldColumn:
         return getattr(self.common, name)
 
 
-class WorldColumns(Columns):
-    """A `WorldVectorEnv`, perhaps with other rewards.
+class WorldColumns(VectorArrays):
+    """A `WorldVectorEnv`, perhaps with other rewards, as `Columns`.
 
     Args:
         vec: With the autoreset mode ``"Disabled"``, or with one column and ``"NextStep"``.
@@ -167,6 +74,8 @@ class WorldColumns(Columns):
     Raises:
         ValueError: Another mode.
     """
+
+    render_mode = None
 
     def __init__(self, vec: VectorEnv[Any, Any, Any], env: Any = None) -> None:
         base = vec.unwrapped
@@ -179,62 +88,33 @@ class WorldColumns(Columns):
                 "vec must have autoreset_mode='Disabled' (or one column and 'NextStep'), since adapters reset "
                 f"by themselves; got {mode.value!r} and num_envs={base.num_envs}"
             )
-        self.vec = vec
-        self.num_envs = base.num_envs
-        self.agents = [f"agent_{i}" for i in range(base.n_agents)]
-        self.observation_space = base.world.single_observation_space
-        self.action_space = base.world.single_action_space
-        self.state_space = base.world.single_state_space
-        self.render_mode = None
-        self.envs = [
-            WorldColumn(base, b, base.world if env is None else env) for b in range(base.num_envs)
-        ]
-        self._nobody = np.zeros((base.num_envs, base.n_agents), np.bool_)
-        self._nobody.setflags(write=False)
-
-    def reset(
-        self,
-        seed: int | None = None,
-        ended: NDArray[np.bool_] | None = None,
-        options: Options | None = None,
-    ) -> Frame:
-        """As the base says."""
-        if options is not None and any(options):
-            raise ValueError(f"options must be empty, since worlds have none, got {options!r}")
-        some = ended is not None and not ended.all()
-        observations, infos = self.vec.reset(
-            seed=seed, options={"reset_mask": ended} if some else None
-        )
-        return Frame(observations, infos.get("action_mask"))
-
-    def step(self, actions: NDArray[Any]) -> Step:
-        """As the base says."""
-        observations, rewards, terminations, truncations, infos = self.vec.step(actions)
-        ended = terminations | truncations
-        terminated = truncated = self._nobody
-        if ended.any():
-            terminated = np.broadcast_to(terminations[:, None], rewards.shape)
-            truncated = np.broadcast_to(truncations[:, None], rewards.shape)
-        return Step(
-            Frame(observations, infos.get("action_mask")),
-            rewards,
-            infos.get("local_reward", rewards),
-            terminated,
-            truncated,
-            ended,
-        )
+        super().__init__(vec)
+        world = base.world
+        self.observation_space = world.single_observation_space
+        self.action_space = world.single_action_space
+        self.state_space = world.single_state_space
+        common = world if env is None else env
+        self.envs = [WorldColumn(base, b, common) for b in range(base.num_envs)]
 
     def state(self) -> NDArray[Any]:
-        """As the base says."""
-        states: NDArray[Any] = self.vec.unwrapped.state()  # type: ignore[attr-defined]
+        """Return the full states, ``(B, d)``."""
+        states: NDArray[Any] = self.env.unwrapped.state()  # type: ignore[attr-defined]
         return states
 
+    def render(self) -> list[Any]:
+        """Refuse: arrays have no pictures."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no pictures: make it with render_mode='rgb_array'"
+        )
 
-class ParallelColumns(Columns):
-    """Copies of any ParallelEnv whose agents have equal spaces and all act at every step.
+    def close(self) -> None:
+        """Do nothing: arrays hold nothing."""
 
-    Masks are read from ``infos[agent]["action_mask"]``, or from observations of the form
-    ``{"observation": …, "action_mask": …}``, of which the observation is what agents observe.
+
+class ParallelColumns(EnvArrays):
+    """Copies of any ParallelEnv whose agents have equal spaces and all act at every step, as `Columns`.
+
+    They are stepped one after the other.
 
     Args:
         envs: The copies.
@@ -245,12 +125,13 @@ class ParallelColumns(Columns):
 
     def __init__(self, envs: Sequence[ParallelEnv[Any, Any, Any]]) -> None:
         self.envs = list(envs)
-        first = self.envs[0]
         self.num_envs = len(self.envs)
-        self.agents = list(first.possible_agents)
-        observation, self.action_space = common_spaces(first)
-        self._nested = isinstance(observation, spaces.Dict) and "observation" in observation.spaces
-        self.observation_space = observation["observation"] if self._nested else observation  # type: ignore[index]
+        first = self.envs[0]
+        _, self.action_space = common_spaces(first)
+        self._copies = [ParallelArrays(env, check=self._check_present) for env in self.envs]
+        self._frames: list[Frame] = []
+        self.agents = self._copies[0].agents
+        self.observation_space = self.observed[0]
         if self.observation_space.shape is None or isinstance(self.observation_space, spaces.Dict):
             raise ValueError(
                 f"observations must be arrays or numbers, got {self.observation_space}: flatten them, for instance "
@@ -258,7 +139,16 @@ class ParallelColumns(Columns):
             )
         self.state_space = getattr(first, "state_space", None)
         self.render_mode = getattr(first, "render_mode", None)
-        self._frames: list[tuple[NDArray[Any], NDArray[np.int8] | None]] = []
+
+    @property
+    def observed(self) -> list[spaces.Space[Any]]:
+        """What each agent observes."""
+        return self._copies[0].observed
+
+    @property
+    def actions(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Each agent's number of actions and its first action."""
+        return self._copies[0].actions
 
     def reset(
         self,
@@ -266,81 +156,48 @@ class ParallelColumns(Columns):
         ended: NDArray[np.bool_] | None = None,
         options: Options | None = None,
     ) -> Frame:
-        """As the base says."""
-        whole = ended is None or not self._frames
-        if whole:
-            self._frames = [None] * self.num_envs  # type: ignore[list-item]
-        for b, env in enumerate(self.envs):
-            if whole or ended[b]:  # type: ignore[index]
-                own = {} if options is None or not options[b] else {"options": options[b]}
-                observations, infos = env.reset(seed=None if seed is None else seed + b, **own)
-                self._check_all_there(env.agents)
-                self._frames[b] = self._frame(observations, infos)
-        return self._stacked()
+        """See `EnvArrays.reset`."""
+        begun = [True] * self.num_envs if ended is None or not self._frames else ended.tolist()
+        self._frames = [
+            copy.reset(
+                None if seed is None else seed + b,
+                options=None if options is None else options[b : b + 1],
+            )
+            if begun[b]
+            else self._frames[b]
+            for b, copy in enumerate(self._copies)
+        ]
+        return self._joint_frame()
 
     def step(self, actions: NDArray[Any]) -> Step:
-        """As the base says."""
-        shape = (self.num_envs, self.n_agents)
-        rewards, own = np.zeros(shape), np.zeros(shape)
-        terminations, truncations = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
-        ended = np.zeros(self.num_envs, np.bool_)
-        plain = actions.tolist() if isinstance(self.action_space, spaces.Discrete) else actions
-        for b, env in enumerate(self.envs):
-            observations, given, terminated, truncated, infos = env.step(
-                dict(zip(self.agents, plain[b], strict=True))
-            )
-            ended[b] = not env.agents
-            if env.agents:
-                self._check_all_there(env.agents)
-            for i, agent in enumerate(self.agents):
-                if agent in given:
-                    rewards[b, i] = given[agent]
-                    own[b, i] = infos.get(agent, {}).get("local_reward", given[agent])
-                terminations[b, i] = terminated.get(agent, False)
-                truncations[b, i] = truncated.get(agent, False)
-            # PettingZoo drops finished agents from env.agents; some environments leave that to the flags.
-            over = terminations[b] | truncations[b]
-            if over.any() and not over.all():
-                self._check_all_there([a for a, o in zip(self.agents, over, strict=True) if not o])
-            ended[b] |= bool(over.all())
-            self._frames[b] = self._frame(observations, infos)
-        return Step(self._stacked(), rewards, own, terminations, truncations, ended)
+        """See `EnvArrays.step`."""
+        steps = [copy.step(actions[b : b + 1]) for b, copy in enumerate(self._copies)]
+        self._frames = [step.frame for step in steps]
+        _, rewards, local, _, *flags = zip(*steps, strict=True)
+        joint = (self._joint_frame(), np.concatenate(rewards), np.concatenate(local), None)
+        return Step(*joint, *map(np.concatenate, flags))
 
     def state(self) -> NDArray[Any]:
-        """As the base says."""
+        """Return the full states, ``(B, d)``."""
         return np.stack([np.ravel(env.state()) for env in self.envs])
 
     def render(self) -> list[Any]:
-        """As the base says."""
+        """Return a picture of each environment."""
         return [env.render() for env in self.envs]
 
     def close(self) -> None:
-        """As the base says."""
+        """Close the environments."""
         for env in self.envs:
             env.close()
 
-    def _frame(
-        self, observations: dict[Any, Any], infos: dict[Any, dict[str, Any]]
-    ) -> tuple[NDArray[Any], NDArray[np.int8] | None]:
-        self._check_all_there(list(observations))
-        if self._nested:
-            rows = np.stack([observations[agent]["observation"] for agent in self.agents])
-            masks = [observations[agent].get("action_mask") for agent in self.agents]
-        else:
-            rows = np.stack([observations[agent] for agent in self.agents])
-            masks = [infos.get(agent, {}).get("action_mask") for agent in self.agents]
-        has_masks = all(mask is not None for mask in masks)
-        return rows, np.stack(masks).astype(np.int8) if has_masks else None
-
-    def _stacked(self) -> Frame:
-        masks = [mask for _, mask in self._frames]
+    def _joint_frame(self) -> Frame:
+        observations, masks, _ = zip(*self._frames, strict=True)
         everywhere = all(mask is not None for mask in masks)
         return Frame(
-            np.stack([rows for rows, _ in self._frames]),
-            np.stack(masks) if everywhere else None,  # type: ignore[arg-type]
+            np.concatenate(observations), np.concatenate(masks) if everywhere else None, None
         )
 
-    def _check_all_there(self, present: list[Any]) -> None:
+    def _check_present(self, present: Sequence[Any]) -> None:
         away = [agent for agent in self.agents if agent not in present]
         if away:
             raise ValueError(
@@ -350,9 +207,16 @@ class ParallelColumns(Columns):
             )
 
 
-def columns_of(
-    env: EnvOrId, copies: int, rewards: Rewards = "local", **kwargs: Any
-) -> WorldColumns | ParallelColumns:
+Columns = WorldColumns | ParallelColumns
+"""B environments of n agents with equal spaces: `crl_envs.core.arrays.EnvArrays` that also have
+
+- ``observation_space`` and ``action_space`` of one agent, ``state_space`` of an environment's ``state()``, or None;
+- ``render_mode``, and ``envs``: the B environments, each to be asked for what it has alone;
+- ``state()``: the full states ``(B, d)``; ``render()``: a picture of each environment; ``close()``.
+"""
+
+
+def columns_of(env: EnvOrId, copies: int, rewards: Rewards = "local", **kwargs: Any) -> Columns:
     """Copies of an environment: as arrays where it is one of our worlds, one after the other otherwise.
 
     A world that is to be drawn (``render_mode``) isn't an array: each copy draws itself.

@@ -50,8 +50,9 @@ from gymnasium import spaces
 from gymnasium.envs.registration import registry
 from numpy.typing import NDArray
 
-from crl_envs.adapters.columns import EnvOrId, Frame, MaskGuard, Masks, Rewards, columns_of
-from crl_envs.adapters.tally import EpisodeTally
+from crl_envs.adapters.columns import EnvOrId, MaskGuard, Masks, Rewards, columns_of
+from crl_envs.core.arrays import Frame
+from crl_envs.core.returns import EpisodeTally
 from crl_envs.registration import registered_ids
 
 _ENTRY_POINT: Final = "crl_envs.adapters.epymarl:TupleEnv"

@@ -74,9 +74,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from crl_envs.adapters.columns import Columns, EnvOrId, Frame, MaskGuard, Masks, Rewards, columns_of
+from crl_envs.adapters.columns import Columns, EnvOrId, MaskGuard, Masks, Rewards, columns_of
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
+from crl_envs.core.arrays import Frame
 
 require("ray", "2.50", "pip install 'crl-envs[rllib]'")
 require("dm-tree", "0.1", "pip install 'crl-envs[rllib]'")  # Ray may be there without RLlib
@@ -150,7 +151,7 @@ class ParallelMultiAgentEnv(MultiAgentEnv):
     Observations are ``Box (d,) float32``: see `AgentEncoder`. ``infos[agent]["local_reward"]`` is an agent's own
     reward, whatever it is given. The last step of an episode has its last observations.
 
-    Terminations are told for each agent, truncation only for all at once (``truncateds["__all__"]``, where an episode
+    Terminations are given for each agent, truncation only for all at once (``truncateds["__all__"]``, where an episode
     ends in which not every agent terminated): RLlib takes the truncation of all agents one by one for their
     termination, while this way it bootstraps where it should.
 

@@ -48,11 +48,9 @@ from numpy.typing import NDArray
 from crl_envs.adapters.columns import (
     Columns,
     EnvOrId,
-    Frame,
     MaskGuard,
     Masks,
     Rewards,
-    Step,
     WorldColumns,
     columns_of,
     first_of,
@@ -60,10 +58,10 @@ from crl_envs.adapters.columns import (
 )
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
-from crl_envs.adapters.tally import EpisodeReturn, EpisodeTally
 from crl_envs.core.arguments import check_choice, check_seed
+from crl_envs.core.arrays import Frame, Step
 from crl_envs.core.copies import OwnsArrays
-from crl_envs.core.reduction import Reduce, team_reward
+from crl_envs.core.returns import EpisodeReturn, EpisodeTally, Reduce, team_reward
 from crl_envs.wrappers import JointAction
 
 require("stable-baselines3", "2.7", "pip install 'crl-envs[sb3]'")

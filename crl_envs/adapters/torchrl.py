@@ -54,11 +54,12 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from crl_envs.adapters.columns import Columns, EnvOrId, Frame, MaskGuard, Masks, Rewards, columns_of
+from crl_envs.adapters.columns import Columns, EnvOrId, MaskGuard, Masks, Rewards, columns_of
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
-from crl_envs.adapters.tally import EpisodeTally
 from crl_envs.core.arguments import check_seed
+from crl_envs.core.arrays import Frame
+from crl_envs.core.returns import EpisodeTally
 
 require("torchrl", "0.11", "pip install 'crl-envs[torchrl]'")
 
@@ -194,7 +195,7 @@ class ColumnsEnv(EnvBase):
         (d,) = self.encoder.space.shape
         observation = Composite(observation=Unbounded((b, n, d)), shape=(b, n))
         if self._has_masks:
-            n_actions = int(self.columns.action_space.n)  # type: ignore[attr-defined]
+            n_actions = int(self.columns.action_space.n)  # type: ignore[union-attr]
             observation["action_mask"] = Categorical(2, (b, n, n_actions), dtype=torch.bool)
         if self._local_rewards:
             observation["info"] = Composite(local_reward=Unbounded((b, n, 1)), shape=(b, n))
@@ -218,7 +219,7 @@ class ColumnsEnv(EnvBase):
             low, high = (torch.as_tensor(bound).float() for bound in (space.low, space.high))
             whole = (*shape, *space.shape)
             return Bounded(low.expand(whole), high.expand(whole), whole, dtype=torch.float32)
-        return Categorical(int(space.n), shape, dtype=torch.int64)  # type: ignore[attr-defined]
+        return Categorical(int(space.n), shape, dtype=torch.int64)  # type: ignore[union-attr]
 
     def _set_seed(self, seed: int | None) -> None:
         self._seed = None if seed is None else check_seed("seed", seed)
@@ -247,7 +248,7 @@ class ColumnsEnv(EnvBase):
         self.tally.begin(ended)
         self._over &= ~ended
         nothing = np.zeros((len(ended), self.n_agents), np.float32)
-        return self._told(frame, nothing, {"terminated": self._over, "truncated": self._over})
+        return self._given(frame, nothing, {"terminated": self._over, "truncated": self._over})
 
     def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
         if self._over.any():
@@ -262,15 +263,15 @@ class ColumnsEnv(EnvBase):
         self._over = step.ended.copy()
         # Where agents terminate and others are truncated in the same step, the episode goes on for some: truncated.
         terminated = np.asarray(step.terminations.all(axis=1))
-        told = self._told(
+        made = self._given(
             step.frame,
             step.local_rewards,
             {"terminated": terminated, "truncated": step.ended & ~terminated},
         )
-        told.set((GROUP, "reward"), self._tensor(step.rewards, torch.float32)[..., None])
-        return told
+        made.set((GROUP, "reward"), self._tensor(step.rewards, torch.float32)[..., None])
+        return made
 
-    def _told(
+    def _given(
         self, frame: Frame, local_rewards: NDArray[Any], flags: dict[str, NDArray[np.bool_]]
     ) -> TensorDict:
         """What the agents know after a reset or a step."""

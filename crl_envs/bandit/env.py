@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crl_envs.bandit.problem import BanditArguments, BanditProblem
 from crl_envs.bandit.world import BanditWorld
 from crl_envs.core.parallel import WorldEnv, check_fits_dicts
+from crl_envs.core.problem import documented_by
 
 
 class BanditModel(NamedTuple):
@@ -21,6 +23,7 @@ class BanditModel(NamedTuple):
     success: NDArray[np.float64]
 
 
+@documented_by(BanditProblem)
 class BanditEnv(WorldEnv):
     """n agents each guess a hidden right action; one state, one step, binary rewards.
 
@@ -74,18 +77,7 @@ class BanditEnv(WorldEnv):
 
     ## Arguments
 
-    Args:
-        n_agents: Number of agents n, 1 to 100,000,000. Default 10.
-        p_correct: Probability of reward 1 for the right action, 0 to 1. Default 0.8.
-        p_wrong: Probability of reward 1 for the wrong action, 0 to 1. Default 0.2. It may be the larger one.
-        instance_seed: Seed of the right actions, 0 to 2^64 − 1, apart from the seed of the rewards, which is
-            that of ``reset(seed=…)``. Default 0.
-        backend: ``"auto"``, ``"numpy"`` or ``"numba"``. Default ``"auto"``. All three run the same NumPy code: one step
-            has no loop to gain from.
-        render_mode: ``"human"``, ``"rgb_array"``, ``"ansi"`` or None; see the rendering page.
-
-    Raises:
-        ValueError: An argument out of its range.
+    The fields of `crl_envs.bandit.BanditProblem`, and `render_mode`.
 
     ## Known Optimum
     The better of the two probabilities, max(`p_correct`, `p_wrong`), for any number of agents:
@@ -139,26 +131,12 @@ class BanditEnv(WorldEnv):
     make_world = BanditWorld
 
     def __init__(
-        self,
-        n_agents: int = 10,
-        p_correct: float = 0.8,
-        p_wrong: float = 0.2,
-        instance_seed: int = 0,
-        backend: str = "auto",
-        render_mode: str | None = None,
+        self, *args: Any, render_mode: str | None = None, **arguments: Unpack[BanditArguments]
     ) -> None:
-        check_fits_dicts(n_agents)
-        world = BanditWorld(
-            n_agents=n_agents,
-            p_correct=p_correct,
-            p_wrong=p_wrong,
-            instance_seed=instance_seed,
-            backend=backend,
-        )
-        super().__init__(world, render_mode)
+        check_fits_dicts(arguments.get("n_agents"))
+        super().__init__(BanditWorld(*args, **arguments), render_mode)
 
     def transition_model(self) -> BanditModel:
         """P(reward = 1 | action) for each agent: the whole of the problem."""
-        world = self.world
-        right = world.correct_action[:, None] == np.arange(2)
-        return BanditModel(np.where(right, world.p_correct, world.p_wrong))
+        right = (self.world.correct_action[:, None] == np.arange(2)).astype(np.intp)
+        return BanditModel(self.world.problem.success[right])

@@ -1,4 +1,4 @@
-"""What is to be seen of the bandit: who was right, and what it paid."""
+"""The bandit drawn: who was right, and what it paid."""
 
 from __future__ import annotations
 
@@ -23,21 +23,17 @@ class BanditPicture(Picture[BanditWorld]):
 
     @property
     def title(self) -> str:
-        """As the base says."""
         return f"Bandit, {self.world.n_agents} agents"
 
     @property
     def quantity(self) -> Quantity:
-        """As the base says."""
         return Quantity("right (1) or wrong (0) action taken")
 
     @property
     def curves(self) -> tuple[Curve, ...]:
-        """As the base says."""
         return Curve("share of agents right", BLUE), Curve("mean reward", ORANGE, "--")
 
     def look(self) -> Look:
-        """As the base says."""
         return Look(
             positions=lattice(self.world.n_agents),
             edges=np.empty((0, 2), np.int64),
@@ -50,7 +46,6 @@ class BanditPicture(Picture[BanditWorld]):
         )
 
     def scene(self, moment: Moment) -> Scene:
-        """As the base says."""
         n = self.world.n_agents
         if moment.action is None or moment.reward is None:
             nobody = np.empty(0, np.int64)
@@ -62,19 +57,16 @@ class BanditPicture(Picture[BanditWorld]):
         )
 
     def values(self, moment: Moment) -> NDArray[np.float64]:
-        """As the base says."""
         if moment.action is None:
             return np.full(self.world.n_agents, np.nan)
         return self._right(moment.action).astype(np.float64)
 
     def levels(self, moment: Moment) -> tuple[float, ...]:
-        """As the base says."""
         if moment.action is None or moment.reward is None:
             return np.nan, np.nan
         return float(self._right(moment.action).mean()), float(moment.reward.mean())
 
     def status(self, moment: Moment) -> str:
-        """As the base says."""
         best = f"optimum {self.world.optimum().value:.2f}"
         if moment.action is None or moment.reward is None:
             return f"trial {moment.episode}: nobody has acted yet · {best}"
@@ -85,7 +77,6 @@ class BanditPicture(Picture[BanditWorld]):
         )
 
     def table(self, moment: Moment) -> dict[str, Sequence[str]]:
-        """As the base says."""
         correct = self.world.correct_action.tolist()
         if moment.action is None or moment.reward is None:
             blank = ["-"] * len(correct)

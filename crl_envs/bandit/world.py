@@ -2,51 +2,50 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_int, check_probability, check_seed
-from crl_envs.core.backend import resolve_backend
+from crl_envs.bandit.problem import BanditArguments, BanditProblem
 from crl_envs.core.optimum import Optimum
-from crl_envs.core.stream import Purpose, Stream, fixed_words, threshold
+from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.world import Edges, World
 
 State = NDArray[np.uint8]
 
 
 class BanditWorld(World[State]):
-    """See `crl_envs.bandit.BanditEnv`. The state is ``uint8[1, B]``: 0 before the action, 1 after it."""
+    """The bandit as arrays. The state is ``uint8[1, B]``: 0 before the action, 1 after it.
+
+    Args:
+        *args: A `BanditProblem`'s fields.
+        **arguments: The same by name.
+
+    Attributes:
+        problem: The arguments.
+
+    Raises:
+        ValueError: An argument out of its range.
+    """
 
     name = "bandit"
     horizon = None
 
-    def __init__(
-        self,
-        n_agents: int = 10,
-        p_correct: float = 0.8,
-        p_wrong: float = 0.2,
-        instance_seed: int = 0,
-        backend: str = "auto",
-    ) -> None:
-        self.n_agents = check_int("n_agents", n_agents, low=1, high=100_000_000)
-        self.p_correct = check_probability("p_correct", p_correct)
-        self.p_wrong = check_probability("p_wrong", p_wrong)
-        self.instance_seed = check_seed("instance_seed", instance_seed)
-        self.backend = resolve_backend(backend)
+    def __init__(self, *args: Any, **arguments: Unpack[BanditArguments]) -> None:
+        self.problem = problem = BanditProblem(*args, **arguments)
+        self.n_agents = problem.n_agents
+        self.backend = problem.backend
         self.single_action_space = spaces.Discrete(2)
         self.single_observation_space = spaces.Discrete(1)
         self.single_state_space = spaces.MultiDiscrete([2], dtype=np.uint8)
-        self._by_match = threshold(np.array([self.p_wrong, self.p_correct]))
+        self._by_match = threshold(problem.success)
 
-    @cached_property
+    @property
     def correct_action(self) -> NDArray[np.uint8]:
         """``uint8[n]``: each agent's right action; for checking learners, not for them to read."""
-        bits = fixed_words(self.instance_seed, Purpose.INSTANCE, self.n_agents) & np.uint32(1)
-        return bits.astype(np.uint8)
+        return self.problem.correct_action
 
     @property
     def edges(self) -> Edges:
@@ -87,5 +86,4 @@ class BanditWorld(World[State]):
 
     def optimum(self) -> Optimum:
         """The larger of the two probabilities."""
-        best = max(self.p_correct, self.p_wrong)
-        return Optimum(best, "exact", "every agent plays its better action", best)
+        return self.problem.optimum()

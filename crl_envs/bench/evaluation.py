@@ -12,7 +12,7 @@ import numpy as np
 from crl_envs.bench.contract import Traits
 from crl_envs.bench.experiment import Task
 from crl_envs.bench.measured_env import MeasuredEnv
-from crl_envs.core.reduction import team_reward
+from crl_envs.core.returns import Returns, team_reward
 
 _TAG: Final = 0x6576616C  # sets these seeds apart from others derived from a run's
 
@@ -50,22 +50,19 @@ def evaluate(task: Task, learner: Any, traits: Traits, episodes: int, seed: int)
 def _at_once(env: Any, learner: Any, traits: Traits, seed: int) -> Found:
     observations, infos = env.reset(seed=seed)
     running = np.ones(env.num_envs, np.bool_)
-    team, own = np.zeros(env.num_envs), np.zeros((env.n_agents, env.num_envs))
+    returns = Returns(env.n_agents, env.num_envs)
     illegal = acted = 0
     while running.any():
         masks = infos.get("action_mask")
         actions = learner.act(observations, traits.evaluates_greedily, action_masks=masks)
         observations, rewards, terminations, truncations, infos = env.step(actions)
-        local = np.where(running, rewards.T, 0.0)
-        team += team_reward(local)
-        own += local
+        returns.add(np.where(running, rewards.T, 0.0))
         acted += env.n_agents * int(running.sum())
         if "illegal_action" in infos:
             illegal += int(infos["illegal_action"][running].sum())
         running &= ~(terminations | truncations)
-    return Found(
-        float(team.mean()), float(team_reward(own).mean()), env.num_envs, illegal / max(acted, 1)
-    )
+    team, own = returns.team(), team_reward(returns.agents())
+    return Found(float(team.mean()), float(own.mean()), env.num_envs, illegal / max(acted, 1))
 
 
 def _one_by_one(env: MeasuredEnv, learner: Any, traits: Traits, episodes: int) -> Found:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from pettingzoo.utils.wrappers import BaseParallelWrapper
+
+from crl_envs.core.returns import Returns, in_order, mean_of, own_rewards, team_reward
 
 
 class EnoughEpisodes(BaseException):
@@ -36,7 +39,8 @@ class MeasuredEnv(BaseParallelWrapper):
         self.global_returns: list[float] = []
         self.local_returns: list[float] = []
         self.most_episodes: int | None = None
-        self._team, self._own = 0.0, dict.fromkeys(env.possible_agents, 0.0)
+        self._everyone = list(env.possible_agents)
+        self._returns = Returns(len(self._everyone), 1)
 
     def go_on(self) -> None:
         """Let the first reset be without a seed too: the environment's streams are put where they were."""
@@ -45,7 +49,7 @@ class MeasuredEnv(BaseParallelWrapper):
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[Any, Any], dict[Any, dict[str, Any]]]:
-        """As the environment's; an episode that hadn't ended doesn't count.
+        """Reset the environment; an episode that hadn't ended doesn't count.
 
         Raises:
             EnoughEpisodes: There have been `most_episodes`.
@@ -55,14 +59,14 @@ class MeasuredEnv(BaseParallelWrapper):
         if seed is None:
             seed = self._seed
         self._seed = None
-        self._team, self._own = 0.0, dict.fromkeys(self.possible_agents, 0.0)
+        self._returns.clear()
         result: tuple[dict[Any, Any], dict[Any, dict[str, Any]]] = self.env.reset(
             seed=seed, options=options
         )
         return result
 
     def step(self, actions: dict[Any, Any]) -> Any:
-        """As the environment's."""
+        """Step the environment, and count."""
         acting = len(self.env.agents)
         result = self.env.step(actions)
         if not acting:
@@ -70,15 +74,11 @@ class MeasuredEnv(BaseParallelWrapper):
         _, rewards, _, _, infos = result
         self.env_steps += 1
         self.agent_steps += acting
-        total = 0.0
-        for agent, reward in rewards.items():
-            info = infos[agent]
-            own = float(info.get("local_reward", reward))
-            self._own[agent] += own
-            total += own
-            self.illegal_actions += bool(info.get("illegal_action", False))
-        self._team += total / len(rewards)
+        self.illegal_actions += sum(bool(i.get("illegal_action", False)) for i in infos.values())
+        own = own_rewards(rewards, infos)
+        team = None if list(own) == self._everyone else np.array([mean_of(own)])
+        self._returns.add(in_order(own, self._everyone)[:, None], team)
         if not self.env.agents:
-            self.global_returns.append(self._team)
-            self.local_returns.append(sum(self._own.values()) / len(self._own))
+            self.global_returns.append(float(self._returns.team()[0]))
+            self.local_returns.append(float(team_reward(self._returns.agents())[0]))
         return result

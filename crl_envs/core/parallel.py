@@ -22,15 +22,12 @@ from crl_envs.core.arguments import (
     shown,
 )
 from crl_envs.core.copies import CopiesApart
-from crl_envs.core.legality import legalise
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
-from crl_envs.core.world import Edges, World
+from crl_envs.core.world import Edges, World, legalise
 
 if TYPE_CHECKING:
     import networkx as nx
-
-    from crl_envs.rendering.renderer import Renderer
 
 Infos = dict[str, dict[str, Any]]
 
@@ -268,25 +265,23 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
             )
             return None
         self._need_state("render")
-        return self._renderer.render()
+        drawn: NDArray[np.uint8] | str | None = self._renderer.render()
+        return drawn
 
     def close(self) -> None:
         """Close the window, where there is one."""
         if self._renderer is not None:
             self._renderer.close()
 
-    def _make_renderer(self, mode: str) -> Renderer:
+    def _make_renderer(self, mode: str) -> Any:
         modes = self.metadata["render_modes"]
         if self.picture is None or not modes:
             raise ValueError(
                 f"render_mode must be None, got {shown(mode)}: {type(self).__name__} has no render modes"
             )
         check_choice("render_mode", mode, modes)
-        from crl_envs.rendering.renderer import Renderer
-
-        module, _, name = self.picture.partition(":")
-        picture = getattr(import_module(module), name)(self.world)
-        return Renderer(picture, mode, self.metadata["render_fps"])
+        picture = _named(self.picture)(self.world)
+        return _named(picture.renderer)(picture, mode, self.metadata["render_fps"])
 
     def _observations(self) -> dict[str, Any]:
         observed = self.world.observation(self._state)
@@ -379,6 +374,12 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
 
     def __str__(self) -> str:
         return f"{type(self).__name__}(n_agents={self.world.n_agents})"
+
+
+def _named(path: str) -> Any:
+    """What ``"module:attribute"`` names."""
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
 
 
 def _scalars(space: spaces.Space[Any]) -> list[Any]:

@@ -191,6 +191,18 @@ class Adjacency(NamedTuple):
         return np.diff(self.indptr)
 
 
+def row_sums(indptr: NDArray[np.int64], values: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the sum of the values of each row's entries: ``[E, B]`` in compressed rows to ``int64[n, B]``."""
+    degree = np.diff(indptr)
+    if degree.all():
+        return np.add.reduceat(values, indptr[:-1], axis=0, dtype=np.int64)
+    sums = np.zeros((degree.size, values.shape[1]), np.int64)
+    filled = np.flatnonzero(degree)
+    if filled.size:
+        sums[filled] = np.add.reduceat(values, indptr[filled], axis=0, dtype=np.int64)
+    return sums
+
+
 def sources_of(edges: Edges, n: int) -> Adjacency:
     """For each agent, the agents with an edge to it."""
     return _rows(edges[:, 1], edges[:, 0], n)

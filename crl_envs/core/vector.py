@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_choice, check_int, check_options, check_size, shown
 from crl_envs.core.copies import CopiesApart
-from crl_envs.core.legality import legalise
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
-from crl_envs.core.world import Edges, World, column_select
+from crl_envs.core.world import Edges, World, column_select, legalise
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.parallel import Infos, WorldEnv, check_fits_dicts
+from crl_envs.core.problem import documented_by
 from crl_envs.load_balancing.optimum import fewest_steps
+from crl_envs.load_balancing.problem import LoadBalancingArguments, LoadBalancingProblem
 from crl_envs.load_balancing.rules import DOP_OF_OUTCOME, Outcome
 from crl_envs.load_balancing.world import LoadBalancingWorld
 
 
+@documented_by(LoadBalancingProblem)
 class LoadBalancingEnv(WorldEnv):
     """Loads enter a graph of agents; whoever holds one stores it, or hands it on to a neighbour.
 
@@ -131,61 +133,7 @@ class LoadBalancingEnv(WorldEnv):
 
     ## Arguments
 
-    Args:
-        n_agents: Number of agents n at the start, at least 1. Default None: 50, or the number of nodes of `topology`
-            when that is a graph.
-        topology: ``"grid"`` (i → i + 1 … i + `out_degree`, mod n), ``"random"`` (`out_degree` distinct successors each)
-            or a networkx graph whose edges are the delegations: nodes 0 … n − 1 are the agents of these numbers, in
-            whatever order they are; other nodes are numbered in the graph's order. Default ``"grid"``.
-        out_degree: Successors of each agent in the named topologies, 0 to n − 1. Default None: 9 on the grid and 10 on
-            the random graph, for n < 50 at most n / 5 rounded down (1 at least).
-        capacity: Loads that each agent can store, 0 to 2,147,483,647; one number, or a list with one for each agent.
-            Default 20.
-        servers: Agents with `server_capacity`, a list of numbers, or of nodes where those of `topology` aren't
-            0 … n − 1. Default None: n − 3 and n − 2 on the grid (47 and 48), two drawn beyond one hop from the entries
-            on a random graph, none on a networkx graph, for n < 4 or where `capacity` is a list.
-        server_capacity: Loads that a server can store, 0 to 2,147,483,647. Default 200.
-        entries: Agents at which loads enter, in turn; a list like that of `servers` with at least one. Default None:
-            agent 0.
-        cost_model: ``"discrete"`` or ``"gradient"`` (§6), see the table of rewards. Default ``"discrete"``.
-        n_loads: Loads of an episode, 1 to 2^62; ``"endless"`` with departures. Default None: all that the capacity in
-            reach of an entry holds.
-        max_in_flight: Most loads under way at once, 1 to 1,000,000; 1 is the paper's clock. Default 1.
-        arrival_rate: Mean of the Poisson number of loads that arrive at each entry in a step, above 0 and up to 500.
-            Default None: always one waiting.
-        departure_rate: Probability that a stored load leaves in a step, 0 to 0.999, for a largest capacity c above 101
-            only to 1 − exp(−700 / c), which is 0.97 for 200, and for c up to 10,000,000. Default 0.
-        message_loss: Probability that a delegation is lost on its link, 0 to 1. Default 0.
-        message_delay: A delegation takes 1 + uniform{0 … `message_delay`} steps, 0 to 1,000,000. Default 0.
-        fail_rate: Probability that an active agent fails in a step, 0 to 1. Default 0.
-        return_rate: Probability that a failed agent returns in a step, 0 to 1. Default 0.1.
-        join_capacity: Capacity of a server that joins later as agent n, 0 to 2,147,483,647; 0 for none. Nobody's
-            slots lead to it: it must be discovered. It delegates to the first entry's neighbours. Default 0.
-        join_at: The step at which it joins, 1 to 2^40, or ``"full"``: when all others are full. Default ``"full"``.
-        discovery: Who has the discovery action: ``"off"``, ``"entry_neighbors"`` (1-hop neighbours of the entries) or
-            ``"all"``. Default ``"off"``.
-        discover: What can be found: ``"joined"``, the server that joins, or ``"any"`` active agent. Default None:
-            the former where a server joins, else the latter.
-        discovery_rate: Probability that a discovery finds something when there is something, 0 to 1. Default 1.
-        discovery_slots: Delegation slots of each agent for what it discovers, 1 to 1,000. Default 1.
-        memory: True or False: a load isn't handed to an agent where it has been. One that has been with all neighbours
-            of a full agent is stuck there, until the `timeout`. Default False.
-        timeout: Steps after which a load under way is given up, 1 to 2^40. Default None: never.
-        min_q_value: Reward of a store that fails (MinQ), and of an illegal action with a load, −10^30 to 0.
-            Default −200.
-        delegation_reward: Reward of a delegation, without the link, −10^30 to 0. Default −2.
-        connection_cost: Reward of using a link, −10^30 to 0. Default −10.
-        spare: Whether the gradient model counts an agent's spare capacity ``"after"`` the store or ``"before"`` it;
-            the paper doesn't say, and only the former shows what it reports at 95 % full. Default ``"after"``.
-        max_steps: Horizon in steps, 1 to 2^40. Default 500,000.
-        instance_seed: Seed of the random topology and its servers, 0 to 2^64 − 1, apart from the episodes' seed, which
-            is that of ``reset(seed=…)``. Default 0.
-        backend: ``"auto"``, ``"numpy"`` or ``"numba"``: the same results, Numba's sooner; ``"auto"`` takes it where it
-            is installed. Default ``"auto"``.
-        render_mode: ``"human"``, ``"rgb_array"``, ``"ansi"`` or None; see the rendering page.
-
-    Raises:
-        ValueError: An argument out of its range.
+    The fields of `crl_envs.load_balancing.LoadBalancingProblem`, and `render_mode`.
 
     ## Known Optimum
     The return of an episode (mean over agents, summed over the steps) when every load goes straight to where it costs
@@ -258,42 +206,12 @@ class LoadBalancingEnv(WorldEnv):
 
     def __init__(
         self,
-        n_agents: int | None = None,
-        topology: Any = "grid",
-        out_degree: int | None = None,
-        capacity: int | Sequence[int] = 20,
-        servers: Sequence[Any] | None = None,
-        server_capacity: int = 200,
-        entries: Sequence[Any] | None = None,
-        cost_model: str = "discrete",
-        n_loads: int | Literal["endless"] | None = None,
-        max_in_flight: int = 1,
-        arrival_rate: float | None = None,
-        departure_rate: float = 0.0,
-        message_loss: float = 0.0,
-        message_delay: int = 0,
-        fail_rate: float = 0.0,
-        return_rate: float = 0.1,
-        join_capacity: int = 0,
-        join_at: int | Literal["full"] = "full",
-        discovery: str = "off",
-        discover: str | None = None,
-        discovery_rate: float = 1.0,
-        discovery_slots: int = 1,
-        memory: bool = False,
-        timeout: int | None = None,
-        min_q_value: float = -200.0,
-        delegation_reward: float = -2.0,
-        connection_cost: float = -10.0,
-        spare: str = "after",
-        max_steps: int = 500_000,
-        instance_seed: int = 0,
-        backend: str = "auto",
+        *args: Any,
         render_mode: str | None = None,
+        **arguments: Unpack[LoadBalancingArguments],
     ) -> None:
-        arguments = {k: v for k, v in locals().items() if k in _WORLD_ARGUMENTS}
-        check_fits_dicts(n_agents)
-        super().__init__(LoadBalancingWorld(**arguments), render_mode)
+        check_fits_dicts(arguments.get("n_agents"))
+        super().__init__(LoadBalancingWorld(*args, **arguments), render_mode)
         self._consequences: list[dict[str, Any]] = [
             {
                 "outcome": outcome.name.lower(),
@@ -319,7 +237,7 @@ class LoadBalancingEnv(WorldEnv):
         Raises:
             ValueError: More than one load in flight, several entries, faults, arrivals, or too little room.
         """
-        return fewest_steps(self.world)
+        return fewest_steps(self.world.problem)
 
     def _make_templates(self) -> list[dict[str, Any]]:
         idle = np.zeros(len(self.world.action_kinds), np.int8)
@@ -369,10 +287,3 @@ class LoadBalancingEnv(WorldEnv):
             info["neighbors"] = known + tuple(
                 self._everyone[j] if j >= 0 else None for j in found[i].tolist()
             )
-
-
-_WORLD_ARGUMENTS = frozenset(
-    LoadBalancingWorld.__init__.__code__.co_varnames[
-        1 : LoadBalancingWorld.__init__.__code__.co_argcount
-    ]
-)

@@ -11,10 +11,11 @@ import numpy as np
 from numba import njit, uint64
 
 from crl_envs.core.numba_stream import lane_word, stream_key
-from crl_envs.core.stream import Purpose
+from crl_envs.load_balancing import rules as shared
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
     NEVER,
+    PURPOSES,
     STORE,
     WHEN_FULL,
     Count,
@@ -31,14 +32,15 @@ _INNER = {
     "no_cfunc_wrapper": True,
 }
 
+_draws = njit(**_INNER)(shared.draws)
+_ticket = njit(**_INNER)(shared.ticket)
+_is_open = njit(**_INNER)(shared.is_open)
+_store_reward = njit(**_INNER)(shared.store_reward)
+
+_PURPOSES = tuple(map(int, PURPOSES))
 _TIME, _REMAINING, _ENTERED = int(Count.TIME), int(Count.REMAINING), int(Count.ENTERED)
 _DEPARTED, _TIMED_OUT = int(Count.DEPARTED), int(Count.TIMED_OUT)
 _MESSAGES, _LOST, _JOINED = int(Count.MESSAGES), int(Count.MESSAGES_LOST), int(Count.JOINED)
-
-_ARRIVAL, _DEPARTURE = int(Purpose.ARRIVAL), int(Purpose.DEPARTURE)
-_LINK_LOSS, _LINK_DELAY = int(Purpose.LINK_LOSS), int(Purpose.LINK_DELAY)
-_FAILURE, _RETURN = int(Purpose.FAILURE), int(Purpose.RETURN)
-_DISCOVERY, _DISCOVERED_AGENT = int(Purpose.DISCOVERY), int(Purpose.DISCOVERED_AGENT)
 
 _NONE = int(Outcome.NONE)
 _STORED, _STORE_FAILED = int(Outcome.STORED), int(Outcome.STORE_FAILED)
@@ -72,20 +74,10 @@ def advance(rules, state, action, keys):
 @njit(**_INNER)
 def draw_keys(rules, keys, seed, clock):
     """Write the keys of a clock for the draws that the rules make; as `LoadBalancingWorld.transition` has them."""
-    if rules.poisson:
-        keys.arrival[0] = stream_key(seed, clock, _ARRIVAL)
-    if rules.none_departs.size:
-        keys.departure[0] = stream_key(seed, clock, _DEPARTURE)
-    if rules.loss:
-        keys.loss[0] = stream_key(seed, clock, _LINK_LOSS)
-    if rules.delay:
-        keys.delay[0] = stream_key(seed, clock, _LINK_DELAY)
-    if rules.fail:
-        keys.failure[0] = stream_key(seed, clock, _FAILURE)
-        keys.recovery[0] = stream_key(seed, clock, _RETURN)
-    if rules.extra_slots:
-        keys.discovery[0] = stream_key(seed, clock, _DISCOVERY)
-        keys.discovered[0] = stream_key(seed, clock, _DISCOVERED_AGENT)
+    drawn = _draws(rules)
+    for k in range(len(_PURPOSES)):
+        if drawn[k]:
+            keys[k][0] = stream_key(seed, clock, _PURPOSES[k])
 
 
 @njit(**_INNER)
@@ -97,10 +89,8 @@ def choices(rules, state, i, legal, c):
     legal[STORE] = 1
     for slot in range(k + extra):
         target = rules.successors[i, slot] if slot < k else state.found[i, slot - k, c]
-        is_open = target >= 0
-        if is_open and rules.memory:
-            is_open = state.visited[place, target, c] == 0
-        legal[FIRST_DELEGATION + slot] = is_open
+        been_there = state.visited[place, target, c] if rules.memory and target >= 0 else 0
+        legal[FIRST_DELEGATION + slot] = _is_open(target, been_there)
     if extra:
         free = False
         for slot in range(extra):
@@ -115,8 +105,7 @@ def reward_of(rules, costs, state, i, c):
     outcome = state.outcome[i, c]
     if costs.gradient and outcome == _STORED:
         spare = rules.capacity[i] - state.load[i, c] + costs.before
-        share = 1.0 / (2.0 * spare) if spare > 0 else 1.0
-        return np.float32(costs.min_q * share)
+        return np.float32(_store_reward(costs.min_q, spare))
     return costs.reward[outcome]
 
 
@@ -162,7 +151,7 @@ def _admit(rules, state, c):
         state.at[place, c] = agent
         state.ready[place, c] = now
         state.birth[place, c] = now
-        state.ticket[place, c] = (now * (n + 1) + n) * places + place
+        state.ticket[place, c] = _ticket(now, n, place, n, places)
         if rules.memory:
             state.visited[place, :, c] = 0
             state.visited[place, agent, c] = 1
@@ -249,7 +238,7 @@ def _delegate(rules, state, keys, i, place, slot, c):
         ready += np.int64((word * uint64(rules.delay + 1)) >> uint64(32))
     state.at[place, c] = target
     state.ready[place, c] = ready
-    state.ticket[place, c] = (ready * (n + 1) + i) * places + place
+    state.ticket[place, c] = _ticket(ready, i, place, n, places)
     if rules.memory:
         state.visited[place, target, c] = 1
 

@@ -22,6 +22,7 @@ from crl_envs.load_balancing.rules import (
     Outcome,
     Rules,
     State,
+    ticket,
 )
 
 Ints = NDArray[np.int64]
@@ -78,10 +79,19 @@ def admit(rules: Rules, state: State) -> None:
         state.at[place, b] = agent
         state.ready[place, b] = now
         state.birth[place, b] = now
-        state.ticket[place, b] = (now * (n + 1) + n) * places + place
+        state.ticket[place, b] = ticket(now, n, place, n, places)
         if rules.memory:
             state.visited[place, :, b] = 0
             state.visited[place, agent, b] = 1
+
+
+def has_ended(state: State) -> NDArray[np.bool_]:
+    """Return whether every load has entered and none is in flight: ``bool[B]``."""
+    exhausted: NDArray[np.bool_] = state.tally[Count.REMAINING] == 0
+    if not exhausted.any():
+        return exhausted
+    idle: NDArray[np.bool_] = (state.backlog.sum(axis=0) == 0) & (state.at < 0).all(axis=0)
+    return exhausted & idle
 
 
 def order_queues(state: State) -> None:
@@ -89,10 +99,10 @@ def order_queues(state: State) -> None:
     n, columns = state.head.shape
     place, b = np.nonzero((state.at >= 0) & (state.ready <= state.tally[Count.TIME]))
     queue = state.at[place, b].astype(np.int64) * columns + b
-    ticket = state.ticket[place, b]
+    turn = state.ticket[place, b]
     first = np.full(n * columns, _NO_TICKET)
-    np.minimum.at(first, queue, ticket)
-    leads = first[queue] == ticket
+    np.minimum.at(first, queue, turn)
+    leads = first[queue] == turn
     head = state.head.reshape(-1)
     head[:] = -1
     head[queue[leads]] = place[leads]
@@ -175,7 +185,7 @@ def _delegate(
         ready += ((word * np.uint64(rules.delay + 1)) >> np.uint64(32)).astype(np.int64)
     state.at[place, b] = target
     state.ready[place, b] = ready
-    state.ticket[place, b] = (ready * (n + 1) + agent) * places + place
+    state.ticket[place, b] = ticket(ready, agent, place, n, places)
     if rules.memory:
         state.visited[place, target, b] = 1
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.optimum import Optimum
-
-if TYPE_CHECKING:
-    from crl_envs.load_balancing.world import LoadBalancingWorld
+from crl_envs.load_balancing.problem import LoadBalancingProblem
+from crl_envs.load_balancing.rules import store_reward
 
 # Arguments of the problem that `fewest_steps` and `find_optimum` solve, whatever their values. All others must be at
 # their defaults: one that is added later makes the optimum a bound until somebody has thought about it.
@@ -33,7 +32,7 @@ _PROVEN: Final = _COUNTED | {"max_in_flight"}
 _MOST_PLACES: Final = 50_000_000  # of 16 bytes each, and half a minute to sort
 
 
-def find_optimum(world: LoadBalancingWorld) -> Optimum:
+def find_optimum(problem: LoadBalancingProblem) -> Optimum:
     """Return the best episode return, mean over agents.
 
     Storing the x-th load at an agent h hops from the entry costs h delegations and the store, which in the gradient
@@ -45,16 +44,16 @@ def find_optimum(world: LoadBalancingWorld) -> Optimum:
     leaves the steps for it and living to the horizon isn't cheaper. Otherwise an upper bound: the better of the two
     for the same arguments, and 0, since every reward is a cost, for others and for more than `_MOST_PLACES` places.
     """
-    room = int(world.capacity[world.hops >= 0].sum())
-    known = world.changed <= _PROVEN and world.entries.size == 1
-    places = int(_places(world).sum())
-    if not known or not 1 <= world.rules.n_loads <= room or places > _MOST_PLACES:
+    room = int(problem.rules.capacity[problem.hops >= 0].sum())
+    known = problem.changed <= _PROVEN and problem.rules.entries.size == 1
+    places = int(_places(problem).sum())
+    if not known or not 1 <= problem.rules.n_loads <= room or places > _MOST_PLACES:
         return Optimum(0.0, "bound", "every reward is a cost", -np.inf)
-    rewards, lengths = every_store(world)
-    steps = int(lengths[: world.rules.n_loads].sum())
-    stored = float(rewards[: world.rules.n_loads].sum()) / world.n_agents
-    unfinished = _most_unfinished(world, rewards, lengths) / world.n_agents
-    reached = stored if steps <= world.horizon else -np.inf
+    rewards, lengths = every_store(problem)
+    steps = int(lengths[: problem.rules.n_loads].sum())
+    stored = float(rewards[: problem.rules.n_loads].sum()) / problem.n
+    unfinished = _most_unfinished(problem, rewards, lengths) / problem.n
+    reached = stored if steps <= problem.max_steps else -np.inf
     if unfinished <= reached:
         return Optimum(stored, "exact", "cheapest stores by hops and marginal cost", stored)
     method = "upper: cheapest stores, or the cheapest way to the horizon; lower: cheapest stores"
@@ -62,25 +61,25 @@ def find_optimum(world: LoadBalancingWorld) -> Optimum:
 
 
 def _most_unfinished(
-    world: LoadBalancingWorld, rewards: NDArray[np.float64], lengths: NDArray[np.int64]
+    problem: LoadBalancingProblem, rewards: NDArray[np.float64], lengths: NDArray[np.int64]
 ) -> float:
     """Return an upper bound on the sum of rewards of an episode that the horizon ends.
 
     Each of the `horizon` steps costs at least the cheapest way to spend one without a store; a load that is stored
     replaces as many of them as it takes hops and a store, and at most all but one load are.
     """
-    waiting = max(world.min_q_value, world.delegation_reward + world.connection_cost)
+    waiting = max(problem.min_q_value, problem.delegation_reward + problem.connection_cost)
     gains = np.sort(np.maximum(rewards - lengths * waiting, 0.0))[::-1]
-    return world.horizon * waiting + float(gains[: world.rules.n_loads - 1].sum())
+    return problem.max_steps * waiting + float(gains[: problem.rules.n_loads - 1].sum())
 
 
-def _places(world: LoadBalancingWorld) -> NDArray[np.int64]:
+def _places(problem: LoadBalancingProblem) -> NDArray[np.int64]:
     """Return how many of the loads each agent can hold, ``int64[n]``; none beyond the reach of the entry."""
-    within = np.minimum(world.capacity, world.rules.n_loads)
-    return np.where(world.hops >= 0, within, 0)
+    within = np.minimum(problem.rules.capacity, problem.rules.n_loads)
+    return np.where(problem.hops >= 0, within, 0)
 
 
-def fewest_steps(world: LoadBalancingWorld) -> int:
+def fewest_steps(problem: LoadBalancingProblem) -> int:
     """Return the fewest steps that store all loads on the paper's clock: breadth-first filling from the entry.
 
     A load that ends h hops from the entry takes h delegations and a store, one step each, so the sum over the
@@ -89,37 +88,38 @@ def fewest_steps(world: LoadBalancingWorld) -> int:
     Raises:
         ValueError: A setting in which that isn't the number.
     """
-    hindering = sorted(world.changed - _COUNTED) or ["entries"] * (world.entries.size > 1)
+    hindering = sorted(problem.changed - _COUNTED) or ["entries"] * (problem.rules.entries.size > 1)
     if hindering:
         raise ValueError(
             "optimal_steps() is known for one load in flight, one entry and neither faults, arrivals, "
             f"departures, timeouts nor discovery; {', '.join(hindering)} makes it another problem"
         )
-    n_loads, places = world.rules.n_loads, _places(world)
+    n_loads, places = problem.rules.n_loads, _places(problem)
     if n_loads > places.sum():
         raise ValueError(
             f"optimal_steps() needs n_loads ≤ {places.sum()}, the capacity in reach of the entry, "
             f"got {n_loads}"
         )
-    order = np.argsort(world.hops, kind="stable")
+    order = np.argsort(problem.hops, kind="stable")
     taken = np.diff(np.minimum(np.cumsum(places[order]), n_loads), prepend=0)
-    return int(taken @ (world.hops[order] + 1))
+    return int(taken @ (problem.hops[order] + 1))
 
 
-def every_store(world: LoadBalancingWorld) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def every_store(problem: LoadBalancingProblem) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return what storing a load costs at each free place in reach of the entry, cheapest first.
 
     Returns:
         ``float64[places]``, the reward of the delegations and the store, and ``int64[places]``, their steps: hops + 1.
     """
-    per_hop = world.delegation_reward + world.connection_cost
+    per_hop = problem.delegation_reward + problem.connection_cost
     rewards, lengths = [], []
-    before = int(world.spare == "before")
-    places = _places(world)
+    before, gradient = problem.costs.before, problem.costs.gradient
+    places = _places(problem)
     for agent in np.flatnonzero(places):
-        hops, capacity = int(world.hops[agent]), int(world.capacity[agent])
+        hops, capacity = int(problem.hops[agent]), int(problem.rules.capacity[agent])
         spare = capacity - np.arange(1, places[agent] + 1) + before
-        rewards.append(hops * per_hop + world.store_costs(spare))
+        stores = store_reward(problem.min_q_value, spare) if gradient else np.zeros(spare.size)
+        rewards.append(hops * per_hop + stores)
         lengths.append(np.full(spare.size, hops + 1))
     every, steps = np.concatenate(rewards), np.concatenate(lengths)
     best = np.lexsort((steps, -every))

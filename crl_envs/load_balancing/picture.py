@@ -1,4 +1,4 @@
-"""What is to be seen of load balancing: stored loads, queues, messages, and who has failed or joined."""
+"""Load balancing drawn: stored loads, queues, messages, and who has failed or joined."""
 
 from __future__ import annotations
 
@@ -53,22 +53,18 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
 
     @property
     def title(self) -> str:
-        """As the base says."""
-        return f"Load balancing, {self.world.n_agents} agents, {self.world.cost_model} cost model"
+        return f"Load balancing, {self.world.n_agents} agents, {self.world.problem.cost_model} cost model"
 
     @property
     def quantity(self) -> Quantity:
-        """As the base says."""
         return Quantity("share of capacity used")
 
     @property
     def curves(self) -> tuple[Curve, ...]:
-        """As the base says."""
         used = (Curve("share of all capacity used", BLUE),)
         return (*used, Curve("share of agents active", ORANGE, "--")) if self._fails else used
 
     def look(self) -> Look:
-        """As the base says."""
         glyphs = [Glyph("agent", "o", None, GREY)]
         if self.world.servers:
             glyphs.append(Glyph("server", "s", None, GREY, size=1.15))
@@ -88,7 +84,7 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
             strands.append(Strand("message on the wire", BLUE, ":"))
         if self._loses:
             strands.append(Strand("message lost", VERMILLION, "--"))
-        if self.world.discovers:
+        if self.world.problem.discovers:
             strands.append(Strand("discovered link", GREEN, "-.", arrow=False))
         written = "loads / capacity" if self._writes_capacity else "stored loads"
         return Look(
@@ -101,7 +97,6 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
         )
 
     def scene(self, moment: Moment) -> Scene:
-        """As the base says."""
         world, state = self.world, moment.state
         load, queue = state.load[:, 0], state.waiting[:, 0]
         plain = np.ones(world.n_agents, np.bool_)
@@ -126,7 +121,7 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
             beads = np.column_stack([messages.on_wire, way])
         if self._loses:
             strands.append(messages.lost)
-        if world.discovers:
+        if world.problem.discovers:
             finder, slot = np.nonzero(state.found[:, :, 0] >= 0)
             strands.append(np.stack([finder, state.found[finder, slot, 0]], axis=1))
         share = self.values(moment)
@@ -146,12 +141,11 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
         )
 
     def values(self, moment: Moment) -> NDArray[np.float64]:
-        """As the base says; an agent without capacity counts as full."""
+        # An agent without capacity counts as full.
         load, room = moment.state.load[:, 0], self.world.capacity
         return np.where(room > 0, load / np.maximum(room, 1), 1.0)
 
     def levels(self, moment: Moment) -> tuple[float, ...]:
-        """As the base says."""
         state, present = moment.state, self._present(moment.state)
         room = int(self.world.capacity[:present].sum())
         used = float(state.load[:, 0].sum()) / max(room, 1)
@@ -159,7 +153,6 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
         return (used, active) if self._fails else (used,)
 
     def status(self, moment: Moment) -> str:
-        """As the base says."""
         state = moment.state
         stored = int(state.load[:, 0].sum())
         room = int(self.world.capacity[: self._present(state)].sum())
@@ -170,7 +163,6 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
         )
 
     def table(self, moment: Moment) -> dict[str, Sequence[str]]:
-        """As the base says."""
         world, state = self.world, moment.state
         marks = [""] * world.n_agents
         for i in world.entries.tolist():
@@ -189,7 +181,6 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
         }
 
     def remarks(self, moment: Moment) -> list[str]:
-        """As the base says."""
         messages = self.messages(moment)
         lines = []
         if self.world.n_agents <= 99:
@@ -209,7 +200,7 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
         return lines
 
     def reward_of(self, state: State) -> NDArray[np.float64]:
-        """As the base says: the state has the outcomes of the last step."""
+        # The state has the outcomes of the last step.
         nothing = np.zeros_like(state.outcome)
         return self.world.reward(state, nothing, state, None)[:, 0].astype(np.float64)  # type: ignore[arg-type]
 

@@ -1,4 +1,7 @@
-"""What a load-balancing problem is made of: constants of the dynamics, the state, and the codes in them."""
+"""Load balancing's codes, constants and state, and what both kernels reckon with.
+
+The functions of numbers here take arrays too, and are compiled: `numpy_kernel` and `numba_kernel` call the same ones.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from crl_envs.core.stream import Purpose
 
 NOOP: Final = 0
 STORE: Final = 1
@@ -58,6 +63,11 @@ USES_LINK: Final = (
     Outcome.DISCOVERED,
     Outcome.NOT_DISCOVERED,
 )
+
+
+def action_kinds(slots: int, discovers: bool) -> tuple[str, ...]:
+    """Return the kind of each action, with so many delegation slots."""
+    return ("noop", "local") + ("delegation",) * slots + ("discovery",) * discovers
 
 
 class Count(IntEnum):
@@ -140,8 +150,51 @@ class Keys(NamedTuple):
     discovered: NDArray[np.uint64]
 
 
+PURPOSES: Final = (
+    Purpose.ARRIVAL,
+    Purpose.DEPARTURE,
+    Purpose.LINK_LOSS,
+    Purpose.LINK_DELAY,
+    Purpose.FAILURE,
+    Purpose.RETURN,
+    Purpose.DISCOVERY,
+    Purpose.DISCOVERED_AGENT,
+)
+"""What the draws of each field of `Keys` are for."""
+
+
+def draws(rules: Rules) -> tuple[bool, ...]:
+    """Return whether the rules make any draw with each field of `Keys`."""
+    departs, fails, discovers = rules.none_departs.size > 0, rules.fail > 0, rules.extra_slots > 0
+    return (
+        rules.poisson,
+        departs,
+        rules.loss > 0,
+        rules.delay > 0,
+        fails,
+        fails,
+        discovers,
+        discovers,
+    )
+
+
+def ticket(ready: Any, source: Any, place: Any, n: int, places: int) -> Any:
+    """Return the ticket of a load that is ready at a step, from agent `source` or, with n, from outside."""
+    return (ready * (n + 1) + source) * places + place
+
+
+def is_open(target: Any, been_there: Any) -> Any:
+    """Return whether a slot may be used: it leads to an agent, where the load hasn't been."""
+    return (target >= 0) & (been_there == 0)
+
+
+def store_reward(min_q: float, spare: Any) -> Any:
+    """Return the reward of a store in the gradient model, from the spare capacity ≥ 0 that it is reckoned with."""
+    return min_q * (1.0 / np.maximum(2 * spare, 1))
+
+
 class Costs(NamedTuple):
-    """What outcomes cost; for compiled loops."""
+    """What outcomes cost."""
 
     reward: NDArray[
         np.float32
@@ -151,6 +204,34 @@ class Costs(NamedTuple):
     min_q: float  # in the gradient model a store costs a share of it
     gradient: bool
     before: int  # 1 where the spare capacity counts before the store, else 0
+
+
+def costs_of(
+    min_q_value: float,
+    delegation_reward: float,
+    connection_cost: float,
+    gradient: bool,
+    before: bool,
+) -> Costs:
+    """Return what outcomes cost, from a problem's prices and its cost model."""
+    by_outcome = {
+        Outcome.NONE: 0.0,
+        Outcome.STORED: 0.0,
+        Outcome.STORE_FAILED: min_q_value,
+        Outcome.DELEGATED: delegation_reward + connection_cost,
+        Outcome.MESSAGE_LOST: connection_cost,
+        Outcome.DISCOVERED: connection_cost,
+        Outcome.NOT_DISCOVERED: connection_cost,
+        Outcome.IDLED: min_q_value,  # or waiting would be the best policy
+    }
+    return Costs(
+        reward=np.array([by_outcome[outcome] for outcome in Outcome], np.float32),
+        link=np.array([connection_cost if o in USES_LINK else 0.0 for o in Outcome], np.float32),
+        dop=np.array([DOP_OF_OUTCOME[outcome] for outcome in Outcome], np.int8),
+        min_q=min_q_value,
+        gradient=gradient,
+        before=int(before),
+    )
 
 
 def empty_state(rules: Rules, places: int, columns: int) -> State:
@@ -175,9 +256,3 @@ def empty_state(rules: Rules, places: int, columns: int) -> State:
         backlog=np.zeros((rules.entries.size, columns), np.int64),
         tally=count,
     )
-
-
-def copy_state(state: State) -> State:
-    """A deep copy."""
-    fields: Any = (field.copy() for field in state)
-    return State(*fields)

@@ -1,211 +1,75 @@
-"""Load balancing: loads enter a graph of agents, travel by delegation and are stored."""
+"""Load balancing as arrays: loads enter a graph of agents, travel by delegation and are stored."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Unpack
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import (
-    check_bool,
-    check_choice,
-    check_int,
-    check_probability,
-    check_real,
-    check_seed,
-    check_size,
-    is_sequence,
-)
-from crl_envs.core.backend import resolve_backend
-from crl_envs.core.legality import check_actions
 from crl_envs.core.optimum import Optimum
-from crl_envs.core.reduction import fold_sum
-from crl_envs.core.stream import Purpose, Stream, threshold
-from crl_envs.core.world import Edges, World
+from crl_envs.core.returns import fold_sum
+from crl_envs.core.stream import Stream
+from crl_envs.core.world import Edges, World, check_actions
 from crl_envs.load_balancing import numpy_kernel
-from crl_envs.load_balancing.arguments import (
-    LARGEST_CAPACITY,
-    LAST_STEP,
-    agent_indices,
-    arrivals,
-    capacities,
-    capacity_in_reach,
-    changed,
-    discoverers,
-    join_step,
-    none_departs,
-    supply,
-)
-from crl_envs.load_balancing.graphs import build_edges, default_servers, hops_from, slot_table
+from crl_envs.load_balancing.problem import LoadBalancingArguments, LoadBalancingProblem
 from crl_envs.load_balancing.rules import (
-    DOP_OF_OUTCOME,
     FIRST_DELEGATION,
     KINDS,
     NEVER,
     NOOP,
+    PURPOSES,
     STORE,
-    USES_LINK,
-    Costs,
     Count,
     Keys,
     Outcome,
-    Rules,
     State,
-    copy_state,
+    action_kinds,
+    draws,
     empty_state,
+    is_open,
+    store_reward,
 )
-
-if TYPE_CHECKING:
-    import networkx as nx
 
 
 class LoadBalancingWorld(World[State]):
-    """See `crl_envs.load_balancing.LoadBalancingEnv` for the arguments and `rules.State` for the state.
+    """See `rules.State` for the state.
+
+    Args:
+        *args: A `LoadBalancingProblem`'s fields.
+        **arguments: The same by name.
 
     Attributes:
+        problem: The arguments.
         rules: The constants that the kernels read.
+        costs: What outcomes cost.
         places: Most loads in flight L.
         slots: Delegation slots K + S.
         capacity: ``int64[n]``, loads.
         entries: ``int64[E]``, the agents at which loads enter.
-        changed: Names of the arguments that aren't at their defaults.
+        servers: The agents with `server_capacity`.
         action_kinds: Kind of each action: ``noop``, ``local``, ``delegation`` or ``discovery``.
+
+    Raises:
+        ValueError: An argument out of its range.
     """
 
     name = "load_balancing"
+    horizon: int
 
-    def __init__(
-        self,
-        n_agents: int | None = None,
-        topology: str | nx.Graph = "grid",
-        out_degree: int | None = None,
-        capacity: int | Sequence[int] = 20,
-        servers: Sequence[Any] | None = None,
-        server_capacity: int = 200,
-        entries: Sequence[Any] | None = None,
-        cost_model: str = "discrete",
-        n_loads: int | Literal["endless"] | None = None,
-        max_in_flight: int = 1,
-        arrival_rate: float | None = None,
-        departure_rate: float = 0.0,
-        message_loss: float = 0.0,
-        message_delay: int = 0,
-        fail_rate: float = 0.0,
-        return_rate: float = 0.1,
-        join_capacity: int = 0,
-        join_at: int | Literal["full"] = "full",
-        discovery: str = "off",
-        discover: str | None = None,
-        discovery_rate: float = 1.0,
-        discovery_slots: int = 1,
-        memory: bool = False,
-        timeout: int | None = None,
-        min_q_value: float = -200.0,
-        delegation_reward: float = -2.0,
-        connection_cost: float = -10.0,
-        spare: str = "after",
-        max_steps: int = 500_000,
-        instance_seed: int = 0,
-        backend: str = "auto",
-    ) -> None:
-        given = locals()
-        self.changed = changed(LoadBalancingWorld.__init__, given)
-        self.cost_model = check_choice("cost_model", cost_model, ("discrete", "gradient"))
-        self.spare = check_choice("spare", spare, ("after", "before"))
-        self.places = check_int("max_in_flight", max_in_flight, low=1, high=1_000_000)
-        self.horizon: int = check_int("max_steps", max_steps, low=1, high=LAST_STEP)
-        self.instance_seed = check_seed("instance_seed", instance_seed)
-        self.min_q_value = check_real("min_q_value", min_q_value, high=0.0)
-        self.delegation_reward = check_real("delegation_reward", delegation_reward, high=0.0)
-        self.connection_cost = check_real("connection_cost", connection_cost, high=0.0)
-        self.backend = resolve_backend(backend)
-
-        founders, edges, nodes = build_edges(topology, n_agents, out_degree, self.instance_seed)
-        self.entries = np.zeros(1, np.int64)
-        if entries is not None:
-            self.entries = agent_indices("entries", entries, founders, nodes)
-        if self.entries.size == 0:
-            raise ValueError("entries must name at least one agent, got none")
-        self.servers: tuple[int, ...] = ()
-        if servers is not None:
-            self.servers = tuple(agent_indices("servers", servers, founders, nodes).tolist())
-        elif not is_sequence(capacity):
-            self.servers = default_servers(
-                topology, founders, edges, self.entries, self.instance_seed
-            )
-        own = capacities(capacity, founders, self.servers, server_capacity)
-        joins = check_int("join_capacity", join_capacity, low=0, high=LARGEST_CAPACITY)
-        joins_at = join_step(join_at)
-        self.n_agents = founders + (joins > 0)
-        self.capacity = np.concatenate([own, [joins] * (joins > 0)]).astype(np.int64)
-        if joins:
-            first = edges[edges[:, 0] == self.entries[0], 1]
-            edges = np.concatenate([edges, np.stack([np.full_like(first, founders), first], 1)])
+    def __init__(self, *args: Any, **arguments: Unpack[LoadBalancingArguments]) -> None:
+        self.problem = problem = LoadBalancingProblem(*args, **arguments)
+        self.n_agents, self.horizon, self.backend = problem.n, problem.max_steps, problem.backend
+        self.rules, self.costs = problem.rules, problem.costs
+        self.capacity, self.entries = self.rules.capacity, self.rules.entries
+        self.servers, self._edges = problem.server_agents, problem.edges
+        self.places, self.slots = problem.max_in_flight, problem.slots
+        self.action_kinds = action_kinds(self.slots, problem.discovers)
+        self._n_actions = len(self.action_kinds)
         self._divisor = np.maximum(self.capacity, 1)[:, None]
         self._roomless = np.flatnonzero(self.capacity == 0)
-        self._edges = edges
-        successors = slot_table(edges, self.n_agents)
-
-        check_choice("discovery", discovery, ("off", "entry_neighbors", "all"))
-        if discover is None:
-            discover = "joined" if joins else "any"
-        check_choice("discover", discover, ("joined", "any"))
-        if discovery != "off" and discover == "joined" and not joins:
-            raise ValueError("discover='joined' needs a server that joins: join_capacity ≥ 1")
-        finders = discoverers(discovery, self.n_agents, founders, successors, self.entries)
-        extra = check_int("discovery_slots", discovery_slots, low=1, high=1000)
-        self.discovers = discovery != "off"
-        self.slots = successors.shape[1] + extra * self.discovers
-        room = int(self.capacity.sum())
-        if not self.discovers or discover == "joined":
-            room = joins + capacity_in_reach(own, self.hops[:founders] >= 0)
-        departs = check_real("departure_rate", departure_rate, low=0.0, high=0.999)
-        self.rules = Rules(
-            capacity=self.capacity,
-            successors=successors,
-            extra_slots=extra * self.discovers,
-            may_discover=finders,
-            discover_any=discover == "any",
-            entries=self.entries,
-            n_founders=founders,
-            founders_capacity=int(own.sum()),
-            join_at=joins_at if joins else NEVER,
-            n_loads=supply(n_loads, room),
-            poisson=arrival_rate is not None,
-            **arrivals(arrival_rate),
-            departure_odds=departs / (1 - departs),
-            none_departs=none_departs(departs, int(self.capacity.max())),
-            loss=int(threshold(check_probability("message_loss", message_loss))),
-            delay=check_int("message_delay", message_delay, low=0, high=1_000_000),
-            fail=int(threshold(check_probability("fail_rate", fail_rate))),
-            recover=int(threshold(check_probability("return_rate", return_rate))),
-            find=int(threshold(check_probability("discovery_rate", discovery_rate))),
-            memory=check_bool("memory", memory),
-            timeout=NEVER
-            if timeout is None
-            else check_int("timeout", timeout, low=1, high=LAST_STEP),
-        )
-        if not self.rules.fail:
-            self.rules = self.rules._replace(recover=0)
-
-        check_size("n_agents", self.n_agents, self._bytes_per_agent, f" with {self.slots} slots")
-        check_size("max_in_flight", self.places, self._bytes_per_place)
-        latest = (
-            self.horizon + self.rules.delay + 1
-        )  # a ticket is a number below latest × (n + 1) × places
-        check_int(
-            "max_steps × n_agents × max_in_flight",
-            latest * (self.n_agents + 1) * self.places,
-            low=1,
-        )
-        self.action_kinds = (
-            ("noop", "local") + ("delegation",) * self.slots + ("discovery",) * self.discovers
-        )
-        self._n_actions = len(self.action_kinds)
         self.single_action_space = spaces.Discrete(self._n_actions)
         self.single_observation_space = spaces.Box(0.0, 1.0, (4,), np.float32)
         self.seal()
@@ -227,20 +91,18 @@ class LoadBalancingWorld(World[State]):
     @property
     def bytes_per_env(self) -> int:
         """About how many bytes a step takes for each environment."""
-        return self.n_agents * self._bytes_per_agent + self.places * self._bytes_per_place
+        problem = self.problem
+        return self.n_agents * problem.bytes_per_agent + self.places * problem.bytes_per_place
 
     @property
-    def _bytes_per_agent(self) -> int:
-        return int(100 + 8 * self.slots + 8 * self.rules.extra_slots)
+    def changed(self) -> frozenset[str]:
+        """Names of the arguments that aren't at their defaults."""
+        return self.problem.changed
 
     @property
-    def _bytes_per_place(self) -> int:
-        return 60 + 2 * self.n_agents * self.rules.memory
-
-    @cached_property
     def hops(self) -> NDArray[np.int64]:
         """``int64[n]``: delegations from the nearest entry to each agent; −1 where there is no path."""
-        return hops_from(self._edges, self.n_agents, self.entries)
+        return self.problem.hops
 
     def initial(self, stream: Stream) -> State:
         """Empty agents, and the first loads at the entries (none yet where arrivals are Poisson)."""
@@ -265,7 +127,8 @@ class LoadBalancingWorld(World[State]):
             raise ValueError(
                 f"state must be of a world with the same agents, slots, memory and entries, {wanted}, got {found}"
             )
-        next_state = copy_state(state)
+        fields: Any = (field.copy() for field in state)
+        next_state = State(*fields)
         keys = self._keys(stream)
         if self.backend == "numba":
             _numba_kernel().advance(self.rules, next_state, action, keys)
@@ -281,20 +144,17 @@ class LoadBalancingWorld(World[State]):
         A store that succeeds costs nothing in the discrete model and ``min_q_value / (2 · spare)`` in the gradient
         model, spare being the capacity left after it or before it (``min_q_value`` when that is none).
         """
-        reward = self._outcome_reward[next_state.outcome]
-        if self.cost_model == "gradient":
+        costs = self.costs
+        reward = costs.reward[next_state.outcome]
+        if costs.gradient:
             agent, b = np.nonzero(next_state.outcome == Outcome.STORED)
-            reward[agent, b] = self.store_costs(
-                self.capacity[agent] - next_state.load[agent, b] + self._counts_before
-            )
+            spare = self.capacity[agent] - next_state.load[agent, b] + costs.before
+            reward[agent, b] = store_reward(costs.min_q, spare)
         return reward
 
     def store_costs(self, spare: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The reward ``float64[…]`` of stores that succeed, from the spare capacity that they are reckoned with."""
-        if self.cost_model == "discrete":
-            return np.zeros(spare.shape)
-        share = np.where(spare > 0, 1.0 / (2.0 * np.maximum(spare, 1)), 1.0)
-        return np.asarray(self.min_q_value * share)
+        """Return the reward ``float64[…]`` of stores that succeed, from the spare capacity they are reckoned with."""
+        return np.asarray(store_reward(self.costs.min_q * self.costs.gradient, spare))
 
     def observation(self, state: State) -> NDArray[np.float32]:
         """``float32[n, 4, B]``: holds a load, q / (1 + q) for a queue of q, share of capacity used, is active."""
@@ -307,11 +167,7 @@ class LoadBalancingWorld(World[State]):
 
     def terminal(self, state: State) -> NDArray[np.bool_]:
         """Whether every load has entered and none is in flight."""
-        exhausted: NDArray[np.bool_] = state.tally[Count.REMAINING] == 0
-        if not exhausted.any():
-            return exhausted
-        idle: NDArray[np.bool_] = (state.backlog.sum(axis=0) == 0) & (state.at < 0).all(axis=0)
-        return exhausted & idle
+        return numpy_kernel.has_ended(state)
 
     def action_mask(self, state: State) -> NDArray[np.int8]:
         """``int8[n, A, B]``: with a load, everything but the no-op that its slots allow; without, only the no-op."""
@@ -323,7 +179,7 @@ class LoadBalancingWorld(World[State]):
             legal[:, FIRST_DELEGATION : FIRST_DELEGATION + self.slots] = self._open_slots(
                 state, agent, b
             )
-        if self.discovers:
+        if self.rules.extra_slots:
             legal[:, -1] = self._may_discover(state, agent, b)
         mask[agent, :, b] = legal
         return mask
@@ -341,8 +197,8 @@ class LoadBalancingWorld(World[State]):
         return {
             "action_kinds": np.broadcast_to(kinds[..., None], (*kinds.shape, columns)),
             "outcome": state.outcome.copy(),
-            "dop": self._dop_of_outcome[state.outcome],
-            "connection_cost": self._link_of_outcome[state.outcome],
+            "dop": self.costs.dop[state.outcome],
+            "connection_cost": self.costs.link[state.outcome],
             "active": state.active > 0,
             "neighbors": numpy_kernel.neighbor_table(self.rules, state),
         }
@@ -392,57 +248,15 @@ class LoadBalancingWorld(World[State]):
         """See `crl_envs.load_balancing.optimum.find_optimum`."""
         from crl_envs.load_balancing.optimum import find_optimum
 
-        return find_optimum(self)
-
-    @cached_property
-    def costs(self) -> Costs:
-        """The rewards as constants for compiled loops."""
-        return Costs(
-            reward=self._outcome_reward,
-            link=self._link_of_outcome,
-            dop=self._dop_of_outcome,
-            min_q=self.min_q_value,
-            gradient=self.cost_model == "gradient",
-            before=self._counts_before,
-        )
+        return find_optimum(self.problem)
 
     def blank_keys(self) -> Keys:
         """Keys of one column for a compiled loop to write to."""
         return Keys(*(np.zeros(1, np.uint64) for _ in Keys._fields))
 
     @cached_property
-    def _outcome_reward(self) -> NDArray[np.float32]:
-        delegated = self.delegation_reward + self.connection_cost
-        link = self.connection_cost
-        by_outcome = {
-            Outcome.NONE: 0.0,
-            Outcome.STORED: 0.0,
-            Outcome.STORE_FAILED: self.min_q_value,
-            Outcome.DELEGATED: delegated,
-            Outcome.MESSAGE_LOST: link,
-            Outcome.DISCOVERED: link,
-            Outcome.NOT_DISCOVERED: link,
-            Outcome.IDLED: self.min_q_value,  # or waiting would be the best policy
-        }
-        return np.array([by_outcome[outcome] for outcome in Outcome], np.float32)
-
-    @cached_property
     def _kind_codes(self) -> NDArray[np.int8]:
         return np.array([KINDS.index(kind) for kind in self.action_kinds], np.int8)
-
-    @cached_property
-    def _dop_of_outcome(self) -> NDArray[np.int8]:
-        return np.array([DOP_OF_OUTCOME[outcome] for outcome in Outcome], np.int8)
-
-    @cached_property
-    def _link_of_outcome(self) -> NDArray[np.float32]:
-        costs = [self.connection_cost if o in USES_LINK else 0.0 for o in Outcome]
-        return np.array(costs, np.float32)
-
-    @property
-    def _counts_before(self) -> int:
-        """What the spare capacity lacks after a store: the load itself."""
-        return int(self.spare == "before")
 
     @cached_property
     def _crowding(self) -> NDArray[np.float32]:
@@ -456,7 +270,7 @@ class LoadBalancingWorld(World[State]):
         legal = np.zeros((self.n_agents, len(self.action_kinds)), np.int8)
         legal[:, STORE] = 1
         width = self.rules.successors.shape[1]
-        legal[:, FIRST_DELEGATION : FIRST_DELEGATION + width] = self.rules.successors >= 0
+        legal[:, FIRST_DELEGATION : FIRST_DELEGATION + width] = is_open(self.rules.successors, 0)
         return legal
 
     def _fill(self, state: State) -> NDArray[np.float64]:
@@ -473,11 +287,11 @@ class LoadBalancingWorld(World[State]):
         neighbor = self.rules.successors[agent]
         if self.rules.extra_slots:
             neighbor = np.concatenate([neighbor, state.found[agent, :, b]], axis=1)
-        is_open = neighbor >= 0
+        been_there: Any = 0
         if self.rules.memory:
             place = state.head[agent, b][:, None]
-            is_open &= state.visited[place, np.maximum(neighbor, 0), b[:, None]] == 0
-        return is_open.astype(np.int8)
+            been_there = state.visited[place, np.maximum(neighbor, 0), b[:, None]]
+        return np.asarray(is_open(neighbor, been_there), np.int8)
 
     def _may_discover(
         self, state: State, agent: NDArray[np.int64], b: NDArray[np.int64]
@@ -488,18 +302,8 @@ class LoadBalancingWorld(World[State]):
         return allowed.astype(np.int8)
 
     def _keys(self, stream: Stream) -> Keys:
-        rules = self.rules
-        unused = stream.seeds
-        return Keys(
-            arrival=stream.keys(Purpose.ARRIVAL) if rules.poisson else unused,
-            departure=stream.keys(Purpose.DEPARTURE) if rules.none_departs.size else unused,
-            loss=stream.keys(Purpose.LINK_LOSS) if rules.loss else unused,
-            delay=stream.keys(Purpose.LINK_DELAY) if rules.delay else unused,
-            failure=stream.keys(Purpose.FAILURE) if rules.fail else unused,
-            recovery=stream.keys(Purpose.RETURN) if rules.fail else unused,
-            discovery=stream.keys(Purpose.DISCOVERY) if self.discovers else unused,
-            discovered=stream.keys(Purpose.DISCOVERED_AGENT) if self.discovers else unused,
-        )
+        drawn = zip(PURPOSES, draws(self.rules), strict=True)
+        return Keys(*(stream.keys(p) if used else stream.seeds for p, used in drawn))
 
 
 @lru_cache(maxsize=1)

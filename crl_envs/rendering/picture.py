@@ -46,10 +46,12 @@ class Picture(ABC, Generic[WorldT]):
 
     Attributes:
         world: The dynamics.
+        renderer: What draws it, ``"module:Class"``, called with the picture, the mode and the frames a second.
         remembers: Whether the history goes on from episode to episode; for worlds of one step.
         unit: What the history counts.
     """
 
+    renderer: ClassVar[str] = "crl_envs.rendering.renderer:Renderer"
     remembers: ClassVar[bool] = False
     unit: ClassVar[str] = "step"
 

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
-from crl_envs.core.arguments import is_word
 from crl_envs.core.parallel import WorldEnv, check_fits_dicts
+from crl_envs.core.problem import documented_by
 from crl_envs.factored import FactoredMDP
-from crl_envs.sysadmin.factored_model import factored_model
-from crl_envs.sysadmin.layout import SysadminLayout
-from crl_envs.sysadmin.status_load import StatusLoadWorld
+from crl_envs.sysadmin.problem import SysadminArguments, SysadminProblem
 from crl_envs.sysadmin.transition_model import TransitionModel, transition_model
-from crl_envs.sysadmin.world import SysadminWorld
+from crl_envs.sysadmin.world import MachinesWorld, make_world
 
 
-def make_world(**kwargs: Any) -> SysadminLayout:
-    """The world for the given arguments (see `SysadminEnv`)."""
-    if is_word(kwargs.get("dynamics"), "status-load"):
-        return StatusLoadWorld(**kwargs)
-    return SysadminWorld(**kwargs)
-
-
+@documented_by(SysadminProblem)
 class SysadminEnv(WorldEnv):
     """Machines in a network fail, faster when their neighbours are down; each agent may reboot its own.
 
@@ -120,30 +112,7 @@ class SysadminEnv(WorldEnv):
 
     ## Arguments
 
-    Args:
-        n_agents: Number of machines n, 1 to 100,000,000 (fewer on graphs other than the default ring, see the
-            error). Default None: 10, or the number of nodes of `topology` when
-            that is a graph.
-        dynamics: ``"ring"``, ``"ring-bidirectional"``, ``"ippc2011"`` or ``"status-load"``, see the description.
-            Default ``"ring"``.
-        topology: ``"ring"``, ``"star"``, ``"legs"`` (three chains that begin at machine 0), ``"ring_of_rings"``,
-            ``"grid"``, ``"random"`` (two neighbours drawn by each machine) or a networkx graph, whose nodes 0 … n − 1
-            are the machines of these numbers, in whatever order they are; other nodes are numbered in the graph's
-            order. An edge is an influence of its source on its target; those of named topologies go both ways, except
-            that the ring of the default dynamics goes i → i + 1. Default ``"ring"``.
-        observe: ``"own"`` or ``"neighborhood"``. Default ``"own"``.
-        relabel: True or False: hide, for a random half of the agents, a swap of the two actions, so that "reboot when
-            down" can't be built into a learner. Default False.
-        horizon: Steps of an episode T, 1 to 2^40. Default 20.
-        start_up: Probability of starting up, 0 to 1. Default 0.5.
-        instance_seed: Seed of the relabelling and of the random topology, 0 to 2^64 − 1, apart from the episodes'
-            seed, which is that of ``reset(seed=…)``. Default 0.
-        backend: ``"auto"``, ``"numpy"`` or ``"numba"``: the same results, Numba's sooner; ``"auto"`` takes it where it
-            is installed. Default ``"auto"``.
-        render_mode: ``"human"``, ``"rgb_array"``, ``"ansi"`` or None; see the rendering page.
-
-    Raises:
-        ValueError: An argument out of its range.
+    The fields of `crl_envs.sysadmin.SysadminProblem`, and `render_mode`.
 
     ## Known Optimum
     The return of an episode (mean over machines, summed over the steps) of the best policy that sees all machines:
@@ -206,36 +175,15 @@ class SysadminEnv(WorldEnv):
         "render_fps": 4,
     }
     picture = "crl_envs.sysadmin.picture:SysadminPicture"
-    world: SysadminLayout
+    world: MachinesWorld
 
     make_world = staticmethod(make_world)
 
     def __init__(
-        self,
-        n_agents: int | None = None,
-        dynamics: str = "ring",
-        topology: Any = "ring",
-        observe: str = "own",
-        relabel: bool = False,
-        horizon: int = 20,
-        start_up: float = 0.5,
-        instance_seed: int = 0,
-        backend: str = "auto",
-        render_mode: str | None = None,
+        self, *args: Any, render_mode: str | None = None, **arguments: Unpack[SysadminArguments]
     ) -> None:
-        check_fits_dicts(n_agents)
-        world = make_world(
-            n_agents=n_agents,
-            dynamics=dynamics,
-            topology=topology,
-            observe=observe,
-            relabel=relabel,
-            horizon=horizon,
-            start_up=start_up,
-            instance_seed=instance_seed,
-            backend=backend,
-        )
-        super().__init__(world, render_mode)
+        check_fits_dicts(arguments.get("n_agents"))
+        super().__init__(make_world(*args, **arguments), render_mode)
 
     def transition_model(self) -> TransitionModel:
         """Explicit tables P(s'|s, a), R_i(s, a) and the start distribution of a binary world, n ≤ 5.
@@ -243,9 +191,7 @@ class SysadminEnv(WorldEnv):
         Raises:
             ValueError: More than five machines, or ``dynamics="status-load"``.
         """
-        if not isinstance(self.world, SysadminWorld):
-            raise ValueError("transition_model() needs binary dynamics, got dynamics='status-load'")
-        return transition_model(self.world)
+        return transition_model(self.world.problem)
 
     def factored_model(self) -> FactoredMDP:
         """The machines' probabilities and rewards as tables, for any n: what a learnt model is compared with.
@@ -253,4 +199,4 @@ class SysadminEnv(WorldEnv):
         Raises:
             ValueError: A machine has so many parents that its table would be too large.
         """
-        return factored_model(self.world)
+        return self.world.problem.factored_model()

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.stream import words
+from crl_envs.core.topology import row_sums
 
 _BLOCK = 65536  # agents × columns at a time
 _FEW = 8192  # agents × columns up to which fewer calls win over fewer bytes
@@ -77,14 +78,7 @@ def step_graph(
     """
     n, b = state.shape
     degree = indptr[1:] - indptr[:-1]
-    if degree.all():
-        ups = np.add.reduceat(state[indices], indptr[:-1], axis=0, dtype=np.int64)
-    else:
-        ups = np.zeros((n, b), np.int64)
-        with_parents = np.flatnonzero(degree)
-        if with_parents.size:
-            starts = indptr[:-1][with_parents]
-            ups[with_parents] = np.add.reduceat(state[indices], starts, axis=0, dtype=np.int64)
+    ups = row_sums(indptr, state[indices])
     degree += 1
     ups += state * degree[:, None]
     ups += offsets[:, None]
@@ -105,7 +99,7 @@ def step_status_load(
     progress: NDArray[np.uint32],
     next_state: State,
 ) -> None:
-    """Next states ``3 · status + load`` of `crl_envs.sysadmin.status_load.StatusLoadWorld`.
+    """Next states ``3 · status + load`` of `crl_envs.sysadmin.StatusLoadWorld`.
 
     Args:
         state, action, next_state: ``uint8[n, B]``.
@@ -118,12 +112,7 @@ def step_status_load(
     n, b = state.shape
     degree = np.diff(indptr)
     status, load = np.divmod(state, np.uint8(3))
-    worse = np.zeros((n, b), np.int64)
-    with_parents = np.flatnonzero(degree)
-    if with_parents.size:
-        is_worse = status[indices] > np.repeat(status, degree, axis=0)
-        starts = indptr[:-1][with_parents]
-        worse[with_parents] = np.add.reduceat(is_worse, starts, axis=0, dtype=np.int64)
+    worse = row_sums(indptr, status[indices] > np.repeat(status, degree, axis=0))
     index = offsets[:, None] + status * (degree + 1)[:, None] + worse
     for low, high in row_blocks(n, b):
         rows = slice(low, high)

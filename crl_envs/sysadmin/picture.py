@@ -1,4 +1,4 @@
-"""What is to be seen of SYSADMIN: machines up, down or rebooted, and what they earned."""
+"""SYSADMIN drawn: machines up, down or rebooted, and what they earned."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ from crl_envs.rendering.layout import positions_of
 from crl_envs.rendering.palette import BLACK, BLUE, ORANGE, VERMILLION, WHITE
 from crl_envs.rendering.picture import Moment, Picture, return_text, short
 from crl_envs.rendering.scene import Curve, Glyph, Look, Quantity, Scene
-from crl_envs.sysadmin.dynamics import REBOOT_COST
-from crl_envs.sysadmin.layout import SysadminLayout
-from crl_envs.sysadmin.ring_problem import ring_problem
-from crl_envs.sysadmin.status_load import DEAD, FAULTY, GOOD, LOADED, SUCCESS
-from crl_envs.sysadmin.world import SysadminWorld
+from crl_envs.sysadmin.dynamics import DEAD, FAULTY, GOOD, LOADED, SUCCESS, reward
+from crl_envs.sysadmin.optimum.ring import ring_problem
+from crl_envs.sysadmin.world import MachinesWorld, SysadminWorld
 
 _MOST_EXACT = 8  # machines on a ring whose optimum takes a moment
 
 
-class SysadminPicture(Picture[SysadminLayout]):
+class SysadminPicture(Picture[MachinesWorld]):
     """The graph of machines."""
 
-    def __init__(self, world: SysadminLayout) -> None:
+    def __init__(self, world: MachinesWorld) -> None:
         super().__init__(world)
         self._binary = isinstance(world, SysadminWorld)
         self._best = ""
@@ -34,29 +32,25 @@ class SysadminPicture(Picture[SysadminLayout]):
 
     @property
     def title(self) -> str:
-        """As the base says."""
-        return f"SYSADMIN, {self.world.n_agents} machines, dynamics {self.world.dynamics}"
+        return f"SYSADMIN, {self.world.n_agents} machines, dynamics {self.world.problem.dynamics}"
 
     @property
     def quantity(self) -> Quantity:
-        """As the base says."""
         if self._binary:
             return Quantity("up (1) or down (0)")
         return Quantity("good (1), faulty (0.5), dead (0)")
 
     @property
     def curves(self) -> tuple[Curve, ...]:
-        """As the base says."""
         up = "share of machines up" if self._binary else "share of machines good"
         return Curve(up, BLUE), Curve("mean reward", ORANGE, "--")
 
     @property
     def level_range(self) -> tuple[float, float]:
-        """As the base says."""
-        return (-REBOOT_COST[self.world.dynamics] if self._binary else 0.0), 1.0
+        paid = reward(self.world.problem.dynamics)
+        return float(paid.min()), float(paid.max())
 
     def look(self) -> Look:
-        """As the base says."""
         reboot = Glyph("rebooted, last step", "o", "none", BLACK, width=1.8, size=1.25)
         if self._binary:
             glyphs: tuple[Glyph, ...] = (
@@ -81,7 +75,6 @@ class SysadminPicture(Picture[SysadminLayout]):
         )
 
     def scene(self, moment: Moment) -> Scene:
-        """As the base says."""
         state = moment.state[:, 0]
         rebooted = np.flatnonzero(self._rebooted(moment))
         if self._binary:
@@ -97,17 +90,14 @@ class SysadminPicture(Picture[SysadminLayout]):
         )
 
     def values(self, moment: Moment) -> NDArray[np.float64]:
-        """As the base says."""
         state: NDArray[np.float64] = moment.state[:, 0].astype(np.float64)
         return state if self._binary else 1.0 - (state // 3) / 2.0
 
     def levels(self, moment: Moment) -> tuple[float, ...]:
-        """As the base says."""
         mean = np.nan if moment.reward is None else float(moment.reward.mean())
         return float((self.values(moment) == 1.0).mean()), mean
 
     def status(self, moment: Moment) -> str:
-        """As the base says."""
         n = self.world.n_agents
         up = int((self.values(moment) == 1.0).sum())
         return (
@@ -116,7 +106,6 @@ class SysadminPicture(Picture[SysadminLayout]):
         )
 
     def table(self, moment: Moment) -> dict[str, Sequence[str]]:
-        """As the base says."""
         state = moment.state[:, 0]
         acted = moment.action is not None
         rebooted = ["R" if r else "." for r in self._rebooted(moment).tolist()]
@@ -130,7 +119,6 @@ class SysadminPicture(Picture[SysadminLayout]):
         return {"status": status, "load": _load_letters(state, idle="."), **ends}
 
     def remarks(self, moment: Moment) -> list[str]:
-        """As the base says."""
         if self.world.n_agents > 99:
             return []
         if self._binary:
@@ -145,11 +133,11 @@ class SysadminPicture(Picture[SysadminLayout]):
         return np.asarray(self.world.executed(moment.action[:, None])[:, 0] == 1)
 
 
-def cheap_optimum(world: SysadminLayout) -> Optimum | None:
+def cheap_optimum(world: MachinesWorld) -> Optimum | None:
     """The optimum where it takes no noticeable time: small rings, and ``status-load``."""
     if not isinstance(world, SysadminWorld):
         return world.optimum()
-    if world.n_agents <= _MOST_EXACT and ring_problem(world):
+    if world.n_agents <= _MOST_EXACT and ring_problem(world.problem):
         return world.optimum()
     return None
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.stream import Stream
-from crl_envs.sysadmin.joint_states import joint_bits, start_distribution, up_given_state
-
-if TYPE_CHECKING:
-    from crl_envs.sysadmin.world import SysadminWorld
+from crl_envs.factored import joint_states
+from crl_envs.sysadmin.dynamics import STATUS_LOAD
+from crl_envs.sysadmin.problem import SysadminProblem
 
 LARGEST_MODEL: Final = 5
 
@@ -30,29 +28,26 @@ class TransitionModel(NamedTuple):
     reward: NDArray[np.float64]
 
 
-def transition_model(world: SysadminWorld) -> TransitionModel:
-    """All probabilities and rewards of a world of at most five machines.
+def transition_model(problem: SysadminProblem) -> TransitionModel:
+    """Return all probabilities and rewards of a binary problem of at most five machines.
 
     Raises:
-        ValueError: More than five machines; the tables grow as 8^n.
+        ValueError: More than five machines, the tables grow as 8^n; or ``dynamics="status-load"``.
     """
-    n = world.n_agents
+    n = problem.n
+    if problem.dynamics == STATUS_LOAD:
+        raise ValueError("transition_model() needs binary dynamics, got dynamics='status-load'")
     if n > LARGEST_MODEL:
         raise ValueError(
             f"transition_model() needs n_agents ≤ {LARGEST_MODEL} (8^n table entries), got {n}, "
             f"which would take 8^{n + 1} bytes and about {n}·8^{n - 9} s; factored_model() holds the same for any n"
         )
-    bits = joint_bits(n)
-    stay = up_given_state(world, bits)
-    executed = world.executed(bits.T).T
-    up = np.where(executed[None, :, :], 1.0, stay[:, None, :])
-    probability = np.ones((2**n, 2**n, 2**n))
-    for i in range(n):
-        becomes = up[:, :, i, None]
-        probability *= np.where(bits[:, i], becomes, 1 - becomes)
-    reward = world.reward(
-        np.repeat(bits, 2**n, axis=0).T, np.tile(bits, (2**n, 1)).T, bits.T, Stream(1)
-    )
-    return TransitionModel(
-        start_distribution(world), probability, reward.T.reshape(2**n, 2**n, n).astype(np.float64)
-    )
+    model = problem.factored_model()
+    bits = joint_states(n, 2)  # [machine, joint state or action]
+    tables = model.transition[model.scopes.entries(bits)]  # [machine, s, own action, own s']
+    initial, probability = np.ones(2**n), np.ones((2**n, 2**n, 2**n))
+    for start, table, bit in zip(model.start, tables, bits, strict=True):
+        initial *= start[bit]
+        probability *= table[:, bit][:, :, bit]
+    reward = [gain[bit][:, bit] for gain, bit in zip(model.reward, bits, strict=True)]
+    return TransitionModel(initial, probability, np.stack(reward, axis=-1))

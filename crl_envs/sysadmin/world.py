@@ -1,37 +1,168 @@
-"""Binary SYSADMIN: every machine is up (1) or down (0)."""
+"""SYSADMIN as arrays: what its worlds share, the binary one, and the one of status and load."""
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any, Final
+from functools import cached_property, lru_cache
+from typing import Any, Final, Unpack, cast
 
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
 
+from crl_envs.core.arguments import is_word
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.overrides import overridden
 from crl_envs.core.stream import Purpose, Stream, threshold
-from crl_envs.core.world import freeze
-from crl_envs.sysadmin.dynamics import REBOOT_COST, up_probability
-from crl_envs.sysadmin.layout import State, SysadminLayout
+from crl_envs.core.topology import Adjacency
+from crl_envs.core.world import Edges, World, check_actions
+from crl_envs.sysadmin import numpy_kernel
+from crl_envs.sysadmin.dynamics import (
+    BINARY,
+    DEAD,
+    FAULTY,
+    GOOD,
+    IDLE,
+    LOADED,
+    P_DONE_GOOD,
+    P_LOAD,
+    PROGRESS,
+    STATUS_LOAD,
+    SUCCESS,
+    UP_AND_LEFT_ALONE,
+    n_states,
+    reward,
+    risk,
+)
+from crl_envs.sysadmin.problem import SysadminArguments, SysadminProblem
 
-_FLOAT: Final = np.dtype(np.float32)  # NumPy takes a dtype sooner than a type
+State = NDArray[np.uint8]
+
+_BYTE: Final = np.dtype(np.uint8)  # NumPy takes a dtype sooner than a type
+_BOOL: Final = np.dtype(np.bool_)
+_FLOAT: Final = np.dtype(np.float32)
+_N_ACTIONS = 2
+_MOST_OBSERVED = 50_000_000  # agents × (1 + neighbours) of a neighbourhood observation
 
 
-class SysadminWorld(SysadminLayout):
+class MachinesWorld(World[State]):
+    """Base of the SYSADMIN worlds: machines on a graph, each with a small discrete state ``uint8[n, B]``.
+
+    Args:
+        *args: A `SysadminProblem`'s fields.
+        **arguments: The same by name.
+
+    Attributes:
+        problem: The arguments.
+        n_values: Number of states of one machine.
+        parents: For each machine, those that influence it.
+        swap: ``uint8[n, 1]``, 1 where the hidden relabelling exchanges the two actions; None without it.
+
+    Raises:
+        ValueError: An argument out of its range.
+    """
+
+    name = "sysadmin"
+    horizon: int
+
+    def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
+        self.problem = problem = SysadminProblem(*args, **arguments)
+        self.n_agents, self.horizon, self.backend = problem.n, problem.horizon, problem.backend
+        self.n_values = n_states(problem.dynamics)
+        self._edges, self.parents, self.swap = problem.edges, problem.parents, problem.swap
+        self.single_action_space = spaces.Discrete(_N_ACTIONS)
+        self.single_observation_space = self._observation_space()
+        self.seal()
+
+    @cached_property
+    def single_state_space(self) -> spaces.MultiDiscrete:  # type: ignore[override]
+        """Every machine's state."""
+        dtype: Any = np.uint8
+        return spaces.MultiDiscrete(np.full(self.n_agents, self.n_values), dtype=dtype)
+
+    @property
+    def edges(self) -> Edges:
+        """``int64[E, 2]``: (source, target) where the source's state influences the target's."""
+        return self._edges
+
+    @property
+    def neighbors(self) -> Adjacency:
+        """For each machine, those that share an edge with it, ascending."""
+        return self.problem.neighbors
+
+    def executed(self, action: NDArray[np.integer]) -> State:
+        """What is done (1 reboots) when the agents choose `action`: differs under `relabel`."""
+        chosen = cast(State, action if action.dtype is _BYTE else action.astype(_BYTE))
+        return chosen if self.swap is None else chosen ^ self.swap
+
+    def observation(self, state: State) -> State:
+        """Own states ``uint8[n, B]``, or own and neighbours' ``uint8[n, 1 + k, B]``."""
+        if self.problem.observe == "own":
+            return state.copy()
+        absent = np.full((1, state.shape[1]), self.n_values, np.uint8)
+        return np.concatenate([state, absent])[self._observed]
+
+    def check(self, state: State, action: NDArray[np.integer], stream: Stream) -> None:
+        """Refuse actions and streams that don't fit the world and the state."""
+        n = self.parents.indptr.size - 1
+        if len(state) != n:
+            raise ValueError(f"state must have {n} rows, got {len(state)}")
+        check_actions(action, state.shape, _N_ACTIONS, stream)
+
+    def terminal(self, state: State) -> NDArray[np.bool_]:
+        """Never: episodes are truncated at the horizon."""
+        return np.zeros(state.shape[1], _BOOL)
+
+    def state_array(self, state: State) -> State:
+        """``uint8[n, B]``."""
+        return state.copy()
+
+    @property
+    def _kernel(self) -> Any:
+        return _numba_kernel() if self.backend == "numba" else numpy_kernel
+
+    def _start_words(self, stream: Stream) -> NDArray[np.bool_]:
+        return stream.words(Purpose.INITIAL, self.n_agents) < threshold(self.problem.start_up)
+
+    @cached_property
+    def _observed(self) -> NDArray[np.int64]:
+        """``int64[n, 1 + k]``: the agents that each one sees, n standing for nobody."""
+        indptr, indices = self.neighbors
+        degree = self.neighbors.degree
+        seen = np.full((self.n_agents, 1 + int(degree.max(initial=0))), self.n_agents, np.int64)
+        seen[:, 0] = np.arange(self.n_agents)
+        rows = np.repeat(np.arange(self.n_agents), degree)
+        seen[rows, 1 + np.arange(indices.size) - indptr[rows]] = indices
+        return seen
+
+    def _observation_space(self) -> spaces.Space[Any]:
+        if self.problem.observe == "own":
+            return spaces.Discrete(self.n_values)
+        degree = self.neighbors.degree
+        most = int(degree.max(initial=0))
+        if self.n_agents * (1 + most) > _MOST_OBSERVED:
+            raise ValueError(
+                f"observe='neighborhood' needs n_agents × (1 + largest degree) ≤ {_MOST_OBSERVED}, "
+                f"got {self.n_agents} × {1 + most}; use observe='own'"
+            )
+        fewest = int(degree.min())
+        sizes = [self.n_values] * (1 + fewest) + [self.n_values + 1] * (most - fewest)
+        return spaces.MultiDiscrete(sizes, dtype=np.uint8)
+
+
+class SysadminWorld(MachinesWorld):
     """Dynamics ``ring``, ``ring-bidirectional`` and ``ippc2011``; see `crl_envs.sysadmin.SysadminEnv`.
 
     The state is ``uint8[n, B]``, 1 for up.
     """
 
-    n_values = 2
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.dynamics == "status-load":
+    def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
+        super().__init__(*args, **arguments)
+        dynamics = self.problem.dynamics
+        if dynamics == STATUS_LOAD:
             raise ValueError("dynamics='status-load' is StatusLoadWorld's")
-        self._reboot_cost = np.float32(REBOOT_COST[self.dynamics])
-        self._fused_ring = self.is_directed_ring and self._reboot_cost == 0
+        self._pays_up_alone = BINARY[dynamics].reward == UP_AND_LEFT_ALONE
+        self._paid = reward(dynamics).ravel().astype(_FLOAT)
+        self._fused_ring = self.problem.is_directed_ring and self._pays_up_alone
 
     def initial(self, stream: Stream) -> State:
         """Each machine up with probability `start_up`."""
@@ -45,7 +176,7 @@ class SysadminWorld(SysadminLayout):
     def reward(
         self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
     ) -> NDArray[np.float32]:
-        """Up and not rebooting: 1, else 0; in ``ippc2011`` up − 0.75 · reboot."""
+        """What the table of the dynamics says of each machine's state and reboot."""
         return self._pay(state, self.executed(action))
 
     def step(
@@ -68,32 +199,18 @@ class SysadminWorld(SysadminLayout):
         return {"up": state.mean(axis=0, dtype=np.float64)}
 
     def optimum(self) -> Optimum:
-        """Exact by value iteration for small n, a bound beyond; see `crl_envs.sysadmin.optimum`."""
+        """Exact by value iteration for small n, a bound beyond; see `crl_envs.sysadmin.optimum.find`."""
         return self._optimum
 
     @cached_property
     def _optimum(self) -> Optimum:
-        from crl_envs.sysadmin.optimum import find_optimum
+        from crl_envs.sysadmin.optimum.find import find_optimum
 
-        return find_optimum(self)
-
-    @cached_property
-    def up_probabilities(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """P(up next) of all machines in one table, and where each machine's part begins.
-
-        Returns:
-            ``float64[·]`` and ``int64[n]``: entry ``offset[i] + own · (degree_i + 1) + parents up`` is machine i's.
-        """
-        degrees, kind = np.unique(self.parents.degree, return_inverse=True)
-        parts = [up_probability(self.dynamics, int(degree)).ravel() for degree in degrees]
-        begins = np.cumsum([0] + [part.size for part in parts[:-1]])
-        table = np.concatenate(parts), begins[kind].astype(np.int64)
-        freeze(table)
-        return table
+        return find_optimum(self.problem)
 
     @cached_property
     def _thresholds(self) -> NDArray[np.uint32]:
-        return threshold(self.up_probabilities[0]).astype(np.uint32)
+        return threshold(self.problem.up_probabilities[0]).astype(np.uint32)
 
     def _next_state(
         self, state: State, reboot: State, stream: Stream
@@ -104,7 +221,7 @@ class SysadminWorld(SysadminLayout):
             reward = np.empty(state.shape, _FLOAT)
             self._kernel.step_ring(state, reboot, keys, self._thresholds, next_state, reward)
             return next_state, reward
-        _, offsets = self.up_probabilities
+        _, offsets = self.problem.up_probabilities
         indptr, indices = self.parents
         self._kernel.step_graph(
             state, reboot, keys, indptr, indices, offsets, self._thresholds, next_state
@@ -112,6 +229,101 @@ class SysadminWorld(SysadminLayout):
         return next_state, None
 
     def _pay(self, state: State, reboot: State) -> NDArray[np.float32]:
-        if self._reboot_cost:
-            return state - self._reboot_cost * reboot
-        return np.greater(state, reboot).astype(np.float32)
+        if self._pays_up_alone:  # sooner than to look it up
+            return np.greater(state, reboot).astype(_FLOAT)
+        return self._paid.take(2 * state + reboot)
+
+
+class StatusLoadWorld(MachinesWorld):
+    """Dynamics ``status-load``: the reward is a completed job.
+
+    A machine's state is ``3 · status + load`` (``uint8[n, B]``), status good 0, faulty 1, dead 2, load idle 0,
+    loaded 1, success 2. Without a reboot, with f the share of parents that are not good and d the share that are dead:
+
+    - good → faulty with .4 + .2 f, faulty → dead with .1 + .5 d, dead stays dead;
+    - idle → loaded with .6 (not when dead), loaded → success with .9 when good and .6 when faulty, lost when
+      dead, success → idle.
+
+    A reboot makes the machine good and idle. The reward is 1 in a step that starts in success, whatever the action.
+    The base rates are those that public implementations of the problem use; the shares are this project's reading
+    of "a dead machine raises its neighbours' risk".
+    """
+
+    def initial(self, stream: Stream) -> State:
+        """Each machine good with probability `start_up`, else faulty; all idle."""
+        good = self._start_words(stream)
+        return np.where(good, 3 * GOOD + IDLE, 3 * FAULTY + IDLE).astype(np.uint8)
+
+    def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
+        """Every machine's next status and load."""
+        self.check(state, action, stream)
+        risk, offsets = self._risk
+        indptr, indices = self.parents
+        next_state = np.empty_like(state)
+        self._kernel.step_status_load(
+            state,
+            self.executed(action),
+            stream.keys(Purpose.TRANSITION),
+            stream.keys(Purpose.LOAD),
+            indptr,
+            indices,
+            offsets,
+            risk,
+            _PROGRESS,
+            next_state,
+        )
+        return next_state
+
+    def reward(
+        self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
+    ) -> NDArray[np.float32]:
+        """1 where the load is a success."""
+        return np.asarray(state % 3 == SUCCESS, _FLOAT)
+
+    def metrics(self, state: State) -> dict[str, NDArray[Any]]:
+        """Shares ``float64[B]`` of machines that are good, faulty, dead and loaded."""
+        status, load = state // 3, state % 3
+        return {
+            "good": (status == GOOD).mean(axis=0),
+            "faulty": (status == FAULTY).mean(axis=0),
+            "dead": (status == DEAD).mean(axis=0),
+            "loaded": (load == LOADED).mean(axis=0),
+        }
+
+    def optimum(self) -> Optimum:
+        """An upper bound: the best cycle idle, loaded, success with a good machine throughout."""
+        step = np.zeros((4, 4))  # of the values of idle, loaded, success, and of the constant 1
+        step[IDLE, [IDLE, LOADED]] = 1 - P_LOAD, P_LOAD
+        step[LOADED, [LOADED, SUCCESS]] = 1 - P_DONE_GOOD, P_DONE_GOOD
+        step[SUCCESS, [IDLE, 3]] = 1
+        step[3, 3] = 1
+        value = float(np.linalg.matrix_power(step, self.horizon)[IDLE, 3])
+        return Optimum(value, "bound", "upper: machines that never fail; lower: 0", 0.0)
+
+    @cached_property
+    def _risk(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Thresholds of the event that the status gets one worse, and where each machine's begin.
+
+        Returns:
+            ``uint32[·]`` and ``int64[n]``: entry ``offset[i] + status · (degree_i + 1) + parents in a worse status`` is
+            machine i's; the parents in a worse status are those not good for a good machine, dead for a faulty one.
+        """
+        chances, offsets = self.problem.by_degree(risk)
+        return threshold(chances).astype(np.uint32), offsets
+
+
+_PROGRESS: Final = threshold(PROGRESS).astype(np.uint32)
+
+
+def make_world(*args: Any, **arguments: Unpack[SysadminArguments]) -> MachinesWorld:
+    """Return the world of the given arguments (see `SysadminProblem`)."""
+    if is_word(arguments.get("dynamics"), STATUS_LOAD):
+        return StatusLoadWorld(*args, **arguments)
+    return SysadminWorld(*args, **arguments)
+
+
+@lru_cache(maxsize=1)
+def _numba_kernel() -> Any:
+    from crl_envs.sysadmin import numba_kernel
+
+    return numba_kernel

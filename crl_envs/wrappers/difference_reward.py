@@ -24,13 +24,12 @@ from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 from crl_envs.core.arguments import check_choice, shown
 from crl_envs.core.copies import CopiesApart
-from crl_envs.core.legality import legalise
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
-from crl_envs.core.reduction import Reduce, team_reward
+from crl_envs.core.returns import Reduce, team_reward
 from crl_envs.core.stream import Purpose, Stream, UInt64Array
 from crl_envs.core.vector import WorldVectorEnv
-from crl_envs.core.world import column_select
+from crl_envs.core.world import column_select, legalise
 from crl_envs.wrappers.global_reward import VectorGlobalReward
 
 _NULL: Final = 0
@@ -118,12 +117,18 @@ class DifferenceReward(CopiesApart, BaseParallelWrapper):
                 world, _at(base._state, lacking.column), action, lacking, base._stream
             )
         observations, given, terminations, truncations, infos = self.env.step(actions)
-        told = {agent: dict(info) for agent, info in infos.items()}
+        extended = {agent: dict(info) for agent, info in infos.items()}
         for agent, reward in given.items():
-            told[agent].setdefault("local_reward", reward)
-        local = np.array([info["local_reward"] for info in told.values()], np.float64)[:, None]
+            extended[agent].setdefault("local_reward", reward)
+        local = np.array([info["local_reward"] for info in extended.values()], np.float64)[:, None]
         rewards = differences(local, without, lacking, self.reduce)[:, 0].tolist()
-        return observations, dict(zip(given, rewards, strict=True)), terminations, truncations, told
+        return (
+            observations,
+            dict(zip(given, rewards, strict=True)),
+            terminations,
+            truncations,
+            extended,
+        )
 
     @property
     def _base(self) -> WorldEnv:
@@ -181,14 +186,14 @@ class VectorDifferenceReward(VectorGlobalReward):
             state = _at(base._state, lacking.column)
             _, without = play(world, state, action, lacking, base._stream)
         observations, given, terminations, truncations, infos = self.env.step(actions)
-        told = {"local_reward": given, **infos}
-        rewards = differences(told["local_reward"].T, without, lacking, self.reduce)
+        extended = {"local_reward": given, **infos}
+        rewards = differences(extended["local_reward"].T, without, lacking, self.reduce)
         rewards[:, idle] = 0.0
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
             self._begin(idle)
         elif self.autoreset_mode is AutoresetMode.SAME_STEP:
             self._begin(terminations | truncations)
-        return observations, rewards.T, terminations, truncations, told
+        return observations, rewards.T, terminations, truncations, extended
 
     def _begin(self, columns: NDArray[np.bool_]) -> None:
         """In these columns an episode has just begun, in all worlds alike."""

@@ -13,7 +13,7 @@ from pettingzoo.utils.wrappers import BaseParallelWrapper
 from crl_envs.core.arguments import check_choice, shown
 from crl_envs.core.copies import CopiesApart
 from crl_envs.core.optimum import Optimum
-from crl_envs.core.reduction import Reduce, team_reward
+from crl_envs.core.returns import Reduce, team_reward
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import Edges
 
@@ -63,10 +63,10 @@ class GlobalReward(CopiesApart, BaseParallelWrapper):
         if not local:
             return observations, local, terminations, truncations, infos
         team = float(team_reward(np.array(list(local.values()), np.float64), self.reduce))
-        told = {agent: dict(info) for agent, info in infos.items()}
+        extended = {agent: dict(info) for agent, info in infos.items()}
         for agent, reward in local.items():
-            told.setdefault(agent, {}).setdefault("local_reward", reward)
-        return observations, dict.fromkeys(local, team), terminations, truncations, told
+            extended.setdefault(agent, {}).setdefault("local_reward", reward)
+        return observations, dict.fromkeys(local, team), terminations, truncations, extended
 
 
 class VectorGlobalReward(CopiesApart, VectorWrapper):
@@ -95,8 +95,8 @@ class VectorGlobalReward(CopiesApart, VectorWrapper):
         observations, local, terminations, truncations, infos = self.env.step(actions)
         team = team_reward(local.T, self.reduce)
         rewards = np.repeat(team[:, None], local.shape[1], axis=1)
-        told = {"local_reward": local, **infos}
-        return observations, rewards, terminations, truncations, told
+        extended = {"local_reward": local, **infos}
+        return observations, rewards, terminations, truncations, extended
 
     @property
     def n_agents(self) -> int:

@@ -88,11 +88,11 @@ class NoisyReward(CopiesApart, BaseParallelWrapper):
         noise = draw_noise(keys, len(agents), self._layer, self.scale, self.shared)
         self._stream.advance()
         error = dict(zip(agents, noise[:, 0].tolist(), strict=True))
-        told = {agent: dict(info) for agent, info in infos.items()}
+        extended = {agent: dict(info) for agent, info in infos.items()}
         for agent, reward in given.items():
-            told.setdefault(agent, {}).setdefault("local_reward", reward)
+            extended.setdefault(agent, {}).setdefault("local_reward", reward)
         rewards = {agent: float(reward) + error[agent] for agent, reward in given.items()}
-        return observations, rewards, terminations, truncations, told
+        return observations, rewards, terminations, truncations, extended
 
 
 class VectorNoisyReward(VectorGlobalReward):
@@ -127,8 +127,8 @@ class VectorNoisyReward(VectorGlobalReward):
         observations, given, terminations, truncations, infos = self.env.step(actions)
         noise = draw_noise(keys, self.n_agents, self._layer, self.scale, self.shared)
         noise[:, idle] = 0.0
-        told = {"local_reward": given, **infos}
-        return observations, given + noise.T, terminations, truncations, told
+        extended = {"local_reward": given, **infos}
+        return observations, given + noise.T, terminations, truncations, extended
 
 
 def draw_noise(

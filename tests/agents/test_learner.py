@@ -157,8 +157,10 @@ def test_an_interrupted_episode_leaves_nothing_behind(
     backend: str, unread: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A learner saved after it, and so without what was noted in it, goes on in the same way."""
-    monkeypatch.setattr("agents.reinforce._MOST_UNREAD", unread)
-    monkeypatch.setattr("agents.reinforce.resolve_backend", lambda _: resolve_backend(backend))
+    monkeypatch.setattr("agents.tabular.reinforce._MOST_UNREAD", unread)
+    monkeypatch.setattr(
+        "agents.tabular.reinforce.resolve_backend", lambda _: resolve_backend(backend)
+    )
     env = Flaky(make(SYSADMIN, n_agents=3))
     learner = Reinforce(env, seed=2).learn(total_episodes=3)
     before = (learner.theta.tolist(), repr(learner.history))

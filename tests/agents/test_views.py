@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import Reinforce
-from agents.encoding import ObservationEncoder
-from agents.rollout import Episode, view_of
+from agents.view import Episode, ObservationEncoder, View
 from crl_envs import make_gym_vec
 from crl_envs.core import WorldEnv, WorldVectorEnv
 from crl_envs.wrappers import GlobalReward
@@ -24,7 +23,7 @@ from tests.wrappers.making import make, make_vec
 
 def rows_of(observed: dict[str, Any], seen: dict[str, Any]) -> list[int]:
     encoder = ObservationEncoder(list(observed.items()))
-    rows = encoder.rows(encoder.flatten(seen))
+    rows = encoder.rows(encoder.flatten(seen)[:, None])
     assert rows.shape == (len(observed), 1)
     return [int(row) for row in rows[:, 0]]
 
@@ -143,7 +142,7 @@ GREEN_IN_THE_MIDDLE = [[0, 1], [1, 0], [1, 2], [2, 1]]
 
 @pytest.mark.parametrize("tell", ["infos", "graph of ids", "graph of numbers"])
 def test_neighbors_are_told_in_the_infos_or_by_the_topology(tell: str) -> None:
-    view = view_of(Line(tell))
+    view = View(Line(tell))
     view.reset(seed=0)
     assert view.neighbors().tolist() == GREEN_IN_THE_MIDDLE
 
@@ -154,7 +153,7 @@ def test_infos_come_before_the_topology() -> None:
     assert Reinforce(env, learning_rate=0.01).learn(total_episodes=1).episodes == 1
     env = Line("graph of numbers")
     env.topology.remove_edge(0, 1)
-    view = view_of(env)
+    view = View(env)
     view.reset()
     assert view.neighbors().tolist() == [[1, 2], [2, 1]]
 
@@ -186,11 +185,11 @@ def test_without_edges_local_is_own() -> None:
 def test_dict_and_vector_views_agree_on_the_topology() -> None:
     for topology in ("ring", "star", "grid", "random"):
         kwargs = {"n_agents": 11, "topology": topology}
-        single = view_of(make("crl/sysadmin-v0", **kwargs))
+        single = View(make("crl/sysadmin-v0", **kwargs))
         single.reset(seed=0)
         pairs = single.neighbors().tolist()
         vec = make_vec("crl/sysadmin-v0", **kwargs)
-        for view in (view_of(vec), view_of(GlobalReward(vec))):
+        for view in (View(vec), View(GlobalReward(vec))):
             assert view.neighbors().tolist() == pairs
         assert {(a, b) for a, b in pairs} == {(b, a) for a, b in pairs}
         assert len(pairs) >= 20
@@ -199,7 +198,7 @@ def test_dict_and_vector_views_agree_on_the_topology() -> None:
 def test_masks_are_followed() -> None:
     """Only legal actions are chosen, whatever the view, and however the masks are told."""
     for env in (make(TOY), make_vec(TOY, num_envs=3, autoreset_mode="Disabled")):
-        view = view_of(env)
+        view = View(env)
         learner = Reinforce(env, seed=0)
         frame = view.reset(seed=0)
         rng = np.random.default_rng(0)
@@ -220,7 +219,7 @@ def test_masks_of_read_only_arrays_are_read_once_and_others_every_time() -> None
     spaces_of = {"a": spaces.Discrete(2), "b": spaces.Discrete(2)}
     reused = np.array([1, 0], np.int8)
     env = Spaced(spaces_of, {k: spaces.Discrete(2) for k in "ab"}, {"a": reused, "b": reused})
-    view = view_of(env)
+    view = View(env)
     assert view.reset().legal.tolist() == [[[True, False]]] * 2  # type: ignore[union-attr]
     reused[:] = [0, 1]
     assert view.reset().legal.tolist() == [[[False, True]]] * 2  # type: ignore[union-attr]
@@ -239,11 +238,11 @@ def test_masks_of_read_only_arrays_are_read_once_and_others_every_time() -> None
 def test_masks_of_agents_with_different_numbers_of_actions() -> None:
     observed = {"a": spaces.Discrete(2), "b": spaces.Discrete(2)}
     acted = {"a": spaces.Discrete(2), "b": spaces.Discrete(4)}
-    view = view_of(Spaced(observed, acted, {"a": np.array([0, 1])}))
+    view = View(Spaced(observed, acted, {"a": np.array([0, 1])}))
     legal = view.reset().legal
     assert legal is not None
     assert legal[:, 0].astype(int).tolist() == [[0, 1, 0, 0], [1, 1, 1, 1]]
-    assert view_of(Spaced(observed, acted)).reset().legal[0, 0].tolist() == [
+    assert View(Spaced(observed, acted)).reset().legal[0, 0].tolist() == [
         True,
         True,
         False,
@@ -270,7 +269,7 @@ def test_agents_with_fewer_actions_never_choose_those_they_lack() -> None:
 
 
 def test_an_episode_adds_up() -> None:
-    view = view_of(GlobalReward(Leavers(), reduce="sum"))
+    view = View(GlobalReward(Leavers(), reduce="sum"))
     view.reset()
     episode = Episode(view)
     while view.n_running:
@@ -287,7 +286,7 @@ def test_an_episode_adds_up() -> None:
 
 def test_a_long_episode_adds_up_like_a_short_one() -> None:
     """Rewards are added in batches of steps; the order of addition is that of the steps."""
-    view = view_of(make("crl/sysadmin-v0", n_agents=3, dynamics="ippc2011", horizon=300))
+    view = View(make("crl/sysadmin-v0", n_agents=3, dynamics="ippc2011", horizon=300))
     view.reset(seed=0)
     episode, total, team = Episode(view), np.zeros((3, 1)), 0.0
     rng = np.random.default_rng(0)

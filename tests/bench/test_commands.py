@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from crl_envs.bench.app import app
+from crl_envs.app import app
 from crl_envs.bench.commands import console
 from crl_envs.bench.experiments import EXPERIMENTS
 from crl_envs.bench.learners import PRESETS, installed_learners

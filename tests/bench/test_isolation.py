@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from crl_envs.app import app
 from crl_envs.bench import isolation
-from crl_envs.bench.app import app
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.learners import learner_spec
 from crl_envs.bench.play import play

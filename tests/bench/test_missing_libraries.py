@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from crl_envs.adapters import MissingLibraryError
+from crl_envs.app import app
 from crl_envs.bench import learners
-from crl_envs.bench.app import app
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.learners import learner_spec, missing_libraries
 from crl_envs.bench.plan import extended, make_plan, read_plan

@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import crl_envs
-from crl_envs.bench.app import app
+from crl_envs.app import app
 from crl_envs.bench.commands import rendering
 from crl_envs.bench.learners import LearnerSpec, learner_spec
 from crl_envs.rendering import renderer

@@ -13,7 +13,7 @@ import pytest
 
 import agents
 import crl_envs
-from agents.advertising import Broadcast, DelegationReturn, PeriodicGossip
+from agents.delegation.crl.advertising import Broadcast, DelegationReturn, PeriodicGossip
 from tests.campaigns.conftest import Cases
 from tests.campaigns.drawing import load_balancing
 from tests.load_balancing.driving import assert_same_state, random_legal

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 
 from crl_envs.core.topology import directed_ring, graph_edges
 from crl_envs.factored import FactoredMDP
-from crl_envs.sysadmin.env import make_world
-from crl_envs.sysadmin.factored_model import factored_model
+from crl_envs.sysadmin import SysadminProblem
 
 State = tuple[int, ...]
 
 
 def sysadmin(**kwargs: Any) -> FactoredMDP:
-    return factored_model(make_world(**kwargs))
+    return SysadminProblem(**kwargs).factored_model()
 
 
 def random_model(

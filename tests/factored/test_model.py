@@ -28,7 +28,7 @@ from crl_envs.factored import (
     simulate,
 )
 from crl_envs.factored.simulation import Simulator
-from crl_envs.sysadmin.env import make_world
+from crl_envs.sysadmin.world import make_world
 from tests.factored.models import Enumerated, models, random_model, sysadmin
 from tests.sysadmin.reference import Problem, both_ways, directed_cycle
 

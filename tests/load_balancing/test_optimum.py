@@ -55,7 +55,7 @@ def marginal_cost(world, i, load):
     if spare < 0 or world.hops[i] < 0:
         return np.inf
     store = 0.0
-    if world.cost_model == "gradient":
+    if world.problem.cost_model == "gradient":
         store = 200.0 / (2 * spare) if spare else 200.0
     return 12 * int(world.hops[i]) + store
 
@@ -68,7 +68,7 @@ def test_a_planned_policy_reaches_the_exact_optimum(topology, cost_model):
     assert optimum.kind == "exact"
     assert optimum.lower == optimum.value
     assert value == pytest.approx(optimum.value, rel=1e-5)
-    assert steps == every_store(env.unwrapped.world)[1].sum()
+    assert steps == every_store(env.unwrapped.world.problem)[1].sum()
 
 
 def test_breadth_first_filling_of_the_grid_takes_6700_steps():
@@ -265,4 +265,4 @@ def test_brute_force_agrees_with_the_cheapest_stores_on_tiny_capacities():
         sum(marginal_cost(world, i, x) for i in range(3) for x in range(spread[i]))
         for spread in spreads
     ]
-    assert -every_store(world)[0][:3].sum() == pytest.approx(min(costs))
+    assert -every_store(world.problem)[0][:3].sum() == pytest.approx(min(costs))

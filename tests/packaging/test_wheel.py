@@ -22,7 +22,11 @@ LITTER = (
     *("results/run.json", ".venv/bin/python", "tests/test_x.py", "build/lib.py"),
     *("crl_envs/__pycache__/x.cpython-311.pyc", "crl_envs/core/x.nbi", "crl_envs/core/x.1.nbc"),
     *("crl_envs/results/run.json", "crl_envs/.DS_Store", "crl_envs/.env.py.swp"),
-    *("agents/.ipynb_checkpoints/x.py", "agents/.mypy_cache/x.json", "agents/crl.py.swp"),
+    *(
+        "agents/.ipynb_checkpoints/x.py",
+        "agents/.mypy_cache/x.json",
+        "agents/delegation/crl/learner.py.swp",
+    ),
 )
 
 
@@ -105,7 +109,7 @@ def test_wheel_holds_the_two_packages_and_nothing_else(built: Built) -> None:
     }
     assert code == tree
     assert {f"{package}/py.typed" for package in PACKAGES} <= code
-    assert "crl_envs/sysadmin/optima.json" in code
+    assert "crl_envs/sysadmin/optimum/optima.json" in code
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in inside)
 
 

@@ -16,14 +16,23 @@ import pytest
 
 import crl_envs
 from crl_envs.core import cache
-from crl_envs.sysadmin import SysadminWorld, certificates, optimum_table
-from crl_envs.sysadmin.certificates import OPTIMA, PROGRAMS, ring_optimum, ring_program, solution_of
-from crl_envs.sysadmin.optimum import find_optimum
-from crl_envs.sysadmin.relaxation import relaxed_bound
-from crl_envs.sysadmin.ring_problem import RingProblem, ring_problem
-from crl_envs.sysadmin.shipped import _by_key, shipped, shipped_table
-from crl_envs.sysadmin.value_iteration import exact_value
-from crl_envs.sysadmin.window_policy import greedy_table, simulate
+from crl_envs.sysadmin import SysadminProblem, SysadminWorld
+from crl_envs.sysadmin.optimum import certificates
+from crl_envs.sysadmin.optimum import table as optimum_table
+from crl_envs.sysadmin.optimum.certificates import (
+    OPTIMA,
+    PROGRAMS,
+    _by_key,
+    ring_optimum,
+    ring_program,
+    shipped,
+    shipped_table,
+    solution_of,
+)
+from crl_envs.sysadmin.optimum.exact import exact_value
+from crl_envs.sysadmin.optimum.find import find_optimum, relaxed_bound
+from crl_envs.sysadmin.optimum.ring import RingProblem, ring_problem
+from crl_envs.sysadmin.optimum.window_policy import greedy_table, simulate
 from tests.sysadmin.reference import BINARY, Problem, both_ways, directed_cycle
 
 each_dynamics = pytest.mark.parametrize("dynamics", BINARY)
@@ -63,7 +72,7 @@ class TestCertificates:
         problem = RingProblem(dynamics, n)
         solution = solution_of(ring_program(problem))
         table = greedy_table(dynamics, problem.both_ways, solution.weights)
-        found = simulate(problem.world(), problem.both_ways, table, solution.weights)
+        found = simulate(problem, table, solution.weights)
         exact = ring_optimum(problem).value
         assert found.mean - 4 * found.standard_error - 1e-12 <= exact <= solution.bound + 1e-12
         if n > 5:
@@ -107,7 +116,7 @@ class TestShipped:
     @pytest.mark.parametrize("n", [1, 2, 3, 7, 10])
     def test_exact_values_are_computed_again(self, dynamics: str, n: int) -> None:
         problem = RingProblem(dynamics, n)
-        assert ring_optimum(problem).value == pytest.approx(exact_value(problem.world()), rel=1e-12)
+        assert ring_optimum(problem).value == pytest.approx(exact_value(problem.whole()), rel=1e-12)
 
     def test_a_certificate_is_computed_again(self) -> None:
         shipped, anew = (ring_optimum(RingProblem("ring", 15), again) for again in (False, True))
@@ -172,7 +181,7 @@ class TestRings:
             graph.add_nodes_from(range(n))
             graph.add_edges_from((order[i], order[i - 1]) for i in range(n))
             world = SysadminWorld(topology=graph, dynamics=dynamics)
-            assert ring_problem(world) == RingProblem(dynamics, n)
+            assert ring_problem(world.problem) == RingProblem(dynamics, n)
             assert world.optimum() == SysadminWorld(n_agents=n, dynamics=dynamics).optimum()
 
     @each_dynamics
@@ -199,9 +208,9 @@ class TestRings:
     )
     def test_other_graphs_keep_the_relaxation(self, dynamics: str, graph: nx.Graph) -> None:
         world = SysadminWorld(topology=graph, dynamics=dynamics)
-        assert ring_problem(world) is None
+        assert ring_problem(world.problem) is None
         optimum = world.optimum()
-        assert optimum.value == relaxed_bound(world)
+        assert optimum.value == relaxed_bound(world.problem)
         assert optimum.kind == "bound"
         assert "each machine chooses its parents' states" in optimum.method
 
@@ -210,11 +219,11 @@ class TestRings:
             ValueError,
             match=r"n_agents ≤ 14 on a ring, got 20: .* \d\.\de8 bytes and \d\.\de4 seconds",
         ):
-            exact_value(SysadminWorld(n_agents=20))
+            exact_value(SysadminProblem(n_agents=20))
         with pytest.raises(
             ValueError, match=r"n_agents ≤ 9 on this graph, got 1000: .*; optimum\(\) gives"
         ):
-            exact_value(SysadminWorld(n_agents=1000, topology="star"))
+            exact_value(SysadminProblem(n_agents=1000, topology="star"))
 
 
 @pytest.mark.usefixtures("few_episodes")
@@ -290,7 +299,7 @@ class TestCache:
     ) -> None:
         table = shipped_table()
         first, second = table[OPTIMA][:2]
-        monkeypatch.setattr("crl_envs.sysadmin.shipped.shipped_table", lambda: table)
+        monkeypatch.setattr("crl_envs.sysadmin.optimum.certificates.shipped_table", lambda: table)
         for change in (lambda: first["value"].update(lower=0.0), lambda: first.pop("digest")):
             change()
             _by_key.cache_clear()
@@ -362,7 +371,7 @@ def test_without_a_solution_there_is_the_relaxation(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(certificates, "window_bound", unsolved)
     world = SysadminWorld(n_agents=16, horizon=4)
     optimum = world.optimum()
-    assert optimum.value == relaxed_bound(world)
+    assert optimum.value == relaxed_bound(world.problem)
     assert "HiGHS found no optimum" in optimum.method
 
 
@@ -372,13 +381,13 @@ class TestWithoutScipy:
         monkeypatch.setitem(sys.modules, "scipy", None)
 
     def test_default_rings_have_their_certificate(self) -> None:
-        optimum = find_optimum(SysadminWorld(n_agents=23))
+        optimum = find_optimum(SysadminProblem(n_agents=23))
         assert optimum.value - optimum.lower < 1e-5 * optimum.value
 
     def test_others_have_the_relaxation_and_it_says_why(self) -> None:
         world = SysadminWorld(n_agents=23, horizon=5)
-        optimum = find_optimum(world)
-        assert optimum.value == relaxed_bound(world)
+        optimum = find_optimum(world.problem)
+        assert optimum.value == relaxed_bound(world.problem)
         assert optimum.lower < optimum.value
         assert "scipy" in optimum.method
         assert cache.load(OPTIMA, asdict(RingProblem("ring", 23, 5))) is None

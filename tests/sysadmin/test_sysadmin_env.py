@@ -14,7 +14,7 @@ from gymnasium import spaces
 import crl_envs
 from crl_envs.core.stream import Stream
 from crl_envs.sysadmin import StatusLoadWorld, SysadminWorld
-from crl_envs.sysadmin.env import make_world
+from crl_envs.sysadmin.world import make_world
 
 SYSADMIN = "crl/sysadmin-v0"
 

@@ -14,8 +14,8 @@ import crl_envs
 from crl_envs.core.stream import Purpose, Stream
 from crl_envs.sysadmin import StatusLoadWorld, SysadminWorld
 from crl_envs.sysadmin.dynamics import up_probability
-from crl_envs.sysadmin.env import make_world
-from crl_envs.sysadmin.relaxation import relaxed_bound, simulated_heuristic
+from crl_envs.sysadmin.optimum.find import relaxed_bound, simulated_heuristic
+from crl_envs.sysadmin.world import make_world
 from tests.core.reference import words_of
 from tests.sysadmin.reference import (
     BINARY,
@@ -307,12 +307,12 @@ class TestOptimum:
         world = SysadminWorld(n_agents=n, dynamics=dynamics, topology=topology, horizon=10)
         exact = world.optimum()
         assert exact.kind == "exact"
-        assert relaxed_bound(world) >= exact.value - 1e-12
+        assert relaxed_bound(world.problem) >= exact.value - 1e-12
 
     def test_simulated_end_is_below(self) -> None:
         """Two million agent steps: a standard error below .0005 a step, five of them (false alarm 3e-7)."""
         world = SysadminWorld(n_agents=8)
-        assert simulated_heuristic(world) <= world.optimum().value + 20 * 5 * 0.0005
+        assert simulated_heuristic(world.problem) <= world.optimum().value + 20 * 5 * 0.0005
 
     @each_binary
     @pytest.mark.parametrize("topology", ["ring", "random"])

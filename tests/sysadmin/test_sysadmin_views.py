@@ -10,7 +10,7 @@ import pytest
 
 import crl_envs
 from crl_envs.sysadmin import numpy_kernel
-from crl_envs.sysadmin.env import make_world
+from crl_envs.sysadmin.world import make_world
 from tests.views import BACKENDS, assert_verbs_agree, assert_views_agree
 
 LOPSIDED = nx.DiGraph(

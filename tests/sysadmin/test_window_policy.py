@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from crl_envs.core.stream import Stream
-from crl_envs.sysadmin.ring_problem import RingProblem
-from crl_envs.sysadmin.value_iteration import exact_value
-from crl_envs.sysadmin.window_policy import greedy_table, largest_distinct_ring, simulate
-from crl_envs.sysadmin.window_program import window_bound
+from crl_envs.sysadmin import SysadminWorld
+from crl_envs.sysadmin.optimum.exact import exact_value
+from crl_envs.sysadmin.optimum.ring import RingProblem
+from crl_envs.sysadmin.optimum.window_policy import greedy_table, largest_distinct_ring, simulate
+from crl_envs.sysadmin.optimum.window_program import window_bound
 from tests.sysadmin.reference import BINARY, Problem, State, both_ways, directed_cycle, p_up, pay
 
 each_dynamics = pytest.mark.parametrize("dynamics", BINARY)
@@ -75,7 +76,7 @@ def test_nothing_pays_in_the_last_step(dynamics: str) -> None:
 def test_simulated_return_is_the_policys(dynamics: str) -> None:
     """Any table and weights on a ring of four, five standard errors (false alarm 6e-7 each), three draws."""
     rng = np.random.default_rng(1)
-    world = RingProblem(dynamics, 4, 3).world()
+    ring = RingProblem(dynamics, 4, 3)
     for _ in range(3):
         decide = rng.integers(2, size=8, dtype=np.uint8)
         table = np.stack([decide] * 3)
@@ -85,7 +86,7 @@ def test_simulated_return_is_the_policys(dynamics: str) -> None:
 
         exact = reference_problem(dynamics, 4).policy_value(policy, 3)
         weights = random_weights(rng, 3, 3)
-        found = simulate(world, dynamics != "ring", table, weights)
+        found = simulate(ring, table, weights)
         assert 0 < found.standard_error < 0.01
         assert abs(found.mean - exact) < 5 * found.standard_error
 
@@ -96,9 +97,9 @@ def test_without_weights_it_is_the_mean_of_the_rewards(dynamics: str) -> None:
     problem = RingProblem(dynamics, 20_000, 3)
     down = 1 - (np.arange(8) >> 1 & 1)
     table = np.stack([down.astype(np.uint8)] * 3)
-    found = simulate(problem.world(), dynamics != "ring", table, np.zeros((3, 2)), seed=7)
+    found = simulate(problem, table, np.zeros((3, 2)), seed=7)
     assert found.episodes == 166
-    world, stream = problem.world(), Stream(166)
+    world, stream = SysadminWorld(20_000, dynamics, horizon=3), Stream(166)
     stream.seed(7)
     state, total = world.initial(stream), 0.0
     for _ in range(3):
@@ -112,12 +113,12 @@ def test_without_weights_it_is_the_mean_of_the_rewards(dynamics: str) -> None:
 @pytest.mark.usefixtures("few_episodes")
 def test_a_solutions_weights_take_the_noise_away(dynamics: str) -> None:
     """With V nearly optimal the error is a hundred times less, and the policy's return nearly the optimum."""
-    world = RingProblem(dynamics, 8, 10).world()
-    exact = exact_value(world)
+    ring = RingProblem(dynamics, 8, 10)
+    exact = exact_value(ring.whole())
     solution = window_bound(dynamics, dynamics != "ring", 10, 0.5, 3)
     table = greedy_table(dynamics, dynamics != "ring", solution.weights)
-    plain = simulate(world, dynamics != "ring", table, np.zeros_like(solution.weights))
-    found = simulate(world, dynamics != "ring", table, solution.weights)
+    plain = simulate(ring, table, np.zeros_like(solution.weights))
+    found = simulate(ring, table, solution.weights)
     assert found.standard_error < plain.standard_error / 20
     assert abs(found.mean - plain.mean) < 5 * plain.standard_error
     assert 0.999 * exact < found.mean - 4 * found.standard_error <= exact
@@ -144,13 +145,5 @@ def test_larger_rings_make_no_difference(dynamics: str) -> None:
 def test_is_deterministic(dynamics: str) -> None:
     weights = random_weights(np.random.default_rng(0), 2, 2)
     table = greedy_table(dynamics, dynamics != "ring", weights, radius=1)
-    runs = [
-        simulate(
-            RingProblem(dynamics, 30_000, 2).world(backend="numpy"),
-            dynamics != "ring",
-            table,
-            weights,
-        )
-        for _ in range(2)
-    ]
+    runs = [simulate(RingProblem(dynamics, 30_000, 2), table, weights) for _ in range(2)]
     assert runs[0] == runs[1]

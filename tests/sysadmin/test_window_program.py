@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crl_envs.sysadmin.joint_states import joint_bits
-from crl_envs.sysadmin.ring_problem import RingProblem
+from crl_envs.sysadmin.optimum.exact import exact_value, joint_bits
+from crl_envs.sysadmin.optimum.ring import RingProblem
+from crl_envs.sysadmin.optimum.window_program import (
+    WindowBound,
+    ring_windows,
+    set_sizes,
+    window_bound,
+)
 from crl_envs.sysadmin.transition_model import transition_model
-from crl_envs.sysadmin.value_iteration import exact_value
-from crl_envs.sysadmin.window_program import WindowBound, ring_windows, set_sizes, window_bound
 from tests.sysadmin.reference import BINARY, p_up, pay
 
 each_dynamics = pytest.mark.parametrize("dynamics", BINARY)
@@ -26,7 +30,7 @@ def bound_of(dynamics: str, width: int, horizon: int = 20, start_up: float = 0.5
 
 @cache
 def exact_of(dynamics: str, n: int, horizon: int = 20, start_up: float = 0.5) -> float:
-    return exact_value(RingProblem(dynamics, n, horizon, start_up).world())
+    return exact_value(RingProblem(dynamics, n, horizon, start_up).whole())
 
 
 def values(solution: WindowBound, n: int) -> Any:
@@ -49,7 +53,7 @@ def test_its_values_dominate_every_joint_action_in_every_joint_state(
 ) -> None:
     """V_t(s) ≥ R(s, a) + E[V_{t+1} | s, a] by the explicit model: what the potential stands for."""
     solution = bound_of(dynamics, width, 6, 0.3)
-    model = transition_model(RingProblem(dynamics, n, 6, 0.3).world())
+    model = transition_model(RingProblem(dynamics, n, 6, 0.3).whole())
     value = values(solution, n)
     for now, later in pairwise(value):
         assert (now[:, None] >= model.reward.sum(axis=2) + model.probability @ later - 1e-12).all()
@@ -97,7 +101,7 @@ def test_a_long_horizon_shares_its_middle(dynamics: str) -> None:
     exact = exact_of(dynamics, 7, 60)
     assert exact <= solution.bound <= 1.0015 * exact
     value = values(solution, 4)
-    model = transition_model(RingProblem(dynamics, 4, 60).world())
+    model = transition_model(RingProblem(dynamics, 4, 60).whole())
     for now, later in pairwise(value):
         assert (now[:, None] >= model.reward.sum(axis=2) + model.probability @ later - 1e-10).all()
 

@@ -1,1 +1,1 @@
-"""The commands of ``crl-envs``, a module for each group; `crl_envs.bench.app` names them."""
+"""The commands of ``crl-envs``, a module for each group; `crl_envs.app` names them."""

@@ -23,9 +23,10 @@ from crl_envs.bench.papers import find_reproduction
 from crl_envs.bench.plan import reproduction_plan
 from crl_envs.bench.sweep import begin
 from crl_envs.bench.tables import Table
-from crl_envs.sysadmin.certificates import ring_optimum
 from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS
-from crl_envs.sysadmin.optimum_table import (
+from crl_envs.sysadmin.optimum.certificates import ring_optimum
+from crl_envs.sysadmin.optimum.ring import checked_problem
+from crl_envs.sysadmin.optimum.table import (
     HORIZON,
     OPTIMA_HEADER,
     START_UP,
@@ -35,7 +36,6 @@ from crl_envs.sysadmin.optimum_table import (
     recomputed_table,
     table_rows,
 )
-from crl_envs.sysadmin.ring_problem import checked_problem
 
 
 def reproduce(

@@ -77,7 +77,7 @@ def test_bandit_against_its_closed_form(name, value):
     found, how = landmarks(EXPERIMENTS[name], value)
     assert found.random == pytest.approx(0.5, abs=4 * how["standard_error"])
     bandit = EXPERIMENTS[name].task(value).make().unwrapped.world
-    assert found.upper == bandit.p_correct
+    assert found.upper == bandit.problem.p_correct
 
 
 @pytest.mark.parametrize("horizon", [5, 40])

@@ -19,8 +19,7 @@ from crl_envs.bench.papers.bagnell_ng.theorem_4_3 import (
     theorem_4_3,
 )
 from crl_envs.factored import OWN_STATE, TablePolicy, evaluate
-from crl_envs.sysadmin.env import make_world
-from crl_envs.sysadmin.factored_model import factored_model
+from crl_envs.sysadmin import SysadminProblem
 from tests.bench.papers.reproduced import section as made
 
 SIZES = Sizes(local=(4, 8), trials=(1, 20), global_=(8, 24), shares=(0.04, 1.0), errors=(5, 40))
@@ -58,7 +57,7 @@ def test_same_seeds_same_section(section: Section) -> None:
 
 def test_missed_is_the_difference_of_utilities() -> None:
     """5,000 agents × episodes on common chance events: within 4 standard errors, about 0.01 a step."""
-    model = factored_model(make_world(n_agents=4))
+    model = SysadminProblem(n_agents=4).factored_model()
     best = TablePolicy(OWN_STATE, OWN_STATE.scopes(model), np.tile(np.uint8([1, 0]), 4))
     lazy = TablePolicy(OWN_STATE, OWN_STATE.scopes(model), np.array([1, 0] * 3 + [0, 0], np.uint8))
     exact = (evaluate(model, best) - evaluate(model, lazy)) / model.horizon

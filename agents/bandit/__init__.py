@@ -1,0 +1,1 @@
+"""Learners of the bandit: one state, one step, two actions for each agent."""

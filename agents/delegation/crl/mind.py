@@ -1,0 +1,706 @@
+"""What collaborative agents know, compute and say to each other; see `agents.delegation.crl.learner` for the equations.
+
+The minds of all agents of a column are one `Minds`, whose fields are nested lists or arrays. The functions index them
+as ``minds.reward[i][s][a]``, so they run as they stand on lists of plain numbers, which Python is fastest with, and
+compiled by Numba on arrays (`agents.delegation.crl.compiled`): the same floating-point operations in the same order.
+`after_step` has the order of events for both. Link i·K + k leads from the neighbour behind slot k of i to i.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.delegation.bus import (
+    Mail,
+    PostRules,
+    arrivals,
+    empty_box,
+    post,
+    send,
+    take,
+    word_at,
+)
+from agents.delegation.crl.advertising import Advertising
+from agents.delegation.infos import DELEGATED, DELEGATION, DISCOVERY, KEPT, LOCAL, NOOP
+
+_MOST_SWEEPS: Final = 1000
+_STEADY: Final = 1e-9
+_MOST_DECAY: Final = 600.0  # exp of more is no float; whatever it multiplies is below MinQ, or 0
+
+
+class Settings(NamedTuple):
+    """Constants of the learner."""
+
+    temperature: float
+    min_q: float
+    max_q: float
+    log_rho: float  # ρ^td = exp(td · log_rho)
+    decays_unheard: bool
+    drop_at: float  # a neighbour whose decayed value is at most this is dropped; −inf: never
+    reward_rate: float  # 1: the latest; 0: the mean of all
+    transition_rate: float
+    counts_kept: bool  # whether a problem that was kept costs what it will still cost
+    prior_local: float  # first Q of local and discovery actions
+    prior_per_neighbor: float  # first Q of a delegation: this × neighbours + `prior_first`
+    prior_delegation: float  # reward of a delegation before the first one
+    prior_link: float  # connection cost before the first use of the link
+    prior_first: float  # the link's cost in the first Q of a delegation
+
+
+class Minds(NamedTuple):
+    """All that n agents with A actions, K delegation slots and S states know: arrays, or nested lists like them."""
+
+    state: Any  # int64[n], the state that the agent is in
+    advertised: Any  # float64[n], the value that it last notified others of
+    changed: Any  # int64[n], 1 when its value may differ from what it last compared
+    kind: Any  # int64[n, A], kind of each action
+    slot: Any  # int64[n, A], slot of a delegation, else −1
+    offered: Any  # int64[n, A], 1 for an action that the agent has, by what it last saw
+    neighbor: Any  # int64[n, K], the agent behind each slot, −1 for none
+    cached: Any  # float64[n, K], last advertised value of each neighbour
+    heard: Any  # int64[n, K], the step of that; −1 for never
+    value: Any  # float64[n, S], V
+    q: Any  # float64[n, S, A], Q of the present state, when it was last asked for
+    tries: Any  # int64[n, S, A]
+    reward: Any  # float64[n, S, A], R without the link
+    link: Any  # float64[n, S, A], D
+    kept: Any  # float64[n, S, A, S], P(the agent keeps the problem and is in state s')
+
+
+_WHOLE: Final = {"state", "changed", "kind", "slot", "offered", "neighbor", "heard", "tries"}
+
+
+class Audience(NamedTuple):
+    """Who listens to whom: a list of links from each agent."""
+
+    first: NDArray[np.int64]  # int64[n], first link from an agent; −1 for none
+    following: NDArray[np.int64]  # int64[n · K], the next one from the same agent; −1 for none
+    listeners: NDArray[np.int64]  # int64[n], their number
+    owed: NDArray[np.uint8]  # uint8[n · K], whether an answer is due on a link
+
+
+class Events(NamedTuple):
+    """What the agents of a column see of one step: arrays, or lists like them."""
+
+    acted: Any  # int64[…], those that acted on a problem, ascending
+    actions: Any  # int64[n]
+    rewards: Any  # float64[n], what was paid
+    links: Any  # float64[n], the part of it that paid for a link
+    dops: Any  # int8[n], what became of the problem
+    states: Any  # int64[n], the state that each is in now
+    changes: Any  # int64[…, 4]: an agent, its slot, who is behind it from now on, its number of neighbours
+    seekers: Any  # int64[…], those whose masks say whether they can look for others
+    legal: Any  # [n, A], the masks; read for `seekers`
+    active: Any  # [n], 0 for agents that are down
+
+
+class Words(NamedTuple):
+    """32-bit words by lane, as `word_at` reads them; not read for what draws nothing."""
+
+    gossip: Any  # n · fanout lanes
+    loss: Any  # n · K
+    delay: Any  # n · K
+
+
+def shapes(n: int, actions: int, slots: int, states: int) -> Minds:
+    """Return the shape of each field."""
+    by_slot, by_entry = (n, slots), (n, states, actions)
+    return Minds(
+        state=(n,),
+        advertised=(n,),
+        changed=(n,),
+        kind=(n, actions),
+        slot=(n, actions),
+        offered=(n, actions),
+        neighbor=by_slot,
+        cached=by_slot,
+        heard=by_slot,
+        value=(n, states),
+        q=by_entry,
+        tries=by_entry,
+        reward=by_entry,
+        link=by_entry,
+        kept=(*by_entry, states),
+    )
+
+
+def width(actions: int, slots: int, states: int) -> int:
+    """Return how many numbers a mind is."""
+    return sum(math.prod(shape) for shape in shapes(1, actions, slots, states))
+
+
+def new_minds(kind: NDArray[np.int8], slots: int, states: int) -> Minds:
+    """Return arrays of agents that have learnt nothing and know nobody; `introduce` tells them of neighbours.
+
+    Args:
+        kind: ``int8[n, A]``.
+        slots: K.
+        states: S.
+    """
+    sizes = shapes(len(kind), kind.shape[1], slots, states)
+    minds = as_arrays(Minds(*(np.zeros(shape) for shape in sizes)))
+    delegates = kind == DELEGATION
+    minds.kind[:] = kind
+    minds.slot[:] = np.where(delegates, np.cumsum(delegates, axis=1) - 1, -1)
+    minds.offered[:] = delegates | (kind == LOCAL)
+    minds.neighbor[:] = minds.heard[:] = -1
+    return minds
+
+
+def as_arrays(minds: Minds) -> Minds:
+    """Return the minds as new arrays.
+
+    Raises:
+        ValueError: Lists that make no array, a NaN, or a fraction where there are whole numbers only.
+    """
+    fields = {}
+    for name, field in zip(Minds._fields, minds, strict=True):
+        given = np.asarray(field)
+        with np.errstate(invalid="ignore"):
+            fields[name] = given.astype(np.int64 if name in _WHOLE else np.float64)
+        if not np.array_equal(fields[name], given):
+            raise ValueError(f"minds have a {name} that is a NaN or no whole number")
+    return Minds(**fields)
+
+
+def as_lists(minds: Minds) -> Minds:
+    """Return the minds as nested lists."""
+    return Minds(*(np.asarray(field).tolist() for field in minds))
+
+
+def aside(minds: Minds) -> Minds:
+    """Return the minds for a look: what `choose` and `value_of` write is a copy's."""
+    return minds._replace(
+        state=list(minds.state),
+        value=[list(value) for value in minds.value],
+        q=[[list(q) for q in by_state] for by_state in minds.q],
+    )
+
+
+def pack(minds: Minds) -> NDArray[np.float64]:
+    """Return ``float64[n, W]`` for a checkpoint: field after field."""
+    n = len(minds.state)
+    fields = [np.asarray(field, np.float64) for field in minds]
+    return np.concatenate(
+        [field.reshape(n, math.prod(field.shape[1:])) for field in fields], axis=1
+    )
+
+
+def unpack(rows: NDArray[np.float64], actions: int, slots: int, states: int) -> Minds:
+    """Return the minds, as arrays, that `pack` made ``float64[n, W]`` of.
+
+    Raises:
+        ValueError: As `as_arrays`.
+    """
+    sizes = shapes(len(rows), actions, slots, states)
+    ends = np.cumsum([math.prod(shape[1:]) for shape in sizes])
+    parts = np.split(rows, ends[:-1], axis=1)
+    return as_arrays(Minds(*(p.reshape(size) for p, size in zip(parts, sizes, strict=True))))
+
+
+def empty_audience(n: int, slots: int) -> Audience:
+    """Return that nobody listens to anybody."""
+    return Audience(
+        first=np.full(n, -1, np.int64),
+        following=np.full(n * slots, -1, np.int64),
+        listeners=np.zeros(n, np.int64),
+        owed=np.zeros(n * slots, np.uint8),
+    )
+
+
+def check_places(
+    minds: Minds, audience: Audience, n: int, actions: int, slots: int, states: int
+) -> None:
+    """Refuse minds and lists of links that lead to places that aren't there: compiled code doesn't look.
+
+    Args:
+        minds: Arrays, as `as_arrays` makes them.
+        audience: Who listens to whom; a list for each agent of the links of those that have it as a neighbour.
+        n: Number of agents.
+        actions: A.
+        slots: K.
+        states: S.
+
+    Raises:
+        ValueError: Another shape or dtype, or such a place.
+    """
+    empty = empty_audience(n, slots)
+    for name in Audience._fields:
+        found, fresh = getattr(audience, name), getattr(empty, name)
+        if found.shape != fresh.shape or found.dtype != fresh.dtype:
+            raise ValueError(f"{name} is {found.dtype} of shape {found.shape}")
+    sizes = shapes(n, actions, slots, states)
+    for name, found, shape in zip(Minds._fields, minds, sizes, strict=True):
+        if found.shape != shape:
+            raise ValueError(f"{name} is of shape {found.shape}, not {shape}")
+    neighbor, state = minds.neighbor, minds.state
+    known = new_minds(minds.kind, slots, 1)
+    inside = neighbor.min(initial=-1) >= -1 and neighbor.max(initial=-1) < n
+    inside = inside and state.min() >= 0 and state.max() < states
+    if not (inside and np.array_equal(minds.slot, known.slot) and known.slot.max() < slots):
+        raise ValueError("minds have neighbors, states or slots that aren't there")
+    behind, following = neighbor.ravel().tolist(), audience.following.tolist()
+    seen = set()
+    for j, link in enumerate(audience.first.tolist()):
+        while link != -1:
+            if not 0 <= link < len(behind) or behind[link] != j or link in seen:
+                raise ValueError("first and following have links that aren't there")
+            seen.add(link)
+            link = following[link]
+    if len(seen) != np.count_nonzero(neighbor >= 0):
+        raise ValueError("first and following lack links")
+
+
+def after_step(
+    settings: Settings,
+    advertising: Advertising,
+    rules: PostRules,
+    minds: Minds,
+    audience: Audience,
+    mail: Mail,
+    events: Events,
+    words: Words,
+    now: int,
+) -> None:
+    """Let the agents of a column take in a step and advertise: the order of events, in Python and compiled.
+
+    Args:
+        settings: Constants of the learner.
+        advertising: The strategies.
+        rules: Constants of the bus.
+        minds: All agents'.
+        audience: Who listens to whom.
+        mail: What is under way on the bus.
+        events: What came of the step.
+        words: For gossip and the bus.
+        now: The number of steps with this one.
+    """
+    for i in events.acted:
+        learn(
+            settings,
+            minds,
+            i,
+            events.actions[i],
+            events.rewards[i],
+            events.links[i],
+            events.dops[i],
+            events.states[i],
+        )
+    if len(minds.value[0]) > 1:
+        for i in range(len(minds.state)):
+            minds.state[i] = events.states[i]
+    for change in events.changes:
+        introduce(settings, minds, audience, change[0], change[1], change[2], change[3], now)
+    for i in events.seekers:
+        notice(minds, i, events.legal[i])
+    if advertising.returns:
+        return_values(settings, minds, audience, mail, advertising.returns == 2, events, now)
+    if advertising.broadcasts or advertising.period > 0 or advertising.threshold >= 0.0:
+        advertise_unasked(settings, advertising, minds, audience, mail, events, words.gossip, now)
+    deliver(rules, minds, mail, events.active, words, now)
+
+
+def introduce(
+    settings: Settings,
+    minds: Minds,
+    audience: Audience,
+    i: int,
+    k: int,
+    j: int,
+    neighbors: int,
+    now: int,
+) -> None:
+    """Put j behind slot k of agent i (nobody when j is −1): what it knew of another one there is void.
+
+    Args:
+        settings: Constants.
+        minds: All agents'.
+        audience: Who listens to whom.
+        i: The agent.
+        k: Its slot.
+        j: The neighbour.
+        neighbors: How many neighbours i has with it, for the first Q (Table 1).
+        now: Present step.
+    """
+    link = i * len(minds.neighbor[i]) + k
+    before = minds.neighbor[i][k]
+    if before >= 0:
+        unlink(audience, before, link)
+    minds.neighbor[i][k] = j
+    minds.changed[i] = 1
+    if j < 0:
+        return
+    audience.listeners[j] += 1
+    audience.following[link] = audience.first[j]
+    audience.first[j] = link
+    first_q = settings.prior_per_neighbor * neighbors + settings.prior_first
+    minds.cached[i][k] = first_q - settings.prior_delegation - settings.prior_link
+    minds.heard[i][k] = now if settings.decays_unheard else -1
+    states = len(minds.value[i])
+    for a in range(len(minds.slot[i])):
+        if minds.slot[i][a] == k:
+            for s in range(states):
+                minds.tries[i][s][a] = 0
+                minds.reward[i][s][a] = settings.prior_delegation
+                minds.link[i][s][a] = settings.prior_link
+                for s2 in range(states):
+                    minds.kept[i][s][a][s2] = 0.0
+
+
+def unlink(audience: Audience, j: int, link: int) -> None:
+    """Take a link out of those that lead from j."""
+    audience.listeners[j] -= 1
+    audience.owed[link] = 0
+    after = audience.following[link]
+    audience.following[link] = -1
+    if audience.first[j] == link:
+        audience.first[j] = after
+        return
+    e = audience.first[j]
+    while audience.following[e] != link:
+        e = audience.following[e]
+    audience.following[e] = after
+
+
+def begin(settings: Settings, minds: Minds, i: int, now: int) -> None:
+    """Give an agent's local and discovery actions their first Q (Table 1); it has nothing new to say."""
+    for a in range(len(minds.kind[i])):
+        if minds.kind[i][a] == LOCAL or minds.kind[i][a] == DISCOVERY:
+            for s in range(len(minds.value[i])):
+                minds.reward[i][s][a] = settings.prior_local
+    minds.advertised[i] = value_of(settings, minds, i, now)
+    minds.changed[i] = 0
+
+
+def notice(minds: Minds, i: int, legal: Any) -> None:
+    """Show an agent what is legal: with a problem at hand, that tells whether it can look for others."""
+    kind, offered = minds.kind[i], minds.offered[i]
+    at_work = False
+    for a in range(len(kind)):
+        if kind[a] > NOOP and legal[a]:
+            at_work = True
+    if at_work:
+        for a in range(len(kind)):
+            if kind[a] == DISCOVERY:
+                offered[a] = 1 if legal[a] else 0
+
+
+def clamp(settings: Settings, value: float) -> float:
+    """Return the value within [MinQ, MaxQ]."""
+    if value < settings.min_q:
+        return settings.min_q
+    if value > settings.max_q:
+        return settings.max_q
+    return value
+
+
+def decayed(settings: Settings, minds: Minds, i: int, k: int, now: int) -> float:
+    """Return Decay(V_j) = V_j · ρ^td of the neighbour behind slot k (§5.3)."""
+    value = minds.cached[i][k]
+    heard = minds.heard[i][k]
+    if settings.log_rho > 0.0 and heard >= 0:
+        return clamp(settings, value * math.exp(min(settings.log_rho * (now - heard), _MOST_DECAY)))
+    return value  # type: ignore[no-any-return]
+
+
+def leaving_value(settings: Settings, minds: Minds, i: int, s: int, a: int, now: int) -> float:
+    """Return R + D and, with the probability that the problem leaves, what it is worth where it goes.
+
+    −inf for an action that the agent doesn't have in view: a no-op, one that isn't offered, a delegation to nobody or
+    to a neighbour that has been dropped.
+    """
+    if minds.kind[i][a] <= NOOP or minds.offered[i][a] == 0:
+        return -math.inf
+    worth = minds.reward[i][s][a] + minds.link[i][s][a]
+    k = minds.slot[i][a]
+    if k >= 0:
+        if minds.neighbor[i][k] < 0:
+            return -math.inf
+        there = decayed(settings, minds, i, k, now)
+        if there <= settings.drop_at and minds.heard[i][k] >= 0:
+            return -math.inf
+        leaves = 1.0
+        kept = minds.kept[i][s][a]
+        for s2 in range(len(kept)):
+            leaves -= kept[s2]
+        worth += leaves * there
+    return worth  # type: ignore[no-any-return]
+
+
+def value_of(settings: Settings, minds: Minds, i: int, now: int) -> float:
+    """Solve V(s) = max_a Q(s, a) of one agent; return that of the state it is in, which is what it advertises.
+
+    With one state V = max_a c_a / (1 − p_a), where p_a is the probability that action a keeps the problem and c_a
+    what else Q(s, a) is made of, which is left in `q`; with more states, these are sweeps of value iteration until
+    they are steady. An action that never gets rid of the problem is worth MinQ.
+    """
+    value, q, kept = minds.value[i], minds.q[i], minds.kept[i]
+    states, actions = len(value), len(minds.kind[i])
+    for _ in range(_MOST_SWEEPS):
+        change = 0.0
+        for s in range(states):
+            best = settings.min_q
+            for a in range(actions):
+                worth = leaving_value(settings, minds, i, s, a, now)
+                q[s][a] = worth
+                stays = kept[s][a][s]
+                if worth == -math.inf or stays >= 1.0:
+                    continue
+                if states > 1:
+                    for s2 in range(states):
+                        if s2 != s:
+                            worth += kept[s][a][s2] * value[s2]
+                best = max(best, worth / (1.0 - stays))
+            best = clamp(settings, best)
+            change = max(change, abs(best - value[s]))
+            value[s] = best
+        if states == 1 or change < _STEADY:
+            break
+    return value[minds.state[i]]  # type: ignore[no-any-return]
+
+
+def action_values(settings: Settings, minds: Minds, i: int, now: int) -> None:
+    """Leave Q(s, ·) of the present state in `q`, −inf for what isn't in view."""
+    value_of(settings, minds, i, now)
+    s = minds.state[i]
+    value, q, kept = minds.value[i], minds.q[i][s], minds.kept[i][s]
+    for a in range(len(q)):
+        worth = q[a]
+        if worth > -math.inf:
+            for s2 in range(len(value)):
+                worth += kept[a][s2] * value[s2]
+            q[a] = clamp(settings, worth)
+
+
+def choose(
+    settings: Settings,
+    minds: Minds,
+    i: int,
+    legal: Any,
+    weights: Any,
+    now: int,
+    word: Any,
+    greedy: bool,
+) -> int:
+    """Return an agent's action: Boltzmann over Q among the legal ones, or the best of them (§6.1).
+
+    Args:
+        settings: Constants.
+        minds: All agents'.
+        i: The agent.
+        legal: ``[A]``, non-zero where the action is allowed.
+        weights: ``[A]``, overwritten.
+        now: Present step.
+        word: A uniform 32-bit word; not used when greedy.
+        greedy: Whether to take the first of the best.
+
+    Returns:
+        The first legal action when only no-ops are legal.
+    """
+    kind = minds.kind[i]
+    actions = len(kind)
+    first_legal = -1
+    at_work = False
+    for a in range(actions):
+        if legal[a]:
+            first_legal = a if first_legal < 0 else first_legal
+            at_work = at_work or kind[a] > NOOP
+    if not at_work:
+        return first_legal
+    action_values(settings, minds, i, now)
+    q = minds.q[i][minds.state[i]]
+    best = -math.inf
+    for a in range(actions):
+        if legal[a] and q[a] > best:
+            best = q[a]
+    total = 0.0
+    last = first_legal
+    for a in range(actions):
+        weights[a] = 0.0
+        if not legal[a] or kind[a] <= NOOP:
+            continue
+        if best == -math.inf:  # all that is legal leads to dropped neighbours: any of it
+            weights[a] = 1.0
+        else:
+            weights[a] = math.exp((q[a] - best) / settings.temperature)
+        if greedy and weights[a] == 1.0:
+            return a
+        total += weights[a]
+        last = a
+    target = (float(word) + 0.5) * 2.0**-32 * total
+    below = 0.0
+    for a in range(actions):
+        below += weights[a]
+        if target < below:
+            return a
+    return last
+
+
+def blend(old: float, new: float, rate: float, tries: int) -> float:
+    """Return an estimate after one more observation: the latest, an exponential mean, or (rate 0) the mean of all."""
+    if rate == 1.0 or tries == 1:
+        return new
+    if rate == 0.0:
+        return old + (new - old) / tries
+    return old + rate * (new - old)
+
+
+def learn(
+    settings: Settings,
+    minds: Minds,
+    i: int,
+    a: int,
+    reward: float,
+    link: float,
+    dop: int,
+    s2: int,
+) -> None:
+    """Take in the outcome of one action.
+
+    Args:
+        settings: Constants.
+        minds: All agents'.
+        i: The agent; its state is the one in which it acted.
+        a: The action.
+        reward: What the agent was paid for it.
+        link: The part of it that paid for a link.
+        dop: What became of the problem.
+        s2: The state that the agent is in now.
+    """
+    s = minds.state[i]
+    rewards, links, kept = minds.reward[i][s], minds.link[i][s], minds.kept[i][s][a]
+    tries = minds.tries[i][s][a] + 1
+    minds.tries[i][s][a] = tries
+    rewards[a] = blend(rewards[a], reward - link, settings.reward_rate, tries)
+    links[a] = blend(links[a], link, settings.reward_rate, tries)
+    for state in range(len(kept)):
+        came = 1.0 if settings.counts_kept and dop == KEPT and state == s2 else 0.0
+        kept[state] = blend(kept[state], came, settings.transition_rate, tries)
+    minds.changed[i] = 1
+
+
+def tell_all(audience: Audience, mail: Mail, j: int, value: float) -> None:
+    """Post j's value to everybody who listens to it."""
+    link = audience.first[j]
+    while link >= 0:
+        post(mail, link, value)
+        link = audience.following[link]
+
+
+def return_values(
+    settings: Settings,
+    minds: Minds,
+    audience: Audience,
+    mail: Mail,
+    after: bool,
+    events: Events,
+    now: int,
+) -> None:
+    """Answer those who have delegated: at once, or (`after`) when the receiver has next acted."""
+    if after:
+        for j in events.acted:
+            value = value_of(settings, minds, j, now)
+            link = audience.first[j]
+            while link >= 0:
+                if audience.owed[link]:
+                    audience.owed[link] = 0
+                    post(mail, link, value)
+                link = audience.following[link]
+    for i in events.acted:
+        if events.dops[i] == DELEGATED:
+            k = minds.slot[i][events.actions[i]]
+            link = i * len(minds.neighbor[i]) + k
+            if after:
+                audience.owed[link] = 1
+            else:
+                post(mail, link, value_of(settings, minds, minds.neighbor[i][k], now))
+
+
+def advertise_unasked(
+    settings: Settings,
+    advertising: Advertising,
+    minds: Minds,
+    audience: Audience,
+    mail: Mail,
+    events: Events,
+    words: Any,
+    now: int,
+) -> None:
+    """Broadcast, gossip and notify, as the strategies have it; agents that are down are silent.
+
+    Args:
+        settings: Constants.
+        advertising: The strategies.
+        minds: All agents', having learnt from the step.
+        audience: Who listens to whom.
+        mail: The bus.
+        events: What came of the step.
+        words: n · fanout lanes, for the agents whose turn it is.
+        now: The steps that have passed.
+    """
+    n, active = len(minds.state), events.active
+    if advertising.broadcasts:
+        for i in events.acted:
+            if active[i]:
+                tell_all(audience, mail, i, value_of(settings, minds, i, now))
+    if advertising.period > 0:
+        for i in range((-now) % advertising.period, n, advertising.period):
+            if active[i] and audience.listeners[i] > 0:
+                value = value_of(settings, minds, i, now)
+                for lane in range(i * advertising.fanout, (i + 1) * advertising.fanout):
+                    link = audience.first[i]
+                    for _ in range((word_at(words, lane) * int(audience.listeners[i])) >> 32):
+                        link = audience.following[link]
+                    post(mail, link, value)
+    if advertising.threshold >= 0.0:
+        for i in range(n):
+            if minds.changed[i] and active[i]:
+                minds.changed[i] = 0
+                value = value_of(settings, minds, i, now)
+                if abs(value - minds.advertised[i]) > advertising.threshold:
+                    minds.advertised[i] = value
+                    tell_all(audience, mail, i, value)
+
+
+def deliver(
+    rules: PostRules, minds: Minds, mail: Mail, active: Any, words: Words, now: int
+) -> None:
+    """Send what waits and let arrivals into the caches; one to an agent that is down is lost."""
+    send(rules, mail, now, words.loss, words.delay)
+    box = now % (rules.delay + 1)
+    slots = len(minds.neighbor[0])
+    for position in range(arrivals(mail, box)):
+        link = mail.boxes[1 + box, position]
+        i, k = link // slots, link % slots
+        value = take(mail, box, link, active[i] != 0)
+        if active[i] and minds.neighbor[i][k] >= 0:
+            minds.cached[i][k] = value
+            minds.heard[i][k] = now
+            minds.changed[i] = 1
+    empty_box(mail, box)
+
+
+JITABLE: Final[tuple[Callable[..., Any], ...]] = (
+    after_step,
+    introduce,
+    unlink,
+    begin,
+    notice,
+    clamp,
+    decayed,
+    leaving_value,
+    value_of,
+    action_values,
+    choose,
+    blend,
+    learn,
+    tell_all,
+    return_values,
+    advertise_unasked,
+    deliver,
+)

@@ -1,0 +1,144 @@
+"""The base of policies that see how full all agents are, and route loads."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.delegation.infos import DELEGATION, LOCAL, NOOP, WorkView
+from agents.policy import Policy
+from agents.view import Frame
+from crl_envs.core.arguments import shown
+
+STORE: Final = -1  # instead of a slot to delegate through
+
+
+class Loads(NamedTuple):
+    """One column's agents, as ``env.unwrapped.state()`` has them."""
+
+    stored: NDArray[np.integer]  # [n]
+    queued: NDArray[np.integer]  # [n]
+    active: NDArray[np.integer]  # [n], 0 while an agent is down
+
+
+class LoadPolicy(Policy):
+    """Base of policies that see how full everybody is: a subclass has `route`.
+
+    The environment tells in its infos how work is handed on (see `agents.delegation.infos`), and says
+
+    - in ``env.unwrapped.capacity`` (or ``.world.capacity``) how many loads each agent can store: ``int[n]``;
+    - in ``env.unwrapped.state()`` the stored loads, queue lengths and activity of all agents: ``int[3n]``, or
+      ``int[B, 3n]`` for a vector env.
+
+    Both `learn` and `act` read the loads of the environment as it is at that moment, whatever is observed.
+
+    Args:
+        env: `crl/load_balancing-v0`, its vector env, or another environment that says the same.
+        **config: Fields of `config_class`.
+
+    Attributes:
+        capacity: ``int64[n]``.
+        work: How work is handed on.
+
+    Raises:
+        ValueError: A bad argument, or no capacities. From `learn`: infos or a state that lack something.
+    """
+
+    def __init__(self, env: Any, **config: Any) -> None:
+        super().__init__(env, **config)
+        self.capacity = _capacities(env.unwrapped, self.view.n_agents)
+        self.work = WorkView(self.view)
+        self._begun = False
+
+    @abstractmethod
+    def route(self, b: int, i: int, loads: Loads, open_slots: list[int], word: int | None) -> int:
+        """Where a load goes.
+
+        Args:
+            b: The column.
+            i: The agent that holds it.
+            loads: All agents of the column.
+            open_slots: Delegation slots that have a neighbour, ``work.neighbors[b][i, slot]``, and are legal.
+            word: A uniform 32-bit word; None for the most probable choice.
+
+        Returns:
+            One of the open slots, or `STORE`.
+        """
+
+    def meet(self, b: int) -> None:
+        """Column b's neighbours have changed."""
+
+    def begin_episode(self) -> None:
+        """Read what the agents can do, and who is whose neighbour."""
+        self.work.begin()
+        kind = self.work.kind
+        self._works = kind > NOOP
+        self._store = (kind == LOCAL).argmax(axis=1)
+        self._delegations = [np.flatnonzero(row == DELEGATION).tolist() for row in kind]
+        self._read_loads()
+        self._begun = True
+
+    def acts_in_any_columns(self) -> bool:
+        """No: the loads are those of the environment that is learnt from."""
+        return False
+
+    def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
+        """`route` for every agent that holds a load, else the first legal action; see `Learner.choose`."""
+        if not self._begun:
+            raise ValueError("learn() must come first: before it the kinds of action aren't known")
+        n, columns, a = self.view.n_agents, self.view.num_envs, self.view.n_actions
+        legal = np.ones((n, columns, a), np.bool_) if frame.legal is None else frame.legal
+        actions: NDArray[np.integer] = legal.argmax(axis=2)
+        stored, queued, active = self._read_loads()
+        holds = (legal & self._works[:, None]).any(axis=2) & (queued > 0) & (active > 0)
+        if frame.live is not None:
+            holds &= frame.live
+        for b in np.flatnonzero(holds.any(axis=0)).tolist():
+            if self.work.changed_neighbors(b):
+                self.meet(b)
+            loads = Loads(stored[:, b], queued[:, b], active[:, b])
+            for i in np.flatnonzero(holds[:, b]).tolist():
+                delegations, may = self._delegations[i], legal[i, b].tolist()
+                known = self.work.neighbors[b][i].tolist()
+                open_slots = [k for k, d in enumerate(delegations) if may[d] and known[k] >= 0]
+                word = None if words is None else int(words[i, b])
+                slot = self.route(b, i, loads, open_slots, word)
+                if slot != STORE:
+                    actions[i, b] = delegations[slot]
+                elif may[self._store[i]]:
+                    actions[i, b] = self._store[i]
+        return actions
+
+    def _read_loads(self) -> NDArray[np.integer]:
+        """Stored loads, queue lengths and activity: ``[3, n, B]``."""
+        n, columns = self.view.n_agents, self.view.num_envs
+        try:
+            state = np.atleast_2d(self.env.unwrapped.state())
+        except (AttributeError, NotImplementedError):
+            state = np.zeros((columns, 0))
+        if state.shape != (columns, 3 * n):
+            raise ValueError(
+                "env.unwrapped.state() must have the stored loads, queue lengths and activity of all agents, "
+                f"{3 * n} numbers, got an array of shape {state.shape[1:]}"
+            )
+        return state.T.reshape(3, n, columns)
+
+
+def _capacities(env: Any, n: int) -> NDArray[np.int64]:
+    told = getattr(env, "capacity", None)
+    if told is None:
+        told = getattr(getattr(env, "world", None), "capacity", None)
+    if told is None:
+        raise ValueError(
+            "env must say how many loads each agent can store, in env.unwrapped.capacity or "
+            f"env.unwrapped.world.capacity, got neither from {env}"
+        )
+    capacity = np.asarray(told)
+    if capacity.shape != (n,) or capacity.dtype.kind not in "iu" or (capacity < 0).any():
+        raise ValueError(
+            f"env.unwrapped.capacity must have a whole number ≥ 0 for each of {n} agents, got {shown(told)}"
+        )
+    return capacity.astype(np.int64)

@@ -1,0 +1,307 @@
+"""Bases of learners with a table over the actions of agents that solve problems or hand them on."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.delegation.infos import DELEGATION, DISCOVERY, LOCAL, NONE, NOOP, Report, WorkView
+from agents.learner import Learner
+from agents.view import Episode, Frame, Transition
+from crl_envs.core.arguments import SMALLEST_REAL, check_choice, check_real, check_seed, keep
+
+_MOST_ENTRIES: Final = 50_000_000
+_UNREAD: Final = -2  # kind of an action before the environment has told
+
+
+class WorkTable(Learner):
+    """Base of learners with one number for each agent, state and action that does something with a problem.
+
+    A subclass has `weigh`, what the numbers mean for the choice, and `learn_from`, how they change. See
+    `agents.delegation.infos` for what the environment must tell.
+
+    Args:
+        env: A ParallelEnv or vector env that tells in its infos how work is handed on.
+        **config: Fields of `config_class`.
+
+    Attributes:
+        work: How work is handed on.
+        table: ``float64[B, n, S, A]``, the numbers.
+        behind: ``int64[B, n, A]``, the agent behind each delegation, −1 for nobody; learnt from what it last was.
+        offered: ``bool[B, n, A]``, what an agent with a problem can do: local actions, delegations to somebody, and
+            discoveries that were legal when it last acted.
+
+    Raises:
+        ValueError: A bad argument, or a table of more than 50 million entries. From `learn`: infos that lack
+            something.
+    """
+
+    def __init__(self, env: Any, **config: Any) -> None:
+        super().__init__(env, **config)
+        self.work = WorkView(self.view)
+        b, n, s, a = self.view.num_envs, self.view.n_agents, self.view.n_rows, self.view.n_actions
+        if b * n * s * a > _MOST_ENTRIES:
+            raise ValueError(
+                f"env needs a table of {n} agents × {s} states × {a} actions × {b} columns; "
+                f"at most {_MOST_ENTRIES} entries are allowed"
+            )
+        self.table = np.full((b, n, s, a), float(self.first))
+        self.behind = np.full((b, n, a), -1, np.int64)
+        self.offered = np.zeros((b, n, a), np.bool_)
+        self._kind = np.full((n, a), _UNREAD, np.int8)
+        self._through: list[list[int]] = []  # the action of each slot of each agent
+
+    @property
+    @abstractmethod
+    def first(self) -> float:
+        """What the table holds where nothing has been learnt."""
+
+    @abstractmethod
+    def weigh(self, entries: list[float], legal: list[bool]) -> list[float]:
+        """What the choice of an agent is drawn by.
+
+        Args:
+            entries: ``[A]``, its part of the table.
+            legal: ``[A]``, True for legal actions that do something with a problem, at least one.
+
+        Returns:
+            ``[A]``, weights ≥ 0, not all 0, and 0 for what isn't legal.
+        """
+
+    @abstractmethod
+    def learn_from(
+        self,
+        b: int,
+        acted: list[int],
+        frame: Frame,
+        actions: list[int],
+        transition: Transition,
+        report: Report,
+    ) -> None:
+        """Take in a step of one column.
+
+        Args:
+            b: The column.
+            acted: The agents that acted on a problem, ascending.
+            frame: What they knew.
+            actions: ``[n]``, what all did.
+            transition: What came of it.
+            report: What the agents were told.
+        """
+
+    def reads_rows(self) -> bool:
+        """No: an agent has one state, holding a problem."""
+        return False
+
+    def begin_episode(self) -> None:
+        """Read what the agents can do, and who is whose neighbour.
+
+        Raises:
+            ValueError: The infos lack something, or the kinds of action aren't those learnt with.
+        """
+        self.work.begin()
+        if (self._kind == _UNREAD).all():
+            self._kind = self.work.kind.copy()
+            self.offered |= self._kind == LOCAL
+        elif not np.array_equal(self._kind, self.work.kind):
+            raise ValueError("env must have the kinds of action that the learner has learnt with")
+        self._works = self._kind > NOOP
+        self._through = [np.flatnonzero(row == DELEGATION).tolist() for row in self._kind]
+        for b in range(self.view.num_envs):
+            for i, through in enumerate(
+                self._through
+            ):  # a learner from a checkpoint missed who left
+                self.offered[b, i, through] = self.work.neighbors[b][i, : len(through)] >= 0
+            self.meet(b)
+
+    def acts_in_any_columns(self) -> bool:
+        """No: the queues are those of the environment that is learnt from."""
+        return False
+
+    def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
+        """Drawn by `weigh` for those that have a problem, the first legal action for the others."""
+        if (self._kind == _UNREAD).all():
+            raise ValueError("learn() must come first: before it the kinds of action aren't known")
+        n, columns, a = self.view.n_agents, self.view.num_envs, self.view.n_actions
+        legal = np.ones((n, columns, a), np.bool_) if frame.legal is None else frame.legal
+        actions: NDArray[np.integer] = legal.argmax(axis=2)
+        useful = legal & (self._kind > NOOP)[:, None]
+        at_work = useful.any(axis=2)
+        if frame.live is not None:
+            at_work &= frame.live
+        for i, b in np.argwhere(at_work).tolist():
+            entries = self.table[b, i, frame.rows[i, b]].tolist()
+            weights = self.weigh(entries, useful[i, b].tolist())
+            if words is None:
+                actions[i, b] = weights.index(max(weights))
+            else:
+                actions[i, b] = draw(weights, int(words[i, b]))
+        return actions
+
+    def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
+        """Learn from a step of the columns that took part in it."""
+        took_part = self.view.running
+        if transition.ended is not None:
+            took_part = took_part | transition.ended
+        for b in np.flatnonzero(took_part).tolist():
+            report = self.work.report(b)
+            acted = np.flatnonzero(report.dops != NONE).tolist()
+            if frame.legal is not None:
+                for i in acted:
+                    seeks = self._kind[i] == DISCOVERY
+                    self.offered[b, i, seeks] = frame.legal[i, b, seeks]
+            self.learn_from(b, acted, frame, actions[:, b].tolist(), transition, report)
+            self.meet(b)
+
+    def end_episode(self, episode: Episode) -> None:
+        """Nothing: what has been learnt stays."""
+
+    def get_arrays(self) -> dict[str, NDArray[Any]]:
+        """The table, and what its actions are."""
+        return {
+            "table": self.table,
+            "behind": self.behind,
+            "offered": self.offered,
+            "kind": self._kind,
+        }
+
+    def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Go on from what `get_arrays` gave.
+
+        Raises:
+            ValueError: A neighbour that doesn't exist.
+        """
+        behind = arrays["behind"]
+        if behind.min() < -1 or behind.max() >= self.view.n_agents:
+            raise ValueError(f"behind must be in [-1, {self.view.n_agents - 1}], got {behind}")
+        self.table, self.behind = arrays["table"], behind
+        self.offered, self._kind = arrays["offered"], arrays["kind"]
+
+    def best(self, b: int, i: int, s: int) -> float:
+        """The largest entry among what an agent can do in state s; the first value where it can do nothing."""
+        entries, offered = self.table[b, i, s].tolist(), self.offered[b, i].tolist()
+        can = [entry for entry, is_offered in zip(entries, offered, strict=True) if is_offered]
+        return max(can, default=self.first)
+
+    def met(self, b: int, i: int, a: int) -> None:
+        """Agent i of column b has somebody new behind its action a; the table has forgotten about the last one."""
+
+    def meet(self, b: int) -> bool:
+        """Read column b's neighbours; whether they have changed."""
+        changed = self.work.changed_neighbors(b)
+        for i, k, j, _ in changed:
+            a = self._through[i][k]
+            self.offered[b, i, a] = j >= 0
+            if j >= 0 and self.behind[b, i, a] != j:
+                self.behind[b, i, a] = j
+                self.table[b, i, :, a] = self.first
+                self.met(b, i, a)
+        return bool(changed)
+
+
+@dataclass(frozen=True)
+class QConfig:
+    """Hyperparameters that `IndependentQ` and `agents.delegation.distributed_value_functions` share."""
+
+    learning_rate: float = 0.5
+    temperature: float = 0.9
+    discount: float = 1.0
+    states: str = "one"
+    initial_q: float = 0.0
+    min_q: float = -200.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        keep(self, check_real, "learning_rate", low=0.0, high=1.0, open_low=True)
+        keep(self, check_real, "temperature", low=SMALLEST_REAL)
+        keep(self, check_real, "discount", low=0.0, high=1.0)
+        keep(self, check_choice, "states", ("one", "observation"))
+        keep(self, check_real, "initial_q")
+        keep(self, check_real, "min_q", high=min(0.0, self.initial_q))
+        keep(self, check_seed, "seed")
+
+
+class WorkQ(WorkTable):
+    """Base of learners whose table is Q: Boltzmann choice, and the update towards r + `follows`."""
+
+    config: QConfig
+
+    @property
+    def first(self) -> float:
+        """``initial_q``."""
+        return float(self.config.initial_q)
+
+    @abstractmethod
+    def follows(self, b: int, i: int, a: int, dop: int, s2: int) -> float:
+        """What is worth what comes after an action, not discounted.
+
+        Args:
+            b: The column.
+            i: The agent.
+            a: Its action.
+            dop: What became of the problem; a value of `agents.delegation.infos.DOPS`.
+            s2: The state that the agent is in now.
+        """
+
+    def reads_rows(self) -> bool:
+        """Only where observations are told apart."""
+        return self.config.states == "observation"
+
+    def weigh(self, entries: list[float], legal: list[bool]) -> list[float]:
+        """Boltzmann's: exp(Q/T), relative to the best legal action."""
+        best = max(q for q, may in zip(entries, legal, strict=True) if may)
+        return [
+            math.exp((q - best) / self.config.temperature) if may else 0.0
+            for q, may in zip(entries, legal, strict=True)
+        ]
+
+    def learn_from(
+        self,
+        b: int,
+        acted: list[int],
+        frame: Frame,
+        actions: list[int],
+        transition: Transition,
+        report: Report,
+    ) -> None:
+        """The update for each agent that acted on a problem."""
+        config = self.config
+        for i in acted:
+            a, s, s2 = actions[i], int(frame.rows[i, b]), int(transition.frame.rows[i, b])
+            follows = config.discount * self.follows(b, i, a, int(report.dops[i]), s2)
+            before = float(self.table[b, i, s, a])
+            error = float(transition.rewards[i, b]) + follows - before
+            self.table[b, i, s, a] = max(before + config.learning_rate * error, config.min_q)
+
+    def values(self) -> NDArray[np.float64]:
+        """``float64[n, S, B]``: V of each agent in each state."""
+        b, n, s, _ = self.table.shape
+        shown = np.where(self.offered[:, :, None], self.table, -np.inf).max(axis=3)
+        shown = np.where(np.isinf(shown), self.first, shown)
+        return np.ascontiguousarray(shown.reshape(b, n, s).transpose(1, 2, 0))
+
+
+def draw(weights: list[float], word: int) -> int:
+    """The place that a uniform 32-bit word falls on, each having a share in proportion to its weight.
+
+    Args:
+        weights: ≥ 0, not all 0.
+        word: In [0, 2³²).
+
+    Returns:
+        A place whose weight isn't 0.
+    """
+    target = (word + 0.5) * 2.0**-32 * math.fsum(weights)
+    below, last = 0.0, 0
+    for place, weight in enumerate(weights):
+        if weight > 0.0:
+            below += weight
+            last = place
+            if target < below:
+                break
+    return last

@@ -1,0 +1,66 @@
+"""Problems: a world's arguments as one frozen dataclass, of which its environment's signature and page are made."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, Final, TypeVar
+
+EnvT = TypeVar("EnvT", bound=type[Any])
+
+_RENDER_MODE: Final = (
+    '    render_mode: ``"human"``, ``"rgb_array"``, ``"ansi"`` or None; see the rendering page.'
+)
+_SECTION: Final = re.compile(r"(?<=^## Arguments\n\n).*?(?=^## )", re.DOTALL | re.MULTILINE)
+
+
+def documented_by(problem: type[Any]) -> Callable[[EnvT], EnvT]:
+    """Give an environment the signature and the section "Arguments" of its page, both from its problem's fields.
+
+    Args:
+        problem: A dataclass that takes all arguments but `render_mode`.
+
+    Returns:
+        A class decorator. The class has an ``__init__`` of its own.
+    """
+
+    def document(env: EnvT) -> EnvT:
+        taken = inspect.signature(env.__init__).parameters.values()
+        own = [p for p in taken if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        given = list(inspect.signature(problem).parameters.values())
+        env.__init__.__signature__ = inspect.Signature([own[0], *given, *own[1:]])
+        if env.__doc__ and problem.__doc__:  # there are none with python -OO
+            env.__doc__ = page(inspect.cleandoc(env.__doc__), inspect.cleandoc(problem.__doc__))
+        return env
+
+    return document
+
+
+def page(text: str, problem: str) -> str:
+    """Return an environment's page with its section "Arguments" as the docstring of a problem has them.
+
+    Args:
+        text: The environment's docstring, without indentation.
+        problem: That of its problem, with sections ``Attributes:`` and ``Raises:``.
+    """
+    attributes, raises = problem.partition("Attributes:\n")[2].split("\n\nRaises:")
+    arguments = f"Args:\n{attributes}\n{_RENDER_MODE}\n\nRaises:{raises}\n\n"
+    return _SECTION.sub(lambda _: arguments, text)
+
+
+def changed(problem: Any) -> frozenset[str]:
+    """Return the names of a problem's fields that differ from their defaults."""
+    return frozenset(
+        field.name
+        for field in fields(problem)
+        if not _equal(getattr(problem, field.name), field.default)
+    )
+
+
+def _equal(value: Any, default: Any) -> bool:
+    try:
+        return value is default or bool(value == default)
+    except Exception:  # an array has no truth value, and anything at all may have been given
+        return False

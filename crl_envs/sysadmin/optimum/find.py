@@ -1,0 +1,95 @@
+"""The optimum of binary SYSADMIN on any graph, and both its ends where it isn't known."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from crl_envs.core.optimum import Optimum
+from crl_envs.core.stream import Purpose, Stream, threshold
+from crl_envs.core.topology import row_sums
+from crl_envs.sysadmin.dynamics import reward, transition
+from crl_envs.sysadmin.optimum.certificates import ring_optimum
+from crl_envs.sysadmin.optimum.exact import exact_value, largest_exact
+from crl_envs.sysadmin.optimum.ring import ring_problem
+from crl_envs.sysadmin.problem import SysadminProblem
+
+_LONGEST: Final = 10_000  # steps; the time grows with them or with their square
+_SIMULATED_AGENT_STEPS: Final = 2_000_000
+
+
+def find_optimum(problem: SysadminProblem) -> Optimum:
+    """Return the best expected episode return over policies that see all machines, mean over machines.
+
+    - The ring of the dynamics, however its machines are numbered: exact for n ≤ 14, beyond a certificate with an upper
+      and a lower end that nearly meet (`crl_envs.sysadmin.optimum.certificates.ring_optimum`).
+    - Horizons above 10,000, on any graph: a reward of 1 in each step, and 0, without computing anything.
+    - Another graph: exact for n ≤ 9, or 14 where rotating it changes nothing. Beyond, the relaxation in which every
+      machine chooses its parents' states, and the simulated return of a heuristic. The same for a large ring whose
+      certificate would have to be computed where scipy isn't installed.
+    """
+    missing = ""
+    if problem.horizon > _LONGEST:
+        method = (
+            f"upper: every machine always up; lower: never rebooting (horizon above {_LONGEST})"
+        )
+        return Optimum(float(problem.horizon), "bound", method, 0.0)
+    if ring := ring_problem(problem):
+        try:
+            return ring_optimum(ring)
+        except (ImportError, RuntimeError) as error:
+            missing = f" ({error}; a certificate needs it)"
+    elif problem.n <= largest_exact(problem):
+        value = exact_value(problem)
+        return Optimum(value, "exact", "value iteration over joint states", value)
+    return Optimum(
+        relaxed_bound(problem),
+        "bound",
+        "upper: each machine chooses its parents' states; "
+        f"lower: simulated mean of reboot-when-down or never rebooting{missing}",
+        simulated_heuristic(problem),
+    )
+
+
+def relaxed_bound(problem: SysadminProblem) -> float:
+    """Return an upper bound of the best return, mean over machines, on any graph.
+
+    Every machine chooses, at every step, the states of its parents that suit it best, so that its return is that of a
+    two-state problem of its own; it dominates the machine's share by induction over the steps.
+    """
+    degrees, counts = np.unique(problem.parents.degree, return_counts=True)
+    paid = reward(problem.dynamics).T  # [action, state]
+    total = 0.0
+    for degree, count in zip(degrees, counts, strict=True):
+        up = transition(problem.dynamics, int(degree))[..., 1].max(axis=2).T
+        value = np.zeros(2)
+        for _ in range(problem.horizon):
+            value = (paid + up * value[1] + (1 - up) * value[0]).max(axis=0)
+        start = problem.start_up * value[1] + (1 - problem.start_up) * value[0]
+        total += count * start
+    return float(total / problem.n)
+
+
+def simulated_heuristic(problem: SysadminProblem) -> float:
+    """Return the simulated return, mean over machines, of the better of "reboot when down" and never rebooting."""
+    columns = max(1, _SIMULATED_AGENT_STEPS // (problem.n * problem.horizon))
+    table, offsets = problem.up_probabilities
+    chance, paid = threshold(table), reward(problem.dynamics).astype(np.float32)
+    indptr, indices = problem.parents
+    width = problem.parents.degree[:, None] + 1
+    returns = []
+    for reboot_when_down in (True, False):
+        stream = Stream(columns)
+        stream.seed(0)
+        up = stream.words(Purpose.INITIAL, problem.n) < threshold(problem.start_up)
+        total = 0.0
+        for _ in range(problem.horizon):
+            stream.advance()
+            state = up.astype(np.int64)
+            reboot = ~up if reboot_when_down else np.zeros_like(up)
+            total += float(paid[state, reboot.view(np.uint8)].mean(dtype=np.float64))
+            index = offsets[:, None] + state * width + row_sums(indptr, up[indices])
+            up = (stream.words(Purpose.TRANSITION, problem.n) < chance[index]) | reboot
+        returns.append(total)
+    return max(returns)

@@ -1,0 +1,40 @@
+"""Environments' arguments for the site: from their problems, as `crl_envs.core.problem.documented_by` has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import griffe
+
+from crl_envs.core.problem import page
+
+
+class Arguments(griffe.Extension):
+    """Does to the classes that are read from source what the decorator does to those that run."""
+
+    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
+        self._document(pkg)
+
+    def _document(self, module: griffe.Module) -> None:
+        for child in module.modules.values():
+            if not child.is_alias:
+                self._document(child)
+        for env in module.classes.values():
+            if env.is_alias:
+                continue
+            for decorator in env.decorators:
+                if decorator.callable_path == "crl_envs.core.problem.documented_by":
+                    name = str(decorator.value.arguments[0])  # type: ignore[union-attr]
+                    self._fill(env, module[name])
+
+    def _fill(self, env: griffe.Class, problem: griffe.Class) -> None:
+        init = env.members["__init__"]
+        own = [p for p in init.parameters if not p.kind.value.startswith("variadic")]
+        kind = griffe.ParameterKind.positional_or_keyword
+        given = [
+            griffe.Parameter(a.name, annotation=a.annotation, kind=kind, default=a.value)
+            for a in problem.members.values()
+            if a.is_attribute and "property" not in a.labels
+        ]
+        init.parameters = griffe.Parameters(own[0], *given, *own[1:])
+        env.docstring.value = page(env.docstring.value, problem.docstring.value)
