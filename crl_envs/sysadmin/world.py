@@ -208,9 +208,14 @@ class SysadminWorld(MachinesWorld):
 
         return find_optimum(self.problem)
 
+    @property
+    def up_probabilities(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """P(up next) of all machines, as `SysadminProblem.up_probabilities` has it."""
+        return self.problem.up_probabilities
+
     @cached_property
     def _thresholds(self) -> NDArray[np.uint32]:
-        return threshold(self.problem.up_probabilities[0]).astype(np.uint32)
+        return threshold(self.up_probabilities[0]).astype(np.uint32)
 
     def _next_state(
         self, state: State, reboot: State, stream: Stream
@@ -221,7 +226,7 @@ class SysadminWorld(MachinesWorld):
             reward = np.empty(state.shape, _FLOAT)
             self._kernel.step_ring(state, reboot, keys, self._thresholds, next_state, reward)
             return next_state, reward
-        _, offsets = self.problem.up_probabilities
+        _, offsets = self.up_probabilities
         indptr, indices = self.parents
         self._kernel.step_graph(
             state, reboot, keys, indptr, indices, offsets, self._thresholds, next_state
