@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
-from typing import Any, Final, Unpack, cast
+from typing import Any, ClassVar, Final, Unpack, cast
 
 import numpy as np
 from gymnasium import spaces
@@ -29,7 +29,6 @@ from crl_envs.sysadmin.dynamics import (
     STATUS_LOAD,
     SUCCESS,
     UP_AND_LEFT_ALONE,
-    n_states,
     reward,
     risk,
 )
@@ -62,12 +61,12 @@ class MachinesWorld(World[State]):
     """
 
     name = "sysadmin"
+    n_values: ClassVar[int]
     horizon: int
 
     def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
         self.problem = problem = SysadminProblem(*args, **arguments)
         self.n_agents, self.horizon, self.backend = problem.n, problem.horizon, problem.backend
-        self.n_values = n_states(problem.dynamics)
         self._edges, self.parents, self.swap = problem.edges, problem.parents, problem.swap
         self.single_action_space = spaces.Discrete(_N_ACTIONS)
         self.single_observation_space = self._observation_space()
@@ -154,6 +153,8 @@ class SysadminWorld(MachinesWorld):
 
     The state is ``uint8[n, B]``, 1 for up.
     """
+
+    n_values = 2
 
     def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
         super().__init__(*args, **arguments)
@@ -253,6 +254,8 @@ class StatusLoadWorld(MachinesWorld):
     The base rates are those that public implementations of the problem use; the shares are this project's reading
     of "a dead machine raises its neighbours' risk".
     """
+
+    n_values = 9
 
     def initial(self, stream: Stream) -> State:
         """Draw each machine good with probability `start_up`, else faulty; all idle."""
