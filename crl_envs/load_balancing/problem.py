@@ -142,7 +142,7 @@ class LoadBalancingProblem:
         keep(self, check_seed, "instance_seed")
         for price in ("min_q_value", "delegation_reward", "connection_cost"):
             keep(self, check_real, price, high=0.0)
-        object.__setattr__(self, "backend", resolve_backend(self.backend))
+        resolve_backend(self.backend)
         keep(self, check_int, "join_capacity", low=0, high=LARGEST_CAPACITY)
         keep(self, check_choice, "discovery", ("off", "entry_neighbors", "all"))
         keep(self, check_int, "discovery_slots", low=1, high=1000)

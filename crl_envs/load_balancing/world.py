@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.returns import fold_sum
 from crl_envs.core.stream import Stream
@@ -60,7 +61,8 @@ class LoadBalancingWorld(World[State]):
 
     def __init__(self, *args: Any, **arguments: Unpack[LoadBalancingArguments]) -> None:
         self.problem = problem = LoadBalancingProblem(*args, **arguments)
-        self.n_agents, self.horizon, self.backend = problem.n, problem.max_steps, problem.backend
+        self.n_agents, self.horizon = problem.n, problem.max_steps
+        self.backend = resolve_backend(problem.backend)
         self.rules, self.costs = problem.rules, problem.costs
         self.capacity, self.entries = self.rules.capacity, self.rules.entries
         self.servers, self._edges = problem.server_agents, problem.edges
