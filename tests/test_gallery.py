@@ -59,7 +59,7 @@ def test_every_picture_is_there() -> None:
 
 
 def test_every_reproduction_is_there() -> None:
-    reproductions = pytest.importorskip("crl_envs.bench.reproductions").REPRODUCTIONS
+    reproductions = pytest.importorskip("crl_envs.bench.papers").REPRODUCTIONS
     named = set(re.findall(r"`crl-envs reproduce ([\w.-]+)`", GALLERY))
     assert named == set(reproductions)
 

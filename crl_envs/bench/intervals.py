@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,3 +139,20 @@ def last_up_crossing(curve: FloatArray, level: float) -> float:
     if last == len(curve) - 1:
         return math.inf
     return last + float((level - curve[last]) / (curve[last + 1] - curve[last]))
+
+
+def reach(rows: FloatArray, at: Sequence[float] | NDArray[Any], level: float) -> float:
+    """Return where the mean over rows of ``float64[k, m]`` reaches the level for good, by linear interpolation.
+
+    Args:
+        rows: One a run.
+        at: ``[m]``, ascending: where the columns lie.
+        level: To reach.
+
+    Returns:
+        A place between the first and the last; infinity when the mean ends below the level.
+    """
+    position = last_up_crossing(rows.mean(axis=0), level)
+    if not math.isfinite(position):
+        return math.inf
+    return float(np.interp(position, np.arange(len(at)), at))

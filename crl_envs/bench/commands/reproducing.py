@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import TaskID
 
 from crl_envs.bench.commands.console import counting_bar, refusals, say, show
 from crl_envs.bench.commands.sweeping import (
@@ -22,7 +21,6 @@ from crl_envs.bench.commands.sweeping import (
 from crl_envs.bench.files import write_atomically
 from crl_envs.bench.papers import find_reproduction
 from crl_envs.bench.plan import reproduction_plan
-from crl_envs.bench.reproductions import REPRODUCTIONS, Options
 from crl_envs.bench.sweep import begin
 from crl_envs.bench.tables import Table
 from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS
@@ -63,21 +61,6 @@ def reproduce(
     """
     with refusals():
         entry = find_reproduction(name)
-        if name != "fig3":
-            with counting_bar() as progress:
-                tasks: dict[str, TaskID] = {}
-
-                def watch(what: str, done: int, total: int) -> None:
-                    if what not in tasks:
-                        tasks[what] = progress.add_task(what, total=total)
-                    progress.update(tasks[what], completed=done)
-
-                options = Options(out or Path("results") / name, seeds, iterations, seed)
-                outcome = REPRODUCTIONS[name].run(options, watch)
-            show(outcome.summary)
-            say(outcome.verdict)
-            say(f"Report: {outcome.report}")
-            return
         folder = out or Path("results") / entry.name
         plan = reproduction_plan(
             name,
