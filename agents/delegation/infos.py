@@ -226,7 +226,7 @@ class WorkInfos(OwnsArrays):
         return kind
 
     def _successors(self, width: NDArray[np.int64]) -> NDArray[np.int32]:
-        """``int32[n, K]`` out of the topology."""
+        """Return ``int32[n, K]`` out of the topology."""
         view = self._view
         graph = getattr(view.env.unwrapped, "topology", None)
         if graph is None:

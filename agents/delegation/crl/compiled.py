@@ -105,7 +105,7 @@ def play(
 
 
 def _compiled_for(version):
-    """The loop, compiled anew when the version is another one; see `source_digest`."""
+    """Return the loop, compiled anew when the version is another one; see `source_digest`."""
 
     @njit(cache=True, nogil=True, _nrt=False)
     def _play(
