@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from crl_envs.bench.intervals import FloatArray, t_band
+from crl_envs.bench.score.intervals import FloatArray, t_band
 from crl_envs.rendering.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
 __all__ = [

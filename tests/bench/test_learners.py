@@ -38,8 +38,8 @@ def test_suggests_near_names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 MEDDLING = """
 import os, sys
-import crl_envs.bench.tables
-crl_envs.bench.tables.DIGITS = 2
+import crl_envs.bench.text
+crl_envs.bench.text.DIGITS = 2
 sys.setrecursionlimit(123)
 os.umask(0o777)
 print("hello")

@@ -10,10 +10,16 @@ import numpy as np
 
 from crl_envs.bench.figure import Cases, Extent, Figure, Recording, Recordings, Section, csv_text
 from crl_envs.bench.figure import learner as installed
-from crl_envs.bench.intervals import FloatArray, Interval, bootstrap_interval, reach, t_interval
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.papers.bagnell_ng.learning import read_out_cases, values_of
-from crl_envs.bench.tables import Table, number, with_interval
+from crl_envs.bench.score.intervals import (
+    FloatArray,
+    Interval,
+    bootstrap_interval,
+    reach,
+    t_interval,
+)
+from crl_envs.bench.text import Table, number, with_interval
 from crl_envs.bounds import (
     least_squares_performance,
     least_squares_trials,
@@ -92,14 +98,12 @@ def left(extent: Extent, recordings: Recordings) -> Section:
         rows.append([f"least squares, theory, n = {n}", *theory])
     return Section(
         title="Figure 2, left: performance against trials",
-        claim="Learning from local rewards is compared with learning from the global one, on the bandit with "
-        "0.8 and 0.2; "
-        "the title says 200 agents, the text 400. (§5)",
+        claim="Learning from local rewards is compared with learning from the global one, on the bandit with 0.8 and "
+        "0.2; the title says 200 agents, the text 400. (§5)",
         verdict=left_verdict(found),
         table=Table(("P after trials", *map(str, SHOWN)), rows),
-        notes=f"{extent.seeds} runs each, every one with right actions of its own. P = 2 · (share of agents "
-        f"right) − 1, "
-        "after uniformly random actions, of the greedy read-out. Least squares has its double descent at as many "
+        notes=f"{extent.seeds} runs each, every one with right actions of its own. P = 2 · (share of agents right) − "
+        "1, after uniformly random actions, of the greedy read-out. Least squares has its double descent at as many "
         "trials as agents; ridge (λ = 16/9 · n on the Gram matrix of ±1) hasn't.",
         picture=draw_left(found),
         csv=csv_text(
@@ -202,17 +206,14 @@ def right(extent: Extent, recordings: Recordings) -> Section:
     rows.append([f"lower bound (Theorem 3.1), beside P ≥ {LEVEL}", *bounds])
     return Section(
         title="Figure 2, right: trials to a level against agents",
-        claim="The trials that learning needs, against the number of agents: “¼ of optimal reward” on an axis "
-        "to 2,500 at "
-        "n = 400. (§5)",
+        claim="The trials that learning needs, against the number of agents: “¼ of optimal reward” on an axis to "
+        "2,500 at n = 400. (§5)",
         verdict=right_verdict(needed),
         table=Table(("trials", *(f"n = {n}" for n in RIGHT_SIZES)), rows),
         notes=f"{extent.seeds} runs each; the last crossing of the mean over runs, by linear interpolation; 95 % "
-        f"intervals "
-        "bootstrapped over runs. No reading of ¼ gives the paper's axis: P ≥ .25 takes about a fifth of it, P ≥ "
-        ".9 takes "
-        "as many as it shows. The global learner is linear in n, far above the bound; the local one doesn't "
-        "notice n.",
+        "intervals bootstrapped over runs. No reading of ¼ gives the paper's axis: P ≥ .25 takes about a fifth of "
+        "it, P ≥ .9 takes as many as it shows. The global learner is linear in n, far above the bound; the local one "
+        "doesn't notice n.",
         picture=draw_right(needed),
         csv=csv_text(
             ("method", "n", "level", "trials", "low", "high"),

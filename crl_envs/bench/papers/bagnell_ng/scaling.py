@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from crl_envs.bench.exponents import Exponent, fit_exponent, slope
 from crl_envs.bench.figure import (
     Case,
     Cases,
@@ -22,7 +21,6 @@ from crl_envs.bench.figure import (
     csv_text,
     learner,
 )
-from crl_envs.bench.intervals import FloatArray, Interval, bootstrap_interval, moving_mean, reach
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.papers.bagnell_ng.figure_2 import LEVEL
 from crl_envs.bench.papers.bagnell_ng.learning import (
@@ -35,7 +33,17 @@ from crl_envs.bench.papers.bagnell_ng.learning import (
     gain_level,
     read_out_case,
 )
-from crl_envs.bench.tables import Table, number, with_interval
+from crl_envs.bench.score.intervals import (
+    Exponent,
+    FloatArray,
+    Interval,
+    bootstrap_interval,
+    fit_exponent,
+    moving_mean,
+    reach,
+    slope,
+)
+from crl_envs.bench.text import Table, number, with_interval
 from crl_envs.bounds import local_trials, local_trials_to, trials_lower_bound
 
 SIZES: Final = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)

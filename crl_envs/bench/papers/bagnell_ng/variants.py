@@ -25,13 +25,6 @@ from crl_envs.bench.figure import (
     csv_text,
     learner,
 )
-from crl_envs.bench.intervals import (
-    FloatArray,
-    Interval,
-    bootstrap_interval,
-    moving_mean,
-    t_interval,
-)
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.papers.bagnell_ng.learning import (
     HORIZON,
@@ -42,7 +35,14 @@ from crl_envs.bench.papers.bagnell_ng.learning import (
     gain_level,
     iterations_to,
 )
-from crl_envs.bench.tables import Table, number, with_interval
+from crl_envs.bench.score.intervals import (
+    FloatArray,
+    Interval,
+    bootstrap_interval,
+    moving_mean,
+    t_interval,
+)
+from crl_envs.bench.text import Table, number, with_interval
 from crl_envs.core import Optimum
 
 SIZES: Final = (10, 20, 50, 100, 200)
@@ -267,7 +267,7 @@ def credit_case(setting: Setting, credit: str, iterations: int, extent: Extent) 
     )
 
 
-def credits(
+def rewards_compared(
     settings: Sequence[Setting], iterations: int, extent: Extent, recordings: Recordings
 ) -> Section:
     """Show the reward that each credit ends at, and what its policies do."""
@@ -443,5 +443,5 @@ def own_against_local(
 ) -> Figure:
     """Return the section for these variants of SYSADMIN and runs of that length."""
     return Figure(
-        partial(credit_cases, settings, iterations), partial(credits, settings, iterations)
+        partial(credit_cases, settings, iterations), partial(rewards_compared, settings, iterations)
     )
