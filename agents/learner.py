@@ -36,7 +36,7 @@ def check_callback(name: str, callback: Any) -> Callback:
 
 
 class Learner(CopiesApart, ABC):
-    """Base of the learners. A subclass has a `config_class` and the four methods at the end.
+    """Base of the learners. A subclass has a `config_class`, `choose`, `observe`, and names its state in `learnt`.
 
     On a vector env of B columns there are B learners, each on its own column with its own parameters: column b
     of a learner with seed s is the learner with seed s + b on a single environment. They learn in step: an
@@ -65,6 +65,8 @@ class Learner(CopiesApart, ABC):
     """
 
     config_class: ClassVar[type[Any]]
+    # Attributes that hold what has been learnt: arrays or numbers. Checkpoints have their names without a leading _.
+    learnt: ClassVar[tuple[str, ...]]
     # What the bench asks of a class; see `crl_envs.bench.contract.Traits`.
     evaluates_greedily: ClassVar[bool] = False
     resumable: ClassVar[bool] = True
@@ -222,20 +224,21 @@ class Learner(CopiesApart, ABC):
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Take in a step: what the agents knew, what they did, and what came of it."""
 
-    @abstractmethod
+    def begin_episode(self) -> None:
+        """Get ready: the environment has just been reset."""
+
     def end_episode(self, episode: Episode) -> None:
         """Take in that the episode has ended in all columns."""
 
-    @abstractmethod
     def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """All that has been learnt, by name, for a checkpoint."""
+        """Return all that has been learnt, by name, for a checkpoint: the attributes that `learnt` names."""
+        return {name.lstrip("_"): np.asarray(getattr(self, name)) for name in self.learnt}
 
-    @abstractmethod
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Go on from what `get_arrays` gave; shapes and dtypes are those of the present arrays."""
-
-    def begin_episode(self) -> None:
-        """Get ready: the environment has just been reset."""
+        """Go on from what `get_arrays` returned; shapes and dtypes are those of the present arrays."""
+        for name in self.learnt:
+            array = arrays[name.lstrip("_")]
+            setattr(self, name, array if array.ndim else array.item())
 
     def reads_rows(self) -> bool:
         """Whether the learner tells observations apart, so that their spaces must make a table."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import UNIFORM, Policy, Rule
+from agents.policy import Policy
 from agents.view import Frame
 from crl_envs.core.arguments import check_bool, check_seed, keep
 
@@ -66,9 +66,9 @@ class RandomPolicy(Policy):
         place = _scaled(words, np.count_nonzero(legal, axis=2))
         return np.asarray((np.cumsum(legal, axis=2) > place[..., None]).argmax(axis=2))
 
-    def rule(self) -> Rule | None:
-        """Uniform, unless switched off."""
-        return Rule(UNIFORM) if self.config.fused else None
+    def compiled_loop(self) -> str | None:
+        """Whole episodes compiled, unless switched off."""
+        return "agents.delegation.policies_compiled" if self.config.fused else None
 
 
 def _scaled(words: NDArray[np.uint32], size: int | NDArray[np.intp]) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, Unpack, cast, overload
 
 import gymnasium
 import pettingzoo
@@ -21,6 +21,20 @@ from crl_envs.core.arguments import check_keywords, shown, suggestion
 from crl_envs.core.overrides import makes_own_world, overridden
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
+
+if TYPE_CHECKING:
+    from crl_envs.bandit.env import BanditEnv
+    from crl_envs.bandit.problem import BanditArguments
+    from crl_envs.load_balancing.env import LoadBalancingEnv
+    from crl_envs.load_balancing.problem import LoadBalancingArguments
+    from crl_envs.sysadmin.env import SysadminEnv
+    from crl_envs.sysadmin.problem import SysadminArguments
+
+    # The overloads give `object` where a shipped environment doesn't have the arguments, or not of these types: the id
+    # is a str, too, so that without it the last overload would take them.
+    Shipped = Literal["crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0"]
+
+ViewT_co = TypeVar("ViewT_co", covariant=True)
 
 GROUP: Final = "crl_envs.environments"
 
@@ -41,7 +55,7 @@ class Registration:
     entry_point: Callable[..., ParallelEnv[Any, Any, Any]] | str
 
     def load(self) -> Callable[..., ParallelEnv[Any, Any, Any]]:
-        """The entry point itself."""
+        """Return the entry point itself."""
         if not isinstance(self.entry_point, str):
             return self.entry_point
         module, _, attribute = self.entry_point.partition(":")
@@ -82,13 +96,13 @@ def register(id: str, entry_point: Callable[..., ParallelEnv[Any, Any, Any]] | s
 
 
 def registered_ids() -> list[str]:
-    """All ids, sorted, with those of other distributions (entry points in the group ``crl_envs.environments``)."""
+    """Return all ids, sorted, with those of other distributions (entry points in ``crl_envs.environments``)."""
     _register_installed()
     return sorted(_REGISTRY)
 
 
 def has_world(id: str) -> bool:
-    """Whether `make_vec` takes this id.
+    """Return whether `make_vec` takes this id.
 
     Raises:
         ValueError: Unknown id.
@@ -96,8 +110,46 @@ def has_world(id: str) -> bool:
     return not _why_no_world(_find(id).load())
 
 
+@overload
+def make(
+    id: Literal["crl/bandit-v0"],
+    *,
+    render_mode: str | None = None,
+    **kwargs: Unpack[BanditArguments],
+) -> BanditEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/load_balancing-v0"],
+    *,
+    render_mode: str | None = None,
+    **kwargs: Unpack[LoadBalancingArguments],
+) -> LoadBalancingEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/sysadmin-v0"],
+    *,
+    render_mode: str | None = None,
+    **kwargs: Unpack[SysadminArguments],
+) -> SysadminEnv: ...
+
+
+@overload
+def make(id: Shipped, **kwargs: object) -> object: ...
+
+
+@overload
+def make(id: str, **kwargs: Any) -> ParallelEnv[Any, Any, Any]: ...
+
+
 def make(id: str, **kwargs: Any) -> ParallelEnv[Any, Any, Any]:
-    """A new environment as a PettingZoo ParallelEnv with local rewards.
+    """Make an environment: a PettingZoo ParallelEnv with local rewards.
+
+    Type checkers know the arguments and the class of the shipped environments by their ids; with other arguments, what
+    is made is an ``object`` to them.
 
     Args:
         id: A registered id, as ``"crl/sysadmin-v0"``.
@@ -111,6 +163,69 @@ def make(id: str, **kwargs: Any) -> ParallelEnv[Any, Any, Any]:
     return entry_point(**kwargs)
 
 
+class _MakesVectors(Protocol[ViewT_co]):
+    """`make_vec` and `make_gym_vec` for type checkers."""
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/bandit-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        **kwargs: Unpack[BanditArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/load_balancing-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        **kwargs: Unpack[LoadBalancingArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/sysadmin-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        **kwargs: Unpack[SysadminArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Shipped,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        **kwargs: object,
+    ) -> object: ...
+
+    @overload
+    def __call__(
+        self,
+        id: str,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        **kwargs: Any,
+    ) -> ViewT_co: ...
+
+
+def _typed_by_id(function: Callable[..., ViewT_co]) -> _MakesVectors[ViewT_co]:
+    """Return a function as what it is to type checkers."""
+    return cast("_MakesVectors[ViewT_co]", function)
+
+
+@_typed_by_id
 def make_vec(
     id: str,
     num_envs: int = 1,
@@ -118,7 +233,7 @@ def make_vec(
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     **kwargs: Any,
 ) -> WorldVectorEnv:
-    """`num_envs` environments as arrays, all agents at once: rewards ``(num_envs, n)`` and so on.
+    """Make `num_envs` environments as arrays, all agents at once: rewards ``(num_envs, n)`` and so on.
 
     Args:
         id: A registered id whose environment is a world.
@@ -133,6 +248,7 @@ def make_vec(
     return WorldVectorEnv(world, num_envs, autoreset_mode)
 
 
+@_typed_by_id
 def make_gym_vec(
     id: str,
     num_envs: int = 1,
@@ -140,7 +256,7 @@ def make_gym_vec(
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     **kwargs: Any,
 ) -> AgentVectorEnv:
-    """The same as `make_vec` as a Gymnasium vector env whose ``num_envs · n`` sub-environments are the agents.
+    """Make the same as `make_vec` as a Gymnasium vector env whose ``num_envs · n`` sub-environments are the agents.
 
     Raises:
         ValueError: As `make_vec`.
@@ -149,7 +265,7 @@ def make_gym_vec(
 
 
 def make_joint(of: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
-    """The environment `of` as one single-agent ``gymnasium.Env`` with the global reward; Gymnasium's entry point."""
+    """Make the environment `of` as one single-agent ``gymnasium.Env`` with the global reward; for Gymnasium."""
     from crl_envs.wrappers import JointAction
 
     return JointAction(make(of, **kwargs))

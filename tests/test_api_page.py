@@ -58,7 +58,12 @@ def anchors(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     for name in ("api.md", "griffe_arguments.py"):
         shutil.copy(ROOT / "docs" / name, docs)
     config = folder / "mkdocs.yml"
-    settings = {"INHERIT": str(ROOT / "mkdocs.yml"), "docs_dir": str(docs), "nav": None}
+    settings = {
+        "INHERIT": str(ROOT / "mkdocs.yml"),
+        "docs_dir": str(docs),
+        "nav": None,
+        "hooks": [],
+    }
     config.write_text(json.dumps(settings), encoding="utf-8")  # YAML reads JSON
     subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "-q", "-f", config, "-d", folder / "site"],

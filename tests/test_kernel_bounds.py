@@ -230,7 +230,7 @@ def test_a_checkpoint_of_crl_with_places_that_are_not_there(
     meta, arrays = checkpoint.read(path)
     meta.pop("format")
     name = next(key for key in arrays if key.replace(".", "_") == array)
-    spoilt(array)[how](arrays[name], starts(learner.minds[0]))
+    spoilt(array)[how](arrays[name], starts(learner.columns[0].minds))
     checkpoint.write(tmp_path / "odd.npz", meta, arrays)
     with pytest.raises(ValueError, match=r"odd\.npz doesn't fit CRL on"):
         CRL.load(tmp_path / "odd.npz", learner.env)
@@ -242,11 +242,11 @@ def test_crl_whose_attributes_were_written_to(attribute: str) -> None:
     learner = CRL(crl_envs.make("crl/load_balancing-v0", n_agents=6), seed=1, bus={"delay": 3})
     learner.learn(total_episodes=1)
     if attribute == "minds":
-        learner.minds[0].state[0] = 99
+        learner.columns[0].minds.state[0] = 99
     elif attribute == "audiences":
-        learner.audiences[0].first.fill(10**6)
+        learner.columns[0].audience.first.fill(10**6)
     else:
-        learner.mails[0].counts.fill(10**6)
+        learner.columns[0].mail.counts.fill(10**6)
     with pytest.raises((ValueError, IndexError)):
         learner.learn(total_episodes=1)
 

@@ -74,6 +74,7 @@ class AdaptiveHalving(GlobalLeastSquares):
 
     config_class: ClassVar[type[Any]] = AdaptiveHalvingConfig
     config: AdaptiveHalvingConfig
+    learnt = (*GlobalLeastSquares.learnt, "exploring", "_settled")
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
@@ -96,15 +97,6 @@ class AdaptiveHalving(GlobalLeastSquares):
     def greedy(self) -> NDArray[np.uint8]:
         """1 where w > 0, else 0, also of agents that have settled; after the last phase what they settled for."""
         return super().greedy() if self.trials < self.ends[-1] else self._settled.copy()
-
-    def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """The trials, and who has settled for what."""
-        return {**super().get_arrays(), "exploring": self.exploring, "settled": self._settled}
-
-    def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """The trials, and who has settled for what."""
-        super().set_arrays(arrays)
-        self.exploring, self._settled = arrays["exploring"], arrays["settled"]
 
     def _settle(self) -> None:
         weights = self.weights()

@@ -10,7 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from agents.learner import Learner
-from agents.view import Episode, Frame, Transition, View
+from agents.view import Frame, Transition, View
 
 
 class BanditLearner(Learner):
@@ -20,8 +20,8 @@ class BanditLearner(Learner):
     been learnt (the actions are those of `RandomPolicy` with the same seed). What has been learnt is read out by
     `greedy`, and by `act` with ``deterministic=True``; without it `act` explores too.
 
-    A subclass has a `config_class` with a `seed`, and `observe`, which begins with this class's, `greedy`,
-    `get_arrays` and `set_arrays`, which add to this class's.
+    A subclass has a `config_class` with a `seed`, `observe`, which begins with this class's, `greedy`, and names its
+    state in `learnt`, after this class's.
 
     Args:
         env: ``crl/bandit-v0`` or another ParallelEnv or vector env of its kind: all observations Discrete(1), all
@@ -37,6 +37,7 @@ class BanditLearner(Learner):
     """
 
     config_class: ClassVar[type[Any]]
+    learnt: ClassVar[tuple[str, ...]] = ("trials",)
     evaluates_greedily = True
 
     def __init__(self, env: Any, **config: Any) -> None:
@@ -70,17 +71,6 @@ class BanditLearner(Learner):
         if frame.live is not None or self.view.n_running:
             raise ValueError("env must be a bandit: all agents there, and done after one step")
         self.trials += 1
-
-    def end_episode(self, episode: Episode) -> None:
-        """Nothing: a trial is one step."""
-
-    def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """The number of trials."""
-        return {"trials": np.array(self.trials)}
-
-    def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """The number of trials."""
-        self.trials = int(arrays["trials"])
 
 
 def _has_one_observation(view: View) -> bool:

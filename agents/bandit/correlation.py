@@ -68,6 +68,7 @@ class Correlation(BanditLearner):
 
     config_class: ClassVar[type[Any]] = CorrelationConfig
     config: CorrelationConfig
+    learnt = (*BanditLearner.learnt, "covariation", "_mean_action", "_mean_reward")
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
@@ -86,19 +87,3 @@ class Correlation(BanditLearner):
     def greedy(self) -> NDArray[np.uint8]:
         """1 where action and reward go together; 0 elsewhere, and before the second trial."""
         return np.asarray(self.covariation > 0).view(np.uint8)
-
-    def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """m, C and the running means."""
-        return {
-            **super().get_arrays(),
-            "covariation": self.covariation,
-            "mean_action": self._mean_action,
-            "mean_reward": self._mean_reward,
-        }
-
-    def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """m, C and the running means."""
-        super().set_arrays(arrays)
-        self.covariation = arrays["covariation"]
-        self._mean_action = arrays["mean_action"]
-        self._mean_reward = arrays["mean_reward"]

@@ -127,6 +127,7 @@ class DetectingMatrix(BanditLearner):
 
     config_class: ClassVar[type[Any]] = DetectingMatrixConfig
     config: DetectingMatrixConfig
+    learnt = (*BanditLearner.learnt, "_rewards")
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
@@ -159,14 +160,10 @@ class DetectingMatrix(BanditLearner):
             self._right = self._design.decode(self._rewards)
         return self._right.copy()
 
-    def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """The rewards so far."""
-        return {**super().get_arrays(), "rewards": self._rewards}
-
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """The rewards so far."""
+        """Go on from these rewards; what they say is worked out anew."""
         super().set_arrays(arrays)
-        self._rewards, self._right = arrays["rewards"], None
+        self._right = None
 
 
 class _Design:

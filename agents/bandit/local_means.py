@@ -75,6 +75,7 @@ class LocalMeans(BanditLearner):
 
     config_class: ClassVar[type[Any]] = LocalMeansConfig
     config: LocalMeansConfig
+    learnt = (*BanditLearner.learnt, "_ones", "sums")
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
@@ -107,12 +108,3 @@ class LocalMeans(BanditLearner):
         """The action with the larger mean, or the coin's when they are equal (as before the first trial)."""
         first, second = self.means()
         return np.asarray((second > first) | ((second == first) & self._coins)).view(np.uint8)
-
-    def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """m, c and s."""
-        return {**super().get_arrays(), "ones": self._ones, "sums": self.sums}
-
-    def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """m, c and s."""
-        super().set_arrays(arrays)
-        self._ones, self.sums = arrays["ones"], arrays["sums"]

@@ -52,7 +52,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.delegation.infos import DELEGATED, KEPT, SOLVED, Report
-from agents.delegation.table import WorkTable
+from agents.delegation.table import DelegationTable
 from agents.view import Frame, Transition
 from crl_envs.core.arguments import (
     check_bool,
@@ -135,7 +135,7 @@ class Hop(NamedTuple):
 Path = list[Hop]
 
 
-class AntColony(WorkTable):
+class AntColony(DelegationTable):
     """See the module for the rules, `Learner` for the vocabulary, `AntColonyConfig` for the arguments.
 
         AntColony(env, seed=s).learn(total_episodes=1).history[-1]["steps"]
@@ -154,7 +154,7 @@ class AntColony(WorkTable):
         table: ``float64[B, n, 1, A]``, pheromone.
 
     Raises:
-        ValueError: As `agents.delegation.independent_q.WorkTable`.
+        ValueError: As `agents.delegation.table.DelegationTable`.
     """
 
     config_class = AntColonyConfig

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from agents.delegation.load_policy import STORE, LoadPolicy, Loads
+from agents.delegation.load_policy import HERE, LoadPolicy, Loads
 from crl_envs.core.arguments import check_seed, keep
 from crl_envs.core.topology import sources_of
 
@@ -64,17 +64,17 @@ class BreadthFirst(LoadPolicy):
         super().begin_episode()
         self._maps: list[_Map | None] = [None] * self.view.num_envs
 
-    def meet(self, b: int) -> None:
+    def neighbors_changed(self, b: int) -> None:
         """Other neighbours, other ways."""
         self._maps[b] = None
 
     def route(self, b: int, i: int, loads: Loads, open_slots: list[int], word: int | None) -> int:
         """The first of the slots that lead nearest to room; see `LoadPolicy.route`."""
         if loads.stored[i] < self.capacity[i]:
-            return STORE
+            return HERE
         hops, neighbors = self._hops_to_room(b, loads), self.work.neighbors[b][i].tolist()
-        slot = min(open_slots, key=lambda k: hops[neighbors[k]], default=STORE)
-        return slot if slot != STORE and hops[neighbors[slot]] < _FAR else STORE
+        slot = min(open_slots, key=lambda k: hops[neighbors[k]], default=HERE)
+        return slot if slot != HERE and hops[neighbors[slot]] < _FAR else HERE
 
     def _hops_to_room(self, b: int, loads: Loads) -> list[int]:
         """Delegations from each agent to the nearest with room; computed when room or activity has changed."""

@@ -53,7 +53,7 @@ from agents.delegation.bus import (
     take,
 )
 from agents.delegation.infos import DELEGATED, SOLVED, Report
-from agents.delegation.table import QConfig, WorkQ
+from agents.delegation.table import DelegationQ, QConfig
 from agents.view import Frame, Transition
 from crl_envs.core.arguments import check_choice, check_real, is_word, keep
 from crl_envs.core.stream import Purpose
@@ -98,7 +98,7 @@ class DistributedValueFunctionsConfig(QConfig):
         keep(self, check_bus, "bus")
 
 
-class DistributedValueFunctions(WorkQ):
+class DistributedValueFunctions(DelegationQ):
     """See the module for the rule, `Learner` for the vocabulary, `DistributedValueFunctionsConfig` for the arguments.
 
         DistributedValueFunctions(env, seed=s).learn(total_episodes=1).history[-1]["steps"]
@@ -145,7 +145,7 @@ class DistributedValueFunctions(WorkQ):
         self._counted = self._counts()
 
     def follows(self, b: int, i: int, a: int, dop: int, s2: int) -> float:
-        """Σ_j f(i,j) V_j of the module; see `WorkQ.follows`."""
+        """Σ_j f(i,j) V_j of the module; see `DelegationQ.follows`."""
         if dop == SOLVED:
             return 0.0
         if self.config.counts == "neighborhood":
@@ -187,7 +187,7 @@ class DistributedValueFunctions(WorkQ):
                 heard[link] = value
         empty_box(mail, box)
 
-    def met(self, b: int, i: int, a: int) -> None:
+    def introduce(self, b: int, i: int, a: int) -> None:
         """Nothing has been heard of the new one."""
         self.heard[b, i, a] = self.first
 
@@ -219,9 +219,9 @@ class DistributedValueFunctions(WorkQ):
             for row, link in np.argwhere(arrays["mail_under_way"][b]).tolist():
                 put(mail, row, link, float(arrays["mail_carried"][b, row, link]))
 
-    def meet(self, b: int) -> bool:
-        """As `WorkTable.meet`; who listens to whom changes with the neighbours."""
-        changed = super().meet(b)
+    def read_neighbors(self, b: int) -> bool:
+        """As `DelegationTable.read_neighbors`; who listens to whom changes with the neighbours."""
+        changed = super().read_neighbors(b)
         if changed:
             self._listen(b)
         return changed

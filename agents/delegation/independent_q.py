@@ -24,7 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agents.delegation.infos import DELEGATED, SOLVED
-from agents.delegation.table import QConfig, WorkQ
+from agents.delegation.table import DelegationQ, QConfig
 from crl_envs.core.arguments import check_choice, keep
 
 
@@ -62,7 +62,7 @@ class IndependentQConfig(QConfig):
         keep(self, check_choice, "after_delegation", ("nothing", "own"))
 
 
-class IndependentQ(WorkQ):
+class IndependentQ(DelegationQ):
     """See the module for the equations, `Learner` for the vocabulary, `IndependentQConfig` for the arguments.
 
         IndependentQ(env, seed=s).learn(total_episodes=1).history[-1]["steps"]
@@ -78,13 +78,13 @@ class IndependentQ(WorkQ):
         table: ``float64[B, n, S, A]``, Q.
 
     Raises:
-        ValueError: As `WorkTable`; observations that don't make a table, with ``states="observation"``.
+        ValueError: As `DelegationTable`; observations that don't make a table, with ``states="observation"``.
     """
 
     config_class = IndependentQConfig
     config: IndependentQConfig
 
     def follows(self, b: int, i: int, a: int, dop: int, s2: int) -> float:
-        """F of the module; see `WorkQ.follows`."""
+        """F of the module; see `DelegationQ.follows`."""
         closed = dop == DELEGATED and self.config.after_delegation == "nothing"
         return 0.0 if dop == SOLVED or closed else self.best(b, i, s2)

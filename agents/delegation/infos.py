@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.view import View
+from agents.view import Frame, Transition, View
 from crl_envs.core.arguments import shown
 from crl_envs.core.copies import OwnsArrays
 
@@ -41,15 +41,41 @@ KEPT: Final = 3
 DOPS: Final = {"none": NONE, "solved": SOLVED, "delegated": DELEGATED, "kept": KEPT}
 
 
+class Holders(NamedTuple):
+    """Who has a problem at hand, of n agents in B columns."""
+
+    legal: NDArray[np.bool_]  # bool[n, B, A]
+    first: NDArray[np.integer]  # int[n, B], the first legal action
+    holds: NDArray[
+        np.bool_
+    ]  # bool[n, B], whether more than no-ops are legal, and the agent is there
+
+
+def holders(frame: Frame, works: NDArray[np.bool_]) -> Holders:
+    """Return who has a problem at hand in a frame.
+
+    Args:
+        frame: What the agents know.
+        works: ``bool[n, A]``, the actions that do something with a problem.
+    """
+    legal = frame.legal
+    if legal is None:
+        legal = np.ones((*frame.rows.shape, works.shape[1]), np.bool_)
+    holds = np.asarray((legal & works[:, None]).any(axis=2))
+    if frame.live is not None:
+        holds &= frame.live
+    return Holders(legal, legal.argmax(axis=2), holds)
+
+
 class Report(NamedTuple):
-    """What one column's agents were told after a step."""
+    """What the environment says of a step to the agents of one column."""
 
     dops: NDArray[np.int8]  # int8[n]
     links: NDArray[np.float64]  # float64[n], connection costs
     active: NDArray[np.uint8]  # uint8[n]
 
 
-class WorkView(OwnsArrays):
+class WorkInfos(OwnsArrays):
     """Reads the infos of a view.
 
     Args:
@@ -69,7 +95,7 @@ class WorkView(OwnsArrays):
     def __init__(self, view: View) -> None:
         self._view = view
         self._index = {agent: i for i, agent in enumerate(view.agents)}
-        self._told: list[Any] = [None] * view.n_agents
+        self._seen: list[Any] = [None] * view.n_agents
         self.neighbors: list[NDArray[np.int32]] = []
         self._fallback: NDArray[np.int32] | None = None
 
@@ -83,7 +109,7 @@ class WorkView(OwnsArrays):
         width = (self.kind == DELEGATION).sum(axis=1)
         self._width = width
         self.slots = int(width.max(initial=0))
-        self._told = [None] * self._view.n_agents
+        self._seen = [None] * self._view.n_agents
         if not self.neighbors:
             shape = (self._view.n_agents, self.slots)
             self.neighbors = [np.full(shape, -1, np.int32) for _ in range(self._view.num_envs)]
@@ -99,7 +125,7 @@ class WorkView(OwnsArrays):
             self._fallback = self._successors(width)
 
     def report(self, b: int) -> Report:
-        """What the agents of column b were told after the last step."""
+        """Return what the environment said to the agents of column b after the last step."""
         infos, n = self._view.infos, self._view.n_agents
         if self._view.is_vector:
             dops = np.asarray(infos["dop"][b], np.int8)
@@ -120,8 +146,15 @@ class WorkView(OwnsArrays):
                 links[i] = info.get("connection_cost", 0.0)
         return Report(dops, links, active)
 
+    def took_part(self, transition: Transition) -> list[int]:
+        """Return the columns of a step."""
+        running = self._view.running
+        if transition.ended is not None:
+            running = running | transition.ended
+        return np.flatnonzero(running).tolist()
+
     def changed_neighbors(self, b: int) -> list[tuple[int, int, int, int]]:
-        """Where column b's neighbours differ from what the last call said.
+        """Return where column b's neighbours differ from what the last call returned.
 
         Returns:
             (agent, slot, neighbour or −1, how many neighbours the agent has now) for each change.
@@ -150,17 +183,17 @@ class WorkView(OwnsArrays):
         changed = []
         for agent, info in self._view.infos.items():
             i = self._index[agent]
-            told = info.get("neighbors", ())
-            if told is self._told[i]:
+            given = info.get("neighbors", ())
+            if given is self._seen[i]:
                 continue
-            self._told[i] = told
-            if len(told) > self._width[i]:
+            self._seen[i] = given
+            if len(given) > self._width[i]:
                 raise ValueError(
                     f"infos[{agent!r}]['neighbors'] must have an entry for each delegation action, at most "
-                    f"{self._width[i]}, got {len(told)}"
+                    f"{self._width[i]}, got {len(given)}"
                 )
             row = np.full(self.slots, -1, np.int32)
-            for k, other in enumerate(told):
+            for k, other in enumerate(given):
                 if other is not None and other not in self._index:
                     raise ValueError(
                         f"infos[{agent!r}]['neighbors'] must hold ids of agents, got {shown(other)}"

@@ -8,12 +8,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.delegation.infos import DELEGATION, LOCAL, NOOP, WorkView
+from agents.delegation.infos import DELEGATION, LOCAL, NOOP, WorkInfos, holders
 from agents.policy import Policy
 from agents.view import Frame
 from crl_envs.core.arguments import shown
 
-STORE: Final = -1  # instead of a slot to delegate through
+HERE: Final = -1  # instead of a slot: the load is stored where it is
 
 
 class Loads(NamedTuple):
@@ -50,7 +50,7 @@ class LoadPolicy(Policy):
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
         self.capacity = _capacities(env.unwrapped, self.view.n_agents)
-        self.work = WorkView(self.view)
+        self.work = WorkInfos(self.view)
         self._begun = False
 
     @abstractmethod
@@ -65,11 +65,11 @@ class LoadPolicy(Policy):
             word: A uniform 32-bit word; None for the most probable choice.
 
         Returns:
-            One of the open slots, or `STORE`.
+            One of the open slots, or `HERE`.
         """
 
-    def meet(self, b: int) -> None:
-        """Column b's neighbours have changed."""
+    def neighbors_changed(self, b: int) -> None:
+        """Take in that column b's neighbours have changed."""
 
     def begin_episode(self) -> None:
         """Read what the agents can do, and who is whose neighbour."""
@@ -89,16 +89,12 @@ class LoadPolicy(Policy):
         """`route` for every agent that holds a load, else the first legal action; see `Learner.choose`."""
         if not self._begun:
             raise ValueError("learn() must come first: before it the kinds of action aren't known")
-        n, columns, a = self.view.n_agents, self.view.num_envs, self.view.n_actions
-        legal = np.ones((n, columns, a), np.bool_) if frame.legal is None else frame.legal
-        actions: NDArray[np.integer] = legal.argmax(axis=2)
+        legal, actions, holds = holders(frame, self._works)
         stored, queued, active = self._read_loads()
-        holds = (legal & self._works[:, None]).any(axis=2) & (queued > 0) & (active > 0)
-        if frame.live is not None:
-            holds &= frame.live
+        holds &= (queued > 0) & (active > 0)
         for b in np.flatnonzero(holds.any(axis=0)).tolist():
             if self.work.changed_neighbors(b):
-                self.meet(b)
+                self.neighbors_changed(b)
             loads = Loads(stored[:, b], queued[:, b], active[:, b])
             for i in np.flatnonzero(holds[:, b]).tolist():
                 delegations, may = self._delegations[i], legal[i, b].tolist()
@@ -106,7 +102,7 @@ class LoadPolicy(Policy):
                 open_slots = [k for k, d in enumerate(delegations) if may[d] and known[k] >= 0]
                 word = None if words is None else int(words[i, b])
                 slot = self.route(b, i, loads, open_slots, word)
-                if slot != STORE:
+                if slot != HERE:
                     actions[i, b] = delegations[slot]
                 elif may[self._store[i]]:
                     actions[i, b] = self._store[i]

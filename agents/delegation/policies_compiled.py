@@ -8,15 +8,17 @@ choice is the same whole-number arithmetic, so the results agree bit for bit. Se
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call"
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit, uint64
 from numba.extending import register_jitable
 
 from agents.delegation import shortest_queue, stretches
+from agents.delegation.shortest_queue import ShortestQueue
 from agents.delegation.stretches import play_stretches, source_digest, take_mean
-from agents.policy import UNIFORM, Policy, Rule
+from agents.learner import Callback
+from agents.random_policy import RandomPolicy
 from agents.view import Episode
 from crl_envs.core import numba_stream
 from crl_envs.core.numba_stream import lane_word, stream_key
@@ -31,9 +33,6 @@ from crl_envs.load_balancing.numba_kernel import (
 )
 from crl_envs.load_balancing.rules import FIRST_DELEGATION, STORE
 
-if TYPE_CHECKING:
-    from agents.learner import Callback
-
 for function in shortest_queue.JITABLE:
     register_jitable(_nrt=False)(function)
 _number_asked, _draw_first = shortest_queue.number_asked, shortest_queue.draw_first
@@ -42,9 +41,16 @@ _least_full = shortest_queue.least_full
 _ACTION = int(Purpose.ACTION)
 
 
+class _Rule(NamedTuple):
+    """What is chosen: uniformly, or as `ShortestQueue` with its settings."""
+
+    uniform: bool
+    choices: int = 0
+    eager: bool = False
+
+
 def play(
-    policy: Policy,
-    rule: Rule,
+    policy: RandomPolicy | ShortestQueue,
     stream: Stream,
     episode: Episode,
     step_callback: Callback | None,
@@ -52,6 +58,9 @@ def play(
 ) -> None:
     """Play the episode that has just begun to its end; see `agents.delegation.stretches.play_stretches`."""
     n, a = policy.view.n_agents, policy.view.n_actions
+    rule = _Rule(uniform=True)
+    if isinstance(policy, ShortestQueue):
+        rule = _Rule(False, policy.choices, policy.config.eager)
     actions = np.zeros((n, 1), np.uint8 if a <= 256 else np.int64)
     legal = np.zeros(a, np.uint8)
     neighbor, slots = np.zeros((2, a), np.int64)
@@ -77,8 +86,9 @@ def play(
         return played
 
     def after(steps: int) -> None:
-        policy.count_polls(polls)
-        polls[:] = 0
+        if isinstance(policy, ShortestQueue):
+            policy.polls += polls
+            polls[:] = 0
 
     play_stretches(policy, stream, episode, step_callback, every, run, after)
 
@@ -107,7 +117,7 @@ def _compiled_for(version):
                     n_acting += 1
                     choices(rules, state, i, legal, 0)
                     word = np.int64(lane_word(action_key, i))
-                    if rule.kind == UNIFORM:
+                    if rule.uniform:
                         actions[i, 0] = _uniform(legal, word)
                     else:
                         slot = _shortest_queue(

@@ -18,8 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.delegation.load_policy import STORE, LoadPolicy, Loads
-from agents.policy import SHORTEST_QUEUE, Rule
+from agents.delegation.load_policy import HERE, LoadPolicy, Loads
 from agents.view import Frame, Transition
 from crl_envs.core.arguments import check_bool, check_int, check_seed, keep
 
@@ -78,6 +77,8 @@ class ShortestQueue(LoadPolicy):
 
     Attributes:
         config: The settings.
+        choices: How many neighbours are asked, or `ALL`.
+        polls: ``int64[B]``, questions and answers of the episode.
 
     Raises:
         ValueError: As `LoadPolicy`.
@@ -89,14 +90,14 @@ class ShortestQueue(LoadPolicy):
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
         choices = self.config.choices
-        self._choices = ALL if choices is None else int(choices)
-        self._polls = np.zeros(self.view.num_envs, np.int64)  # of the episode
-        self._latest_polls = np.zeros_like(self._polls)  # of the last choice, which may be `act`'s
+        self.choices = ALL if choices is None else int(choices)
+        self.polls = np.zeros(self.view.num_envs, np.int64)
+        self._latest_polls = np.zeros_like(self.polls)  # of the last choice, which may be `act`'s
 
     def begin_episode(self) -> None:
         """See `LoadPolicy.begin_episode`; nobody has been asked yet."""
         super().begin_episode()
-        self._polls[:] = 0
+        self.polls[:] = 0
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
         """See `LoadPolicy.choose`."""
@@ -105,12 +106,12 @@ class ShortestQueue(LoadPolicy):
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Count what the choice has cost."""
-        self._polls += self._latest_polls
+        self.polls += self._latest_polls
 
     def route(self, b: int, i: int, loads: Loads, open_slots: list[int], word: int | None) -> int:
         """The slot of the least full of those asked; see `LoadPolicy.route`."""
         stored, queued, active = loads
-        eager, choices = self.config.eager, ALL if word is None else self._choices
+        eager, choices = self.config.eager, ALL if word is None else self.choices
         asked = number_asked(stored, self.capacity, i, len(open_slots), choices, eager)
         if word is not None:
             draw_first(open_slots, len(open_slots), asked, word)
@@ -120,17 +121,11 @@ class ShortestQueue(LoadPolicy):
 
     def measurements(self) -> dict[str, NDArray[Any]]:
         """Questions and answers of the episode."""
-        return {"polls": self._polls.copy()}
+        return {"polls": self.polls.copy()}
 
-    def rule(self) -> Rule | None:
-        """The settings, unless switched off."""
-        if not self.config.fused:
-            return None
-        return Rule(SHORTEST_QUEUE, self._choices, self.config.eager)
-
-    def count_polls(self, polls: NDArray[np.int64]) -> None:
-        """Add to those of the episode."""
-        self._polls += polls
+    def compiled_loop(self) -> str | None:
+        """Whole episodes compiled, unless switched off."""
+        return "agents.delegation.policies_compiled" if self.config.fused else None
 
 
 def mixed(word: int) -> int:
@@ -184,7 +179,7 @@ def least_full(
     asked: int,
     i: int,
 ) -> int:
-    """The slot through which agent i hands on its load, or `STORE`.
+    """The slot through which agent i hands on its load, or `HERE`.
 
     Args:
         stored: ``[n]``, loads that agents have stored.
@@ -196,17 +191,17 @@ def least_full(
         asked: How many of them are asked; 0 where the agent has decided to store without.
         i: The agent.
     """
-    best = STORE
+    best = HERE
     least = math.inf
     for k in range(asked):
         j = neighbor[asked_slots[k]]
         if active[j]:
             full = fullness(stored[j] + queued[j], capacity[j])
-            if best == STORE or full < least:
+            if best == HERE or full < least:
                 best = asked_slots[k]
                 least = full
     if stored[i] < capacity[i] and fullness(stored[i] + queued[i] - 1, capacity[i]) <= least:
-        return STORE
+        return HERE
     return best
 
 

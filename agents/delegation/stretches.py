@@ -7,18 +7,15 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
 
+from agents.learner import Callback, Learner
 from agents.view import Episode
 from crl_envs.core.stream import Stream
-
-if TYPE_CHECKING:
-    from agents.learner import Callback, Learner
-    from crl_envs.load_balancing.rules import State
-    from crl_envs.load_balancing.world import LoadBalancingWorld
+from crl_envs.load_balancing.rules import State
+from crl_envs.load_balancing.world import LoadBalancingWorld
 
 
 def source_digest(*modules: ModuleType) -> int:
@@ -61,7 +58,7 @@ def play_stretches(
         most = most if step_callback is None else min(most, every)
         return run(world, state, seeds, clocks, most)
 
-    view: Any = learner.view
+    view = learner.view
     while view.n_running:
         steps = view.fast_forward(stretch)
         stream.advance(ticks=steps)

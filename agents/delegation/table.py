@@ -10,20 +10,29 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.delegation.infos import DELEGATION, DISCOVERY, LOCAL, NONE, NOOP, Report, WorkView
+from agents.delegation.infos import (
+    DELEGATION,
+    DISCOVERY,
+    LOCAL,
+    NONE,
+    NOOP,
+    Report,
+    WorkInfos,
+    holders,
+)
 from agents.learner import Learner
-from agents.view import Episode, Frame, Transition
+from agents.view import Frame, Transition
 from crl_envs.core.arguments import SMALLEST_REAL, check_choice, check_real, check_seed, keep
 
 _MOST_ENTRIES: Final = 50_000_000
-_UNREAD: Final = -2  # kind of an action before the environment has told
+_UNREAD: Final = -2  # kind of an action before the environment has said
 
 
-class WorkTable(Learner):
+class DelegationTable(Learner):
     """Base of learners with one number for each agent, state and action that does something with a problem.
 
     A subclass has `weigh`, what the numbers mean for the choice, and `learn_from`, how they change. See
-    `agents.delegation.infos` for what the environment must tell.
+    `agents.delegation.infos` for what the environment must say.
 
     Args:
         env: A ParallelEnv or vector env that tells in its infos how work is handed on.
@@ -41,9 +50,11 @@ class WorkTable(Learner):
             something.
     """
 
+    learnt = ("table", "behind", "offered", "_kind")
+
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
-        self.work = WorkView(self.view)
+        self.work = WorkInfos(self.view)
         b, n, s, a = self.view.num_envs, self.view.n_agents, self.view.n_rows, self.view.n_actions
         if b * n * s * a > _MOST_ENTRIES:
             raise ValueError(
@@ -91,7 +102,7 @@ class WorkTable(Learner):
             frame: What they knew.
             actions: ``[n]``, what all did.
             transition: What came of it.
-            report: What the agents were told.
+            report: What the environment said of it.
         """
 
     def reads_rows(self) -> bool:
@@ -117,7 +128,7 @@ class WorkTable(Learner):
                 self._through
             ):  # a learner from a checkpoint missed who left
                 self.offered[b, i, through] = self.work.neighbors[b][i, : len(through)] >= 0
-            self.meet(b)
+            self.read_neighbors(b)
 
     def acts_in_any_columns(self) -> bool:
         """No: the queues are those of the environment that is learnt from."""
@@ -127,14 +138,10 @@ class WorkTable(Learner):
         """Drawn by `weigh` for those that have a problem, the first legal action for the others."""
         if (self._kind == _UNREAD).all():
             raise ValueError("learn() must come first: before it the kinds of action aren't known")
-        n, columns, a = self.view.n_agents, self.view.num_envs, self.view.n_actions
-        legal = np.ones((n, columns, a), np.bool_) if frame.legal is None else frame.legal
-        actions: NDArray[np.integer] = legal.argmax(axis=2)
-        useful = legal & (self._kind > NOOP)[:, None]
-        at_work = useful.any(axis=2)
-        if frame.live is not None:
-            at_work &= frame.live
-        for i, b in np.argwhere(at_work).tolist():
+        works = self._kind > NOOP
+        legal, actions, holds = holders(frame, works)
+        useful = legal & works[:, None]
+        for i, b in np.argwhere(holds).tolist():
             entries = self.table[b, i, frame.rows[i, b]].tolist()
             weights = self.weigh(entries, useful[i, b].tolist())
             if words is None:
@@ -145,10 +152,7 @@ class WorkTable(Learner):
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Learn from a step of the columns that took part in it."""
-        took_part = self.view.running
-        if transition.ended is not None:
-            took_part = took_part | transition.ended
-        for b in np.flatnonzero(took_part).tolist():
+        for b in self.work.took_part(transition):
             report = self.work.report(b)
             acted = np.flatnonzero(report.dops != NONE).tolist()
             if frame.legal is not None:
@@ -156,19 +160,7 @@ class WorkTable(Learner):
                     seeks = self._kind[i] == DISCOVERY
                     self.offered[b, i, seeks] = frame.legal[i, b, seeks]
             self.learn_from(b, acted, frame, actions[:, b].tolist(), transition, report)
-            self.meet(b)
-
-    def end_episode(self, episode: Episode) -> None:
-        """Nothing: what has been learnt stays."""
-
-    def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """The table, and what its actions are."""
-        return {
-            "table": self.table,
-            "behind": self.behind,
-            "offered": self.offered,
-            "kind": self._kind,
-        }
+            self.read_neighbors(b)
 
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Go on from what `get_arrays` gave.
@@ -179,8 +171,7 @@ class WorkTable(Learner):
         behind = arrays["behind"]
         if behind.min() < -1 or behind.max() >= self.view.n_agents:
             raise ValueError(f"behind must be in [-1, {self.view.n_agents - 1}], got {behind}")
-        self.table, self.behind = arrays["table"], behind
-        self.offered, self._kind = arrays["offered"], arrays["kind"]
+        super().set_arrays(arrays)
 
     def best(self, b: int, i: int, s: int) -> float:
         """The largest entry among what an agent can do in state s; the first value where it can do nothing."""
@@ -188,11 +179,11 @@ class WorkTable(Learner):
         can = [entry for entry, is_offered in zip(entries, offered, strict=True) if is_offered]
         return max(can, default=self.first)
 
-    def met(self, b: int, i: int, a: int) -> None:
-        """Agent i of column b has somebody new behind its action a; the table has forgotten about the last one."""
+    def introduce(self, b: int, i: int, a: int) -> None:
+        """Agent i of column b has somebody new behind its action a; the table has forgotten the last one."""
 
-    def meet(self, b: int) -> bool:
-        """Read column b's neighbours; whether they have changed."""
+    def read_neighbors(self, b: int) -> bool:
+        """Read column b's neighbours; return whether they have changed."""
         changed = self.work.changed_neighbors(b)
         for i, k, j, _ in changed:
             a = self._through[i][k]
@@ -200,7 +191,7 @@ class WorkTable(Learner):
             if j >= 0 and self.behind[b, i, a] != j:
                 self.behind[b, i, a] = j
                 self.table[b, i, :, a] = self.first
-                self.met(b, i, a)
+                self.introduce(b, i, a)
         return bool(changed)
 
 
@@ -226,7 +217,7 @@ class QConfig:
         keep(self, check_seed, "seed")
 
 
-class WorkQ(WorkTable):
+class DelegationQ(DelegationTable):
     """Base of learners whose table is Q: Boltzmann choice, and the update towards r + `follows`."""
 
     config: QConfig

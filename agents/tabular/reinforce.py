@@ -28,14 +28,14 @@ Details that matter:
    column doesn't notice which others are beside it.
 5. p doesn't change during an episode: the eligibility follows from how often each action was taken at each entry. Only
    steps with illegal actions are added up one by one. Where Numba is, and observations have at most 64 rows, actions
-   are chosen and counted by `agents.tabular.reinforce_compiled`, with the same result, bit for bit.
+   are chosen and counted by `choose_each` and `count_each`, compiled, with the same result, bit for bit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from types import ModuleType
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -111,6 +111,7 @@ class Reinforce(Learner):
 
     config_class: ClassVar[type[Any]] = ReinforceConfig
     config: ReinforceConfig
+    learnt = ("_logits", "baseline")
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
@@ -164,7 +165,8 @@ class Reinforce(Learner):
         if self._counts_visits(frame):
             kind: type[np.integer] = np.uint8 if self.view.n_actions <= 256 else np.intp
             actions = np.empty(words.size, kind)
-            _loops().choose(self._flat_entries(frame), self._limits, words.ravel(), actions)
+            choose = _compiled(choose_each)
+            choose(*self._flat_entries(frame), self._limits, words.ravel(), actions)
             return actions.reshape(words.shape)
         _, limits = self._look_up(frame)
         above = words[..., None] >= limits
@@ -184,7 +186,7 @@ class Reinforce(Learner):
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Note what each agent saw and did, and with which probabilities."""
         if self._counts_visits(frame):
-            _loops().count(self._flat_entries(frame), actions.ravel(), self._counts)
+            _compiled(count_each)(*self._flat_entries(frame), actions.ravel(), self._counts)
             return
         entries, found = self._look_up(frame)
         limits = None if frame.legal is None else found
@@ -209,13 +211,9 @@ class Reinforce(Learner):
         if running:
             self.baseline = self.baseline + config.baseline_rate * advantage
 
-    def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """θ and b."""
-        return {"logits": self._logits, "baseline": self.baseline}
-
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """θ and b."""
-        self._logits, self.baseline = arrays["logits"], arrays["baseline"]
+        """Go on from this θ and b."""
+        super().set_arrays(arrays)
         self._limits = cumulative_limits(self._logits)
 
     def _credit(self, episode: Episode) -> NDArray[np.float64]:
@@ -386,11 +384,48 @@ def sum_of_scores(
     return sums / float(_CERTAIN)
 
 
-@cache
-def _loops() -> ModuleType:
-    from agents.tabular import reinforce_compiled
+def choose_each(
+    first: NDArray[np.intp],
+    further: NDArray[np.intp],
+    limits: NDArray[np.uint64],
+    words: NDArray[np.uint32],
+    actions: NDArray[np.integer],
+) -> None:
+    """Write how many of the limits of its entry each word reaches, in one pass over memory; compiled where Numba is.
 
-    return reinforce_compiled
+    Args:
+        first: ``intp[M]``, table entries of row 0.
+        further: ``intp[M]``, what is to be added to them.
+        limits: ``uint64[E, A−1]``, ascending.
+        words: ``uint32[M]``.
+        actions: ``[M]`` of any integer type, written.
+    """
+    for j in range(words.size):
+        entry = np.uint64(first[j] + further[j])  # unsigned: it doesn't count from the end
+        action = 0
+        for k in range(limits.shape[1]):
+            action += words[j] >= limits[entry, k]
+        actions[j] = action
+
+
+def count_each(
+    first: NDArray[np.intp],
+    further: NDArray[np.intp],
+    actions: NDArray[np.integer],
+    counts: NDArray[np.uint32],
+) -> None:
+    """Add one to ``counts[entry, action]`` (``uint32[E, A]``) for each of M entries and actions; see `choose_each`."""
+    flat = counts.ravel()
+    for j in range(actions.size):
+        flat[np.uint64((first[j] + further[j]) * counts.shape[1] + actions[j])] += 1
+
+
+@cache
+def _compiled(loop: Callable[..., None]) -> Callable[..., None]:
+    from numba import njit  # here: this file is read without Numba, too
+
+    compiled: Callable[..., None] = njit(cache=True, nogil=True)(loop)
+    return compiled
 
 
 def _chances(limits: NDArray[np.uint64]) -> NDArray[np.float64]:

@@ -137,6 +137,6 @@ class BanditEnv(WorldEnv):
         super().__init__(BanditWorld(*args, **arguments), render_mode)
 
     def transition_model(self) -> BanditModel:
-        """P(reward = 1 | action) for each agent: the whole of the problem."""
+        """Return P(reward = 1 | action) for each agent: the whole of the problem."""
         right = (self.world.correct_action[:, None] == np.arange(2)).astype(np.intp)
         return BanditModel(self.world.problem.success[right])

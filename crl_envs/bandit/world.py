@@ -53,37 +53,37 @@ class BanditWorld(World[State]):
         return np.empty((0, 2), np.int64)
 
     def initial(self, stream: Stream) -> State:
-        """Nobody has acted."""
+        """Return the state in which nobody has acted."""
         return np.zeros((1, stream.num_envs), np.uint8)
 
     def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
-        """All have acted."""
+        """Return the state in which all have acted."""
         return np.ones_like(state)
 
     def reward(
         self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
     ) -> NDArray[np.float32]:
-        """1 with probability `p_correct` for the right action, `p_wrong` for the wrong one, else 0."""
+        """Draw 1 with probability `p_correct` for the right action, `p_wrong` for the wrong one, else 0."""
         right = (action == self.correct_action[:, None]).view(np.uint8)
         words = stream.words(Purpose.REWARD, self.n_agents)
         return np.asarray(words < self._by_match[right], np.float32)
 
     def observation(self, state: State) -> NDArray[np.uint8]:
-        """The only one there is: ``uint8[n, B]`` zeros."""
+        """Return the only one there is: ``uint8[n, B]`` zeros."""
         return np.zeros((self.n_agents, state.shape[1]), np.uint8)
 
     def terminal(self, state: State) -> NDArray[np.bool_]:
-        """After one step."""
+        """Return whether the one step is over."""
         return np.asarray(state[0], np.bool_)
 
     def state_array(self, state: State) -> State:
-        """``uint8[1, B]``: whether the agents have acted."""
+        """Return ``uint8[1, B]``: whether the agents have acted."""
         return state.copy()
 
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
-        """Nothing: the state has no measurements."""
+        """Return nothing: the state has no measurements."""
         return {}
 
     def optimum(self) -> Optimum:
-        """The larger of the two probabilities."""
+        """Return the larger of the two probabilities."""
         return self.problem.optimum()

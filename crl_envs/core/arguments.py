@@ -15,6 +15,7 @@ import math
 import operator
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeGuard, TypeVar
 
 import numpy as np
@@ -60,7 +61,7 @@ def check_real(
 
 
 def _as_float(value: Any) -> float:
-    """The value of what is a real number; NaN for everything else."""
+    """Return the value of what is a real number; NaN for everything else."""
     kind = getattr(getattr(value, "dtype", None), "kind", "f")
     is_number = hasattr(value, "__float__") or hasattr(value, "__index__")
     if not is_number or isinstance(value, bool) or kind not in "iuf" or np.ndim(value):
@@ -72,14 +73,14 @@ def _as_float(value: Any) -> float:
 
 
 def is_sequence(value: Any) -> TypeGuard[Sequence[Any]]:
-    """Whether a value is a list of things: a sequence or an array, and not text or bytes."""
+    """Return whether a value is a list of things: a sequence or an array, and not text or bytes."""
     if isinstance(value, np.ndarray):
         return value.ndim > 0
     return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
 
 
 def is_word(value: Any, word: str) -> bool:
-    """Whether a value is this text, for arguments that may be of any kind: arrays have no truth value."""
+    """Return whether a value is this text, for arguments that may be of any kind: arrays have no truth value."""
     return isinstance(value, str) and value == word
 
 
@@ -136,16 +137,27 @@ def check_size(name: str, value: int, each: int, what: str = "") -> int:
 
 def check_keywords(what: str, function: Callable[..., Any], keywords: Iterable[str]) -> None:
     """Refuse keywords that `function` doesn't take, with near matches among those it does."""
-    parameters = inspect.signature(function).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+    try:
+        allowed = _keywords_of(function)
+    except TypeError:  # what is called can't be hashed
+        allowed = _keywords_of.__wrapped__(function)
+    if allowed is None:
         return
-    allowed = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
     for keyword in keywords:
         if keyword not in allowed:
             raise ValueError(
                 f"{what} has no argument {shown(keyword)}{suggestion(keyword, allowed)}; "
                 f"allowed: {', '.join(allowed)}"
             )
+
+
+@lru_cache(maxsize=64)
+def _keywords_of(function: Callable[..., Any]) -> list[str] | None:
+    """Return the keywords that a function takes; None where it takes any."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    return [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
 def check_options(options: Any, allowed: Collection[str] = ()) -> Mapping[str, Any]:
@@ -167,7 +179,7 @@ def keep(config: Any, check: Callable[..., Any], name: str, *args: Any, **limits
 
 
 def suggestion(value: Any, choices: Iterable[str]) -> str:
-    """``" (did you mean …?)"`` with up to three near matches, or an empty string."""
+    """Return ``" (did you mean …?)"`` with up to three near matches, or an empty string."""
     if not isinstance(value, str) or len(value) > _LONGEST_SHOWN:
         return ""
     near = difflib.get_close_matches(value, list(choices), n=3, cutoff=0.5)
@@ -175,17 +187,17 @@ def suggestion(value: Any, choices: Iterable[str]) -> str:
 
 
 def about(number: int) -> str:
-    """A whole number ≥ 0 to two digits; from 10^15 on only its order of magnitude."""
+    """Write a whole number ≥ 0 to two digits; from 10^15 on only its order of magnitude."""
     return f"10^{int(math.log10(number))}" if number >= 10**15 else f"{number:.2g}"
 
 
 def about_bytes(number: int) -> str:
-    """A number of bytes in GiB."""
+    """Write a number of bytes in GiB."""
     return f"{about(number >> 30)} GiB" if number >= 2**40 else f"{number / 2**30:.3g} GiB"
 
 
 def shown(value: Any) -> str:
-    """``repr(value)`` for a message: of bounded length, whatever it is and whatever its ``repr`` does."""
+    """Return a ``repr`` for a message: of bounded length, whatever it is and whatever its ``repr`` does."""
     try:
         text = _SHORT.repr(value)
     except Exception:
@@ -197,13 +209,13 @@ class _Short(reprlib.Repr):
     """Short texts of numbers, arrays and containers of them."""
 
     def repr_int(self, value: int, level: int) -> str:
-        """The number, or its order of magnitude: beyond 4,300 digits Python refuses to write it."""
+        """Return the number, or its order of magnitude: beyond 4,300 digits Python refuses to write it."""
         if abs(value) < 10**40:
             return repr(value)
         return f"{'-' if value < 0 else ''}{about(abs(value))}"
 
     def repr_ndarray(self, value: np.ndarray[Any, Any], level: int) -> str:
-        """The array if it is small, else what kind of array it is."""
+        """Return the array if it is small, else what kind of array it is."""
         if value.size <= 8:
             return repr(value)
         return f"an array of {value.dtype} with shape {value.shape}"

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from typing import Literal
 
 from crl_envs.core.arguments import check_choice
 
 BackendName = Literal["numpy", "numba"]
+
+
+@cache  # looking through the path takes as long as much of a world's making
+def has_numba() -> bool:
+    """Return whether Numba is installed."""
+    return find_spec("numba") is not None
 
 
 def resolve_backend(name: str) -> BackendName:
@@ -19,7 +26,7 @@ def resolve_backend(name: str) -> BackendName:
     check_choice("backend", name, ("auto", "numpy", "numba"))
     if name == "numpy":
         return "numpy"
-    if find_spec("numba") is not None:
+    if has_numba():
         return "numba"
     if name == "numba":
         raise ValueError(

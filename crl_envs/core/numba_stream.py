@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from numba import njit, uint32, uint64
 
-from crl_envs.core.stream import GOLDEN, MIX_1, MIX_2
+from crl_envs.core.stream import GOLDEN, MIX_1, MIX_2, PHILOX_M0, PHILOX_M1, PHILOX_W0, PHILOX_W1
 
 _LOW = uint64(0xFFFFFFFF)
 
@@ -17,14 +17,14 @@ def stream_key(seed, clock, purpose):
     x0, x1 = uint64(clock) & _LOW, uint64(clock) >> uint64(32)
     x2, x3 = uint64(purpose), uint64(0)
     for _ in range(10):
-        p0 = x0 * uint64(0xD2511F53)
-        p1 = x2 * uint64(0xCD9E8D57)
+        p0 = x0 * PHILOX_M0
+        p1 = x2 * PHILOX_M1
         x0 = (p1 >> uint64(32)) ^ x1 ^ k0
         x2 = (p0 >> uint64(32)) ^ x3 ^ k1
         x1 = p1 & _LOW
         x3 = p0 & _LOW
-        k0 = (k0 + uint64(0x9E3779B9)) & _LOW
-        k1 = (k1 + uint64(0xBB67AE85)) & _LOW
+        k0 = (k0 + PHILOX_W0) & _LOW
+        k1 = (k1 + PHILOX_W1) & _LOW
     return x0 | (x1 << uint64(32))
 
 

@@ -97,13 +97,13 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         self._templates: list[dict[str, Any]] | None = None
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
-        """The observation space of one agent, the same object at each call."""
+        """Return the observation space of one agent, the same object at each call."""
         template = self.world.single_observation_space
         space: spaces.Space[Any] = self._space_of(agent, self._observation_spaces, template)
         return space
 
     def action_space(self, agent: str) -> spaces.Discrete:
-        """The action space of one agent, the same object at each call."""
+        """Return the action space of one agent, the same object at each call."""
         template = self.world.single_action_space
         space: spaces.Discrete = self._space_of(agent, self._action_spaces, template)
         return space
@@ -129,11 +129,11 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         return self.world.edges
 
     def optimum(self) -> Optimum:
-        """What is known about the best expected episode return, mean over agents."""
+        """Return what is known about the best expected episode return, mean over agents."""
         return self.world.optimum()
 
     def metrics(self) -> dict[str, Any]:
-        """Measurements of the present state: numbers, and arrays ``[n]`` for what each agent has.
+        """Return measurements of the present state: numbers, and arrays ``[n]`` for what each agent has.
 
         Raises:
             gymnasium.error.ResetNeeded: Before the first reset.
@@ -143,7 +143,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         return {k: v[0].item() if v.ndim == 1 else v[..., 0] for k, v in measured.items()}
 
     def state(self) -> NDArray[Any]:
-        """The full state as a fresh 1-D array in ``state_space``.
+        """Return the full state as a fresh 1-D array in ``state_space``.
 
         Raises:
             gymnasium.error.ResetNeeded: Before the first reset.
@@ -303,7 +303,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         return infos
 
     def _by_agent(self, values: Iterable[Any]) -> dict[str, Any]:
-        """One value an agent; a copied dict needn't grow, which is faster than ``dict(zip(…))``."""
+        """Return a dict of one value an agent; a copied dict needn't grow, which is faster than ``dict(zip(…))``."""
         made: dict[str, Any] = self._false.copy()
         made.update(zip(self._everyone, values, strict=True))
         return made
@@ -315,7 +315,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         return [{"action_mask": everything, "neighbors": ids} for ids in neighbors]
 
     def _neighbors(self) -> list[tuple[str, ...]]:
-        """Ids of the agents that share an edge with each agent, ascending."""
+        """Return the ids of the agents that share an edge with each agent, ascending."""
         adjacent: list[set[int]] = [set() for _ in self._everyone]
         for source, target in self.world.edges.tolist():
             adjacent[source].add(target)
@@ -354,7 +354,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         return packed[:, None]
 
     def _space_of(self, agent: str, made: dict[str, Any], template: spaces.Space[Any]) -> Any:
-        """An agent's own copy of a space (its sampler can be seeded alone), made at the first request."""
+        """Return an agent's own copy of a space (its sampler can be seeded alone), made at the first request."""
         known = isinstance(agent, str) and agent in self._false
         space = made.get(agent) if known else None
         if space is None:
@@ -377,13 +377,13 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
 
 
 def _named(path: str) -> Any:
-    """What ``"module:attribute"`` names."""
+    """Return what ``"module:attribute"`` names."""
     module, _, name = path.partition(":")
     return getattr(import_module(module), name)
 
 
 def _scalars(space: spaces.Space[Any]) -> list[Any]:
-    """The values of a Discrete space in its dtype: looking them up is cheaper than making them."""
+    """Return the values of a Discrete space in its dtype: looking them up is cheaper than making them."""
     return list(np.arange(space.n, dtype=space.dtype)) if isinstance(space, spaces.Discrete) else []
 
 

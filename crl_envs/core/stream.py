@@ -37,10 +37,10 @@ GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
 MIX_2: Final = np.uint64(0x94D049BB133111EB)
 
-_PHILOX_M0: Final = np.uint64(0xD2511F53)
-_PHILOX_M1: Final = np.uint64(0xCD9E8D57)
-_PHILOX_W0: Final = 0x9E3779B9
-_PHILOX_W1: Final = 0xBB67AE85
+PHILOX_M0: Final = np.uint64(0xD2511F53)
+PHILOX_M1: Final = np.uint64(0xCD9E8D57)
+PHILOX_W0: Final = np.uint64(0x9E3779B9)
+PHILOX_W1: Final = np.uint64(0xBB67AE85)
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 _MASK_64: Final = 2**64 - 1
@@ -95,10 +95,10 @@ def philox4x32(
     x0, x1, x2, x3 = counter
     k0, k1 = key
     for r in range(rounds):
-        p0 = x0 * _PHILOX_M0
-        p1 = x2 * _PHILOX_M1
-        bump0 = np.uint64(r * _PHILOX_W0 & 0xFFFFFFFF)
-        bump1 = np.uint64(r * _PHILOX_W1 & 0xFFFFFFFF)
+        p0 = x0 * PHILOX_M0
+        p1 = x2 * PHILOX_M1
+        bump0 = np.uint64(r * int(PHILOX_W0) & 0xFFFFFFFF)
+        bump1 = np.uint64(r * int(PHILOX_W1) & 0xFFFFFFFF)
         x0 = (p1 >> _S32) ^ x1 ^ ((k0 + bump0) & _LOW)
         x2 = (p0 >> _S32) ^ x3 ^ ((k1 + bump1) & _LOW)
         x1 = p1 & _LOW
@@ -107,7 +107,7 @@ def philox4x32(
 
 
 def splitmix64(z: UInt64Array) -> UInt64Array:
-    """The output function of SplitMix64, elementwise (``uint64`` array of any shape, not modified)."""
+    """Apply the output function of SplitMix64, elementwise (``uint64`` array of any shape, not modified)."""
     t = z >> _S30
     t ^= z
     t *= MIX_1
@@ -121,14 +121,14 @@ def splitmix64(z: UInt64Array) -> UInt64Array:
 
 @lru_cache(maxsize=16)
 def _ladder(pairs: int) -> UInt64Array:
-    """``uint64[pairs]``: 1, 2, … times the golden gamma, read-only."""
+    """Return ``uint64[pairs]``: 1, 2, … times the golden gamma, read-only."""
     rungs = np.arange(1, pairs + 1, dtype=np.uint64) * GOLDEN
     rungs.setflags(write=False)
     return rungs
 
 
 def words(keys: UInt64Array, lanes: int, first: int = 0) -> UInt32Array:
-    """The words of lanes ``first … first + lanes − 1`` for every column.
+    """Return the words of lanes ``first … first + lanes − 1`` for every column.
 
     Args:
         keys: ``uint64[B]``, one key a column.
@@ -152,14 +152,14 @@ def words(keys: UInt64Array, lanes: int, first: int = 0) -> UInt32Array:
 
 
 def lane_words(keys: UInt64Array, lanes: NDArray[np.int64]) -> UInt32Array:
-    """One word for each (key, lane) pair: ``uint64[M]`` and ``int64[M]`` to ``uint32[M]``."""
+    """Return one word for each (key, lane) pair: ``uint64[M]`` and ``int64[M]`` to ``uint32[M]``."""
     lane = lanes.astype(np.uint64)
     z = splitmix64(keys + ((lane >> np.uint64(1)) + np.uint64(1)) * GOLDEN)
     return (z >> (_S32 * (lane & np.uint64(1)))).astype(np.uint32)
 
 
 def threshold(probability: float | NDArray[np.float64]) -> UInt64Array:
-    """The integer below which a word means success: round(p·2^32), so that p = 0 is never and p = 1 always.
+    """Return the integer below which a word means success: round(p·2^32), so that p = 0 is never and p = 1 always.
 
     Returns:
         ``uint64`` array of the argument's shape (0-d for a float), in [0, 2^32].
@@ -168,7 +168,7 @@ def threshold(probability: float | NDArray[np.float64]) -> UInt64Array:
 
 
 def fixed_words(seed: int, purpose: Purpose, lanes: int) -> UInt32Array:
-    """Words of a problem instance: ``uint32[lanes]``, a function of the seed and the purpose alone."""
+    """Return the words of a problem instance: ``uint32[lanes]``, a function of the seed and the purpose alone."""
     stream = Stream(1)
     stream.seed(seed)
     return words(stream.keys(purpose), lanes)[:, 0]
@@ -221,7 +221,7 @@ class Stream:
             self._offset = self._offset + ticks * columns.astype(np.int64)
 
     def keys(self, purpose: Purpose) -> UInt64Array:
-        """The keys of the present clock for one purpose: ``uint64[B]``; not to be written to."""
+        """Return the keys of the present clock for one purpose: ``uint64[B]``; not to be written to."""
         start, block = self._blocks.get(purpose, _NO_BLOCK)
         row = self._offset - start
         keys: UInt64Array
@@ -238,7 +238,7 @@ class Stream:
         return keys
 
     def words(self, purpose: Purpose, lanes: int) -> UInt32Array:
-        """``uint32[lanes, B]`` for the present clock and one purpose."""
+        """Return ``uint32[lanes, B]`` for the present clock and one purpose."""
         return words(self.keys(purpose), lanes)
 
     def _draw_seed(self) -> None:

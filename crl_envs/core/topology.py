@@ -27,8 +27,8 @@ _DRAWN_PER_SECOND: Final = 1_000_000  # on one core of 2024
 
 def directed_ring(n: int) -> Edges:
     """i → i + 1 (mod n)."""
-    i = np.arange(n)
-    return sorted_edges(i, (i + 1) % n)
+    i = np.arange(n if n > 1 else 0)
+    return np.stack([i, np.roll(i, -1)], axis=1)
 
 
 def ring(n: int) -> Edges:
@@ -119,7 +119,7 @@ UNDIRECTED: Final[dict[str, Callable[[int, int], Edges]]] = {
 
 
 def named_edges(topology: str, n: int, seed: int) -> Edges:
-    """Edges of an undirected family by name.
+    """Return the edges of an undirected family by name.
 
     Raises:
         ValueError: Unknown name; near matches are suggested.
@@ -128,7 +128,7 @@ def named_edges(topology: str, n: int, seed: int) -> Edges:
 
 
 def is_graph(topology: object) -> TypeGuard[nx.Graph]:
-    """Whether a topology argument is a networkx graph."""
+    """Return whether a topology argument is a networkx graph."""
     if isinstance(topology, str):
         return False
     import networkx as nx
@@ -137,7 +137,7 @@ def is_graph(topology: object) -> TypeGuard[nx.Graph]:
 
 
 def node_numbers(graph: nx.Graph) -> dict[Any, int]:
-    """The agent of each node of a networkx graph.
+    """Return the agent of each node of a networkx graph.
 
     Where the nodes are the integers 0 … n − 1, each keeps its number, in whatever order they were added. Other nodes
     are names, numbered in the order of ``graph.nodes``.
@@ -150,7 +150,7 @@ def node_numbers(graph: nx.Graph) -> dict[Any, int]:
 
 
 def graph_edges(graph: nx.Graph) -> Edges:
-    """Edges of a networkx graph as numbers of agents; an undirected edge counts both ways.
+    """Return the edges of a networkx graph as numbers of agents; an undirected edge counts both ways.
 
     Agent i is node i where the nodes are the integers 0 … n − 1, whatever their order in the graph. Nodes with other
     names are numbered in their order (``graph.nodes``).
@@ -169,7 +169,7 @@ def graph_edges(graph: nx.Graph) -> Edges:
 
 
 def sorted_edges(source: NDArray[np.int64], target: NDArray[np.int64]) -> Edges:
-    """Edges from ``source[k]`` to ``target[k]`` as ``int64[E, 2]``: sorted, without self-loops and repeats."""
+    """Return the edges from ``source[k]`` to ``target[k]``, ``int64[E, 2]``: sorted, without self-loops and repeats."""
     proper = source != target
     base = np.int64(1 + max(source.max(initial=0), target.max(initial=0)))
     code = np.sort(
@@ -191,9 +191,19 @@ class Adjacency(NamedTuple):
         return np.diff(self.indptr)
 
 
-def row_sums(indptr: NDArray[np.int64], values: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the sum of the values of each row's entries: ``[E, B]`` in compressed rows to ``int64[n, B]``."""
-    degree = np.diff(indptr)
+def row_sums(
+    indptr: NDArray[np.int64], degree: NDArray[np.int64], values: NDArray[Any]
+) -> NDArray[np.int64]:
+    """Return the sum of the values of each row's entries.
+
+    Args:
+        indptr: ``int64[n + 1]``, where the compressed rows begin.
+        degree: ``int64[n]``, entries of each.
+        values: ``[E, B]``.
+
+    Returns:
+        ``int64[n, B]``.
+    """
     if degree.all():
         return np.add.reduceat(values, indptr[:-1], axis=0, dtype=np.int64)
     sums = np.zeros((degree.size, values.shape[1]), np.int64)
@@ -204,12 +214,12 @@ def row_sums(indptr: NDArray[np.int64], values: NDArray[Any]) -> NDArray[np.int6
 
 
 def sources_of(edges: Edges, n: int) -> Adjacency:
-    """For each agent, the agents with an edge to it."""
+    """Return for each agent those with an edge to it."""
     return _rows(edges[:, 1], edges[:, 0], n)
 
 
 def neighbors_of(edges: Edges, n: int) -> Adjacency:
-    """For each agent, the agents that share an edge with it in either direction."""
+    """Return for each agent those that share an edge with it in either direction."""
     both = _both_ways(edges[:, 0], edges[:, 1])
     return _rows(both[:, 0], both[:, 1], n)
 

@@ -105,16 +105,16 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         return self.world.edges
 
     def optimum(self) -> Optimum:
-        """What is known about the best expected episode return, mean over agents."""
+        """Return what is known about the best expected episode return, mean over agents."""
         return self.world.optimum()
 
     def metrics(self) -> dict[str, NDArray[Any]]:
-        """Measurements of the present states: arrays ``(B,)``, and ``(B, n)`` for what each agent has."""
+        """Return measurements of the present states: arrays ``(B,)``, and ``(B, n)`` for what each agent has."""
         self._need_state("metrics")
         return {k: np.moveaxis(v, -1, 0) for k, v in self.world.metrics(self._state).items()}
 
     def state(self) -> NDArray[Any]:
-        """The full states, a fresh array ``(B, d)``."""
+        """Return the full states, a fresh array ``(B, d)``."""
         self._need_state("state")
         return self.world.state_array(self._state).T
 
@@ -219,17 +219,17 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         return np.moveaxis(self.world.observation(self._state), -1, 0)
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> dict[str, Any]:
-        told = {k: np.moveaxis(v, -1, 0) for k, v in self.world.info(self._state).items()}
+        extra = {k: np.moveaxis(v, -1, 0) for k, v in self.world.info(self._state).items()}
         if self._mask is None:
-            return told
+            return extra
         flags = np.zeros((self.num_envs, self.n_agents), np.bool_) if illegal is None else illegal.T
-        return told | {
+        return extra | {
             "action_mask": np.moveaxis(self._mask, -1, 0).copy(),
             "illegal_action": flags,
         }
 
     def _final(self, ended: NDArray[np.bool_], illegal: NDArray[np.bool_] | None) -> dict[str, Any]:
-        """What the finished columns ended with, in Gymnasium's layout."""
+        """Return what the finished columns ended with, in Gymnasium's layout."""
         last = self._observations()
         final_obs = np.full(self.num_envs, None, dtype=object)
         for b in np.flatnonzero(ended):
@@ -273,7 +273,7 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
 
 
 def joint_space(space: spaces.Space[Any], n: int) -> spaces.Space[Any]:
-    """The space of n agents' observations stacked along a first axis.
+    """Return the space of n agents' observations stacked along a first axis.
 
     Discrete and MultiDiscrete become MultiDiscrete with ``uint8`` entries where they fit, Box a Box.
     """
@@ -290,5 +290,5 @@ def joint_space(space: spaces.Space[Any], n: int) -> spaces.Space[Any]:
 
 
 def small_dtype(size: int) -> type[np.integer]:
-    """``np.uint8`` for up to 256 values, else ``np.int64``."""
+    """Return ``np.uint8`` for up to 256 values, else ``np.int64``."""
     return np.uint8 if size <= 256 else np.int64

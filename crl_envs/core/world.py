@@ -95,22 +95,22 @@ class World(OwnsArrays, ABC, Generic[StateT]):
 
     @abstractmethod
     def initial(self, stream: Stream) -> StateT:
-        """States at the start of an episode."""
+        """Return states at the start of an episode."""
 
     @abstractmethod
     def transition(self, state: StateT, action: NDArray[np.integer], stream: Stream) -> StateT:
-        """Next states. `action` is ``[n, B]`` and legal, or 0 where an illegal one was asked for."""
+        """Return the next states. `action` is ``[n, B]`` and legal, or 0 where an illegal one was asked for."""
 
     @abstractmethod
     def reward(
         self, state: StateT, action: NDArray[np.integer], next_state: StateT, stream: Stream
     ) -> NDArray[np.float32]:
-        """Local rewards ``float32[n, B]`` of a transition, at the clock of that transition."""
+        """Return the local rewards ``float32[n, B]`` of a transition, at the clock of that transition."""
 
     def step(
         self, state: StateT, action: NDArray[np.integer], stream: Stream
     ) -> tuple[StateT, NDArray[np.float32]]:
-        """`transition` and `reward` together; a world may fuse them, with the same result."""
+        """Do `transition` and `reward` together; a world may fuse them, with the same result."""
         next_state = self.transition(state, action, stream)
         return next_state, self.reward(state, action, next_state, stream)
 
@@ -120,27 +120,27 @@ class World(OwnsArrays, ABC, Generic[StateT]):
 
     @abstractmethod
     def terminal(self, state: StateT) -> NDArray[np.bool_]:
-        """Whether the episode has ended: ``bool[B]``."""
+        """Return whether the episode has ended: ``bool[B]``."""
 
     def action_mask(self, state: StateT) -> NDArray[np.int8] | None:
-        """Legal actions ``int8[n, A, B]``, or None when every action is always legal."""
+        """Return the legal actions ``int8[n, A, B]``, or None when every action is always legal."""
         return None
 
     def info(self, state: StateT) -> dict[str, NDArray[Any]]:
-        """What learners are told beside the mask: named arrays ``[n, …, B]``."""
+        """Return what learners see beside the mask: named arrays ``[n, …, B]``."""
         return {}
 
     @abstractmethod
     def state_array(self, state: StateT) -> NDArray[Any]:
-        """The full state for centralised critics: a fresh array ``[d, B]``."""
+        """Return the full state for centralised critics: a fresh array ``[d, B]``."""
 
     @abstractmethod
     def metrics(self, state: StateT) -> dict[str, NDArray[Any]]:
-        """Named measurements of a state, each with the batch as its last axis."""
+        """Return named measurements of a state, each with the batch as its last axis."""
 
     @abstractmethod
     def optimum(self) -> Optimum:
-        """What is known about the best expected episode return."""
+        """Return what is known about the best expected episode return."""
 
 
 def frozen(array: NDArray[T]) -> NDArray[T]:
@@ -160,7 +160,7 @@ def freeze(value: Any) -> bool:
 
 
 def column_select(columns: NDArray[np.bool_], chosen: StateT, other: StateT) -> StateT:
-    """The state that has `chosen`'s columns where ``columns[b]`` and `other`'s elsewhere."""
+    """Return the state that has `chosen`'s columns where ``columns[b]`` and `other`'s elsewhere."""
     selected: Any
     if isinstance(chosen, tuple) and isinstance(other, tuple):
         fields = (np.where(columns, c, o) for c, o in zip(chosen, other, strict=True))

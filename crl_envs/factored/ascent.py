@@ -61,14 +61,14 @@ def coordinate_ascent(
     window: int | None = None,
     seed: int = 0,
 ) -> Plan:
-    """A deterministic, stationary policy of a class that no change of a single table entry improves.
+    """Return a deterministic, stationary policy of a class that no change of a single table entry improves.
 
     The policy's return is that of a fixed set of simulated episodes (common random numbers). The search begins with
     policies whose agents share their tables: one action for all, then one table on the own state for all, then one
     for all agents with as many others in scope, then tables on the whole configuration for those. All such tables are
     tried where there are at most 64, else their entries are changed one after the other. Then the agents take
     turns: each tries every other action in every configuration that it meets, and takes the best as long as there is
-    one that improves. An entry that is never met keeps its action.
+    one that improves. An entry that never occurs keeps its action.
 
     A change of one agent's policy is felt by other agents one edge a step later, be it an edge of the model or one
     from an agent to another one that sees it (Bagnell & Ng 2005, §4, radius of influence). So only these agents are
@@ -112,7 +112,7 @@ def coordinate_ascent(
 def _shared_tables(
     model: FactoredMDP, policy_class: PolicyClass, scopes: Scopes, episodes: int, seed: int
 ) -> NDArray[np.uint8]:
-    """The best table found among those that agents share."""
+    """Return the best table found among those that agents share."""
     episodes = min(episodes, max(1, _CELLS_OF_START // model.n_agents))
 
     def value(table: NDArray[np.uint8]) -> float:
@@ -125,7 +125,7 @@ def _shared_tables(
 
 
 def _sharings(scopes: Scopes) -> Iterator[Ints]:
-    """Which entries have one action in common: ``int64[p, m]``, p actions for m entries each; coarse to fine."""
+    """Return which entries have one action in common: ``int64[p, m]``, p actions for m entries each; coarse to fine."""
     s = scopes.n_states
     entries = np.arange(scopes.n_entries)
     yield entries[None]
@@ -148,7 +148,7 @@ def _best_shared(
     n_actions: int,
     value: Callable[[NDArray[np.uint8]], float],
 ) -> NDArray[np.uint8]:
-    """The best actions for the shared entries, the others as they are."""
+    """Return the best actions for the shared entries, the others as they are."""
     best, best_value = table, value(table)
     if n_actions ** len(shared) <= _MOST_SHARED_TABLES:
         for actions in product(range(n_actions), repeat=len(shared)):
@@ -258,8 +258,8 @@ class _Search:
         weights = self.model.n_states ** np.arange(seen.shape[1])
         entry = self.scopes.first[agent] + np.einsum("tkb,k->tb", seen, weights)
         episodes = self.states.shape[2]
-        met = np.unique(entry * episodes + np.arange(episodes))
-        entries, columns = np.divmod(met, episodes)
+        seen = np.unique(entry * episodes + np.arange(episodes))
+        entries, columns = np.divmod(seen, episodes)
         a = self.model.n_actions
         other = (self.table[entries].astype(np.int64) + np.arange(1, a)[:, None]) % a
         return np.tile(entries, a - 1), other.ravel(), np.tile(columns, a - 1)
@@ -326,13 +326,13 @@ class _Surroundings:
         self._rewards = self.reached[:, None] * (model.n_states * model.n_actions)
 
     def rewards(self, states: States, actions: States, count: int) -> Ints:
-        """Places in the flat reward table, of the first `count` agents: ``int64[count, m]``."""
+        """Return the places in the flat reward table, of the first `count` agents: ``int64[count, m]``."""
         where: Ints = self._rewards[:count] + states[:count].astype(np.int64) * self._n_actions
         where += actions
         return where
 
     def parts(self, columns: int) -> list[slice]:
-        """Columns in parts that are played together."""
+        """Return the columns in parts that are played together."""
         size = max(1, _CELLS_AT_ONCE // (len(self.agents) * len(self.counts)))
         return [slice(low, low + size) for low in range(0, columns, size)]
 
@@ -351,7 +351,7 @@ class _Entries:
             self._slots.append((rows, np.array(sources), int(scopes.n_states ** (k + 1))))
 
     def __call__(self, states: States, count: int) -> Ints:
-        """``int64[count, m]`` of the first `count` agents in states ``[·, m]``."""
+        """Return ``int64[count, m]`` of the first `count` agents in states ``[·, m]``."""
         entry: Ints = self._first[:count] + states[:count]
         for rows, sources, weight in self._slots:
             cut = int(np.searchsorted(rows, count))
@@ -364,7 +364,7 @@ class _Entries:
 
 
 def _influenced(model: FactoredMDP, scopes: Scopes) -> list[list[int]]:
-    """For each agent, those whose next state depends on its state, or whose action does."""
+    """Return for each agent those whose next state depends on its state, or whose action does."""
     n = model.n_agents
     watchers = np.repeat(np.arange(n), scopes.others.degree)
     edges = sorted_edges(

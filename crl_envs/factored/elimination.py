@@ -26,7 +26,7 @@ class Elimination(NamedTuple):
 
 
 def elimination_order(scopes: Iterable[Sequence[int]], sizes: Sequence[int]) -> list[Elimination]:
-    """An order in which to eliminate all variables of some scopes: smallest table first, greedily.
+    """Return an order in which to eliminate all variables of some scopes: smallest table first, greedily.
 
     Args:
         scopes: Variables that occur together.
@@ -53,7 +53,7 @@ def elimination_order(scopes: Iterable[Sequence[int]], sizes: Sequence[int]) -> 
 def maximise(
     factors: Iterable[Factor], order: Iterable[Elimination]
 ) -> tuple[NDArray[np.float64], dict[int, NDArray[np.int64]]]:
-    """The maximum of the factors' sum in each column, and values of the variables that reach it.
+    """Return the maximum of the factors' sum in each column, and values of the variables that reach it.
 
     Args:
         factors: Of B columns each, or of one that stands for all.
@@ -78,7 +78,7 @@ def maximise(
 
 
 def _aligned(factor: Factor, scope: tuple[int, ...]) -> NDArray[np.float64]:
-    """The factor's table with one axis for each variable of a larger scope."""
+    """Return the factor's table with one axis for each variable of a larger scope."""
     present = [v for v in scope if v in factor.scope]
     table = factor.table.transpose(0, *(1 + factor.scope.index(v) for v in present))
     sizes = dict(zip(present, table.shape[1:], strict=True))

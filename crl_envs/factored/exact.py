@@ -62,7 +62,7 @@ def joint_states(n: int, s: int) -> NDArray[np.uint8]:
 
 
 def value_iteration(model: FactoredMDP) -> Solution:
-    """The best joint policy by backward induction over all |S|^n joint states.
+    """Return the best joint policy by backward induction over all |S|^n joint states.
 
     Agents see everything and may act differently at every step, so the value bounds that of every other policy class.
     All |A|^n joint actions of a joint state are compared. As the agents' next states are independent given their
@@ -99,7 +99,7 @@ def value_iteration(model: FactoredMDP) -> Solution:
 
 
 def evaluate(model: FactoredMDP, policy: JointPolicy) -> float:
-    """The exact utility of a policy: the expectation of the mean reward's sum over the horizon.
+    """Return the exact utility of a policy: the expectation of the mean reward's sum over the horizon.
 
     Raises:
         ValueError: More joint states than fit in 2 GB or in about ten minutes.
@@ -127,7 +127,7 @@ def evaluate(model: FactoredMDP, policy: JointPolicy) -> float:
 def _expectations(
     following: NDArray[np.float64], tables: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """E[following(s')] for each of c joint states and each joint action.
+    """Return E[following(s')] for each of c joint states and each joint action.
 
     Args:
         following: ``float64[S^n]``, by joint next state.
@@ -150,7 +150,7 @@ def _expectations(
 
 
 def _sums(gains: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Σ_i gains_i of each joint action: ``float64[n, c, A]`` to ``float64[c, A^n]``."""
+    """Return Σ_i gains_i of each joint action: ``float64[n, c, A]`` to ``float64[c, A^n]``."""
     total: NDArray[np.float64] = gains[0]
     for gain in gains[1:]:
         total = (gain[:, :, None] + total[:, None, :]).reshape(len(total), -1)
@@ -158,14 +158,14 @@ def _sums(gains: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _groups(n: int, s: int) -> list[range]:
-    """The agents in consecutive groups of nearly equal size, with few joint states each."""
+    """Return the agents in consecutive groups of nearly equal size, with few joint states each."""
     largest = max(1, int(math.log(_LARGEST_GROUP, s))) if s > 1 else n
     bounds = np.linspace(0, n, math.ceil(n / largest) + 1).round().astype(int).tolist()
     return [range(low, high) for low, high in pairwise(bounds)]
 
 
 def _products(n: int, s: int, a: int) -> int:
-    """Multiplications that `_expectations` takes for one joint state."""
+    """Return the multiplications that `_expectations` takes for one joint state."""
     total, done = 0, 0
     for group in _groups(n, s):
         done += len(group)
@@ -174,14 +174,14 @@ def _products(n: int, s: int, a: int) -> int:
 
 
 def _chunks(model: FactoredMDP, a: int) -> list[slice]:
-    """Joint states in parts whose arrays stay in the cache."""
+    """Return the joint states in parts whose arrays stay in the cache."""
     n, s = model.n_agents, model.n_states
     size = max(1, _NUMBERS_AT_ONCE // max(s, a) ** n)
     return [slice(low, low + size) for low in range(0, s**n, size)]
 
 
 def _start(model: FactoredMDP) -> NDArray[np.float64]:
-    """``float64[S^n]``: the first joint state's probabilities."""
+    """Return ``float64[S^n]``: the first joint state's probabilities."""
     chance = np.ones(1)
     for agent in model.start:
         chance = (agent[:, None] * chance).ravel()

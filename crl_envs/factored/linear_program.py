@@ -170,7 +170,7 @@ class _Constraints(NamedTuple):
 
 
 def _groups(neighbors: Adjacency, window: int) -> list[tuple[int, ...]]:
-    """All subsets of the connected groups of at most `window` agents, small ones first."""
+    """Return all subsets of the connected groups of at most `window` agents, small ones first."""
     indptr, indices = neighbors
     near = [set(row.tolist()) for row in np.split(indices, indptr[1:-1])]
     found = {frozenset([i]) for i in range(len(near))}
@@ -192,7 +192,7 @@ def _inputs(model: FactoredMDP, agents: Sequence[int]) -> tuple[int, ...]:
 
 
 def _scope(model: FactoredMDP, agents: Sequence[int]) -> tuple[int, ...]:
-    """The variables on which the expectation of a group's next states depends."""
+    """Return the variables on which the expectation of a group's next states depends."""
     return (*_inputs(model, agents), *(model.n_agents + i for i in agents))
 
 
@@ -249,7 +249,7 @@ def _term(model: FactoredMDP, agents: tuple[int, ...], first: int) -> Term:
 
 
 def _compile(terms: list[Term], order: list[Elimination], sizes: Sequence[int]) -> _Constraints:
-    """The constraints of one step, without the exponential number of joint states and actions.
+    """Return the constraints of one step, without the exponential number of joint states and actions.
 
     Eliminating a variable v from the functions f in which it occurs makes a table u of the other variables in them,
     with u ≥ Σ f for all values of v.
@@ -310,7 +310,7 @@ def _unit_rows(columns: NDArray[np.int64], width: int) -> sparse.csr_matrix:
 
 
 def _solve(model: FactoredMDP, terms: list[Term], step: _Constraints) -> tuple[Floats, int, int]:
-    """The weights ``float64[T + 1, H]`` of the best solution, and the program's numbers of rows and columns."""
+    """Return the weights ``float64[T + 1, H]`` of the best solution, and the program's numbers of rows and columns."""
     from scipy import optimize, sparse
 
     horizon, n_weights = model.horizon, step.now.shape[1]

@@ -46,7 +46,7 @@ class PolicyClass:
         keep(self, check_choice, "name", ("own-state", "parents", "neighborhood"))
 
     def scopes(self, model: FactoredMDP) -> Scopes:
-        """Which states the agents see in a model.
+        """Return which states the agents see in a model.
 
         Raises:
             ValueError: An agent sees so many that its table would be too large.
@@ -61,7 +61,7 @@ class PolicyClass:
         return Scopes(model.n_states, others, 1, f"a policy of the class {self.name!r}")
 
     def constant(self, model: FactoredMDP, action: int = 0) -> TablePolicy:
-        """The policy that always takes one action.
+        """Return the policy that always takes one action.
 
         Raises:
             ValueError: The model has no such action.

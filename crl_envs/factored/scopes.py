@@ -58,7 +58,7 @@ class Scopes:
         return int(self.first[-1])
 
     def entries(self, states: NDArray[np.integer]) -> NDArray[np.int64]:
-        """The entries that joint states ``[n, B]`` select: ``int64[n, B]``."""
+        """Return the entries that joint states ``[n, B]`` select: ``int64[n, B]``."""
         entry: NDArray[np.int64] = states + self.first[:-1, None]
         for agents, sources, weight in self._slots:
             entry[agents] += weight * states[sources].astype(np.int64)

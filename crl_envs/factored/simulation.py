@@ -47,23 +47,23 @@ class Simulator:
         self._transition = _limits(model.transition.reshape(-1, model.n_states))
 
     def first(self, words: UInt32Array) -> NDArray[np.uint8]:
-        """First states ``uint8[n, B]`` from words of the same shape."""
+        """Return the first states ``uint8[n, B]`` from words of the same shape."""
         return _place(words, self._start, np.arange(self.model.n_agents)[:, None])
 
     def next(
         self, states: NDArray[np.uint8], actions: NDArray[np.integer], words: UInt32Array
     ) -> NDArray[np.uint8]:
-        """Next states ``uint8[n, B]``."""
+        """Return the next states ``uint8[n, B]``."""
         return self.land(words, self.model.scopes.entries(states) * self.model.n_actions + actions)
 
     def land(self, words: UInt32Array, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Next states, from rows of the transition table: entry · |A| + action."""
+        """Return the next states, from rows of the transition table: entry · |A| + action."""
         return _place(words, self._transition, rows)
 
     def rewards(
         self, states: NDArray[np.uint8], actions: NDArray[np.integer]
     ) -> NDArray[np.float64]:
-        """Local rewards ``float64[n, B]``."""
+        """Return the local rewards ``float64[n, B]``."""
         agent = np.arange(self.model.n_agents)[:, None]
         return np.asarray(self.model.reward[agent, states, actions])
 
@@ -109,7 +109,7 @@ def simulate(
 
 
 def _limits(distributions: NDArray[np.float64]) -> UInt64Array:
-    """``uint64[S − 1, ·]``: word w leads to the state Σ_k 1{w ≥ limit_k}."""
+    """Return ``uint64[S − 1, ·]``: word w leads to the state Σ_k 1{w ≥ limit_k}."""
     return np.ascontiguousarray(threshold(np.cumsum(distributions, axis=-1)[:, :-1]).T)
 
 

@@ -232,7 +232,7 @@ class LoadBalancingEnv(WorldEnv):
         return tuple(self.world.entries.tolist())
 
     def optimal_steps(self) -> int:
-        """Fewest steps in which all loads can be stored on the paper's clock; see `optimum.fewest_steps`.
+        """Return the fewest steps in which all loads can be stored on the paper's clock; see `optimum.fewest_steps`.
 
         Raises:
             ValueError: More than one load in flight, several entries, faults, arrivals, or too little room.

@@ -36,7 +36,7 @@ def grid_successors(n: int, degree: int) -> Edges:
 def build_edges(
     topology: str | nx.Graph, n_agents: int | None, out_degree: int | None, seed: int
 ) -> tuple[int, Edges, dict[Any, int]]:
-    """Number of agents, delegation edges ``int64[E, 2]`` in the order of each agent's slots, and nodes' names.
+    """Return the number of agents, delegation edges ``int64[E, 2]`` in the order of the slots, and nodes' names.
 
     Raises:
         ValueError: Unknown topology, or sizes that don't fit it.
@@ -84,7 +84,7 @@ def slot_table(edges: Edges, n: int) -> NDArray[np.int32]:
 
 
 def hops_from(edges: Edges, n: int, start: NDArray[np.int64]) -> NDArray[np.int64]:
-    """``int64[n]``: delegations from the nearest of `start` to each agent; −1 where there is no path."""
+    """Return ``int64[n]``: delegations from the nearest of `start` to each agent; −1 where there is no path."""
     successors = sources_of(edges[:, ::-1], n)
     hops = np.full(n, -1, np.int64)
     frontier = np.unique(start)
@@ -103,7 +103,7 @@ def hops_from(edges: Edges, n: int, start: NDArray[np.int64]) -> NDArray[np.int6
 def default_servers(
     topology: str | nx.Graph, n: int, edges: Edges, entries: NDArray[np.int64], seed: int
 ) -> tuple[int, ...]:
-    """Positions of the two servers: 47 and 48 of 50 on the grid, drawn beyond one hop on a random graph.
+    """Return the positions of the two servers: 47 and 48 of 50 on the grid, drawn beyond one hop on a random graph.
 
     None on a networkx graph and where fewer than four agents leave no room.
 

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit, uint64
 
 from crl_envs.core.numba_stream import lane_word, stream_key
+from crl_envs.load_balancing import numpy_kernel
 from crl_envs.load_balancing import rules as shared
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
@@ -32,8 +33,8 @@ _INNER = {
     "no_cfunc_wrapper": True,
 }
 
-_draws = njit(**_INNER)(shared.draws)
-_ticket = njit(**_INNER)(shared.ticket)
+_draws = njit(**_INNER)(numpy_kernel.draws)
+_ticket = njit(**_INNER)(numpy_kernel.ticket)
 _is_open = njit(**_INNER)(shared.is_open)
 _store_reward = njit(**_INNER)(shared.store_reward)
 
@@ -101,7 +102,7 @@ def choices(rules, state, i, legal, c):
 
 @njit(**_INNER)
 def reward_of(rules, costs, state, i, c):
-    """Reward ``float32`` of the last action of agent i; as `LoadBalancingWorld.reward` has it."""
+    """Return the reward ``float32`` of the last action of agent i; as `LoadBalancingWorld.reward` has it."""
     outcome = state.outcome[i, c]
     if costs.gradient and outcome == _STORED:
         spare = rules.capacity[i] - state.load[i, c] + costs.before
@@ -111,7 +112,7 @@ def reward_of(rules, costs, state, i, c):
 
 @njit(**_INNER)
 def has_ended(state, c):
-    """Whether every load has entered and none is in flight."""
+    """Return whether every load has entered and none is in flight."""
     if state.tally[_REMAINING, c] > 0:
         return False
     for e in range(state.backlog.shape[0]):

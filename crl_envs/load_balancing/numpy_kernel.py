@@ -7,6 +7,8 @@ out; new loads arrive and enter; queues are put in order.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +24,6 @@ from crl_envs.load_balancing.rules import (
     Outcome,
     Rules,
     State,
-    ticket,
 )
 
 Ints = NDArray[np.int64]
@@ -47,6 +48,26 @@ def advance(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys)
         _arrive(rules, state, keys)
     admit(rules, state)
     order_queues(state)
+
+
+def draws(rules: Rules) -> tuple[bool, ...]:
+    """Return whether the rules make any draw with each field of `Keys`; compiled in `numba_kernel`."""
+    departs, fails, discovers = rules.none_departs.size > 0, rules.fail > 0, rules.extra_slots > 0
+    return (
+        rules.poisson,
+        departs,
+        rules.loss > 0,
+        rules.delay > 0,
+        fails,
+        fails,
+        discovers,
+        discovers,
+    )
+
+
+def ticket(ready: Any, source: Any, place: Any, n: int, places: int) -> Any:
+    """Return the ticket of a load ready at a step, from agent `source` or, with n, from outside; compiled likewise."""
+    return (ready * (n + 1) + source) * places + place
 
 
 def admit(rules: Rules, state: State) -> None:
@@ -83,15 +104,6 @@ def admit(rules: Rules, state: State) -> None:
         if rules.memory:
             state.visited[place, :, b] = 0
             state.visited[place, agent, b] = 1
-
-
-def has_ended(state: State) -> NDArray[np.bool_]:
-    """Return whether every load has entered and none is in flight: ``bool[B]``."""
-    exhausted: NDArray[np.bool_] = state.tally[Count.REMAINING] == 0
-    if not exhausted.any():
-        return exhausted
-    idle: NDArray[np.bool_] = (state.backlog.sum(axis=0) == 0) & (state.at < 0).all(axis=0)
-    return exhausted & idle
 
 
 def order_queues(state: State) -> None:
@@ -149,7 +161,7 @@ def _act(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys) ->
 
 
 def neighbor_table(rules: Rules, state: State) -> NDArray[np.int32]:
-    """``int32[n, K + S, B]``: the agent behind each delegation slot, −1 where there is none."""
+    """Return ``int32[n, K + S, B]``: the agent behind each delegation slot, −1 where there is none."""
     n, k = rules.successors.shape
     base = np.broadcast_to(rules.successors[:, :, None], (n, k, state.load.shape[1]))
     return np.concatenate([base, state.found], axis=1) if rules.extra_slots else base

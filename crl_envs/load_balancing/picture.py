@@ -205,7 +205,7 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
         return self.world.reward(state, nothing, state, None)[:, 0].astype(np.float64)  # type: ignore[arg-type]
 
     def messages(self, moment: Moment) -> Messages:
-        """The messages of the last step and those under way."""
+        """Return the messages of the last step and those under way."""
         state, n = moment.state, self.world.n_agents
         place = np.flatnonzero(state.at[:, 0] >= 0)
         target = state.at[place, 0].astype(np.int64)
@@ -230,7 +230,7 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
         return np.flatnonzero(state.active[: self._present(state), 0] == 0)
 
     def _present(self, state: State) -> int:
-        """Agents that have joined: the first ones."""
+        """Return how many agents have joined: the first ones."""
         return self.world.rules.n_founders + int(state.tally[Count.JOINED, 0] > 0)
 
     @property

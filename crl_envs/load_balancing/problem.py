@@ -370,7 +370,7 @@ def _named(name: str, node: Any, nodes: Mapping[Any, int]) -> int:
 
 
 def _capacities(capacity: int | Sequence[int], n: int) -> NDArray[np.int64]:
-    """``int64[n]``, loads: from one number for all or a list."""
+    """Return ``int64[n]``, loads: from one number for all or a list."""
     if not is_sequence(capacity):
         return np.full(n, check_int("capacity", capacity, low=0, high=LARGEST_CAPACITY), np.int64)
     if len(capacity) != n:
@@ -382,7 +382,7 @@ def _capacities(capacity: int | Sequence[int], n: int) -> NDArray[np.int64]:
 
 
 def _join_step(join_at: int | str) -> int:
-    """The step at which a server joins, or `WHEN_FULL`."""
+    """Return the step at which a server joins, or `WHEN_FULL`."""
     if is_word(join_at, "full"):
         return WHEN_FULL
     if isinstance(join_at, str):
@@ -391,7 +391,7 @@ def _join_step(join_at: int | str) -> int:
 
 
 def _supply(n_loads: int | str | None, capacity: int) -> int:
-    """Loads of an episode: a number, `ENDLESS`, or what the capacity holds."""
+    """Return the loads of an episode: a number, `ENDLESS`, or what the capacity holds."""
     if n_loads is None:
         return capacity
     if is_word(n_loads, "endless"):
@@ -402,7 +402,7 @@ def _supply(n_loads: int | str | None, capacity: int) -> int:
 
 
 def _capacity_in_reach(capacity: NDArray[np.int64], reached: NDArray[np.bool_]) -> int:
-    """Loads that can be stored by delegating from an entry.
+    """Return the loads that can be stored by delegating from an entry.
 
     Args:
         capacity: ``int64[n]``, loads.
@@ -422,7 +422,7 @@ def _capacity_in_reach(capacity: NDArray[np.int64], reached: NDArray[np.bool_]) 
 
 
 def _arrivals(rate: float | None) -> tuple[float, int]:
-    """The rate of Poisson arrivals, and the most at one entry in one step; 0 without them."""
+    """Return the rate of Poisson arrivals, and the most at one entry in one step; 0 without them."""
     if rate is None:
         return 0.0, 0
     rate = check_real("arrival_rate", rate, low=0.0, high=500.0, open_low=True)
@@ -430,7 +430,7 @@ def _arrivals(rate: float | None) -> tuple[float, int]:
 
 
 def _none_departs(rate: float, largest: int) -> NDArray[np.float64]:
-    """P(none of k stored loads departs) for k = 0 … largest; empty without departures."""
+    """Return P(none of k stored loads departs) for k = 0 … largest; empty without departures."""
     if rate == 0:
         return np.empty(0)
     if largest > _MOST_WITH_DEPARTURES:

@@ -1,6 +1,7 @@
-"""Load balancing's codes, constants and state, and what both kernels reckon with.
+"""Load balancing's codes, state and costs, and what both kernels reckon with.
 
 The functions of numbers here take arrays too, and are compiled: `numpy_kernel` and `numba_kernel` call the same ones.
+The tuples stay in this module: the caches that Numba keeps name them by it, and can't be read where one has gone.
 """
 
 from __future__ import annotations
@@ -163,26 +164,6 @@ PURPOSES: Final = (
 """What the draws of each field of `Keys` are for."""
 
 
-def draws(rules: Rules) -> tuple[bool, ...]:
-    """Return whether the rules make any draw with each field of `Keys`."""
-    departs, fails, discovers = rules.none_departs.size > 0, rules.fail > 0, rules.extra_slots > 0
-    return (
-        rules.poisson,
-        departs,
-        rules.loss > 0,
-        rules.delay > 0,
-        fails,
-        fails,
-        discovers,
-        discovers,
-    )
-
-
-def ticket(ready: Any, source: Any, place: Any, n: int, places: int) -> Any:
-    """Return the ticket of a load that is ready at a step, from agent `source` or, with n, from outside."""
-    return (ready * (n + 1) + source) * places + place
-
-
 def is_open(target: Any, been_there: Any) -> Any:
     """Return whether a slot may be used: it leads to an agent, where the load hasn't been."""
     return (target >= 0) & (been_there == 0)
@@ -231,28 +212,4 @@ def costs_of(
         min_q=min_q_value,
         gradient=gradient,
         before=int(before),
-    )
-
-
-def empty_state(rules: Rules, places: int, columns: int) -> State:
-    """No load anywhere; founders active; queues empty; the supply of loads untouched."""
-    n, extra = rules.capacity.size, rules.extra_slots
-    active = np.ones((n, columns), np.uint8)
-    active[rules.n_founders :] = 0
-    count = np.zeros((len(Count), columns), np.int64)
-    count[Count.REMAINING] = rules.n_loads
-    return State(
-        load=np.zeros((n, columns), np.int32),
-        active=active,
-        found=np.full((n, extra, columns), -1, np.int32),
-        at=np.full((places, columns), -1, np.int32),
-        ready=np.zeros((places, columns), np.int64),
-        ticket=np.zeros((places, columns), np.int64),
-        birth=np.zeros((places, columns), np.int64),
-        visited=np.zeros((places, n if rules.memory else 0, columns), np.uint8),
-        head=np.full((n, columns), -1, np.int32),
-        waiting=np.zeros((n, columns), np.int32),
-        outcome=np.zeros((n, columns), np.int8),
-        backlog=np.zeros((rules.entries.size, columns), np.int64),
-        tally=count,
     )

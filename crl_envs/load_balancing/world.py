@@ -25,17 +25,16 @@ from crl_envs.load_balancing.rules import (
     Count,
     Keys,
     Outcome,
+    Rules,
     State,
     action_kinds,
-    draws,
-    empty_state,
     is_open,
     store_reward,
 )
 
 
 class LoadBalancingWorld(World[State]):
-    """See `rules.State` for the state.
+    """Load balancing as arrays; `rules.State` is the state.
 
     Args:
         *args: A `LoadBalancingProblem`'s fields.
@@ -70,6 +69,8 @@ class LoadBalancingWorld(World[State]):
         self._n_actions = len(self.action_kinds)
         self._divisor = np.maximum(self.capacity, 1)[:, None]
         self._roomless = np.flatnonzero(self.capacity == 0)
+        drawn = zip(PURPOSES, numpy_kernel.draws(self.rules), strict=True)
+        self._drawn = tuple(purpose if used else None for purpose, used in drawn)
         self.single_action_space = spaces.Discrete(self._n_actions)
         self.single_observation_space = spaces.Box(0.0, 1.0, (4,), np.float32)
         self.seal()
@@ -105,14 +106,14 @@ class LoadBalancingWorld(World[State]):
         return self.problem.hops
 
     def initial(self, stream: Stream) -> State:
-        """Empty agents, and the first loads at the entries (none yet where arrivals are Poisson)."""
-        state = empty_state(self.rules, self.places, stream.num_envs)
+        """Return empty agents, and the first loads at the entries (none yet where arrivals are Poisson)."""
+        state = _empty_state(self.rules, self.places, stream.num_envs)
         numpy_kernel.admit(self.rules, state)
         numpy_kernel.order_queues(state)
         return state
 
     def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
-        """One step; see `numpy_kernel` for the order of events."""
+        """Carry out one step; see `numpy_kernel` for the order of events."""
         rules = self.rules
         n = rules.capacity.size
         check_actions(action, (n, state.load.shape[1]), self._n_actions, stream)
@@ -139,7 +140,7 @@ class LoadBalancingWorld(World[State]):
     def reward(
         self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
     ) -> NDArray[np.float32]:
-        """What each agent's action cost (Table 1), from its outcome: ``float32[n, B]``, ≤ 0.
+        """Return what each agent's action cost (Table 1), from its outcome: ``float32[n, B]``, ≤ 0.
 
         A store that succeeds costs nothing in the discrete model and ``min_q_value / (2 · spare)`` in the gradient
         model, spare being the capacity left after it or before it (``min_q_value`` when that is none).
@@ -157,7 +158,7 @@ class LoadBalancingWorld(World[State]):
         return np.asarray(store_reward(self.costs.min_q * self.costs.gradient, spare))
 
     def observation(self, state: State) -> NDArray[np.float32]:
-        """``float32[n, 4, B]``: holds a load, q / (1 + q) for a queue of q, share of capacity used, is active."""
+        """Return ``float32[n, 4, B]``: holds a load, q / (1 + q) for a queue of q, capacity used, is active."""
         observed = np.empty((self.n_agents, 4, state.load.shape[1]), np.float32)
         observed[:, 0] = state.head >= 0
         observed[:, 1] = self._crowding[state.waiting]
@@ -166,8 +167,12 @@ class LoadBalancingWorld(World[State]):
         return observed
 
     def terminal(self, state: State) -> NDArray[np.bool_]:
-        """Whether every load has entered and none is in flight."""
-        return numpy_kernel.has_ended(state)
+        """Return whether every load has entered and none is in flight."""
+        exhausted: NDArray[np.bool_] = state.tally[Count.REMAINING] == 0
+        if not exhausted.any():
+            return exhausted
+        idle: NDArray[np.bool_] = (state.backlog.sum(axis=0) == 0) & (state.at < 0).all(axis=0)
+        return exhausted & idle
 
     def action_mask(self, state: State) -> NDArray[np.int8]:
         """``int8[n, A, B]``: with a load, everything but the no-op that its slots allow; without, only the no-op."""
@@ -185,7 +190,7 @@ class LoadBalancingWorld(World[State]):
         return mask
 
     def info(self, state: State) -> dict[str, NDArray[Any]]:
-        """What the agents are told beside the mask.
+        """Return what the agents see beside the mask.
 
         - ``outcome`` ``int8[n, B]``, see `rules.Outcome`; ``dop`` ``int8[n, B]``, see `rules.Dop`;
         - ``connection_cost`` ``float32[n, B]``: the part of the reward that paid for a link;
@@ -204,11 +209,11 @@ class LoadBalancingWorld(World[State]):
         }
 
     def state_array(self, state: State) -> NDArray[np.int32]:
-        """``int32[3n, B]``: stored loads, queue lengths, activity."""
+        """Return ``int32[3n, B]``: stored loads, queue lengths, activity."""
         return np.concatenate([state.load, state.waiting, state.active.astype(np.int32)])
 
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
-        """Counts of loads and messages, all ``[B]`` but `load`.
+        """Return counts of loads and messages, all ``[B]`` but `load`.
 
         - ``stored``, ``queued``, ``on_wire``, ``departed``, ``timed_out``: loads; they add up to ``loads_in``;
         - ``backlog``: loads that have arrived and wait outside; ``remaining``: those that have yet to arrive;
@@ -251,7 +256,7 @@ class LoadBalancingWorld(World[State]):
         return find_optimum(self.problem)
 
     def blank_keys(self) -> Keys:
-        """Keys of one column for a compiled loop to write to."""
+        """Return the keys of one column for a compiled loop to write to."""
         return Keys(*(np.zeros(1, np.uint64) for _ in Keys._fields))
 
     @cached_property
@@ -274,7 +279,7 @@ class LoadBalancingWorld(World[State]):
         return legal
 
     def _fill(self, state: State) -> NDArray[np.float64]:
-        """Share of capacity used ``float64[n, B]``; an agent without capacity counts as full."""
+        """Return the share of capacity used ``float64[n, B]``; an agent without capacity counts as full."""
         fill: NDArray[np.float64] = state.load / self._divisor
         if self._roomless.size:
             fill[self._roomless] = 1.0
@@ -283,7 +288,7 @@ class LoadBalancingWorld(World[State]):
     def _open_slots(
         self, state: State, agent: NDArray[np.int64], b: NDArray[np.int64]
     ) -> NDArray[np.int8]:
-        """``int8[M, K + S]``: slots through which the M holding agents may delegate their first load."""
+        """Return ``int8[M, K + S]``: slots through which the M holding agents may delegate their first load."""
         neighbor = self.rules.successors[agent]
         if self.rules.extra_slots:
             neighbor = np.concatenate([neighbor, state.found[agent, :, b]], axis=1)
@@ -302,8 +307,31 @@ class LoadBalancingWorld(World[State]):
         return allowed.astype(np.int8)
 
     def _keys(self, stream: Stream) -> Keys:
-        drawn = zip(PURPOSES, draws(self.rules), strict=True)
-        return Keys(*(stream.keys(p) if used else stream.seeds for p, used in drawn))
+        return Keys(*(stream.seeds if p is None else stream.keys(p) for p in self._drawn))
+
+
+def _empty_state(rules: Rules, places: int, columns: int) -> State:
+    """Return a state without a load: founders active, queues empty, the supply untouched."""
+    n, extra = rules.capacity.size, rules.extra_slots
+    active = np.ones((n, columns), np.uint8)
+    active[rules.n_founders :] = 0
+    count = np.zeros((len(Count), columns), np.int64)
+    count[Count.REMAINING] = rules.n_loads
+    return State(
+        load=np.zeros((n, columns), np.int32),
+        active=active,
+        found=np.full((n, extra, columns), -1, np.int32),
+        at=np.full((places, columns), -1, np.int32),
+        ready=np.zeros((places, columns), np.int64),
+        ticket=np.zeros((places, columns), np.int64),
+        birth=np.zeros((places, columns), np.int64),
+        visited=np.zeros((places, n if rules.memory else 0, columns), np.uint8),
+        head=np.full((n, columns), -1, np.int32),
+        waiting=np.zeros((n, columns), np.int32),
+        outcome=np.zeros((n, columns), np.int8),
+        backlog=np.zeros((rules.entries.size, columns), np.int64),
+        tally=count,
+    )
 
 
 @lru_cache(maxsize=1)

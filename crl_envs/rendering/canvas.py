@@ -104,7 +104,7 @@ class Sheet:
     def colour_bar(
         self, quantity: Quantity, place: tuple[float, float, float, float]
     ) -> ScalarMappable:
-        """A bar of cividis, upright where the place is; what maps values to colours."""
+        """Return a bar of cividis, upright where the place is; what maps values to colours."""
         colours = ScalarMappable(Normalize(quantity.low, quantity.high), QUANTITY_MAP)
         lies = place[2] * WIDTH > place[3] * HEIGHT
         bar = self.figure.colorbar(
@@ -151,7 +151,7 @@ def styled() -> AbstractContextManager[None]:
 
 
 def steps_of(history: History) -> NDArray[np.int64]:
-    """``int64[width]``: the step of each column; with a history that rolls ≤ 0, the present one being 0."""
+    """Return ``int64[width]``: the step of each column; with a history that rolls ≤ 0, the present one being 0."""
     return np.arange(history.width) - (history.width - 1 if history.rolls else 0)
 
 

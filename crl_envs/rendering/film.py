@@ -150,9 +150,9 @@ class _Mp4:
             return
         if not whole:
             self._process.kill()
-        _, told = self._process.communicate()
+        _, errors = self._process.communicate()
         if whole and self._process.returncode:
-            raise RuntimeError(f"ffmpeg couldn't write {self.path}: {told.decode().strip()}")
+            raise RuntimeError(f"ffmpeg couldn't write {self.path}: {errors.decode().strip()}")
 
     def _start(self, height: int, width: int) -> subprocess.Popen[bytes]:
         import imageio_ffmpeg  # type: ignore[import-untyped, unused-ignore]

@@ -85,7 +85,7 @@ class GraphSheet(Sheet):
         self._badges.write(scene.badges, np.zeros_like(dark))
 
     def _marks(self, glyph: Glyph) -> PathCollection:
-        """An empty collection of marks of one kind."""
+        """Return an empty collection of marks of one kind."""
         marks = self.main.scatter(
             [],
             [],
@@ -229,7 +229,7 @@ def _shortened(ends: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
 
 
 def _heads(ends: NDArray[np.float64], size: float) -> NDArray[np.float64]:
-    """Triangles ``float64[k, 3, 2]`` at the far ends of segments."""
+    """Return triangles ``float64[k, 3, 2]`` at the far ends of segments."""
     way = ends[:, 1] - ends[:, 0]
     length = np.maximum(np.hypot(way[:, 0], way[:, 1]), 1e-9)[:, None]
     along = way / length * size

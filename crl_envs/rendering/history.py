@@ -75,5 +75,5 @@ class History(OwnsArrays):
 
 
 def bin_starts(n: int, rows: int) -> NDArray[np.int64]:
-    """``int64[rows]``: where to cut n agents into rows whose sizes differ by at most 1."""
+    """Return ``int64[rows]``: where to cut n agents into rows whose sizes differ by at most 1."""
     return np.arange(rows, dtype=np.int64) * n // rows

@@ -17,7 +17,7 @@ _ASPECT: Final = 1.65  # width of the drawing area in heights, for arc lengths
 
 
 def positions_of(edges: Edges, n: int) -> Positions:
-    """The agents' places ``float64[n, 2]`` in [0, 1]²; the same graph always gives the same ones.
+    """Return the agents' places ``float64[n, 2]`` in [0, 1]²; the same graph always gives the same ones.
 
     Rings (and all graphs that turning by one agent leaves as they are) lie on an ellipse, stars, legs, rings of rings
     and lattices as their names say, agents without edges on a lattice.
@@ -51,7 +51,7 @@ def lattice(n: int) -> Positions:
 
 
 def is_circulant(edges: Edges, n: int) -> bool:
-    """Whether every agent has edges to the same distances around the ring."""
+    """Return whether every agent has edges to the same distances around the ring."""
     distance, count = np.unique((edges[:, 1] - edges[:, 0]) % n, return_counts=True)
     near = np.minimum(distance, n - distance).min(initial=n)
     return bool((count == n).all() and near == 1)

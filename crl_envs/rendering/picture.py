@@ -39,7 +39,7 @@ class Moment:
 
 
 class Picture(ABC, Generic[WorldT]):
-    """What is to be seen of one world. Subclasses are named by an environment's ``picture`` attribute.
+    """The pictures of one world. Subclasses are named by an environment's ``picture`` attribute.
 
     Args:
         world: The dynamics.
@@ -88,11 +88,11 @@ class Picture(ABC, Generic[WorldT]):
 
     @abstractmethod
     def values(self, moment: Moment) -> NDArray[np.float64]:
-        """``float64[n]``: each agent's `quantity`."""
+        """Return ``float64[n]``: each agent's `quantity`."""
 
     @abstractmethod
     def levels(self, moment: Moment) -> tuple[float, ...]:
-        """The present height of each of the `curves`; NaN for none."""
+        """Return the present height of each of the `curves`; NaN for none."""
 
     @abstractmethod
     def status(self, moment: Moment) -> str:
@@ -107,7 +107,7 @@ class Picture(ABC, Generic[WorldT]):
         return []
 
     def reward_of(self, state: Any) -> NDArray[np.float64] | None:
-        """The rewards ``float64[n]`` of the step that led to a state, where they can be read from it."""
+        """Return the rewards ``float64[n]`` of the step that led to a state, where they can be read from it."""
         return None
 
 
@@ -119,6 +119,6 @@ def return_text(moment: Moment) -> str:
 
 
 def short(number: float) -> str:
-    """A reward in as few characters as possible: ``1``, ``0``, ``-.75``."""
+    """Write a reward in as few characters as possible: ``1``, ``0``, ``-.75``."""
     text = f"{number:.3g}"
     return text.replace("0.", ".", 1) if abs(number) < 1 and "e" not in text else text

@@ -106,7 +106,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Scene:
-    """What is to be seen of one state.
+    """The picture of one state.
 
     Attributes:
         glyphs: For each kind of mark the agents that have it, ``int64[·]``.

@@ -40,7 +40,7 @@ def _table(picture: Picture[Any], moment: Moment) -> list[str]:
 
 
 def _blocks(picture: Picture[Any], moment: Moment) -> list[str]:
-    """A line for each block of agents: its mean, and a bar of that length."""
+    """Return a line for each block of agents: its mean, and a bar of that length."""
     n, quantity = picture.world.n_agents, picture.quantity
     values = picture.values(moment)
     starts = bin_starts(n, min(_BLOCKS, n))
@@ -51,6 +51,6 @@ def _blocks(picture: Picture[Any], moment: Moment) -> list[str]:
     lines = [f"{quantity.label}, mean of each block of agents:"]
     for start, size, mean, part in zip(starts, sizes, means, share, strict=True):
         bar = ("#" * int(np.clip(np.nan_to_num(part) * _BAR + 0.5, 0, _BAR))).ljust(_BAR, ".")
-        told = "   nan" if np.isnan(mean) else f"{mean:6.3f}"
-        lines.append(f"{start:{wide}d} - {start + size - 1:{wide}d} {told} {bar}")
+        level = "   nan" if np.isnan(mean) else f"{mean:6.3f}"
+        lines.append(f"{start:{wide}d} - {start + size - 1:{wide}d} {level} {bar}")
     return lines

@@ -186,7 +186,7 @@ class SysadminEnv(WorldEnv):
         super().__init__(make_world(*args, **arguments), render_mode)
 
     def transition_model(self) -> TransitionModel:
-        """Explicit tables P(s'|s, a), R_i(s, a) and the start distribution of a binary world, n ≤ 5.
+        """Return the tables P(s'|s, a), R_i(s, a) and the start distribution of a binary world, n ≤ 5.
 
         Raises:
             ValueError: More than five machines, or ``dynamics="status-load"``.
@@ -194,7 +194,7 @@ class SysadminEnv(WorldEnv):
         return transition_model(self.world.problem)
 
     def factored_model(self) -> FactoredMDP:
-        """The machines' probabilities and rewards as tables, for any n: what a learnt model is compared with.
+        """Return the machines' probabilities and rewards as tables, for any n: what a learnt model is compared with.
 
         Raises:
             ValueError: A machine has so many parents that its table would be too large.

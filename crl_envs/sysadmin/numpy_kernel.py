@@ -22,7 +22,7 @@ def step_ring(
     next_state: State,
     reward: NDArray[np.float32],
 ) -> None:
-    """Next states and 0/1 rewards where the only parent of a machine is the one before it.
+    """Write the next states and 0/1 rewards where the only parent of a machine is the one before it.
 
     Args:
         state, action, next_state: ``uint8[n, B]``, n ≥ 2.
@@ -67,7 +67,7 @@ def step_graph(
     thresholds: NDArray[np.uint32],
     next_state: State,
 ) -> None:
-    """Next states on any graph.
+    """Write the next states on any graph.
 
     Args:
         state, action, next_state: ``uint8[n, B]``.
@@ -78,7 +78,7 @@ def step_graph(
     """
     n, b = state.shape
     degree = indptr[1:] - indptr[:-1]
-    ups = row_sums(indptr, state[indices])
+    ups = row_sums(indptr, degree, state[indices])
     degree += 1
     ups += state * degree[:, None]
     ups += offsets[:, None]
@@ -99,7 +99,7 @@ def step_status_load(
     progress: NDArray[np.uint32],
     next_state: State,
 ) -> None:
-    """Next states ``3 · status + load`` of `crl_envs.sysadmin.StatusLoadWorld`.
+    """Write the next states ``3 · status + load`` of `crl_envs.sysadmin.StatusLoadWorld`.
 
     Args:
         state, action, next_state: ``uint8[n, B]``.
@@ -112,7 +112,7 @@ def step_status_load(
     n, b = state.shape
     degree = np.diff(indptr)
     status, load = np.divmod(state, np.uint8(3))
-    worse = row_sums(indptr, status[indices] > np.repeat(status, degree, axis=0))
+    worse = row_sums(indptr, degree, status[indices] > np.repeat(status, degree, axis=0))
     index = offsets[:, None] + status * (degree + 1)[:, None] + worse
     for low, high in row_blocks(n, b):
         rows = slice(low, high)
@@ -123,6 +123,6 @@ def step_status_load(
 
 
 def row_blocks(n: int, b: int) -> list[tuple[int, int]]:
-    """Ranges of rows, each starting at an even one, of about `_BLOCK` elements."""
+    """Return the ranges of rows, each starting at an even one, of about `_BLOCK` elements."""
     rows = max(2, _BLOCK // b // 2 * 2)
     return [(low, min(low + rows, n)) for low in range(0, n, rows)]

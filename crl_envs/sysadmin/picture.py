@@ -134,7 +134,7 @@ class SysadminPicture(Picture[MachinesWorld]):
 
 
 def cheap_optimum(world: MachinesWorld) -> Optimum | None:
-    """The optimum where it takes no noticeable time: small rings, and ``status-load``."""
+    """Return the optimum where it takes no noticeable time: small rings, and ``status-load``."""
     if not isinstance(world, SysadminWorld):
         return world.optimum()
     if world.n_agents <= _MOST_EXACT and ring_problem(world.problem):

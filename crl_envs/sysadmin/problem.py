@@ -16,6 +16,7 @@ from crl_envs.core.arguments import (
     check_probability,
     check_seed,
     check_size,
+    is_word,
     keep,
     shown,
 )
@@ -119,20 +120,23 @@ class SysadminProblem:
         if is_graph(self.topology):
             return graph_edges(self.topology)
         n = self.n
-        if self.topology == "ring" and self._one_way:
+        if self._is_default_ring:
             return directed_ring(n)
         degree = 4 if self.topology in ("grid", "random") else 2
         check_size("n_agents", n, degree * _BYTES_PER_EDGE, f" with topology={self.topology!r}")
         return named_edges(self.topology, n, self.instance_seed)
 
     @property
-    def _one_way(self) -> bool:
-        return self.dynamics in BINARY and BINARY[self.dynamics].one_way
+    def _is_default_ring(self) -> bool:
+        one_way = self.dynamics in BINARY and BINARY[self.dynamics].one_way
+        return one_way and is_word(self.topology, "ring")
 
     @cached_property
     def is_directed_ring(self) -> bool:
         """Whether the only parent of each machine is the one before it."""
-        return self.n > 1 and np.array_equal(self.edges, directed_ring(self.n))
+        return self.n > 1 and (
+            self._is_default_ring or np.array_equal(self.edges, directed_ring(self.n))
+        )
 
     @cached_property
     def parents(self) -> Adjacency:

@@ -90,12 +90,12 @@ class MachinesWorld(World[State]):
         return self.problem.neighbors
 
     def executed(self, action: NDArray[np.integer]) -> State:
-        """What is done (1 reboots) when the agents choose `action`: differs under `relabel`."""
+        """Return what is done (1 reboots) when the agents choose `action`: differs under `relabel`."""
         chosen = cast(State, action if action.dtype is _BYTE else action.astype(_BYTE))
         return chosen if self.swap is None else chosen ^ self.swap
 
     def observation(self, state: State) -> State:
-        """Own states ``uint8[n, B]``, or own and neighbours' ``uint8[n, 1 + k, B]``."""
+        """Return own states ``uint8[n, B]``, or own and neighbours' ``uint8[n, 1 + k, B]``."""
         if self.problem.observe == "own":
             return state.copy()
         absent = np.full((1, state.shape[1]), self.n_values, np.uint8)
@@ -109,11 +109,11 @@ class MachinesWorld(World[State]):
         check_actions(action, state.shape, _N_ACTIONS, stream)
 
     def terminal(self, state: State) -> NDArray[np.bool_]:
-        """Never: episodes are truncated at the horizon."""
+        """Return False: episodes are truncated at the horizon."""
         return np.zeros(state.shape[1], _BOOL)
 
     def state_array(self, state: State) -> State:
-        """``uint8[n, B]``."""
+        """Return all states ``uint8[n, B]``."""
         return state.copy()
 
     @property
@@ -165,24 +165,24 @@ class SysadminWorld(MachinesWorld):
         self._fused_ring = self.problem.is_directed_ring and self._pays_up_alone
 
     def initial(self, stream: Stream) -> State:
-        """Each machine up with probability `start_up`."""
+        """Draw each machine up with probability `start_up`."""
         return self._start_words(stream).view(np.uint8)
 
     def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
-        """Every machine's next state given its own, its parents' and its reboot."""
+        """Draw every machine's next state given its own, its parents' and its reboot."""
         self.check(state, action, stream)
         return self._next_state(state, self.executed(action), stream)[0]
 
     def reward(
         self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
     ) -> NDArray[np.float32]:
-        """What the table of the dynamics says of each machine's state and reboot."""
+        """Return what the table of the dynamics says of each machine's state and reboot."""
         return self._pay(state, self.executed(action))
 
     def step(
         self, state: State, action: NDArray[np.integer], stream: Stream
     ) -> tuple[State, NDArray[np.float32]]:
-        """`transition` and `reward` in one pass over memory where the kernel does both."""
+        """Do `transition` and `reward` in one pass over memory where the kernel does both."""
         if self._has_own_parts:
             return super().step(state, action, stream)
         self.check(state, action, stream)
@@ -195,11 +195,11 @@ class SysadminWorld(MachinesWorld):
         return not {"transition", "reward"}.isdisjoint(overridden(self))
 
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
-        """``up``: ``float64[B]``, the share of machines that are up."""
+        """Return ``up``, ``float64[B]``: the share of machines that are up."""
         return {"up": state.mean(axis=0, dtype=np.float64)}
 
     def optimum(self) -> Optimum:
-        """Exact by value iteration for small n, a bound beyond; see `crl_envs.sysadmin.optimum.find`."""
+        """Return the exact value for small n, a bound beyond; see `crl_envs.sysadmin.optimum.find`."""
         return self._optimum
 
     @cached_property
@@ -231,7 +231,7 @@ class SysadminWorld(MachinesWorld):
     def _pay(self, state: State, reboot: State) -> NDArray[np.float32]:
         if self._pays_up_alone:  # sooner than to look it up
             return np.greater(state, reboot).astype(_FLOAT)
-        return self._paid.take(2 * state + reboot)
+        return self._paid.take(2 * state + reboot, mode="wrap")  # sooner than to check each index
 
 
 class StatusLoadWorld(MachinesWorld):
@@ -250,12 +250,12 @@ class StatusLoadWorld(MachinesWorld):
     """
 
     def initial(self, stream: Stream) -> State:
-        """Each machine good with probability `start_up`, else faulty; all idle."""
+        """Draw each machine good with probability `start_up`, else faulty; all idle."""
         good = self._start_words(stream)
         return np.where(good, 3 * GOOD + IDLE, 3 * FAULTY + IDLE).astype(np.uint8)
 
     def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
-        """Every machine's next status and load."""
+        """Draw every machine's next status and load."""
         self.check(state, action, stream)
         risk, offsets = self._risk
         indptr, indices = self.parents
@@ -277,11 +277,11 @@ class StatusLoadWorld(MachinesWorld):
     def reward(
         self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
     ) -> NDArray[np.float32]:
-        """1 where the load is a success."""
+        """Return 1 where the load is a success."""
         return np.asarray(state % 3 == SUCCESS, _FLOAT)
 
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
-        """Shares ``float64[B]`` of machines that are good, faulty, dead and loaded."""
+        """Return the shares ``float64[B]`` of machines that are good, faulty, dead and loaded."""
         status, load = state // 3, state % 3
         return {
             "good": (status == GOOD).mean(axis=0),
@@ -291,7 +291,7 @@ class StatusLoadWorld(MachinesWorld):
         }
 
     def optimum(self) -> Optimum:
-        """An upper bound: the best cycle idle, loaded, success with a good machine throughout."""
+        """Return an upper bound: the best cycle idle, loaded, success with a good machine throughout."""
         step = np.zeros((4, 4))  # of the values of idle, loaded, success, and of the constant 1
         step[IDLE, [IDLE, LOADED]] = 1 - P_LOAD, P_LOAD
         step[LOADED, [LOADED, SUCCESS]] = 1 - P_DONE_GOOD, P_DONE_GOOD

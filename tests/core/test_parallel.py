@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -319,3 +321,24 @@ def test_many_agents(id: str) -> None:
     vec.reset(seed=0)
     np.testing.assert_array_equal(vec.step(np.zeros((1, n), np.uint8))[1][0], [*rewards.values()])
     assert 0 < sum(rewards.values()) < n
+
+
+@pytest.mark.parametrize("id", ["crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0"])
+@pytest.mark.parametrize("backend", ["numpy", "auto"])
+def test_who_follows_a_step_reads_few_files(id: str, backend: str) -> None:
+    env: Any = crl_envs.make(id, backend=backend)
+    env.reset(seed=0)
+    actions = dict.fromkeys(env.agents, 0)
+    env.step(actions)
+    env.reset()
+    entered = set()
+
+    def note(frame: Any, event: str, argument: Any) -> None:
+        if event == "call" and "crl_envs" in (path := Path(frame.f_code.co_filename)).parts:
+            entered.add(path)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    env.step(actions)
+    sys.setprofile(before)
+    assert 3 <= len(entered) <= 6, entered

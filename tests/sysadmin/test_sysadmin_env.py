@@ -70,7 +70,7 @@ class TestArguments:
 
     def test_numba_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without Numba: auto is NumPy, and numba says what to install."""
-        monkeypatch.setattr("crl_envs.core.backend.find_spec", lambda name: None)
+        monkeypatch.setattr("crl_envs.core.backend.has_numba", lambda: False)
         assert make_world(backend="auto").backend == "numpy"
         with pytest.raises(
             ValueError, match=r"backend='numba' needs Numba: pip install 'crl-envs\[fast\]'"

@@ -12,8 +12,9 @@ from scipy import stats
 
 import crl_envs
 from crl_envs.core.stream import Purpose, Stream
+from crl_envs.factored import joint_states
 from crl_envs.sysadmin import StatusLoadWorld, SysadminWorld
-from crl_envs.sysadmin.dynamics import up_probability
+from crl_envs.sysadmin.dynamics import transition, up_probability
 from crl_envs.sysadmin.optimum.find import relaxed_bound, simulated_heuristic
 from crl_envs.sysadmin.world import make_world
 from tests.core.reference import words_of
@@ -99,6 +100,37 @@ class TestProbabilities:
         assert (table[1] >= table[0]).all()
         assert (table >= 0).all()
         assert (table < 1).all()
+
+
+class TestTables:
+    """What the kernels have in a form of their own is what the tables say."""
+
+    @each_binary
+    @pytest.mark.parametrize("degree", range(4))
+    def test_a_rule_on_a_graph(self, dynamics: str, degree: int) -> None:
+        table = transition(dynamics, degree)
+        assert table.shape == (2, 2, degree + 1, 2)
+        np.testing.assert_array_equal(table.sum(axis=3), 1)
+        np.testing.assert_array_equal(table[:, 0, :, 1], up_probability(dynamics, degree))
+        assert (table[:, 1, :, 1] == 1).all()  # the kernels take a reboot to be sure
+
+    @each_dynamics
+    @pytest.mark.parametrize("name", GRAPHS)
+    @pytest.mark.parametrize("backend", BACKENDS)
+    def test_worlds_step_by_them(self, dynamics: str, name: str, backend: str) -> None:
+        """Every joint state and action of up to three machines: rewards, and next states where they are certain."""
+        world = make_world(dynamics=dynamics, topology=GRAPHS[name], backend=backend)
+        n, s = world.n_agents, world.n_values
+        joint = joint_states(n, 2 * s)  # a digit for each machine: 2 · state + action
+        state, action = joint // 2, joint % 2
+        stream = Stream(joint.shape[1])
+        after, paid = world.step(state, action, stream)
+        model = world.problem.factored_model()
+        agent = np.arange(n)[:, None]
+        np.testing.assert_array_equal(paid, model.reward[agent, state, action])
+        np.testing.assert_array_equal(paid, world.reward(state, action, after, stream))
+        chance = model.transition[model.scopes.entries(state), action, after]
+        assert (chance > 0).all()
 
 
 class TestTransitionModel:

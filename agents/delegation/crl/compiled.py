@@ -58,9 +58,9 @@ def play(
 ) -> None:
     """Play the episode that has just begun to its end; see `agents.delegation.stretches.play_stretches`."""
     n, a, slots = learner.view.n_agents, learner.view.n_actions, learner.work.slots
-    minds = core.as_arrays(learner.minds[0])
-    core.check_places(minds, learner.audiences[0], n, a, slots, 1)
-    bus.check_mail(learner.mails[0], learner.post_rules, n * slots)
+    minds = core.as_arrays(learner.columns[0].minds)
+    column = learner.columns[0]._replace(minds=minds)
+    core.check_places(column, n, a, slots, 1)
     actions = np.zeros((n, 1), np.uint8 if a <= 256 else np.int64)
     events = core.Events(
         acted=np.zeros(n, np.int64),
@@ -82,12 +82,7 @@ def play(
             world.costs,
             state,
             world.blank_keys(),
-            learner.settings,
-            learner.advertising,
-            learner.post_rules,
-            minds,
-            learner.audiences[0],
-            learner.mails[0],
+            column,
             events._replace(active=state.active[:, 0]),
             (actions, np.zeros(a)),
             totals,
@@ -101,11 +96,11 @@ def play(
     def after(steps: int) -> None:
         learner.now += steps
 
-    learner.minds[0] = minds
+    learner.columns[0] = column
     try:
         play_stretches(learner, stream, episode, step_callback, every, run, after)
     finally:
-        learner.minds[0] = core.as_lists(minds)
+        learner.columns[0] = column._replace(minds=core.as_lists(minds))
         learner.work.neighbors[0][:] = minds.neighbor
 
 
@@ -118,12 +113,7 @@ def _compiled_for(version):
         costs,
         state,
         keys,
-        settings,
-        advertising,
-        post_rules,
-        minds,
-        audience,
-        mail,
+        column,
         events,
         scratch,
         totals,
@@ -156,9 +146,7 @@ def _compiled_for(version):
                     n_acted += 1
                     choices(rules, state, i, legal[i], 0)
                     word = lane_word(action_key, i)
-                    actions[i, 0] = core.choose(
-                        settings, minds, i, legal[i], weights, now, word, False
-                    )
+                    actions[i, 0] = core.choose(column, i, legal[i], weights, now, word, False)
             draw_keys(rules, keys, seeds[0], clocks[0] + uint64(steps))
             advance(rules, state, actions, keys)
             steps += 1
@@ -174,18 +162,13 @@ def _compiled_for(version):
             if discovers:
                 for i in range(n):
                     if state.outcome[i, 0] == _DISCOVERED:
-                        n_changes = _note_found(rules, state, minds, i, changes, n_changes)
+                        n_changes = _note_found(rules, state, column.minds, i, changes, n_changes)
                     if state.head[i, 0] >= 0:
                         choices(rules, state, i, legal[i], 0)
                         seekers[n_seekers] = i
                         n_seekers += 1
             core.after_step(
-                settings,
-                advertising,
-                post_rules,
-                minds,
-                audience,
-                mail,
+                column,
                 core.Events(
                     acted[:n_acted],
                     chosen,
@@ -199,9 +182,13 @@ def _compiled_for(version):
                     active,
                 ),
                 core.Words(
-                    stream_key(seeds[1], clock, _GOSSIP) if advertising.period > 0 else uint64(0),
-                    stream_key(seeds[1], clock, _POST_LOSS) if post_rules.loss > 0 else uint64(0),
-                    stream_key(seeds[1], clock, _POST_DELAY) if post_rules.delay > 0 else uint64(0),
+                    stream_key(seeds[1], clock, _GOSSIP)
+                    if column.advertising.period > 0
+                    else uint64(0),
+                    stream_key(seeds[1], clock, _POST_LOSS) if column.rules.loss > 0 else uint64(0),
+                    stream_key(seeds[1], clock, _POST_DELAY)
+                    if column.rules.delay > 0
+                    else uint64(0),
                 ),
                 now,
             )

@@ -33,7 +33,6 @@ Details that matter:
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -41,7 +40,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.delegation.bus import Counted, Mail, MessageBus, check_bus, check_mail, empty_mail
+from agents.delegation.bus import Counted, Mail, MessageBus, check_bus, empty_mail
 from agents.delegation.crl import mind as core
 from agents.delegation.crl.advertising import (
     Advertisement,
@@ -49,7 +48,7 @@ from agents.delegation.crl.advertising import (
     DelegationReturn,
     strategies,
 )
-from agents.delegation.infos import DISCOVERY, NOOP, WorkView
+from agents.delegation.infos import DISCOVERY, NOOP, WorkInfos, holders
 from agents.learner import Callback, Learner
 from agents.view import Episode, Frame, Transition
 from crl_envs.core.arguments import (
@@ -201,15 +200,13 @@ class CRL(Learner):
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
-        self.work = WorkView(self.view)
+        self.work = WorkInfos(self.view)
         self.settings = self.config.settings(tells_costs=True)
         self.post_rules = self.config.bus.rules()
         self.advertising = Advertising()
         for strategy in self.config.advertise:
             self.advertising = strategy.add_to(self.advertising)
-        self.minds: list[core.Minds] = []  # of each column
-        self.audiences: list[core.Audience] = []
-        self.mails: list[Mail] = []
+        self.columns: list[core.Column] = []
         self.now = np.zeros(self.view.num_envs, np.int64)
         self._counted = np.zeros((self.view.num_envs, len(Counted)), np.int64)
 
@@ -224,29 +221,27 @@ class CRL(Learner):
             ValueError: Nothing has been learnt yet.
         """
         self._need_minds()
-        return np.array(
-            [
-                [core.value_of(self.settings, minds, i, now) for i in range(self.view.n_agents)]
-                for minds, now in zip(map(core.aside, self.minds), self.now.tolist(), strict=True)
-            ]
-        ).T
+        columns = zip(map(core.aside, self.columns), self.now.tolist(), strict=True)
+        agents = range(self.view.n_agents)
+        return np.array([[core.value_of(c, i, now) for i in agents] for c, now in columns]).T
 
     def begin_episode(self) -> None:
         """Read who is there, and who is whose neighbour."""
         self.work.begin()
         self.settings = self.config.settings(self.work.tells_costs)
-        fresh = not self.minds
+        fresh = not self.columns
         if fresh:
-            self._make_minds()
+            self._make_columns()
         self._check_fit()
-        for b in range(self.view.num_envs):
+        self.columns = [column._replace(settings=self.settings) for column in self.columns]
+        for b, column in enumerate(self.columns):
             now = int(self.now[b])
             for change in self.work.changed_neighbors(b):
-                core.introduce(self.settings, self.minds[b], self.audiences[b], *change, now)
+                core.introduce(column, *change, now)
             if fresh:
                 for i in range(self.view.n_agents):
-                    core.begin(self.settings, self.minds[b], i, now)
-        self._counted = np.array([mail.counts for mail in self.mails])
+                    core.begin(column, i, now)
+        self._counted = self._counts()
 
     def play(
         self, frame: Frame, episode: Episode, step_callback: Callback | None, every: int
@@ -256,7 +251,7 @@ class CRL(Learner):
             self._enter_states(frame, b)
             legal = self._masks(frame, b)
             for i in self._seekers_in(frame, b):
-                core.notice(self.minds[b], i, legal[i])
+                core.notice(self.columns[b].minds, i, legal[i])
         super().play(frame, episode, step_callback, every)
 
     def act(
@@ -268,12 +263,12 @@ class CRL(Learner):
             ValueError: As there, or nothing has been learnt yet.
         """
         self._need_minds()
-        minds = self.minds
-        self.minds = [core.aside(column) for column in minds]
+        columns = self.columns
+        self.columns = [core.aside(column) for column in columns]
         try:
             return super().act(observations, deterministic, action_masks=action_masks)
         finally:
-            self.minds = minds
+            self.columns = columns
 
     def acts_in_any_columns(self) -> bool:
         """No: the agents' messages and problems are those of the environment that is learnt from."""
@@ -281,46 +276,29 @@ class CRL(Learner):
 
     def compiled_loop(self) -> str | None:
         """Whole episodes compiled, unless switched off or observations are told apart."""
-        return (
-            None
-            if self.view.n_rows > 1 or not self.config.fused
-            else "agents.delegation.crl.compiled"
-        )
+        compiles = self.config.fused and self.view.n_rows == 1
+        return "agents.delegation.crl.compiled" if compiles else None
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
         """An action for every agent: Boltzmann for those that have a problem, else the first that is legal."""
-        n, columns, a = self.view.n_agents, self.view.num_envs, self.view.n_actions
-        every = np.ones((n, columns, a), np.bool_) if frame.legal is None else frame.legal
-        actions: NDArray[np.integer] = every.argmax(axis=2)
-        greedy, weights = words is None, [0.0] * a
-        for b in range(columns):
+        legal, actions, holds = holders(frame, self._works)
+        greedy, weights = words is None, [0.0] * self.view.n_actions
+        for b in range(self.view.num_envs):
             self._enter_states(frame, b)
             now = int(self.now[b])
-            works = (every[:, b] & self._works).any(axis=1)
-            if frame.live is not None:
-                works &= frame.live[:, b]
-            for i in np.flatnonzero(works).tolist():
-                word = 0 if words is None else int(words[i, b])
-                legal = every[i, b].tolist()
-                actions[i, b] = core.choose(
-                    self.settings, self.minds[b], i, legal, weights, now, word, greedy
-                )
+            for i in np.flatnonzero(holds[:, b]).tolist():
+                word, mask = 0 if words is None else int(words[i, b]), legal[i, b].tolist()
+                actions[i, b] = core.choose(self.columns[b], i, mask, weights, now, word, greedy)
         return actions
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Learn from a step, then advertise."""
-        took_part = self.view.running
-        if transition.ended is not None:
-            took_part = took_part | transition.ended
-        for b in np.flatnonzero(took_part).tolist():
+        for b in self.work.took_part(transition):
             self._observe_column(b, actions[:, b], transition)
-
-    def end_episode(self, episode: Episode) -> None:
-        """Nothing: what has been learnt stays."""
 
     def measurements(self) -> dict[str, NDArray[Any]]:
         """Messages of the episode by what became of them."""
-        counted = np.array([mail.counts for mail in self.mails]) - self._counted
+        counted = self._counts() - self._counted
         return {
             "advertisements_sent": counted[:, Counted.SENT],
             "advertisements_lost": counted[:, Counted.LOST],
@@ -329,16 +307,20 @@ class CRL(Learner):
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
         """Minds, who listens to whom, and messages under way."""
-        if not self.minds:
+        if not self.columns:
             return {}
-        audience = {_AUDIENCE + f: _stack(self.audiences, f) for f in core.Audience._fields}
-        mail = {_MAIL + f: np.nan_to_num(_stack(self.mails, f), nan=_NOTHING) for f in Mail._fields}
-        return {
-            "now": self.now,
-            "minds": np.stack([core.pack(minds) for minds in self.minds]),
-            **audience,
-            **mail,
+        audience = {
+            _AUDIENCE + f: np.stack([getattr(column.audience, f) for column in self.columns])
+            for f in core.Audience._fields
         }
+        mail = {
+            _MAIL + f: np.nan_to_num(
+                np.stack([getattr(column.mail, f) for column in self.columns]), nan=_NOTHING
+            )
+            for f in Mail._fields
+        }
+        minds = np.stack([core.pack(column.minds) for column in self.columns])
+        return {"now": self.now, "minds": minds, **audience, **mail}
 
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Go on from what `get_arrays` gave."""
@@ -350,53 +332,64 @@ class CRL(Learner):
         shape = (len(columns), n, core.width(a, slots, s))
         if packed.shape != shape:
             raise ValueError(f"its minds are of shape {packed.shape}, not of {shape}")
-        minds = [core.unpack(rows, a, slots, s) for rows in packed]
         if arrays["now"].shape != (len(columns),) or arrays["now"].min() < 0:
             raise ValueError("now makes no sense")
-        audiences = [
-            core.Audience(*(arrays[_AUDIENCE + f][b].copy() for f in core.Audience._fields))
-            for b in columns
-        ]
-        mails = [Mail(*(arrays[_MAIL + f][b].copy() for f in Mail._fields)) for b in columns]
+        made = []
         for b in columns:
-            mails[b].carried[mails[b].carried == _NOTHING] = np.nan
-            core.check_places(minds[b], audiences[b], n, a, slots, s)
-            check_mail(mails[b], self.post_rules, n * slots)
-        self.now, self.audiences, self.mails = arrays["now"], audiences, mails
-        self._works = minds[0].kind > NOOP
-        self.work.neighbors = [column.neighbor.astype(np.int32) for column in minds]
-        self.minds = [core.as_lists(column) for column in minds]
+            mail = Mail(*(arrays[_MAIL + f][b].copy() for f in Mail._fields))
+            mail.carried[mail.carried == _NOTHING] = np.nan
+            column = self._column(
+                core.unpack(packed[b], a, slots, s),
+                core.Audience(*(arrays[_AUDIENCE + f][b].copy() for f in core.Audience._fields)),
+                mail,
+            )
+            core.check_places(column, n, a, slots, s)
+            made.append(column)
+        self.now = arrays["now"]
+        self._works = made[0].minds.kind > NOOP
+        self.work.neighbors = [column.minds.neighbor.astype(np.int32) for column in made]
+        self.columns = [column._replace(minds=core.as_lists(column.minds)) for column in made]
 
-    def _make_minds(self) -> None:
-        n, a, s = self.view.n_agents, self.view.n_actions, self.view.n_rows
-        width = core.width(a, self.work.slots, s)
+    def _make_columns(self) -> None:
+        n, a, s, slots = self.view.n_agents, self.view.n_actions, self.view.n_rows, self.work.slots
+        width = core.width(a, slots, s)
         if n * width * self.view.num_envs > _MOST_ENTRIES:
             raise ValueError(
                 f"the model would need {n} agents × {width} numbers × {self.view.num_envs} columns, "
                 f"more than {_MOST_ENTRIES}; use states='one' (now {s} states an agent), or fewer columns"
             )
-        columns = range(self.view.num_envs)
-        fresh = core.as_lists(core.new_minds(self.work.kind, self.work.slots, s))
-        self.minds = [copy.deepcopy(fresh) for _ in columns]
-        self.audiences = [core.empty_audience(n, self.work.slots) for _ in columns]
-        self.mails = [empty_mail(self.post_rules, n * self.work.slots) for _ in columns]
+        minds = core.new_minds(self.work.kind, slots, s)
+        self.columns = [
+            self._column(
+                core.as_lists(minds),
+                core.empty_audience(n, slots),
+                empty_mail(self.post_rules, n * slots),
+            )
+            for _ in range(self.view.num_envs)
+        ]
+
+    def _column(self, minds: core.Minds, audience: core.Audience, mail: Mail) -> core.Column:
+        return core.Column(self.settings, self.advertising, self.post_rules, minds, audience, mail)
+
+    def _counts(self) -> NDArray[np.int64]:
+        return np.array([column.mail.counts for column in self.columns])
 
     def _check_fit(self) -> None:
-        if not np.array_equal(self.minds[0].kind, self.work.kind):
+        if not np.array_equal(self.columns[0].minds.kind, self.work.kind):
             raise ValueError("env must have the kinds of action that the learner has learnt with")
         self._works = self.work.kind > NOOP
         self._all_legal = [[1] * self.view.n_actions] * self.view.n_agents
         self._seekers = np.flatnonzero((self.work.kind == DISCOVERY).any(axis=1)).tolist()
 
     def _need_minds(self) -> None:
-        if not self.minds:
+        if not self.columns:
             raise ValueError(
                 "learn() must come first: before it nothing is known about the actions"
             )
 
     def _enter_states(self, frame: Frame, b: int) -> None:
         if self.view.n_rows > 1:
-            self.minds[b].state[:] = frame.rows[:, b].tolist()
+            self.columns[b].minds.state[:] = frame.rows[:, b].tolist()
 
     def _masks(self, frame: Frame, b: int) -> Any:
         return self._all_legal if frame.legal is None else frame.legal[:, b]
@@ -426,16 +419,10 @@ class CRL(Learner):
             delay=self._words(b, Purpose.POST_DELAY, rules.delay, slots),
         )
         self.now[b] += 1
-        now = int(self.now[b])
-        column = self.minds[b], self.audiences[b], self.mails[b]
-        core.after_step(self.settings, advertising, rules, *column, events, words, now)
+        core.after_step(self.columns[b], events, words, int(self.now[b]))
 
     def _words(self, b: int, purpose: Purpose, wanted: float, each: int) -> NDArray[np.uint32]:
         """Words ``uint32[n · each]`` of one column, or none where they aren't wanted."""
         if not wanted:
             return np.zeros(0, np.uint32)
         return self._stream.words(purpose, self.view.n_agents * each)[:, b]
-
-
-def _stack(columns: list[Any], name: str) -> NDArray[Any]:
-    return np.stack([getattr(column, name) for column in columns])

@@ -19,6 +19,7 @@ from agents.delegation.bus import (
     Mail,
     PostRules,
     arrivals,
+    check_mail,
     empty_box,
     post,
     send,
@@ -82,6 +83,17 @@ class Audience(NamedTuple):
     following: NDArray[np.int64]  # int64[n · K], the next one from the same agent; −1 for none
     listeners: NDArray[np.int64]  # int64[n], their number
     owed: NDArray[np.uint8]  # uint8[n · K], whether an answer is due on a link
+
+
+class Column(NamedTuple):
+    """The agents of one environment: constants, what they know, and what is under way between them."""
+
+    settings: Settings
+    advertising: Advertising
+    rules: PostRules  # of the bus
+    minds: Minds
+    audience: Audience
+    mail: Mail
 
 
 class Events(NamedTuple):
@@ -173,12 +185,15 @@ def as_lists(minds: Minds) -> Minds:
     return Minds(*(np.asarray(field).tolist() for field in minds))
 
 
-def aside(minds: Minds) -> Minds:
-    """Return the minds for a look: what `choose` and `value_of` write is a copy's."""
-    return minds._replace(
-        state=list(minds.state),
-        value=[list(value) for value in minds.value],
-        q=[[list(q) for q in by_state] for by_state in minds.q],
+def aside(column: Column) -> Column:
+    """Return the agents for a look: what `choose` and `value_of` write is a copy's."""
+    minds = column.minds
+    return column._replace(
+        minds=minds._replace(
+            state=list(minds.state),
+            value=[list(value) for value in minds.value],
+            q=[[list(q) for q in by_state] for by_state in minds.q],
+        )
     )
 
 
@@ -213,14 +228,11 @@ def empty_audience(n: int, slots: int) -> Audience:
     )
 
 
-def check_places(
-    minds: Minds, audience: Audience, n: int, actions: int, slots: int, states: int
-) -> None:
-    """Refuse minds and lists of links that lead to places that aren't there: compiled code doesn't look.
+def check_places(column: Column, n: int, actions: int, slots: int, states: int) -> None:
+    """Refuse what leads to places that aren't there, where compiled code wouldn't look.
 
     Args:
-        minds: Arrays, as `as_arrays` makes them.
-        audience: Who listens to whom; a list for each agent of the links of those that have it as a neighbour.
+        column: Its minds are arrays, as `as_arrays` makes them.
         n: Number of agents.
         actions: A.
         slots: K.
@@ -229,6 +241,8 @@ def check_places(
     Raises:
         ValueError: Another shape or dtype, or such a place.
     """
+    minds, audience = column.minds, column.audience
+    check_mail(column.mail, column.rules, n * slots)
     empty = empty_audience(n, slots)
     for name in Audience._fields:
         found, fresh = getattr(audience, name), getattr(empty, name)
@@ -256,77 +270,38 @@ def check_places(
         raise ValueError("first and following lack links")
 
 
-def after_step(
-    settings: Settings,
-    advertising: Advertising,
-    rules: PostRules,
-    minds: Minds,
-    audience: Audience,
-    mail: Mail,
-    events: Events,
-    words: Words,
-    now: int,
-) -> None:
+def after_step(column: Column, events: Events, words: Words, now: int) -> None:
     """Let the agents of a column take in a step and advertise: the order of events, in Python and compiled.
 
     Args:
-        settings: Constants of the learner.
-        advertising: The strategies.
-        rules: Constants of the bus.
-        minds: All agents'.
-        audience: Who listens to whom.
-        mail: What is under way on the bus.
+        column: The agents.
         events: What came of the step.
         words: For gossip and the bus.
         now: The number of steps with this one.
     """
+    minds, advertising = column.minds, column.advertising
     for i in events.acted:
-        learn(
-            settings,
-            minds,
-            i,
-            events.actions[i],
-            events.rewards[i],
-            events.links[i],
-            events.dops[i],
-            events.states[i],
-        )
+        learn(column, i, events)
     if len(minds.value[0]) > 1:
         for i in range(len(minds.state)):
             minds.state[i] = events.states[i]
     for change in events.changes:
-        introduce(settings, minds, audience, change[0], change[1], change[2], change[3], now)
+        introduce(column, change[0], change[1], change[2], change[3], now)
     for i in events.seekers:
         notice(minds, i, events.legal[i])
     if advertising.returns:
-        return_values(settings, minds, audience, mail, advertising.returns == 2, events, now)
+        return_values(column, events, now)
     if advertising.broadcasts or advertising.period > 0 or advertising.threshold >= 0.0:
-        advertise_unasked(settings, advertising, minds, audience, mail, events, words.gossip, now)
-    deliver(rules, minds, mail, events.active, words, now)
+        advertise_unasked(column, events, words.gossip, now)
+    deliver(column, events.active, words, now)
 
 
-def introduce(
-    settings: Settings,
-    minds: Minds,
-    audience: Audience,
-    i: int,
-    k: int,
-    j: int,
-    neighbors: int,
-    now: int,
-) -> None:
+def introduce(column: Column, i: int, k: int, j: int, neighbors: int, now: int) -> None:
     """Put j behind slot k of agent i (nobody when j is −1): what it knew of another one there is void.
 
-    Args:
-        settings: Constants.
-        minds: All agents'.
-        audience: Who listens to whom.
-        i: The agent.
-        k: Its slot.
-        j: The neighbour.
-        neighbors: How many neighbours i has with it, for the first Q (Table 1).
-        now: Present step.
+    The first Q (Table 1) depends on the number of `neighbors` that i has, with j.
     """
+    settings, minds, audience = column.settings, column.minds, column.audience
     link = i * len(minds.neighbor[i]) + k
     before = minds.neighbor[i][k]
     if before >= 0:
@@ -367,13 +342,14 @@ def unlink(audience: Audience, j: int, link: int) -> None:
     audience.following[e] = after
 
 
-def begin(settings: Settings, minds: Minds, i: int, now: int) -> None:
+def begin(column: Column, i: int, now: int) -> None:
     """Give an agent's local and discovery actions their first Q (Table 1); it has nothing new to say."""
+    minds = column.minds
     for a in range(len(minds.kind[i])):
         if minds.kind[i][a] == LOCAL or minds.kind[i][a] == DISCOVERY:
             for s in range(len(minds.value[i])):
-                minds.reward[i][s][a] = settings.prior_local
-    minds.advertised[i] = value_of(settings, minds, i, now)
+                minds.reward[i][s][a] = column.settings.prior_local
+    minds.advertised[i] = value_of(column, i, now)
     minds.changed[i] = 0
 
 
@@ -399,21 +375,22 @@ def clamp(settings: Settings, value: float) -> float:
     return value
 
 
-def decayed(settings: Settings, minds: Minds, i: int, k: int, now: int) -> float:
+def decayed(column: Column, i: int, k: int, now: int) -> float:
     """Return Decay(V_j) = V_j · ρ^td of the neighbour behind slot k (§5.3)."""
-    value = minds.cached[i][k]
-    heard = minds.heard[i][k]
+    settings = column.settings
+    value, heard = column.minds.cached[i][k], column.minds.heard[i][k]
     if settings.log_rho > 0.0 and heard >= 0:
         return clamp(settings, value * math.exp(min(settings.log_rho * (now - heard), _MOST_DECAY)))
     return value  # type: ignore[no-any-return]
 
 
-def leaving_value(settings: Settings, minds: Minds, i: int, s: int, a: int, now: int) -> float:
+def leaving_value(column: Column, i: int, s: int, a: int, now: int) -> float:
     """Return R + D and, with the probability that the problem leaves, what it is worth where it goes.
 
     −inf for an action that the agent doesn't have in view: a no-op, one that isn't offered, a delegation to nobody or
     to a neighbour that has been dropped.
     """
+    minds = column.minds
     if minds.kind[i][a] <= NOOP or minds.offered[i][a] == 0:
         return -math.inf
     worth = minds.reward[i][s][a] + minds.link[i][s][a]
@@ -421,8 +398,8 @@ def leaving_value(settings: Settings, minds: Minds, i: int, s: int, a: int, now:
     if k >= 0:
         if minds.neighbor[i][k] < 0:
             return -math.inf
-        there = decayed(settings, minds, i, k, now)
-        if there <= settings.drop_at and minds.heard[i][k] >= 0:
+        there = decayed(column, i, k, now)
+        if there <= column.settings.drop_at and minds.heard[i][k] >= 0:
             return -math.inf
         leaves = 1.0
         kept = minds.kept[i][s][a]
@@ -432,13 +409,14 @@ def leaving_value(settings: Settings, minds: Minds, i: int, s: int, a: int, now:
     return worth  # type: ignore[no-any-return]
 
 
-def value_of(settings: Settings, minds: Minds, i: int, now: int) -> float:
+def value_of(column: Column, i: int, now: int) -> float:
     """Solve V(s) = max_a Q(s, a) of one agent; return that of the state it is in, which is what it advertises.
 
     With one state V = max_a c_a / (1 − p_a), where p_a is the probability that action a keeps the problem and c_a
     what else Q(s, a) is made of, which is left in `q`; with more states, these are sweeps of value iteration until
     they are steady. An action that never gets rid of the problem is worth MinQ.
     """
+    settings, minds = column.settings, column.minds
     value, q, kept = minds.value[i], minds.q[i], minds.kept[i]
     states, actions = len(value), len(minds.kind[i])
     for _ in range(_MOST_SWEEPS):
@@ -446,7 +424,7 @@ def value_of(settings: Settings, minds: Minds, i: int, now: int) -> float:
         for s in range(states):
             best = settings.min_q
             for a in range(actions):
-                worth = leaving_value(settings, minds, i, s, a, now)
+                worth = leaving_value(column, i, s, a, now)
                 q[s][a] = worth
                 stays = kept[s][a][s]
                 if worth == -math.inf or stays >= 1.0:
@@ -464,9 +442,10 @@ def value_of(settings: Settings, minds: Minds, i: int, now: int) -> float:
     return value[minds.state[i]]  # type: ignore[no-any-return]
 
 
-def action_values(settings: Settings, minds: Minds, i: int, now: int) -> None:
+def action_values(column: Column, i: int, now: int) -> None:
     """Leave Q(s, ·) of the present state in `q`, −inf for what isn't in view."""
-    value_of(settings, minds, i, now)
+    value_of(column, i, now)
+    minds = column.minds
     s = minds.state[i]
     value, q, kept = minds.value[i], minds.q[i][s], minds.kept[i][s]
     for a in range(len(q)):
@@ -474,12 +453,11 @@ def action_values(settings: Settings, minds: Minds, i: int, now: int) -> None:
         if worth > -math.inf:
             for s2 in range(len(value)):
                 worth += kept[a][s2] * value[s2]
-            q[a] = clamp(settings, worth)
+            q[a] = clamp(column.settings, worth)
 
 
 def choose(
-    settings: Settings,
-    minds: Minds,
+    column: Column,
     i: int,
     legal: Any,
     weights: Any,
@@ -490,8 +468,7 @@ def choose(
     """Return an agent's action: Boltzmann over Q among the legal ones, or the best of them (§6.1).
 
     Args:
-        settings: Constants.
-        minds: All agents'.
+        column: The agents.
         i: The agent.
         legal: ``[A]``, non-zero where the action is allowed.
         weights: ``[A]``, overwritten.
@@ -502,6 +479,7 @@ def choose(
     Returns:
         The first legal action when only no-ops are legal.
     """
+    settings, minds = column.settings, column.minds
     kind = minds.kind[i]
     actions = len(kind)
     first_legal = -1
@@ -512,7 +490,7 @@ def choose(
             at_work = at_work or kind[a] > NOOP
     if not at_work:
         return first_legal
-    action_values(settings, minds, i, now)
+    action_values(column, i, now)
     q = minds.q[i][minds.state[i]]
     best = -math.inf
     for a in range(actions):
@@ -550,61 +528,37 @@ def blend(old: float, new: float, rate: float, tries: int) -> float:
     return old + rate * (new - old)
 
 
-def learn(
-    settings: Settings,
-    minds: Minds,
-    i: int,
-    a: int,
-    reward: float,
-    link: float,
-    dop: int,
-    s2: int,
-) -> None:
-    """Take in the outcome of one action.
-
-    Args:
-        settings: Constants.
-        minds: All agents'.
-        i: The agent; its state is the one in which it acted.
-        a: The action.
-        reward: What the agent was paid for it.
-        link: The part of it that paid for a link.
-        dop: What became of the problem.
-        s2: The state that the agent is in now.
-    """
-    s = minds.state[i]
+def learn(column: Column, i: int, events: Events) -> None:
+    """Take in what came of agent i's action in the state that it was in."""
+    settings, minds = column.settings, column.minds
+    s, a, paid = minds.state[i], events.actions[i], events.links[i]
     rewards, links, kept = minds.reward[i][s], minds.link[i][s], minds.kept[i][s][a]
     tries = minds.tries[i][s][a] + 1
     minds.tries[i][s][a] = tries
-    rewards[a] = blend(rewards[a], reward - link, settings.reward_rate, tries)
-    links[a] = blend(links[a], link, settings.reward_rate, tries)
-    for state in range(len(kept)):
-        came = 1.0 if settings.counts_kept and dop == KEPT and state == s2 else 0.0
-        kept[state] = blend(kept[state], came, settings.transition_rate, tries)
+    rewards[a] = blend(rewards[a], events.rewards[i] - paid, settings.reward_rate, tries)
+    links[a] = blend(links[a], paid, settings.reward_rate, tries)
+    keeps = settings.counts_kept and events.dops[i] == KEPT
+    for s2 in range(len(kept)):
+        came = 1.0 if keeps and s2 == events.states[i] else 0.0
+        kept[s2] = blend(kept[s2], came, settings.transition_rate, tries)
     minds.changed[i] = 1
 
 
-def tell_all(audience: Audience, mail: Mail, j: int, value: float) -> None:
+def post_to_all(column: Column, j: int, value: float) -> None:
     """Post j's value to everybody who listens to it."""
-    link = audience.first[j]
+    link = column.audience.first[j]
     while link >= 0:
-        post(mail, link, value)
-        link = audience.following[link]
+        post(column.mail, link, value)
+        link = column.audience.following[link]
 
 
-def return_values(
-    settings: Settings,
-    minds: Minds,
-    audience: Audience,
-    mail: Mail,
-    after: bool,
-    events: Events,
-    now: int,
-) -> None:
-    """Answer those who have delegated: at once, or (`after`) when the receiver has next acted."""
-    if after:
+def return_values(column: Column, events: Events, now: int) -> None:
+    """Answer those who have delegated: at once, or when the receiver has next acted."""
+    minds, audience, mail = column.minds, column.audience, column.mail
+    later = column.advertising.returns == 2
+    if later:
         for j in events.acted:
-            value = value_of(settings, minds, j, now)
+            value = value_of(column, j, now)
             link = audience.first[j]
             while link >= 0:
                 if audience.owed[link]:
@@ -615,64 +569,51 @@ def return_values(
         if events.dops[i] == DELEGATED:
             k = minds.slot[i][events.actions[i]]
             link = i * len(minds.neighbor[i]) + k
-            if after:
+            if later:
                 audience.owed[link] = 1
             else:
-                post(mail, link, value_of(settings, minds, minds.neighbor[i][k], now))
+                post(mail, link, value_of(column, minds.neighbor[i][k], now))
 
 
-def advertise_unasked(
-    settings: Settings,
-    advertising: Advertising,
-    minds: Minds,
-    audience: Audience,
-    mail: Mail,
-    events: Events,
-    words: Any,
-    now: int,
-) -> None:
+def advertise_unasked(column: Column, events: Events, words: Any, now: int) -> None:
     """Broadcast, gossip and notify, as the strategies have it; agents that are down are silent.
 
     Args:
-        settings: Constants.
-        advertising: The strategies.
-        minds: All agents', having learnt from the step.
-        audience: Who listens to whom.
-        mail: The bus.
+        column: The agents, having learnt from the step.
         events: What came of the step.
         words: n · fanout lanes, for the agents whose turn it is.
         now: The steps that have passed.
     """
+    minds, audience, advertising = column.minds, column.audience, column.advertising
     n, active = len(minds.state), events.active
     if advertising.broadcasts:
         for i in events.acted:
             if active[i]:
-                tell_all(audience, mail, i, value_of(settings, minds, i, now))
+                post_to_all(column, i, value_of(column, i, now))
     if advertising.period > 0:
         for i in range((-now) % advertising.period, n, advertising.period):
             if active[i] and audience.listeners[i] > 0:
-                value = value_of(settings, minds, i, now)
+                value = value_of(column, i, now)
                 for lane in range(i * advertising.fanout, (i + 1) * advertising.fanout):
                     link = audience.first[i]
                     for _ in range((word_at(words, lane) * int(audience.listeners[i])) >> 32):
                         link = audience.following[link]
-                    post(mail, link, value)
+                    post(column.mail, link, value)
     if advertising.threshold >= 0.0:
         for i in range(n):
             if minds.changed[i] and active[i]:
                 minds.changed[i] = 0
-                value = value_of(settings, minds, i, now)
+                value = value_of(column, i, now)
                 if abs(value - minds.advertised[i]) > advertising.threshold:
                     minds.advertised[i] = value
-                    tell_all(audience, mail, i, value)
+                    post_to_all(column, i, value)
 
 
-def deliver(
-    rules: PostRules, minds: Minds, mail: Mail, active: Any, words: Words, now: int
-) -> None:
+def deliver(column: Column, active: Any, words: Words, now: int) -> None:
     """Send what waits and let arrivals into the caches; one to an agent that is down is lost."""
-    send(rules, mail, now, words.loss, words.delay)
-    box = now % (rules.delay + 1)
+    minds, mail = column.minds, column.mail
+    send(column.rules, mail, now, words.loss, words.delay)
+    box = now % (column.rules.delay + 1)
     slots = len(minds.neighbor[0])
     for position in range(arrivals(mail, box)):
         link = mail.boxes[1 + box, position]
@@ -699,7 +640,7 @@ JITABLE: Final[tuple[Callable[..., Any], ...]] = (
     choose,
     blend,
     learn,
-    tell_all,
+    post_to_all,
     return_values,
     advertise_unasked,
     deliver,

@@ -86,7 +86,7 @@ def ring_optimum(problem: RingProblem, recompute: bool = False) -> Optimum:
 
 
 def ring_program(problem: RingProblem) -> Program:
-    """The window program that a ring's certificate rests on.
+    """Return the window program that a ring's certificate rests on.
 
     Its windows are of four machines (a gap of 1e-4 % of the value in ``ring``, 2e-2 % both ways, in 3 s), and of five
     where that pays: both ways, for a horizon of at most 24 (a gap of 2e-3 % at most, in 20 s).
@@ -96,7 +96,7 @@ def ring_program(problem: RingProblem) -> Program:
 
 
 def solution_of(program: Program, recompute: bool = False) -> WindowBound:
-    """A window program's solution, found as in `ring_optimum`."""
+    """Return a window program's solution, found as in `ring_optimum`."""
     solution = None if recompute else _known(PROGRAMS, program._asdict(), _as_solution(program))
     if solution is None:
         solution = _solved(program)
@@ -105,7 +105,7 @@ def solution_of(program: Program, recompute: bool = False) -> WindowBound:
 
 
 def program_value(solution: WindowBound) -> dict[str, Any]:
-    """A solution in JSON's types."""
+    """Return a solution in JSON's types."""
     return {
         "bound": solution.bound,
         "gains": solution.gains.tolist(),
@@ -114,7 +114,7 @@ def program_value(solution: WindowBound) -> dict[str, Any]:
 
 
 def _smallest_alike(problem: RingProblem) -> RingProblem:
-    """The smallest ring of which the same is known."""
+    """Return the smallest ring of which the same is known."""
     enough = max(largest_distinct_ring(problem.horizon), LARGEST_EXACT_RING + 1)
     return replace(problem, n_agents=min(problem.n_agents, enough))
 
@@ -174,7 +174,7 @@ def _text(key: Mapping[str, Any]) -> str:
 def _known(
     kind: str, key: Mapping[str, Any], decode: Callable[[Any], _Result | None]
 ) -> _Result | None:
-    """What is shipped or kept on disk; None without it, and where it makes no sense."""
+    """Return what is shipped or kept on disk; None without it, and where it makes no sense."""
     value = shipped(kind, key)
     if value is None:
         value = cache.load(kind, key)

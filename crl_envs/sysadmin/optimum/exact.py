@@ -27,12 +27,12 @@ def joint_bits(n: int) -> NDArray[np.uint8]:
 
 
 def largest_exact(problem: SysadminProblem) -> int:
-    """The largest n for `exact_value` on this kind of graph: 14 if rotating it changes nothing, else 9."""
+    """Return the largest n for `exact_value` on this kind of graph: 14 if rotating it changes nothing, else 9."""
     return LARGEST_EXACT_RING if _rotation_symmetric(problem) else LARGEST_EXACT_GRAPH
 
 
 def exact_value(problem: SysadminProblem) -> float:
-    """The best expected episode return over policies that see all machines, mean over machines.
+    """Return the best expected episode return over policies that see all machines, mean over machines.
 
     Finite-horizon value iteration over the 2^n joint states; one tensor contraction a state gives the value of all 2^n
     joint actions. Where rotating the graph changes nothing, joint states that are rotations of each other share their
@@ -69,7 +69,7 @@ def exact_value(problem: SysadminProblem) -> float:
 def _best_action_value(
     joint: NDArray[np.float64], stay: NDArray[np.float64], gain: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """max over joint actions of reward + E[value next], for each of c states.
+    """Return the maximum over joint actions of reward + E[value next], for each of c states.
 
     Args:
         joint: Next value by joint next state, ``(2,)·n``, last axis machine 0.
@@ -102,7 +102,7 @@ def _too_large(n: int, horizon: int, largest: int, rotating: bool) -> str:
 
 
 def _power(log2: float) -> str:
-    """2^log2 in two figures, however large."""
+    """Write 2^log2 in two figures, however large."""
     exponent, rest = divmod(log2 * math.log10(2), 1)
     return f"{10**rest:.1f}e{exponent:.0f}"
 
@@ -114,7 +114,7 @@ def _rotation_symmetric(problem: SysadminProblem) -> bool:
 
 @lru_cache(maxsize=4)
 def _rotation_classes(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """One joint state of each rotation class, and the class of every joint state."""
+    """Return one joint state of each rotation class, and the class of every joint state."""
     states = np.arange(2**n)
     smallest = states.copy()
     rotated = states

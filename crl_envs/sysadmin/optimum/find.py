@@ -23,7 +23,7 @@ def find_optimum(problem: SysadminProblem) -> Optimum:
     """Return the best expected episode return over policies that see all machines, mean over machines.
 
     - The ring of the dynamics, however its machines are numbered: exact for n ≤ 14, beyond a certificate with an upper
-      and a lower end that nearly meet (`crl_envs.sysadmin.optimum.certificates.ring_optimum`).
+      and a lower end that nearly agree (`crl_envs.sysadmin.optimum.certificates.ring_optimum`).
     - Horizons above 10,000, on any graph: a reward of 1 in each step, and 0, without computing anything.
     - Another graph: exact for n ≤ 9, or 14 where rotating it changes nothing. Beyond, the relaxation in which every
       machine chooses its parents' states, and the simulated return of a heuristic. The same for a large ring whose
@@ -77,7 +77,8 @@ def simulated_heuristic(problem: SysadminProblem) -> float:
     table, offsets = problem.up_probabilities
     chance, paid = threshold(table), reward(problem.dynamics).astype(np.float32)
     indptr, indices = problem.parents
-    width = problem.parents.degree[:, None] + 1
+    degree = problem.parents.degree
+    width = degree[:, None] + 1
     returns = []
     for reboot_when_down in (True, False):
         stream = Stream(columns)
@@ -89,7 +90,7 @@ def simulated_heuristic(problem: SysadminProblem) -> float:
             state = up.astype(np.int64)
             reboot = ~up if reboot_when_down else np.zeros_like(up)
             total += float(paid[state, reboot.view(np.uint8)].mean(dtype=np.float64))
-            index = offsets[:, None] + state * width + row_sums(indptr, up[indices])
+            index = offsets[:, None] + state * width + row_sums(indptr, degree, up[indices])
             up = (stream.words(Purpose.TRANSITION, problem.n) < chance[index]) | reboot
         returns.append(total)
     return max(returns)

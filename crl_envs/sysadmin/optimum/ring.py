@@ -43,7 +43,7 @@ class RingProblem:
 
 
 def checked_problem(dynamics: str, n_agents: int, horizon: int, start_up: float) -> RingProblem:
-    """The problem of these arguments.
+    """Return the problem of these arguments.
 
     Raises:
         ValueError: One of them out of its range.
@@ -74,7 +74,7 @@ def _is_ring(problem: SysadminProblem, both_ways: bool) -> bool:
 
 
 def _walk_around(neighbors: Adjacency) -> int:
-    """Steps back to machine 0 where every machine has two neighbours."""
+    """Count the steps back to machine 0 where every machine has two neighbours."""
     pairs = neighbors.indices.reshape(-1, 2).tolist()
     before, at, steps = 0, pairs[0][0], 1
     while at != 0:

@@ -34,14 +34,14 @@ _TOLERANCE = {"exact": 1e-9, "bound": 1e-5}  # between versions of scipy and Num
 
 
 def table_problems() -> list[RingProblem]:
-    """The problems of the table: the three rings, by default horizon and start."""
+    """Return the problems of the table: the three rings, by default horizon and start."""
     return [
         RingProblem(dynamics, n, HORIZON, START_UP) for dynamics in BINARY_DYNAMICS for n in SIZES
     ]
 
 
 def recomputed_table(watch: Callable[[int, int], None] = lambda done, total: None) -> Table:
-    """The table computed anew, which takes about two minutes.
+    """Compute the table anew, which takes about two minutes.
 
     Args:
         watch: Called with the number of problems done and their total.
@@ -79,7 +79,7 @@ def differences(table: Table) -> list[str]:
 
 
 def table_rows(table: Table) -> list[tuple[str, ...]]:
-    """A row of text for each optimum of a table, under `OPTIMA_HEADER`."""
+    """Return a row of text for each optimum of a table, under `OPTIMA_HEADER`."""
     return [
         optimum_row(RingProblem(**entry["key"]), Optimum(**entry["value"]))
         for entry in table[OPTIMA]
@@ -87,7 +87,7 @@ def table_rows(table: Table) -> list[tuple[str, ...]]:
 
 
 def optimum_row(problem: RingProblem, optimum: Optimum) -> tuple[str, ...]:
-    """Both ends and their gap, as reward a step and, the gap, in percent of the upper end."""
+    """Return both ends and their gap, as reward a step and, the gap, in percent of the upper end."""
     per_step = 1 / problem.horizon
     gap = optimum.value - optimum.lower
     return (
@@ -102,7 +102,7 @@ def optimum_row(problem: RingProblem, optimum: Optimum) -> tuple[str, ...]:
 
 
 def as_json(table: Table) -> str:
-    """The table as text, an entry a line."""
+    """Return the table as text, an entry a line."""
     kinds = []
     for kind, entries in table.items():
         whole = (cache.entry(kind, entry["key"], entry["value"]) for entry in entries)

@@ -37,7 +37,7 @@ class Simulated(NamedTuple):
 def greedy_table(
     dynamics: str, both_ways: bool, weights: NDArray[np.float64], radius: int = RADIUS
 ) -> NDArray[np.uint8]:
-    """What a machine does, by time and the states of the machines around it.
+    """Return what a machine does, by time and the states of the machines around it.
 
     The joint action that maximises Σ_i R_i + E[V_{t+1}(s')] on the window, the machines beyond it taken as up and left
     alone, is found by dynamic programming along the window (k − 1 actions at a time); the machine in the middle plays
@@ -75,7 +75,7 @@ def greedy_table(
 
 
 def largest_distinct_ring(horizon: int, radius: int = RADIUS) -> int:
-    """2rT + 1, the size from which on a window policy's return is the same on every ring.
+    """Return 2rT + 1, the size from which on a window policy's return is the same on every ring.
 
     What a machine earns in an episode depends on the T last actions of its own and so, at r machines a step, on the
     starts and the draws of the rT machines on either side. While these are distinct machines the ring's size makes no
@@ -132,7 +132,7 @@ def simulate(
 
 
 def _codes(bits: NDArray[np.uint8], first: int, count: int) -> NDArray[np.uint16]:
-    """``uint16[n, B]``: the bits of machines i + first … i + first + count − 1 as a number, lowest first."""
+    """Return ``uint16[n, B]``: the bits of machines i + first … i + first + count − 1 as a number, lowest first."""
     n = len(bits)
     around = bits.take(np.arange(first, first + n + count - 1), axis=0, mode="wrap")
     codes = np.zeros(bits.shape, np.uint16)
@@ -144,7 +144,7 @@ def _codes(bits: NDArray[np.uint8], first: int, count: int) -> NDArray[np.uint16
 def _with_action(
     up: NDArray[np.float64], reward: NDArray[np.float64], machine: int, action: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The same tables where one machine's action is given."""
+    """Return the same tables where one machine's action is given."""
     up, reward = up.copy(), reward.copy()
     up[machine], reward[machine] = up[machine, action], reward[machine, action]
     return up, reward

@@ -175,7 +175,7 @@ def window_bound(
 
 
 def ring_windows(dynamics: str, both_ways: bool, width: int) -> Windows:
-    """Every window of a ring, with what its machine earns, what it is worth and what it will be worth.
+    """Return every window of a ring, with what its machine earns, what it is worth and what it will be worth.
 
     Raises:
         ValueError: `width` isn't an integer in [1, 5].
@@ -200,12 +200,12 @@ def ring_windows(dynamics: str, both_ways: bool, width: int) -> Windows:
 
 
 def set_sizes(width: int) -> NDArray[np.int64]:
-    """``int64[2^(k−1)]``: the number of machines in each set S."""
+    """Return ``int64[2^(k−1)]``: the number of machines in each set S."""
     return np.array([1 + index.bit_count() for index in range(2 ** (width - 1))])
 
 
 def _products(factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Products over each set S of the columns, ``float64[E, k]`` to ``float64[E, 2^(k−1)]``."""
+    """Return the products over each set S of the columns, ``float64[E, k]`` to ``float64[E, 2^(k−1)]``."""
     products = factors[:, :1]
     for column in factors.T[1:]:
         products = np.concatenate([products, products * column[:, None]], axis=1)
@@ -266,7 +266,7 @@ def _rise(prefix: NDArray[np.int64], suffix: NDArray[np.int64]) -> Any:
 
 
 def _reflected_sets(width: int) -> NDArray[np.int64]:
-    """``int64[2^(k−1)]``: the index of each set read backwards."""
+    """Return ``int64[2^(k−1)]``: the index of each set read backwards."""
     reflected = np.empty(2 ** (width - 1), np.int64)
     for index in range(len(reflected)):
         places = [0] + [j for j in range(1, width) if index >> (j - 1) & 1]
@@ -280,7 +280,7 @@ def _node(states: NDArray[np.uint8], actions: NDArray[np.uint8]) -> NDArray[np.i
 
 
 def _stages(horizon: int) -> list[_Stage]:
-    """The steps of an episode, those that share a w and its inequalities put together."""
+    """Return the steps of an episode, those that share a w and its inequalities put together."""
     if horizon <= LONGEST_VARYING:
         return [_Stage(t, t + 1 if t + 1 < horizon else None, 1) for t in range(horizon)]
     between = horizon - _FIRST_STEPS - _LAST_STEPS
@@ -293,7 +293,7 @@ def _stages(horizon: int) -> list[_Stage]:
 
 
 def _selector(chosen: Sequence[int | None], size: int) -> Any:
-    """A sparse matrix whose row i has a 1 in column ``chosen[i]``, or nothing."""
+    """Return a sparse matrix whose row i has a 1 in column ``chosen[i]``, or nothing."""
     from scipy import sparse
 
     rows = [i for i, c in enumerate(chosen) if c is not None]

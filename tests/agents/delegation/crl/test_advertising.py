@@ -47,7 +47,7 @@ class Watched:
 
     def learn(self, look: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
         def note(learner: Any) -> None:
-            counts = learner.mails[0].counts[: len(Counted)].copy()
+            counts = learner.columns[0].mail.counts[: len(Counted)].copy()
             new = counts - self._before
             self._before = counts
             infos = learner.view.infos
@@ -56,7 +56,7 @@ class Watched:
                 "active": [info["active"] for info in infos.values()],
                 "posted": int(new[Counted.POSTED]),
                 "sent": int(new[Counted.SENT]),
-                "listeners": learner.audiences[0].listeners.copy(),
+                "listeners": learner.columns[0].audience.listeners.copy(),
                 "now": int(learner.now[0]),
             }
             self.steps.append(step)
@@ -68,7 +68,7 @@ class Watched:
 
     @property
     def minds(self) -> Minds:
-        return self.learner.minds[0]
+        return self.learner.columns[0].minds
 
 
 def count(steps: list[dict[str, Any]], dop: str) -> int:
@@ -115,10 +115,10 @@ def test_a_return_after_the_receiver_acts_tells_how_that_went() -> None:
     def look(step: dict[str, Any]) -> None:
         if step["dops"][0] == "delegated":
             assert step["posted"] == 0
-            assert watched.learner.audiences[0].owed[0] == 1
+            assert watched.learner.columns[0].audience.owed[0] == 1
         if step["dops"][1] != "none":
             assert step["posted"] == 1
-            assert watched.learner.audiences[0].owed[0] == 0
+            assert watched.learner.columns[0].audience.owed[0] == 0
             heard.append(watched.minds.cached[0][0])
 
     watched.learn(look)
@@ -141,7 +141,9 @@ def test_after_is_one_answer_when_the_receiver_acts_next_however_often_it_was_as
         answers += due
         for i in range(6):
             waits[i] = (waits[i] and not acted[i]) or step["dops"][i - 1] == "delegated"
-        assert watched.learner.audiences[0].owed.tolist() == [waits[(i + 1) % 6] for i in range(6)]
+        assert watched.learner.columns[0].audience.owed.tolist() == [
+            waits[(i + 1) % 6] for i in range(6)
+        ]
 
     watched.learn(look)
     assert 20 < answers < count(watched.steps, "delegated")

@@ -259,7 +259,7 @@ def test_a_learner_from_a_checkpoint_goes_on_as_if_it_had_never_stopped(
     """Messages that are under way when the first episode ends arrive in the next one."""
     one = learnt(ENVS[env], 1, fused=False, **LEARNERS[learner])
     if learner != "the paper's":
-        mail = one.mails[0]
+        mail = one.columns[0].mail
         assert (~np.isnan(mail.carried)).any(), "nothing was under way"
     one.save(tmp_path / "learner.npz")
     other = CRL.load(tmp_path / "learner.npz", copy.deepcopy(one.env))
@@ -481,7 +481,7 @@ def test_finds_the_shortest_way_in_somebody_elses_environment(name: str) -> None
         assert min(env.trips) == 4
         values = dict(zip(learner.view.agents, learner.values()[:, 0], strict=True))
         assert [values[a] for a in "fdba"] == pytest.approx([0.0, -2.0, -4.0, -6.0])
-        assert len(learner.minds[0].kind[0]) == 5  # of the agent that has most
+        assert len(learner.columns[0].minds.kind[0]) == 5  # of the agent that has most
         assert learner.settings.prior_link == (-1.0 if "connection_cost" in env.tells else 0.0)
 
 
@@ -506,12 +506,12 @@ def test_states_that_are_told_apart_are_acted_on_apart() -> None:
         Relay(parcels=150, observes="urgency", horizon=100_000) for _ in ("observation", "one")
     )
     learner = CRL(apart, states="observation", seed=1, **CHEAP_LINKS).learn(total_episodes=2)
-    assert len(learner.minds[0].value[0]) == 2
+    assert len(learner.columns[0].minds.value[0]) == 2
     at_once, along_the_way = (apart.trips[-100:].count(actions) for actions in (1, 4))
     assert at_once + along_the_way >= 90
     assert abs(at_once - 50) < 25 + 10
     learner = CRL(together, states="one", seed=1, **CHEAP_LINKS).learn(total_episodes=2)
-    assert len(learner.minds[0].value[0]) == 1
+    assert len(learner.columns[0].minds.value[0]) == 1
     assert together.trips[-100:].count(4) >= 90
 
 

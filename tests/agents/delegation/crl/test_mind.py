@@ -13,7 +13,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from agents.delegation import infos
+from agents.delegation.bus import MessageBus, empty_mail
 from agents.delegation.crl import mind as core
+from agents.delegation.crl.advertising import Advertising
 from agents.delegation.crl.learner import CRLConfig
 
 NOBODY = -1
@@ -34,32 +36,40 @@ class Mind:
         config: CRLConfig | None = None,
         **fields: Any,
     ) -> None:
-        self.settings = (config or CRLConfig(**fields)).settings(tells_costs)
         kind = np.array(kinds, np.int8)
         slots = int((kind == infos.DELEGATION).sum(axis=1).max(initial=0))
         self.minds = core.as_lists(core.new_minds(kind, slots, states))
         self.audience = core.empty_audience(len(kinds), slots)
+        self.column = core.Column(
+            settings=(config or CRLConfig(**fields)).settings(tells_costs),
+            advertising=Advertising(),
+            rules=(rules := MessageBus().rules()),
+            minds=self.minds,
+            audience=self.audience,
+            mail=empty_mail(rules, len(kinds) * slots),
+        )
         for i in range(len(kinds)):
-            core.begin(self.settings, self.minds, i, 0)
+            core.begin(self.column, i, 0)
 
     def meet(self, k: int, j: int, neighbors: int, i: int = 0, now: int = 0) -> None:
-        core.introduce(self.settings, self.minds, self.audience, i, k, j, neighbors, now)
+        core.introduce(self.column, i, k, j, neighbors, now)
 
     def enter(self, state: int) -> None:
         self.minds.state[0] = state
 
     def learn(self, a: int, reward: float, link: float, dop: int, after: int = 0) -> None:
-        core.learn(self.settings, self.minds, 0, a, reward, link, dop, after)
+        one_step = core.Events([0], [a], [reward], [link], [dop], [after], [], [], [], [1])
+        core.learn(self.column, 0, one_step)
 
     def hear(self, k: int, value: float, now: int) -> None:
         self.minds.cached[0][k] = value
         self.minds.heard[0][k] = now
 
     def v(self, now: int = 0) -> float:
-        return core.value_of(self.settings, self.minds, 0, now)
+        return core.value_of(self.column, 0, now)
 
     def q(self, now: int = 0) -> list[float]:
-        core.action_values(self.settings, self.minds, 0, now)
+        core.action_values(self.column, 0, now)
         return self.minds.q[0][self.minds.state[0]].copy()
 
     def notice(self, *legal: int) -> None:
@@ -68,7 +78,7 @@ class Mind:
     def choose(self, word: int, legal: Any = None, greedy: bool = False, now: int = 0) -> int:
         actions = len(self.minds.kind[0])
         legal = [1] * actions if legal is None else legal
-        return core.choose(self.settings, self.minds, 0, legal, [0.0] * actions, now, word, greedy)
+        return core.choose(self.column, 0, legal, [0.0] * actions, now, word, greedy)
 
 
 class Textbook:
@@ -298,11 +308,11 @@ def test_a_silent_neighbour_looks_dearer_with_time_down_to_the_floor(
     mind = of_kinds(infos.NOOP, infos.DELEGATION, n=2, decay_rate=rate)
     mind.meet(0, 1, 1)
     mind.hear(0, value, 7)
-    told = [core.decayed(mind.settings, mind.minds, 0, 0, 7 + td) for td in sorted(times)]
+    told = [core.decayed(mind.column, 0, 0, 7 + td) for td in sorted(times)]
     for later, td in zip(told, sorted(times), strict=True):
         assert later == pytest.approx(max(-200.0, value * (1 + rate) ** td), rel=1e-9)
     assert told == sorted(told, reverse=True)
-    assert core.decayed(mind.settings, mind.minds, 0, 0, 7) == pytest.approx(value)
+    assert core.decayed(mind.column, 0, 0, 7) == pytest.approx(value)
 
 
 @pytest.mark.parametrize(("value", "expected"), [(-1.0, -200.0), (0.0, 0.0), (-200.0, -200.0)])
@@ -314,7 +324,7 @@ def test_decay_over_the_longest_silence_is_the_floor_or_nothing(
     mind = of_kinds(infos.NOOP, infos.DELEGATION, n=2, decay_rate=rate)
     mind.meet(0, 1, 1)
     mind.hear(0, value, 0)
-    assert core.decayed(mind.settings, mind.minds, 0, 0, silence) == expected
+    assert core.decayed(mind.column, 0, 0, silence) == expected
 
 
 def test_first_values_do_not_age_unless_asked_to() -> None:
