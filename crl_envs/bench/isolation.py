@@ -46,7 +46,10 @@ DIED: Final = (
 _FORKS: Final = sys.platform == "linux"
 _GRACE: Final = 5.0  # seconds beyond a run's limit for it to end by itself and leave a traceback
 _PATIENCE: Final = 10  # seconds for killed processes to be gone
-_START: Final = "import sys; sys.path[:] = sys.argv[2:]\nfrom crl_envs.bench.isolation import serve; serve(int(sys.argv[1]))"
+_START: Final = (
+    "import sys; sys.path[:] = sys.argv[2:]\n"
+    "from crl_envs.bench.isolation import serve; serve(int(sys.argv[1]))"
+)
 _IDLE: Final = 16  # processes of learners; one with torch takes a quarter of a GiB
 _MESSAGE: Final = 2**17  # bytes
 _SIGNAL_OF_PARENTS_DEATH, _SUBREAPER = 1, 36  # of prctl, <linux/prctl.h>
