@@ -8,8 +8,16 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from crl_envs.bench.figure import Cases, Extent, Figure, Recording, Recordings, Section, csv_text
-from crl_envs.bench.figure import learner as installed
+from crl_envs.bench.figure import (
+    Cases,
+    Extent,
+    Figure,
+    Recording,
+    Recordings,
+    Section,
+    csv_text,
+    learner,
+)
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.papers.bagnell_ng.learning import read_out_cases, values_of
 from crl_envs.bench.score.intervals import (
@@ -36,10 +44,10 @@ class Method(NamedTuple):
     spec: LearnerSpec
 
 
-LOCAL: Final = Method("local", installed("local-means"))
-SQUARES: Final = Method("global, least squares", installed("global-least-squares"))
-RIDGE: Final = Method("global, ridge", installed("global-least-squares", ridge="noise"))
-CORRELATION: Final = Method("global, correlation", installed("correlation"))
+LOCAL: Final = Method("local", learner("local-means"))
+SQUARES: Final = Method("global, least squares", learner("global-least-squares"))
+RIDGE: Final = Method("global, ridge", learner("global-least-squares", ridge="noise"))
+CORRELATION: Final = Method("global, correlation", learner("correlation"))
 
 
 LEFT_SIZES: Final = (200, 400)  # the figure's title and the text
@@ -247,19 +255,15 @@ def right_verdict(needed: Mapping[tuple[str, int], Mapping[float, Interval]]) ->
 
 def draw_right(needed: Mapping[tuple[str, int], Mapping[float, Interval]]) -> bytes:
     """Both levels, logarithmic, with the bound and the theory."""
-    from crl_envs.bench.plotting import GREY, as_png, new_figure
+    from crl_envs.bench.plotting import GREY, as_png, intervals, new_figure
 
     figure, panels = new_figure(2)
     sizes = np.array(RIGHT_SIZES, np.float64)
     for panel, level in zip(panels, (LEVEL, OTHER_LEVEL), strict=True):
         for method in RIGHT_METHODS:
             found = [needed[method.label, n][level] for n in RIGHT_SIZES]
-            ends = np.array([(x.low, x.value, x.high) for x in found])
-            low, middle, high = np.where(np.isfinite(ends), ends, np.nan).T
-            spread = [middle - low, high - middle]
-            panel.errorbar(
-                sizes, middle, spread, marker="o", ms=4, label=method.label, **looks()[method.label]
-            )
+            style = looks()[method.label]
+            intervals(panel, sizes, found, marker="o", ms=4, label=method.label, **style)
         theory = [least_squares_trials(int(n), level) for n in sizes]
         panel.plot(sizes, theory, color="black", linestyle=":", label="least squares, theory")
         panel.set(title=f"P ≥ {level}", xscale="log", yscale="log", xlabel="agents")

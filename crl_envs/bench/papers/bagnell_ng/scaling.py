@@ -439,13 +439,12 @@ def draw(found: Sequence[Measured]) -> bytes:
 
 def draw_curve(panel: Any, x: Measured, **style: Any) -> None:
     """One curve, with its exponent in the label."""
+    from crl_envs.bench.plotting import intervals
+
     known = {n: p.needed for n, p in x.points.items() if not p.censored}
     label = f"{x.curve.label}: {growth(x)}"
     if known:
-        ends = np.array(list(known.values()))
-        middle, low, high = np.where(np.isfinite(ends), ends, np.nan).T
-        spread = [middle - low, high - middle]
-        panel.errorbar(list(known), middle, spread, ms=5, label=label, **style)
+        intervals(panel, list(known), list(known.values()), ms=5, label=label, **style)
     for n, point in x.points.items():
         if point.censored:
             panel.errorbar(

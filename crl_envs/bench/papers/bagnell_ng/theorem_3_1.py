@@ -252,16 +252,13 @@ def notes(extent: Extent) -> str:
 
 def draw(found: Found, sizes: Sequence[int]) -> bytes:
     """Trials against agents, both logarithmic, and the bounds."""
-    from crl_envs.bench.plotting import GREY, as_png, single_figure
+    from crl_envs.bench.plotting import GREY, as_png, intervals, single_figure
 
     figure, panel = single_figure(7.4, 4.4)
     for label, style in looks().items():
         there = [n for n in sizes if (label, n) in found]
-        ends = np.array([found[label, n].often for n in there])
-        middle, low, high = np.where(np.isfinite(ends), ends, np.nan).T
-        panel.errorbar(
-            there, middle, [middle - low, high - middle], marker="o", ms=4, label=label, **style
-        )
+        often = [found[label, n].often for n in there]
+        intervals(panel, there, often, marker="o", ms=4, label=label, **style)
     n = np.unique(np.geomspace(sizes[0], sizes[-1], 200).astype(int))
     exact = [identification_lower_bound(int(x)) for x in n]
     panel.plot(n, exact, color=GREY, linestyle=":", label="bound for all right, always")
