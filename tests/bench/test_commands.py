@@ -17,7 +17,7 @@ from crl_envs.bench.commands import console
 from crl_envs.bench.experiments import EXPERIMENTS
 from crl_envs.bench.learners import PRESETS, installed_learners
 from crl_envs.bench.store import from_bytes
-from crl_envs.bench.tables import Table
+from crl_envs.bench.text import Table
 from tests.bench.sweeps import LEARNERS
 
 ROOT = Path(__file__).parents[2]

@@ -22,7 +22,7 @@ from crl_envs.bench.files import write_atomically
 from crl_envs.bench.papers import find_reproduction
 from crl_envs.bench.plan import reproduction_plan
 from crl_envs.bench.sweep import begin
-from crl_envs.bench.tables import Table
+from crl_envs.bench.text import Table
 from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS
 from crl_envs.sysadmin.optimum.certificates import ring_optimum
 from crl_envs.sysadmin.optimum.ring import checked_problem
