@@ -157,7 +157,7 @@ class LoadBalancingWorld(World[State]):
 
     def store_costs(self, spare: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the reward ``float64[…]`` of stores that succeed, from the spare capacity they are reckoned with."""
-        return np.asarray(store_reward(self.costs.min_q * self.costs.gradient, spare))
+        return self.problem.store_costs(spare)
 
     def observation(self, state: State) -> NDArray[np.float32]:
         """Return ``float32[n, 4, B]``: holds a load, q / (1 + q) for a queue of q, capacity used, is active."""
