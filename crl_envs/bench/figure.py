@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.run_id import RunId
-from crl_envs.bench.tables import Table
+from crl_envs.bench.text import Table
 
 KNOB: Final = "case"  # as it stands in the ids of these runs
 VERSION: Final = 1  # of what is recorded; whatever changes that changes it

@@ -5,9 +5,10 @@ On Linux that process is a fork, which takes milliseconds, of one that has loade
     engine → origin → a process for each experiment → one for each of its learners → one for each run
 
 Only code of this package runs in the origin. A learner's module is imported in the learner's own process, which
-never makes a run: all runs of a learner begin in the same state, and learners don't meet. What can't be loaded there,
-or starts a thread when it is loaded (a fork has no other threads), is loaded by each run. A run has a session of its
-own. When it is over, all processes that it has started are killed; when the engine is gone, by `kill -9` too, all are.
+never makes a run: all runs of a learner begin in the same state, and no learner sees another. What can't be loaded
+there, or starts a thread when it is loaded (a fork has no other threads), is loaded by each run. A run has a session of
+its own. When it is over, all processes that it has started are killed; when the engine is gone, by `kill -9` too, all
+are.
 
 Elsewhere forks aren't safe, and each run is made by a new Python process, which takes a second.
 """

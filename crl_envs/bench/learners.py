@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from crl_envs.adapters import MissingLibraryError
-from crl_envs.bench.printable import printable
+from crl_envs.bench.text import printable
 from crl_envs.core.arguments import suggestion
 
 GROUP: Final = "crl_envs.learners"

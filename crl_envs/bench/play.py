@@ -20,7 +20,6 @@ from crl_envs.bench.experiment import Experiment, Task
 from crl_envs.bench.figure import Case
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.measured_env import EnoughEpisodes, MeasuredEnv
-from crl_envs.bench.printable import printable
 from crl_envs.bench.provenance import git_commit, machine, versions
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.store import (
@@ -33,6 +32,7 @@ from crl_envs.bench.store import (
     as_read,
     refusals_named,
 )
+from crl_envs.bench.text import printable
 from crl_envs.core.random_state import random_state, set_random_state
 from crl_envs.wrappers import GlobalReward
 
@@ -201,7 +201,7 @@ class _InSteps(_Student):
         self._experiment, self._task, self._traits, self._seed = experiment, task, traits, seed
 
     def learn_until(self, budget: int) -> None:
-        """As the base says."""
+        """Learn for more env steps, and count them."""
         while self.env_steps < budget:
             before = self.env_steps
             self.learner.learn(total_steps=budget - before)
@@ -218,7 +218,7 @@ class _InSteps(_Student):
                 )
 
     def evaluated(self, budget: int) -> Found:
-        """As the base says."""
+        """Play episodes in another environment by the present policy."""
         seed = evaluation_seed(self._seed, budget)
         return evaluate(self._task, self.learner, self._traits, self._experiment.episodes, seed)
 
@@ -227,13 +227,13 @@ class _InEpisodes(_Student):
     """Learns for a number of episodes of a learner that measures itself; these are what is measured."""
 
     def learn_until(self, budget: int) -> None:
-        """As the base says."""
+        """Learn for more episodes."""
         self.learner.history.clear()
         self.learner.learn(total_episodes=budget - self.learner.episodes)
         self.env_steps = int(self.learner.env_steps[0])
 
     def evaluated(self, budget: int) -> Found:
-        """As the base says."""
+        """Return the means of the episodes learnt from since the last evaluation."""
         history = self.learner.history
         team, own = (
             float(np.mean([np.mean(entry[name]) for entry in history]))
@@ -246,7 +246,7 @@ class _InMeasuredEpisodes(_Student):
     """The same, measured in the environment."""
 
     def learn_until(self, budget: int) -> None:
-        """As the base says."""
+        """Learn until the environment has counted so many episodes."""
         env = self.env
         self._before = len(env.global_returns)
         env.most_episodes = budget
@@ -263,7 +263,7 @@ class _InMeasuredEpisodes(_Student):
         self.env_steps = env.env_steps
 
     def evaluated(self, budget: int) -> Found:
-        """As the base says."""
+        """Return the means of the episodes learnt from since the last evaluation."""
         return measured(self.env, budget - self._before)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from crl_envs.bench.intervals import FloatArray, t_band
+from crl_envs.bench.score.intervals import FloatArray, Interval, t_band
 from crl_envs.rendering.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "VERMILLION",
     "as_png",
     "band",
+    "intervals",
     "new_figure",
     "single_figure",
 ]
@@ -77,6 +79,13 @@ def band(
         positions = np.arange(samples.shape[1], dtype=np.float64)
     axes.fill_between(positions, mean - half, mean + half, color=style["color"], alpha=0.2, lw=0)
     axes.plot(positions, mean, **style)
+
+
+def intervals(axes: Axes, positions: Any, found: Sequence[Interval], **style: Any) -> None:
+    """Draw values with their intervals; what is infinite is left out."""
+    ends = np.array([tuple(x) for x in found])
+    middle, low, high = np.where(np.isfinite(ends), ends, np.nan).T
+    axes.errorbar(positions, middle, [middle - low, high - middle], **style)
 
 
 def as_png(figure: Figure) -> bytes:

@@ -25,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.bench.files import write_atomically
-from crl_envs.bench.printable import printable
 from crl_envs.bench.run_id import RunId
+from crl_envs.bench.text import printable
 
 FORMAT: Final = "crl-envs run 1"
 Status = Literal["running", "done", "failed", "timeout", "out of memory"]
@@ -99,7 +99,7 @@ class Record:
         status: ``running`` until it is over.
         evaluations: In the order in which they were made.
         provenance: Versions, machine, arguments, budget: how it came about. Nothing in it changes a score.
-        error: The traceback of a run that failed, as `crl_envs.bench.printable.printable` makes it.
+        error: The traceback of a run that failed, as `crl_envs.bench.text.printable` makes it.
         checkpoint: Where it goes on from, if it can.
         recorded: What it has left, of a figure's run that is done.
     """
@@ -203,6 +203,10 @@ class Store:
         Raises:
             ValueError: Their file isn't there any more, or isn't what was written; the message names it.
         """
+        with np.load(io.BytesIO(self._recorded(record)), allow_pickle=False) as found:
+            return dict(found)
+
+    def _recorded(self, record: Record) -> bytes:
         path = self.arrays_path(record.id)
         try:
             content = path.read_bytes()
@@ -210,15 +214,14 @@ class Store:
             raise ValueError(f"{path} can't be read: {error.strerror}") from None
         if record.recorded is None or hashlib.sha256(content).hexdigest() != record.recorded.sha256:
             raise ValueError(f"the checksum of {path} is wrong")
-        with np.load(io.BytesIO(content), allow_pickle=False) as found:
-            return dict(found)
+        return content
 
     def check_arrays(self, record: Record) -> str | None:
         """Return a sentence that says what is wrong with a run's arrays, which are set aside; None if nothing is."""
         if record.recorded is None:
             return None
         try:
-            self.arrays(record)
+            self._recorded(record)
         except ValueError as error:
             path = self.arrays_path(record.id)
             return self.move_aside(path, str(error)) if path.exists() else str(error)

@@ -107,7 +107,7 @@ def carry_out(
     Args:
         folder: Of the sweep.
         engine: What makes them.
-        watch: Told how far it is, a few times a second.
+        watch: Called with how far it is, a few times a second.
         retry: Make those again that failed, ran out of time or out of memory.
 
     Returns:

@@ -161,6 +161,11 @@ def is_open(target: Any, been_there: Any) -> Any:
     return (target >= 0) & (been_there == 0)
 
 
+def may_discover(rules: Rules, allowed: Any, slot_is_free: Any, joined: Any) -> Any:
+    """Return whether an agent with a load may look for another, from its entry of ``rules.may_discover``."""
+    return (allowed > 0) & slot_is_free & ((joined > 0) | (rules.join_at == NEVER))
+
+
 def store_reward(min_q: float, spare: Any) -> Any:
     """Return the reward of a store in the gradient model, from the spare capacity ≥ 0 that it is reckoned with."""
     return min_q * (1.0 / np.maximum(2 * spare, 1))

@@ -19,7 +19,7 @@ from crl_envs.bench.experiments.verdicts import number
 from crl_envs.bench.learners import learner_spec, missing_libraries
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.score.landmarks import Landmarks, landmarks
-from crl_envs.bench.score.logs import Log
+from crl_envs.bench.score.samples import Log
 from crl_envs.bench.score.summary import Settings, summary
 from crl_envs.bounds import all_right
 

@@ -11,7 +11,7 @@ from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.plan import read_plan
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.score.landmarks import Landmarks
-from crl_envs.bench.score.sweep_scores import as_json, sweep_scores
+from crl_envs.bench.score.results import as_json, sweep_scores
 from crl_envs.bench.store import Evaluation, Record
 
 DOCS = Path(__file__).parents[2] / "docs"

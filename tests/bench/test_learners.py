@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crl_envs.bench import learners, report
+from crl_envs.bench import learners, text
 from crl_envs.bench.learners import (
     find_learner,
     installed_learners,
@@ -38,8 +38,8 @@ def test_suggests_near_names(monkeypatch: pytest.MonkeyPatch) -> None:
 
 MEDDLING = """
 import os, sys
-import crl_envs.bench.tables
-crl_envs.bench.tables.DIGITS = 2
+import crl_envs.bench.text
+crl_envs.bench.text.DIGITS = 2
 sys.setrecursionlimit(123)
 os.umask(0o777)
 print("hello")
@@ -53,9 +53,9 @@ def test_what_a_module_does_when_it_is_imported_stays_out_of_the_scoring_process
     (tmp_path / "meddling_learners.py").write_text(MEDDLING)
     (tmp_path / "ending_learners.py").write_text("import os; os._exit(0)")
     monkeypatch.syspath_prepend(tmp_path)
-    before = sys.getrecursionlimit(), report.DIGITS
+    before = sys.getrecursionlimit(), text.DIGITS
     assert missing_libraries([learner_spec("meddling_learners:Learner")]) == {}
-    assert (sys.getrecursionlimit(), report.DIGITS) == before
+    assert (sys.getrecursionlimit(), text.DIGITS) == before
     assert "meddling_learners" not in sys.modules
     with pytest.raises(ValueError, match="'ending_learners:Learner' can't be imported: it ended"):
         missing_libraries([learner_spec("ending_learners:Learner")])

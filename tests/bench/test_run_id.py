@@ -26,10 +26,11 @@ def looks_like_a_number(text):
     value=st.integers(0, 10**9) | st.floats(0, 1e9) | names,
     learner=names,
     seed=st.integers(0, 2**64 - 1),
+    columns=st.integers(1, 1000),
 )
-def test_there_and_back(experiment, version, knob, value, learner, seed):
+def test_there_and_back(experiment, version, knob, value, learner, seed, columns):
     assume(not (isinstance(value, str) and looks_like_a_number(value)))
-    id = RunId(experiment, version, knob, value, learner, seed)
+    id = RunId(experiment, version, knob, value, learner, seed, columns)
     assert RunId.parse(str(id)) == id
     assert type(RunId.parse(str(id)).value) is type(value)
 
@@ -38,6 +39,10 @@ def test_the_form_of_the_design():
     id = RunId("sysadmin-n", 1, "n", 64, "reinforce-local", 7)
     assert str(id) == "sysadmin-n@1/n=0064/reinforce-local/seed=07"
     assert id.task == "sysadmin-n@1/n=0064"
+    several = RunId("bagnell-ng", 1, "case", "sysadmin_n_agents-10", "reinforce_credit-own", 7, 10)
+    assert str(several) == (
+        "bagnell-ng@1/case=sysadmin_n_agents-10/reinforce_credit-own/seeds=07-16"
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,6 +59,7 @@ def test_the_form_of_the_design():
         ({"value": float("nan")}, "value must be an int"),
         ({"value": -1}, "value must be letters"),
         ({"value": "../up"}, "value must be letters"),
+        ({"columns": 0}, "columns must be an integer ≥ 1"),
     ],
 )
 def test_refused(change, message):
@@ -63,7 +69,11 @@ def test_refused(change, message):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a/b/c/d", "e@1/n=4/l/seed=x", "e@1/n=4/l", "e@1/n=4/l/seed=1/x"]
+    "text",
+    [
+        *("", "a/b/c/d", "e@1/n=4/l/seed=x", "e@1/n=4/l", "e@1/n=4/l/seed=1/x"),
+        *("e@1/n=4/l/seed=1-2", "e@1/n=4/l/seeds=1", "e@1/n=4/l/seeds=1-x"),
+    ],
 )
 def test_texts_that_are_no_ids(text):
     with pytest.raises(ValueError, match="id must look like"):

@@ -10,12 +10,13 @@ import sys
 import textwrap
 from contextlib import suppress
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crl_envs.bench.run_id import RunId
-from crl_envs.bench.store import Evaluation, Record, Store, as_text, from_bytes
+from crl_envs.bench.store import Evaluation, Record, Recorded, Store, as_text, from_bytes
 
 
 def run_id(n=8, seed=0):
@@ -144,3 +145,63 @@ def test_a_killed_writer_leaves_the_last_whole_file(tmp_path):
     assert complaints == []
     assert len(found[0].evaluations) in (said, said + 1)
     assert json.loads(Store(tmp_path).path(run_id()).read_text())["status"] == "running"
+
+
+class TestArrays:
+    """What a run of a figure has recorded, in a file beside its record."""
+
+    def kept(self, store):
+        id = RunId("p", 1, "case", "c", "random", 0, 10)
+        arrays = {"curve": np.linspace(0, 1, 7), "load": np.arange(6, dtype=np.int32).reshape(2, 3)}
+        numbers = {"steps": 7, "share": 0.1}
+        recorded = Recorded(numbers, store.write_arrays(id, arrays))
+        done = Record(id, "done", provenance={"seed": 0}, recorded=recorded)
+        store.write(done)
+        return done, arrays
+
+    def test_what_is_written_is_read(self, tmp_path):
+        store = Store(tmp_path)
+        done, arrays = self.kept(store)
+        assert store.records() == ([done], [])
+        assert store.path(done.id).name == "seeds=00-09.json"
+        assert store.arrays_path(done.id).name == "seeds=00-09.npz"
+        read = store.arrays(done)
+        assert {name: array.dtype for name, array in read.items()} == {
+            name: array.dtype for name, array in arrays.items()
+        }
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(read[name], array)
+        content = store.arrays_path(done.id).read_bytes()
+        assert self.kept(store)[0] == done
+        assert store.arrays_path(done.id).read_bytes() == content
+
+    @pytest.mark.parametrize("place", [0, 40, -1])
+    def test_one_wrong_byte_is_named_and_set_aside(self, tmp_path, place):
+        store = Store(tmp_path)
+        done, _ = self.kept(store)
+        path = store.arrays_path(done.id)
+        content = bytearray(path.read_bytes())
+        content[place] ^= 1
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"checksum of .* is wrong"):
+            store.arrays(done)
+        assert str(path) in str(store.check_arrays(done))
+        assert not path.exists()
+        assert "can't be read" in str(store.check_arrays(done))
+
+    def test_a_record_without_arrays_has_the_bytes_that_it_had(self):
+        assert "recorded" not in as_text(record())
+
+    def test_objects_are_refused(self, tmp_path):
+        with pytest.raises(ValueError, match="arr must not be an array of objects"):
+            Store(tmp_path).write_arrays(run_id(), {"arr": np.array([None])})
+
+    def test_arrays_that_are_no_runs_are_set_aside(self, tmp_path):
+        store = Store(tmp_path)
+        done, _ = self.kept(store)
+        stray = store.arrays_path(done.id).with_name("notes.npz")
+        stray.write_bytes(b"?")
+        found, complaints = store.records()
+        assert found == [done]
+        assert len(complaints) == 1
+        assert str(stray) in complaints[0]

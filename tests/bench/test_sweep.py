@@ -20,8 +20,8 @@ from crl_envs.bench import isolation
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.plan import Plan, make_plan, read_plan
-from crl_envs.bench.results import report, results
-from crl_envs.bench.score.sweep_scores import as_json
+from crl_envs.bench.report.write import report
+from crl_envs.bench.score.results import as_json, results
 from crl_envs.bench.store import Store, checked, with_checksum
 from crl_envs.bench.sweep import Progress, begin, carry_out
 from tests.bench.sweeps import LEARNERS

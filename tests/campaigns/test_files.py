@@ -17,8 +17,7 @@ import agents
 import crl_envs
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.plan import make_plan
-from crl_envs.bench.results import results
-from crl_envs.bench.score.sweep_scores import as_json
+from crl_envs.bench.score.results import as_json, results
 from crl_envs.bench.store import StoreError
 from crl_envs.bench.sweep import begin, carry_out
 from crl_envs.core import cache

@@ -24,8 +24,8 @@ class Engine(Protocol):
 
         Args:
             jobs: In the order in which to begin them.
-            started: Told of a run that begins, where the engine knows; from any thread.
-            ended: Told of a run that has ended, once each.
+            started: Called with a run that begins, where the engine knows; from any thread.
+            ended: Called with a run that has ended and how, once each.
 
         Raises:
             StoreError: Nothing can be written.

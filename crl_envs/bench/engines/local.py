@@ -56,8 +56,8 @@ class LocalEngine:
 class _Slot:
     """A thread that has one run at a time made.
 
-    That it is over is told by an event: `Thread.join` calls a thread dead that lives on when an interrupt from the
-    keyboard meets it (CPython's issue 90882).
+    An event says that it is over: `Thread.join` calls a thread dead that lives on when an interrupt from the keyboard
+    reaches it (CPython's issue 90882).
     """
 
     def __init__(

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crl_envs.bench.report import pictures
-from crl_envs.bench.report.curves import learning_curves
-from crl_envs.bench.report.data import seconds
-from crl_envs.bench.report.pictures import Styles
-from crl_envs.bench.report.styles import styles
+from crl_envs.bench.report.data import learning_curves, seconds
+from crl_envs.bench.report.pictures import Styles, styles
 from crl_envs.bench.store import Record
-from crl_envs.bench.tables import Table, number
+from crl_envs.bench.text import Table, number
 
 Scores = Mapping[str, Any]
 NONE: Final = "–"
@@ -152,7 +150,7 @@ def content(
 
     Args:
         title: Of the report.
-        scores: As `crl_envs.bench.score.sweep_scores.sweep_scores` gives them for the records.
+        scores: As `crl_envs.bench.score.results.sweep_scores` gives them for the records.
         records: All runs.
         complaints: Sentences about files that were set aside.
         command: What the runs were made with.

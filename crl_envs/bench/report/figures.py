@@ -13,7 +13,7 @@ from crl_envs.bench.papers import find_reproduction
 from crl_envs.bench.plan import planned_records, read_plan
 from crl_envs.bench.provenance import versions
 from crl_envs.bench.store import Record, Store, refusals_named
-from crl_envs.bench.tables import Table, plain
+from crl_envs.bench.text import Table, plain
 from crl_envs.core.backend import resolve_backend
 
 

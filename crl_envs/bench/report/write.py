@@ -1,20 +1,183 @@
-"""All files of a report, into the folder of its sweep."""
+"""All files of a sweep's report, into its folder: a page in one HTML file that needs nothing else, Markdown, tables."""
 
 from __future__ import annotations
 
+import base64
+import re
 import shlex
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
 
 from crl_envs.bench.files import write_atomically
-from crl_envs.bench.report.content import Content, content
+from crl_envs.bench.plan import read_plan
+from crl_envs.bench.report.content import (
+    RUN_COLUMNS,
+    UNFINISHED_COLUMNS,
+    Content,
+    Picture,
+    RunRow,
+    Section,
+    content,
+)
 from crl_envs.bench.report.data import as_csv, as_parquet, has_parquet, rows
-from crl_envs.bench.report.html import as_html
-from crl_envs.bench.report.markdown import PICTURES, as_markdown
 from crl_envs.bench.report.pictures import legend
-from crl_envs.bench.score.sweep_scores import as_json
-from crl_envs.bench.store import Record
+from crl_envs.bench.score.results import Results, as_json
+from crl_envs.bench.store import Record, refusals_named
+from crl_envs.bench.text import Table
+
+
+def as_html(content: Content) -> str:
+    """The page. Whatever learners, tracebacks and arguments hold is shown as text."""
+    folder = files("crl_envs.bench.report") / "templates"
+    names = ("report.html", "tables.html", "report.css")
+    loader = DictLoader({name: (folder / name).read_text(encoding="utf-8") for name in names})
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["data_uri"] = _data_uri
+    environment.filters["shade"] = _shade
+    swatches = {name: Markup(style.swatch) for name, style in content.styles.items()}
+    template = environment.get_template("report.html")
+    return template.render(
+        page=content,
+        swatches=swatches,
+        run_columns=RUN_COLUMNS,
+        unfinished_columns=UNFINISHED_COLUMNS,
+    )
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def _shade(probability: float) -> str:
+    """A background for a probability: blue above ½, vermillion below, the stronger the farther."""
+    red, green, blue = (0, 114, 178) if probability >= 0.5 else (213, 94, 0)
+    return f"rgb({red} {green} {blue} / {abs(probability - 0.5) * 0.9:.2f})"
+
+
+PICTURES: Final = "report"  # the folder of the pictures, beside the file
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]#+!|~$])")
+
+
+def as_markdown(content: Content) -> str:
+    """The text; pictures are linked as ``report/NAME.png``."""
+    blocks = [f"# {text(content.title)}", text(content.counts)]
+    if not content.sections:
+        blocks.append("There are no runs here yet.")
+    if content.overview:
+        blocks += ["## Leaderboard", _table(content.overview)]
+        blocks.append(
+            "IQM (0: random, 1: optimum) and rank; in the order of the mean over a learner's experiments."
+        )
+    if content.styles:
+        blocks.append(f"![{', '.join(map(text, content.styles))}]({PICTURES}/legend.png)")
+    for section in content.sections:
+        blocks += _section(section)
+    if content.unfinished:
+        blocks += ["## Not finished"]
+        blocks.append(f"{content.unfinished_counts}. To go on: {_code(content.resume)}")
+        blocks.append(_runs(content.unfinished))
+    if content.complaints:
+        blocks += ["## Files set aside", _list(content.complaints)]
+    made = [f"{name}: {_code(value)}" for name, value in content.provenance]
+    blocks += ["## How it was made", "\n".join(f"- {line}" for line in made)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def text(anything: str) -> str:
+    """Text that Markdown and HTML leave as it is, in one line."""
+    line = " ".join(anything.split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _SPECIAL.sub(r"\\\1", line)
+
+
+def _section(section: Section) -> list[str]:
+    blocks = [f"## {text(section.title)} ({_code(section.id)})"]
+    if section.verdict:
+        blocks.append(_list(section.verdict))
+    blocks.append(text(section.setting))
+    if section.learners:
+        blocks.append(_table(section.board))
+    for picture in section.pictures:
+        blocks += [_picture(picture), f"**{picture.title}.** {text(picture.caption)}"]
+    if section.curves:
+        blocks += ["### Learning curves", "\n".join(map(_picture, section.curves))]
+    if len(section.learners) > 1:
+        blocks += ["### Probability in % that the row's learner ends higher than the column's"]
+        blocks.append(_table(_matrix(section)))
+    if section.samples:
+        blocks += [f"### Samples to ε ({section.unit})", _table(section.samples)]
+    if section.learners:
+        blocks += ["### Final scores", _table(section.scores)]
+    return blocks
+
+
+def _matrix(section: Section) -> Table:
+    rows = [
+        [name, *("" if p is None else f"{100 * p:.0f}" for p in row)]
+        for name, row in zip(section.learners, section.improvement, strict=True)
+    ]
+    return Table(["", *section.learners], rows)
+
+
+def _runs(rows: Sequence[RunRow]) -> str:
+    cells = [[row.id, *row.cells, _last_line(row.error)] for row in rows]
+    return _table(Table(["run", *UNFINISHED_COLUMNS, "error"], cells))
+
+
+def _last_line(error: str | None) -> str:
+    lines = (error or "").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _table(table: Table) -> str:
+    rows = [[text(cell) for cell in row] for row in table.rows]
+    return Table([text(cell) for cell in table.header], rows).markdown()
+
+
+def _picture(picture: Picture) -> str:
+    return f"![{text(picture.alt)}]({PICTURES}/{picture.name}.png)"
+
+
+def _list(sentences: Sequence[str]) -> str:
+    return "\n".join(f"- {text(sentence)}" for sentence in sentences)
+
+
+def _code(anything: str) -> str:
+    """An inline code span that holds any text, backticks too."""
+    line = " ".join(anything.split())
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def report(folder: Path, found: Results) -> Path:
+    """Write the report of the sweep in a folder, out of its results; see `write_report`.
+
+    Returns:
+        Of the page.
+
+    Raises:
+        StoreError: The report can't be written.
+    """
+    plan = read_plan(folder)
+    titles = [x.title for x in plan.found_experiments()]
+    title = titles[0] if len(titles) == 1 else f"{len(titles)} experiments"
+    with refusals_named(folder):
+        return write_report(
+            folder,
+            title,
+            found.scores,
+            found.records,
+            found.complaints,
+            plan.command(folder),
+        )
 
 
 def write_report(
@@ -35,7 +198,7 @@ def write_report(
     Args:
         folder: Of the sweep.
         title: Of the report.
-        scores: As `crl_envs.bench.score.sweep_scores.sweep_scores` gives them for the same records.
+        scores: As `crl_envs.bench.score.results.sweep_scores` gives them for the same records.
         records: All runs, in any order.
         complaints: Sentences about files that were set aside.
         command: What the runs were made with.

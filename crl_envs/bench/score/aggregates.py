@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from crl_envs.bench.intervals import FloatArray, Interval
+from crl_envs.bench.score.intervals import FloatArray, Interval
 from crl_envs.core.arguments import check_int, check_real
 
 Tasks = Sequence[FloatArray]

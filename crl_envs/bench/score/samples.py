@@ -1,4 +1,4 @@
-"""Samples-to-ε, how it grows with a size such as the number of agents, and up to which size a learner solves its task.
+"""Scores of runs, samples-to-ε, how it grows with a size, and up to which size a learner solves its task.
 
 A size is what an experiment varies where that is a whole number ≥ 1: the number of agents n, or the horizon. Samples
 are in the unit of the budgets: env steps, or episodes.
@@ -8,15 +8,117 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from crl_envs.bench.exponents import Exponent, exponent_of
-from crl_envs.bench.intervals import FloatArray, Interval, percentile_interval, resampled
+from crl_envs.bench.score.intervals import (
+    Exponent,
+    FloatArray,
+    Interval,
+    exponent_of,
+    percentile_interval,
+    resampled,
+)
 from crl_envs.bench.score.landmarks import Landmarks
-from crl_envs.bench.score.logs import Log, normalised
 from crl_envs.core.arguments import check_choice, check_int, check_real
+
+
+@dataclass(frozen=True)
+class Log:
+    """The evaluations of a learner's runs on one task.
+
+    Attributes:
+        budgets: ``float64[evaluations]``, env steps before each evaluation; ascending, ≥ 0.
+        returns: ``float64[runs, evaluations]``, mean episode return found by each evaluation; NaN from where a run
+            ended early (crash, timeout). What follows a run's first NaN is made NaN too.
+
+    Raises:
+        ValueError: Budgets that aren't ascending and ≥ 0, an array of another shape, no run, no evaluation, or an
+            infinite return.
+    """
+
+    budgets: FloatArray
+    returns: FloatArray
+
+    def __post_init__(self) -> None:
+        budgets = _as_floats("budgets", self.budgets, 1)
+        returns = _as_floats("returns", self.returns, 2)
+        ascending = np.isfinite(budgets).all() and (np.diff(budgets) > 0).all()
+        if not ascending or budgets[0] < 0:
+            raise ValueError(f"budgets must be ascending and ≥ 0, got {budgets.tolist()}")
+        if returns.shape[1] != budgets.size:
+            raise ValueError(
+                f"returns must have a column for each of {budgets.size} budgets, got {returns.shape}"
+            )
+        if np.isinf(returns).any():
+            raise ValueError("returns must be finite, or NaN from where a run ended early, got inf")
+        ended = np.logical_or.accumulate(np.isnan(returns), axis=1)
+        object.__setattr__(self, "budgets", budgets)
+        # Adding 0 turns −0 into 0: otherwise equal numbers could differ in their bytes.
+        object.__setattr__(self, "returns", np.where(ended, np.nan, returns + 0.0))
+
+    @property
+    def ended_early(self) -> int:
+        """Number of runs without the last evaluation."""
+        return int(np.isnan(self.returns[:, -1]).sum())
+
+    def in_order(self) -> Log:
+        """The same runs in ascending order of their returns: the same log whatever order they came in."""
+        return Log(self.budgets, self.returns[np.lexsort(self.returns.T[::-1])])
+
+
+def normalised(returns: FloatArray, landmarks: Landmarks) -> FloatArray:
+    """Scores of returns of any shape: 0 as random, 1 as the optimum or the upper end of its certificate.
+
+    Neither end is clipped: worse than random is below 0. One minus the score is the normalised optimality gap.
+    """
+    return np.asarray((returns - landmarks.random) / (landmarks.upper - landmarks.random))
+
+
+def score_between(score: float, landmarks: Landmarks) -> Interval:
+    """A score with the range that the optimum's certificate leaves open.
+
+    Args:
+        score: Against the upper end, as `normalised` gives it.
+        landmarks: Of the task.
+
+    Returns:
+        The score, and the scores of the same return against both ends, so that the score against the true optimum lies
+        between them; nothing is said of the noise in the return. Where the lower end isn't above random, the range is
+        unbounded: upwards for a positive score, downwards for a negative one.
+    """
+    if landmarks.lower > landmarks.random:
+        span = landmarks.upper - landmarks.random
+        other = score * (span / (landmarks.lower - landmarks.random))
+    else:
+        other = math.copysign(math.inf, score) if score else score
+    return Interval(score, min(score, other), max(score, other))
+
+
+def final_scores(log: Log, landmarks: Landmarks) -> FloatArray:
+    """The score ``float64[runs]`` of each run's last evaluation.
+
+    A run that ended early keeps what it had reached, its last evaluation before the end; one without any evaluation
+    scores 0, as random. To leave such runs out would favour learners that crash when they do badly.
+    """
+    known = np.isfinite(log.returns).sum(axis=1)
+    last = log.returns[np.arange(len(known)), np.maximum(known, 1) - 1]
+    return np.where(known > 0, normalised(last, landmarks), 0.0)
+
+
+def _as_floats(name: str, values: Any, dimensions: int) -> FloatArray:
+    try:
+        array = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be numbers in {dimensions} dimensions") from None
+    if array.ndim != dimensions or array.size == 0:
+        raise ValueError(
+            f"{name} must have {dimensions} dimensions, none of them empty, got shape {array.shape}"
+        )
+    return array
+
 
 Of = Literal["runs", "mean"]
 # From rows, one a run, ``float64[…, runs]`` or ``float64[…, runs, evaluations]``, to samples-to-ε ``float64[…]``.
@@ -136,7 +238,7 @@ def scaling_exponent(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Exponent:
-    """How samples-to-ε grows with the size: `crl_envs.bench.exponents.fit_exponent`, which leaves out censored sizes.
+    """How samples-to-ε grows with the size, by `crl_envs.bench.score.intervals.fit_exponent`; without censored sizes.
 
     A time counts as at least one sample: a learner that needs no training has exponent 0.
 
@@ -204,7 +306,7 @@ def _times(log: Log, landmarks: Landmarks, epsilon: float, of: Of) -> tuple[Floa
 
 
 def _median(times: FloatArray) -> FloatArray:
-    """`crl_envs.bench.exponents.median_time` of the last axis."""
+    """`crl_envs.bench.score.intervals.median_time` of the last axis."""
     ordered, runs = np.sort(times), times.shape[-1]
     return np.asarray((ordered[..., (runs - 1) // 2] + ordered[..., runs // 2]) / 2)
 

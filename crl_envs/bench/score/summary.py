@@ -10,28 +10,30 @@ from typing import Any, Final
 
 import numpy as np
 
-from crl_envs.bench.intervals import FloatArray, Interval, t_interval
+from crl_envs.bench.experiment import Value
 from crl_envs.bench.score.aggregates import (
     AGGREGATES,
     aggregate,
     performance_profile,
     probability_of_improvement,
 )
+from crl_envs.bench.score.intervals import FloatArray, Interval, t_interval
 from crl_envs.bench.score.landmarks import Landmarks
-from crl_envs.bench.score.logs import Log, final_scores, score_between
 from crl_envs.bench.score.samples import (
+    Log,
+    final_scores,
     largest_solved,
     samples_interval,
     samples_to_epsilon,
     scaling_exponent,
+    score_between,
 )
-from crl_envs.bench.tables import plain
+from crl_envs.bench.text import plain
 from crl_envs.core.arguments import check_int, check_real, check_seed
 
 # τ of the performance profiles, steps of 1/20 from random to the optimum.
 PROFILE_SCORES: Final = np.arange(21) / 20
 
-Value = int | float | str
 Logs = Mapping[Value, Log]
 
 

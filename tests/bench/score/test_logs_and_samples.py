@@ -11,14 +11,17 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from crl_envs.bench.score.landmarks import Landmarks
-from crl_envs.bench.score.logs import Log, final_scores, normalised, score_between
 from crl_envs.bench.score.samples import (
+    Log,
+    final_scores,
     largest_solved,
+    normalised,
     samples_interval,
     samples_of_mean,
     samples_to,
     samples_to_epsilon,
     scaling_exponent,
+    score_between,
 )
 from crl_envs.core.optimum import Optimum
 

@@ -7,11 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from crl_envs.bench.exponents import fit_exponent, median_time
-from crl_envs.bench.intervals import bootstrap_interval, last_up_crossing, resampled
+from crl_envs.bench.score.intervals import (
+    bootstrap_interval,
+    fit_exponent,
+    last_up_crossing,
+    median_time,
+    resampled,
+)
 from crl_envs.bench.score.landmarks import Landmarks
-from crl_envs.bench.score.logs import Log
-from crl_envs.bench.score.samples import samples_interval, samples_to, scaling_exponent
+from crl_envs.bench.score.samples import Log, samples_interval, samples_to, scaling_exponent
 
 UNIT = Landmarks(random=0.0, upper=1.0, lower=1.0)
 RUNS = [1, 2, 5, 10]

@@ -8,10 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from crl_envs.bench.intervals import t_interval
+from crl_envs.bench.score.intervals import t_interval
 from crl_envs.bench.score.landmarks import Landmarks
-from crl_envs.bench.score.logs import Log
-from crl_envs.bench.score.samples import samples_interval, scaling_exponent
+from crl_envs.bench.score.samples import Log, samples_interval, scaling_exponent
 from crl_envs.bench.score.summary import PROFILE_SCORES, Settings, summary
 
 SIZES = (8, 16, 32, 100)

@@ -11,9 +11,9 @@ import pytest
 from crl_envs.bench.experiment import Reference
 from crl_envs.bench.run_id import RunId
 from crl_envs.bench.score.landmarks import Landmarks
-from crl_envs.bench.score.logs import Log
+from crl_envs.bench.score.results import as_json, sweep_scores
+from crl_envs.bench.score.samples import Log
 from crl_envs.bench.score.summary import Settings, summary
-from crl_envs.bench.score.sweep_scores import as_json, sweep_scores
 from crl_envs.bench.store import Evaluation, Record
 from tests.bench.synthetic_sweep import (
     EXPERIMENTS,

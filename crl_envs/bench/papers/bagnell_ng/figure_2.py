@@ -8,12 +8,26 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from crl_envs.bench.figure import Cases, Extent, Figure, Recording, Recordings, Section, csv_text
-from crl_envs.bench.figure import learner as installed
-from crl_envs.bench.intervals import FloatArray, Interval, bootstrap_interval, reach, t_interval
+from crl_envs.bench.figure import (
+    Cases,
+    Extent,
+    Figure,
+    Recording,
+    Recordings,
+    Section,
+    csv_text,
+    learner,
+)
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.papers.bagnell_ng.learning import read_out_cases, values_of
-from crl_envs.bench.tables import Table, number, with_interval
+from crl_envs.bench.score.intervals import (
+    FloatArray,
+    Interval,
+    bootstrap_interval,
+    reach,
+    t_interval,
+)
+from crl_envs.bench.text import Table, number, with_interval
 from crl_envs.bounds import (
     least_squares_performance,
     least_squares_trials,
@@ -30,10 +44,10 @@ class Method(NamedTuple):
     spec: LearnerSpec
 
 
-LOCAL: Final = Method("local", installed("local-means"))
-SQUARES: Final = Method("global, least squares", installed("global-least-squares"))
-RIDGE: Final = Method("global, ridge", installed("global-least-squares", ridge="noise"))
-CORRELATION: Final = Method("global, correlation", installed("correlation"))
+LOCAL: Final = Method("local", learner("local-means"))
+SQUARES: Final = Method("global, least squares", learner("global-least-squares"))
+RIDGE: Final = Method("global, ridge", learner("global-least-squares", ridge="noise"))
+CORRELATION: Final = Method("global, correlation", learner("correlation"))
 
 
 LEFT_SIZES: Final = (200, 400)  # the figure's title and the text
@@ -92,14 +106,12 @@ def left(extent: Extent, recordings: Recordings) -> Section:
         rows.append([f"least squares, theory, n = {n}", *theory])
     return Section(
         title="Figure 2, left: performance against trials",
-        claim="Learning from local rewards is compared with learning from the global one, on the bandit with "
-        "0.8 and 0.2; "
-        "the title says 200 agents, the text 400. (§5)",
+        claim="Learning from local rewards is compared with learning from the global one, on the bandit with 0.8 and "
+        "0.2; the title says 200 agents, the text 400. (§5)",
         verdict=left_verdict(found),
         table=Table(("P after trials", *map(str, SHOWN)), rows),
-        notes=f"{extent.seeds} runs each, every one with right actions of its own. P = 2 · (share of agents "
-        f"right) − 1, "
-        "after uniformly random actions, of the greedy read-out. Least squares has its double descent at as many "
+        notes=f"{extent.seeds} runs each, every one with right actions of its own. P = 2 · (share of agents right) − "
+        "1, after uniformly random actions, of the greedy read-out. Least squares has its double descent at as many "
         "trials as agents; ridge (λ = 16/9 · n on the Gram matrix of ±1) hasn't.",
         picture=draw_left(found),
         csv=csv_text(
@@ -202,17 +214,14 @@ def right(extent: Extent, recordings: Recordings) -> Section:
     rows.append([f"lower bound (Theorem 3.1), beside P ≥ {LEVEL}", *bounds])
     return Section(
         title="Figure 2, right: trials to a level against agents",
-        claim="The trials that learning needs, against the number of agents: “¼ of optimal reward” on an axis "
-        "to 2,500 at "
-        "n = 400. (§5)",
+        claim="The trials that learning needs, against the number of agents: “¼ of optimal reward” on an axis to "
+        "2,500 at n = 400. (§5)",
         verdict=right_verdict(needed),
         table=Table(("trials", *(f"n = {n}" for n in RIGHT_SIZES)), rows),
         notes=f"{extent.seeds} runs each; the last crossing of the mean over runs, by linear interpolation; 95 % "
-        f"intervals "
-        "bootstrapped over runs. No reading of ¼ gives the paper's axis: P ≥ .25 takes about a fifth of it, P ≥ "
-        ".9 takes "
-        "as many as it shows. The global learner is linear in n, far above the bound; the local one doesn't "
-        "notice n.",
+        "intervals bootstrapped over runs. No reading of ¼ gives the paper's axis: P ≥ .25 takes about a fifth of "
+        "it, P ≥ .9 takes as many as it shows. The global learner is linear in n, far above the bound; the local one "
+        "doesn't notice n.",
         picture=draw_right(needed),
         csv=csv_text(
             ("method", "n", "level", "trials", "low", "high"),
@@ -246,19 +255,15 @@ def right_verdict(needed: Mapping[tuple[str, int], Mapping[float, Interval]]) ->
 
 def draw_right(needed: Mapping[tuple[str, int], Mapping[float, Interval]]) -> bytes:
     """Both levels, logarithmic, with the bound and the theory."""
-    from crl_envs.bench.plotting import GREY, as_png, new_figure
+    from crl_envs.bench.plotting import GREY, as_png, intervals, new_figure
 
     figure, panels = new_figure(2)
     sizes = np.array(RIGHT_SIZES, np.float64)
     for panel, level in zip(panels, (LEVEL, OTHER_LEVEL), strict=True):
         for method in RIGHT_METHODS:
             found = [needed[method.label, n][level] for n in RIGHT_SIZES]
-            ends = np.array([(x.low, x.value, x.high) for x in found])
-            low, middle, high = np.where(np.isfinite(ends), ends, np.nan).T
-            spread = [middle - low, high - middle]
-            panel.errorbar(
-                sizes, middle, spread, marker="o", ms=4, label=method.label, **looks()[method.label]
-            )
+            style = looks()[method.label]
+            intervals(panel, sizes, found, marker="o", ms=4, label=method.label, **style)
         theory = [least_squares_trials(int(n), level) for n in sizes]
         panel.plot(sizes, theory, color="black", linestyle=":", label="least squares, theory")
         panel.set(title=f"P ≥ {level}", xscale="log", yscale="log", xlabel="agents")

@@ -17,7 +17,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from crl_envs.bench.figure import Case, Extent, Figure, Recordings, Section, learner
-from crl_envs.bench.intervals import FloatArray, Interval, bootstrap_interval, t_interval
 from crl_envs.bench.papers.bagnell_ng.learning import (
     PERCENT,
     SHARE,
@@ -26,8 +25,9 @@ from crl_envs.bench.papers.bagnell_ng.learning import (
     curves_case,
     iterations_to,
 )
+from crl_envs.bench.score.intervals import FloatArray, Interval, bootstrap_interval, t_interval
 from crl_envs.bench.score.landmarks import Landmarks, step_landmarks
-from crl_envs.bench.tables import Table, number, plain, with_interval
+from crl_envs.bench.text import Table, number, plain, with_interval
 
 SIZES: Final = (10, 20)
 CREDITS: Final = ("local", "global")

@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from crl_envs.bench.exponents import Exponent, fit_exponent, slope
 from crl_envs.bench.figure import (
     Case,
     Cases,
@@ -22,7 +21,6 @@ from crl_envs.bench.figure import (
     csv_text,
     learner,
 )
-from crl_envs.bench.intervals import FloatArray, Interval, bootstrap_interval, moving_mean, reach
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.papers.bagnell_ng.figure_2 import LEVEL
 from crl_envs.bench.papers.bagnell_ng.learning import (
@@ -35,7 +33,17 @@ from crl_envs.bench.papers.bagnell_ng.learning import (
     gain_level,
     read_out_case,
 )
-from crl_envs.bench.tables import Table, number, with_interval
+from crl_envs.bench.score.intervals import (
+    Exponent,
+    FloatArray,
+    Interval,
+    bootstrap_interval,
+    fit_exponent,
+    moving_mean,
+    reach,
+    slope,
+)
+from crl_envs.bench.text import Table, number, with_interval
 from crl_envs.bounds import local_trials, local_trials_to, trials_lower_bound
 
 SIZES: Final = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
@@ -431,13 +439,12 @@ def draw(found: Sequence[Measured]) -> bytes:
 
 def draw_curve(panel: Any, x: Measured, **style: Any) -> None:
     """One curve, with its exponent in the label."""
+    from crl_envs.bench.plotting import intervals
+
     known = {n: p.needed for n, p in x.points.items() if not p.censored}
     label = f"{x.curve.label}: {growth(x)}"
     if known:
-        ends = np.array(list(known.values()))
-        middle, low, high = np.where(np.isfinite(ends), ends, np.nan).T
-        spread = [middle - low, high - middle]
-        panel.errorbar(list(known), middle, spread, ms=5, label=label, **style)
+        intervals(panel, list(known), list(known.values()), ms=5, label=label, **style)
     for n, point in x.points.items():
         if point.censored:
             panel.errorbar(

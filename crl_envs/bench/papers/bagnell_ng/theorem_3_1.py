@@ -21,11 +21,11 @@ from crl_envs.bench.figure import (
     csv_text,
     learner,
 )
-from crl_envs.bench.intervals import FloatArray, Interval, bootstrap_interval
 from crl_envs.bench.learners import find_learner
 from crl_envs.bench.papers.bagnell_ng.figure_2 import CORRELATION, LOCAL, Method
 from crl_envs.bench.papers.bagnell_ng.learning import BANDIT, read_out_cases, values_of
-from crl_envs.bench.tables import Table, number
+from crl_envs.bench.score.intervals import FloatArray, Interval, bootstrap_interval
+from crl_envs.bench.text import Table, number
 from crl_envs.bounds import identification_lower_bound, trials_lower_bound
 
 SIZES: Final = (12, 32, 80, 192, 448, 1024, 2304)  # k 2^(k−1): a detecting matrix of full blocks
@@ -49,7 +49,7 @@ class Contender:
         method: The learner.
         trials: Ascending numbers of trials for n agents; none of what it learns with fewer than the first is known.
         largest: Most agents that it is run with.
-        as_budget: Whether the number of trials is told to it beforehand, so that each is a run of its own.
+        as_budget: Whether it is given the number of trials beforehand, so that it learns anew for each.
     """
 
     method: Method
@@ -252,16 +252,13 @@ def notes(extent: Extent) -> str:
 
 def draw(found: Found, sizes: Sequence[int]) -> bytes:
     """Trials against agents, both logarithmic, and the bounds."""
-    from crl_envs.bench.plotting import GREY, as_png, single_figure
+    from crl_envs.bench.plotting import GREY, as_png, intervals, single_figure
 
     figure, panel = single_figure(7.4, 4.4)
     for label, style in looks().items():
         there = [n for n in sizes if (label, n) in found]
-        ends = np.array([found[label, n].often for n in there])
-        middle, low, high = np.where(np.isfinite(ends), ends, np.nan).T
-        panel.errorbar(
-            there, middle, [middle - low, high - middle], marker="o", ms=4, label=label, **style
-        )
+        often = [found[label, n].often for n in there]
+        intervals(panel, there, often, marker="o", ms=4, label=label, **style)
     n = np.unique(np.geomspace(sizes[0], sizes[-1], 200).astype(int))
     exact = [identification_lower_bound(int(x)) for x in n]
     panel.plot(n, exact, color=GREY, linestyle=":", label="bound for all right, always")

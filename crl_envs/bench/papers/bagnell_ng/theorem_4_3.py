@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import crl_envs
-from crl_envs.bench.exponents import Exponent, fit_exponent
 from crl_envs.bench.figure import (
     Case,
     Cases,
@@ -24,10 +23,18 @@ from crl_envs.bench.figure import (
     csv_text,
     learner,
 )
-from crl_envs.bench.intervals import FloatArray, Interval, bootstrap_interval, reach, t_interval
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.papers.bagnell_ng.learning import HORIZON, PAPER, SYSADMIN
-from crl_envs.bench.tables import Table, number, with_interval
+from crl_envs.bench.score.intervals import (
+    Exponent,
+    FloatArray,
+    Interval,
+    bootstrap_interval,
+    fit_exponent,
+    reach,
+    t_interval,
+)
+from crl_envs.bench.text import Table, number, with_interval
 from crl_envs.bounds import exploration_trials, model_trials, uniform_exploration
 from crl_envs.factored import OWN_STATE, FactoredMDP, TablePolicy, coordinate_ascent, simulate
 from crl_envs.wrappers import GlobalReward
@@ -292,13 +299,12 @@ def notes(extent: Extent, errors: Mapping[int, Interval]) -> str:
         )
     return (
         f"{extent.seeds} runs each, ring, T = {HORIZON}, uniformly random actions, m trials. The class is own-state: "
-        "an agent's action depends on its own state. The planner is coordinate ascent on "
-        f"{PLANNING_EPISODES} simulated episodes; the gap is to the best policy of the class that it finds in the true "
-        "model, on the same simulated episodes for both. The best is to reboot when down. For the global reward, the "
-        "rewards of (state, action) are estimated by least squares on the team's mean reward, the probabilities as "
-        f"before. Trials until the largest error of any probability is ≤ {ERROR_LEVEL}, and what the bounds ask for, "
-        f"with probability ½: {'; '.join(said)}. The bounds hold, and are far away: what they promise is that n "
-        "enters by its logarithm."
+        f"an agent's action depends on its own state. The planner is coordinate ascent on {PLANNING_EPISODES} "
+        "simulated episodes; the gap is to the best policy of the class that it finds in the true model, on the same "
+        "simulated episodes for both. The best is to reboot when down. For the global reward, the rewards of (state, "
+        "action) are estimated by least squares on the team's mean reward, the probabilities as before. Trials until "
+        f"the largest error of any probability is ≤ {ERROR_LEVEL}, and what the bounds ask for, with probability ½: "
+        f"{'; '.join(said)}. The bounds hold, and are far away: what they promise is that n enters by its logarithm."
     )
 
 

@@ -25,13 +25,6 @@ from crl_envs.bench.figure import (
     csv_text,
     learner,
 )
-from crl_envs.bench.intervals import (
-    FloatArray,
-    Interval,
-    bootstrap_interval,
-    moving_mean,
-    t_interval,
-)
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.papers.bagnell_ng.learning import (
     HORIZON,
@@ -42,7 +35,14 @@ from crl_envs.bench.papers.bagnell_ng.learning import (
     gain_level,
     iterations_to,
 )
-from crl_envs.bench.tables import Table, number, with_interval
+from crl_envs.bench.score.intervals import (
+    FloatArray,
+    Interval,
+    bootstrap_interval,
+    moving_mean,
+    t_interval,
+)
+from crl_envs.bench.text import Table, number, with_interval
 from crl_envs.core import Optimum
 
 SIZES: Final = (10, 20, 50, 100, 200)
@@ -165,7 +165,7 @@ def decomposed_verdict(reached: Mapping[Condition, Interval]) -> str:
 
 def draw_decomposed(reached: Mapping[Condition, Interval]) -> bytes:
     """Against agents, and against noise; both axes logarithmic."""
-    from crl_envs.bench.plotting import BLUE, GREEN, VERMILLION, as_png, new_figure
+    from crl_envs.bench.plotting import BLUE, GREEN, VERMILLION, as_png, intervals, new_figure
 
     looks: dict[str, dict[str, Any]] = {
         LOCAL.label: {"color": BLUE, "linestyle": "-", "marker": "o"},
@@ -175,24 +175,17 @@ def draw_decomposed(reached: Mapping[Condition, Interval]) -> bytes:
     figure, (left, right) = new_figure(2)
     for method in METHODS:
         found = [reached[Condition(method.label, n, 0.0)] for n in SIZES]
-        _line(left, SIZES, found, label=method.label, **looks[method.label])
+        intervals(left, SIZES, found, ms=4, label=method.label, **looks[method.label])
     left.set(xscale="log", yscale="log", xlabel="agents", title="without noise")
     left.set_ylabel(f"iterations to {PERCENT} of the gain")
     for method in NOISY_METHODS:
         found = [reached[Condition(method.label, NOISE_SIZE, s)] for s in SCALES]
-        _line(right, SCALES, found, **looks[method.label])
+        intervals(right, SCALES, found, ms=4, **looks[method.label])
     right.set_xscale("symlog", linthresh=SCALES[1])
     right.set_xticks(SCALES, [f"{s:g}" for s in SCALES])
     right.set(xlabel="noise on the team's reward of a step", title=f"{NOISE_SIZE} agents")
     figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
     return as_png(figure)
-
-
-def _line(panel: Any, positions: Any, found: list[Interval], **style: Any) -> None:
-    """Values with their intervals; what wasn't reached is left out."""
-    ends = np.array([(x.low, x.value, x.high) for x in found])
-    low, middle, high = np.where(np.isfinite(ends), ends, np.nan).T
-    panel.errorbar(positions, middle, [middle - low, high - middle], ms=4, **style)
 
 
 CREDITS: Final = ("own", "local", "global")
@@ -267,7 +260,7 @@ def credit_case(setting: Setting, credit: str, iterations: int, extent: Extent) 
     )
 
 
-def credits(
+def rewards_compared(
     settings: Sequence[Setting], iterations: int, extent: Extent, recordings: Recordings
 ) -> Section:
     """Show the reward that each credit ends at, and what its policies do."""
@@ -443,5 +436,5 @@ def own_against_local(
 ) -> Figure:
     """Return the section for these variants of SYSADMIN and runs of that length."""
     return Figure(
-        partial(credit_cases, settings, iterations), partial(credits, settings, iterations)
+        partial(credit_cases, settings, iterations), partial(rewards_compared, settings, iterations)
     )

@@ -10,7 +10,6 @@ import numpy as np
 
 import crl_envs
 from crl_envs.bench.figure import Cases, Extent, Figure, Recordings, Section, csv_text
-from crl_envs.bench.intervals import t_interval
 from crl_envs.bench.papers.dowling_haridi.levels import (
     CLEAR_NOTE,
     HEURISTICS_NOTE,
@@ -37,7 +36,8 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     curves,
     runs_of,
 )
-from crl_envs.bench.tables import Table, number, with_interval
+from crl_envs.bench.score.intervals import t_interval
+from crl_envs.bench.text import Table, number, with_interval
 
 OFFERED: Final = (0.5, 0.8, 0.95, 0.98)
 ARRIVING: Final = {"max_in_flight": 50, "departure_rate": 0.0005}

@@ -42,7 +42,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     fewest_steps,
     runs_of,
 )
-from crl_envs.bench.tables import Table, number
+from crl_envs.bench.text import Table, number
 
 IN_FLIGHT: Final = (1, 5, 20, 50)
 

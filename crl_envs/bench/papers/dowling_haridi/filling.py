@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 
 from crl_envs.bench.figure import Cases, Extent, Figure, Recordings, Section, csv_text
-from crl_envs.bench.intervals import FloatArray, Interval, t_interval
 from crl_envs.bench.papers.dowling_haridi.runs import (
     DISCRETE,
     DP,
@@ -25,7 +24,8 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     mean_steps,
     runs_of,
 )
-from crl_envs.bench.tables import Table, number, with_interval
+from crl_envs.bench.score.intervals import FloatArray, Interval, t_interval
+from crl_envs.bench.text import Table, number, with_interval
 
 LEVELS: Final = (0.5, 0.9, 0.95, 0.98, 1.0)
 NEAR: Final = 1.5  # × DP's steps: what "near-optimal" is taken to mean here
@@ -65,12 +65,9 @@ def total_load(extent: Extent, found: Recordings) -> Section:
     return Section(
         title="Figure 6: total load against steps, grid",
         claim="“all the policies successfully exploit the available capacity in the system. The random policy "
-        "eventually "
-        "finished after ~120,000 time steps. […] The CRL-discrete policy is also near optimal […] The "
-        "CRL-gradient policy "
-        "is also near optimal until there is roughly 5% capacity left in the system, after which it performs "
-        "similar to "
-        "the random policy.” (§6.1)",
+        "eventually finished after ~120,000 time steps. […] The CRL-discrete policy is also near optimal […] The "
+        "CRL-gradient policy is also near optimal until there is roughly 5% capacity left in the system, after which "
+        "it performs similar to the random policy.” (§6.1)",
         verdict=verdict,
         table=table,
         notes=_grid_notes(played, knees),
@@ -116,10 +113,9 @@ def total_load_on_graphs(extent: Extent, found: Recordings) -> Section:
     return Section(
         title="Figure 12: total load against steps, random graphs",
         claim="“the CRL-Discrete policy is very effective at exploiting all available load in the system, while the "
-        "CRL-Gradient policy again becomes a roughly random policy for the last ~5% spare capacity […] The "
-        "Random Policy "
-        "[…] terminated at time step ~150,000.” The DP policy “does not finish, due to the presence of cycles”. "
-        "(§6.2)",
+        "CRL-Gradient policy again becomes a roughly random policy for the last ~5% spare capacity […] The Random "
+        "Policy […] terminated at time step ~150,000.” The DP policy “does not finish, due to the presence of "
+        "cycles”. (§6.2)",
         verdict=verdict,
         table=Table(header, rows),
         notes="DP here keeps a set of visited agents, so it finishes on any graph. The paper draws one graph; "
@@ -282,18 +278,14 @@ def equalisation(extent: Extent, found: Recordings) -> Section:
     header = ("points of % load", *(f"at {s:.0%} stored" for s in SHARES))
     return Section(
         title="Figure 11: equalisation, grid",
-        claim="“The CRL and DP policies are more exploitative and tend to fill agents capacities sequentially "
-        "from agent 0, "
-        "leading to suboptimal load equalization, but they still compare favorably with the Random policy. The "
-        "measure […] "
-        "is the standard deviation of agent loads from the mean agent load (in terms of percentage of capacity "
-        "used)”. "
-        "(§6.1)",
+        claim="“The CRL and DP policies are more exploitative and tend to fill agents capacities sequentially from "
+        "agent 0, leading to suboptimal load equalization, but they still compare favorably with the Random policy. "
+        "The measure […] is the standard deviation of agent loads from the mean agent load (in terms of percentage "
+        "of capacity used)”. (§6.1)",
         verdict=equalisation_verdict({label: found[1] for label, found in at.items()}),
         table=Table(header, rows),
         notes="Lower is more even. Over steps, a policy that takes longer has uneven loads for longer; over the "
-        "share "
-        "stored, policies are compared at the same amount of load.",
+        "share stored, policies are compared at the same amount of load.",
         picture=draw_spread(played),
         csv=_spread_csv(played),
         numbers={"shares": SHARES, "spread": at},

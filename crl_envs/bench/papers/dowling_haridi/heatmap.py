@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 import crl_envs
 from crl_envs.bench.figure import Cases, Extent, Figure, Recordings, Section, csv_text
-from crl_envs.bench.intervals import FloatArray
 from crl_envs.bench.papers.dowling_haridi.runs import (
     DISCRETE,
     DP,
@@ -22,7 +21,8 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     Run,
     runs_of,
 )
-from crl_envs.bench.tables import Table, number
+from crl_envs.bench.score.intervals import FloatArray
+from crl_envs.bench.text import Table, number
 
 POLICIES: Final = (*PAPERS, TWO_CHOICES)
 COLUMNS: Final = 400  # of a panel

@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.bench.intervals import FloatArray, Interval, t_interval
 from crl_envs.bench.papers.dowling_haridi.runs import (
     ALL_CHOICES,
     DISCRETE,
@@ -22,7 +21,8 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     Run,
     Runs,
 )
-from crl_envs.bench.tables import number, with_interval
+from crl_envs.bench.score.intervals import FloatArray, Interval, t_interval
+from crl_envs.bench.text import number, with_interval
 
 POLICIES: Final = (DISCRETE, GRADIENT, TWO_CHOICES, ALL_CHOICES, RANDOM)
 RIVALS: Final = (TWO_CHOICES, ALL_CHOICES, RANDOM)

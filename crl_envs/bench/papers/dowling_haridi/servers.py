@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 
 from crl_envs.bench.figure import Cases, Extent, Figure, Recordings, Section, csv_text
-from crl_envs.bench.intervals import FloatArray, Interval, t_interval
 from crl_envs.bench.papers.dowling_haridi.runs import (
     DISCRETE,
     DP,
@@ -21,7 +20,8 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     Runs,
     runs_of,
 )
-from crl_envs.bench.tables import Table, number, with_interval
+from crl_envs.bench.score.intervals import FloatArray, Interval, t_interval
+from crl_envs.bench.text import Table, number, with_interval
 
 SERVERS: Final = (47, 48)
 FIGURE_OF: Final = {"fig7": RANDOM, "fig8": DISCRETE, "fig9": GRADIENT, "fig10": DP}
@@ -57,9 +57,8 @@ def fill_servers(name: str, extent: Extent, found: Recordings) -> Section:
     extra: dict[str, Any] = {}
     notes = (
         "The captions of the paper's Figures 7–10 are not in its stored text; here 7 is the random policy, 8 "
-        "CRL-discrete, 9 CRL-gradient (as its text says) and 10 DP. First loads: 1 % of the capacity. Lines: "
-        "means over "
-        "runs; shades: from least to most."
+        "CRL-discrete, 9 CRL-gradient (as its text says) and 10 DP. First loads: 1 % of the capacity. Lines: means "
+        "over runs; shades: from least to most."
     )
     verdict = server_verdict(policy, runs, marks)
     values = None
@@ -77,10 +76,8 @@ def fill_servers(name: str, extent: Extent, found: Recordings) -> Section:
         claim="“we can see how long the different policies take to discover and exploit the servers”"
         + (
             "; “at 5% spare capacity, the advertised V-Values from neighbors with a spare capacity reach the "
-            "MinQValue, "
-            "and DOPs effectively have to do a random walk to find the agents with spare capacity. This effect "
-            "can be seen "
-            "in Fig. 9.”"
+            "MinQValue, and DOPs effectively have to do a random walk to find the agents with spare capacity. This "
+            "effect can be seen in Fig. 9.”"
             if policy is GRADIENT
             else ""
         )
@@ -112,9 +109,8 @@ def server_verdict(policy: Policy, runs: Sequence[Run], marks: dict[int, list[In
     length = float(np.mean([run.length for run in runs]))
     first, _, last = (np.mean([found[k].value for found in marks.values()]) for k in range(3))
     return (
-        f"{policy.label} finds the servers after {first / length:.0%} of the run ({first:,.0f} steps) and has "
-        f"filled them "
-        f"after {last / length:.0%} ({last:,.0f} of {length:,.0f} steps)."
+        f"{policy.label} finds the servers after {first / length:.0%} of the run ({first:,.0f} steps) and has filled "
+        f"them after {last / length:.0%} ({last:,.0f} of {length:,.0f} steps)."
     )
 
 
@@ -146,9 +142,8 @@ def gap_verdict(gap: dict[str, float]) -> str:
     late = gap["last 5 %"]
     word = "reach MinQ" if late < -190 else "come near MinQ" if late < -100 else "don't reach MinQ"
     return (
-        f"The advertised values of agents with spare capacity {word} in the last 5 %: {number(late, 0)} on "
-        f"average, after "
-        f"{number(gap['early'], 0)} while more than half was spare."
+        f"The advertised values of agents with spare capacity {word} in the last 5 %: {number(late, 0)} on average, "
+        f"after {number(gap['early'], 0)} while more than half was spare."
     )
 
 
@@ -245,19 +240,16 @@ def added_server(extent: Extent, found: Recordings) -> Section:
     header = ("steps after joining", "first load: median", "quartiles", *halfway)
     return Section(
         title="Figure 13: a server added at full capacity, random graph",
-        claim="“the CRL-discrete policy quickly discovers and exploits the new server, while the CRL-gradient "
-        "policy takes "
-        "a longer time to do so. There was also quite high variation in how long the CRL-gradient policy took” "
+        claim="“the CRL-discrete policy quickly discovers and exploits the new server, while the CRL-gradient policy "
+        "takes a longer time to do so. There was also quite high variation in how long the CRL-gradient policy took” "
         "(§6.2)",
         verdict=added_verdict(waits),
         table=Table(header, rows),
-        notes=f"{count} runs each on random graph 0. The server (capacity {CAPACITY}) joins when all 1,360 "
-        f"loads are stored; "
-        "nobody's delegations lead to it, and the entry's neighbours get a discovery action in that step. The "
-        "paper doesn't "
-        "say how often a discovery succeeds: always, in the first rows. Without it the server can't be found: "
-        "that is what "
-        f"the last rows show. Runs end after {MOST_STEPS:,} steps. Sampled every 10 steps.",
+        notes=f"{count} runs each on random graph 0. The server (capacity {CAPACITY}) joins when all 1,360 loads are "
+        "stored; nobody's delegations lead to it, and the entry's neighbours get a discovery action in that step. "
+        "The paper doesn't say how often a discovery succeeds: always, in the first rows. Without it the server "
+        f"can't be found: that is what the last rows show. Runs end after {MOST_STEPS:,} steps. Sampled every 10 "
+        "steps.",
         picture=draw_added(played),
         csv=_added_csv(played),
         numbers={
@@ -313,9 +305,8 @@ def added_verdict(waits: Mapping[tuple[str, str], Waits]) -> str:
     reproduced = "reproduced" if slower and wider else "did not reproduce"
     return (
         f"Half full after {number(dm, 0)} steps (quartiles {number(dl, 0)}–{number(dh, 0)}) with CRL-discrete and "
-        f"{number(gm, 0)} ({number(gl, 0)}–{number(gh, 0)}) with CRL-gradient: that gradient is slower and "
-        f"varies more "
-        f"{reproduced}."
+        f"{number(gm, 0)} ({number(gl, 0)}–{number(gh, 0)}) with CRL-gradient: that gradient is slower and varies "
+        f"more {reproduced}."
     )
 
 

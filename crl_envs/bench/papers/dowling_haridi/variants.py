@@ -9,7 +9,6 @@ from typing import Any, Final
 import numpy as np
 
 from crl_envs.bench.figure import Cases, Extent, Figure, Recordings, Section, csv_text
-from crl_envs.bench.intervals import Interval, t_interval
 from crl_envs.bench.papers.dowling_haridi.filling import KNEE_FROM, knee, sharpness
 from crl_envs.bench.papers.dowling_haridi.runs import (
     DISCRETE,
@@ -24,7 +23,8 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     mean_steps,
     runs_of,
 )
-from crl_envs.bench.tables import Table, number, with_interval
+from crl_envs.bench.score.intervals import Interval, t_interval
+from crl_envs.bench.text import Table, number, with_interval
 
 MOST_RUNS: Final = 5  # of a learner that only runs through the API
 TOPOLOGIES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -186,15 +186,12 @@ def advertising(extent: Extent, found: Recordings) -> Section:
     return Section(
         title="Advertisement strategies: messages and what they gain",
         claim="“Implementation strategies for advertisement of V-values include broadcasting […], gossiping values "
-        "periodically, conditional notification, and return values from delegation actions.” (§5.2) What does "
-        "each gain, for "
-        "how many messages?",
+        "periodically, conditional notification, and return values from delegation actions.” (§5.2) What does each "
+        "gain, for how many messages?",
         verdict=advertising_verdict(steps, sent),
         table=Table(("strategy", "steps to store all", "messages", "messages a load"), rows),
-        notes="Messages are advertisements between agents; delegations aren't counted. A broadcast counts once "
-        "for each agent "
-        "that listens. ≥: not all runs stored everything within "
-        f"{MOST_STEPS:,} steps.",
+        notes="Messages are advertisements between agents; delegations aren't counted. A broadcast counts once for "
+        f"each agent that listens. ≥: not all runs stored everything within {MOST_STEPS:,} steps.",
         picture=draw_advertising(steps, sent),
         csv=csv_text(
             ("setting", "policy", "strategy", "run", "steps", "messages"),
@@ -344,17 +341,15 @@ def ablation(extent: Extent, found: Recordings) -> Section:
     )
     return Section(
         title="Ablation: what the paper leaves open",
-        claim="Table 1 and §5.4 leave points open that decide the outcome. Each is a named parameter; here each "
-        "is changed "
-        "by itself.",
+        claim="Table 1 and §5.4 leave points open that decide the outcome. Each is a named parameter; here each is "
+        "changed by itself.",
         verdict=ablation_verdict(
             steps, {key for key, runs in played.items() if not all(run.finished for run in runs)}
         ),
         table=Table(header, rows),
         notes="Knee: steps a load from 95 to 98 % over steps a load from 90 to 95 %. ≥: not every run stored "
-        "everything "
-        f"within {MOST_STEPS:,} steps, and cut-off runs count with that length. In the rows without `counts_kept` a "
-        "failed store costs its reward and nothing for what follows.",
+        f"everything within {MOST_STEPS:,} steps, and cut-off runs count with that length. In the rows without "
+        "`counts_kept` a failed store costs its reward and nothing for what follows.",
         picture=draw_ablation(steps),
         csv=csv_text(
             ("change", "policy", "run", "steps", "finished"),

@@ -10,7 +10,7 @@ import pytest
 from crl_envs.bench.figure import Extent, Figure, Section
 from crl_envs.bench.papers import REPRODUCTIONS, bagnell_ng
 from crl_envs.bench.papers.bagnell_ng.figure_3 import FIGURE_3
-from crl_envs.bench.tables import Table
+from crl_envs.bench.text import Table
 from tests.bench.papers.reproduced import recordings, reproduced
 
 WHOLE = "bagnell-ng"

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from crl_envs.bench.figure import Extent
-from crl_envs.bench.intervals import Interval, reach
 from crl_envs.bench.papers.bagnell_ng import figure_2
 from crl_envs.bench.papers.bagnell_ng.figure_2 import (
     LEVEL,
@@ -23,6 +22,7 @@ from crl_envs.bench.papers.bagnell_ng.figure_2 import (
     trials_for,
 )
 from crl_envs.bench.papers.bagnell_ng.learning import read_out_cases
+from crl_envs.bench.score.intervals import Interval, reach
 from crl_envs.bounds import local_success
 from tests.bench.papers.reproduced import reproduced
 

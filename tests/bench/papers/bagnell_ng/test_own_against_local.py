@@ -10,7 +10,6 @@ import pytest
 
 import crl_envs
 from crl_envs.bench.figure import Extent
-from crl_envs.bench.intervals import Interval
 from crl_envs.bench.learners import find_learner
 from crl_envs.bench.papers import bagnell_ng
 from crl_envs.bench.papers.bagnell_ng.variants import (
@@ -27,6 +26,7 @@ from crl_envs.bench.papers.bagnell_ng.variants import (
     own_against_local,
     reboots_by_state,
 )
+from crl_envs.bench.score.intervals import Interval
 from crl_envs.core import Optimum
 from tests.bench.papers.reproduced import reproduced
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from crl_envs.bench.figure import learner
-from crl_envs.bench.intervals import Interval, moving_mean
 from crl_envs.bench.papers import bagnell_ng
 from crl_envs.bench.papers.bagnell_ng.learning import WINDOW, curves_case
 from crl_envs.bench.papers.bagnell_ng.scaling import (
@@ -28,6 +27,7 @@ from crl_envs.bench.papers.bagnell_ng.scaling import (
     scaling,
     spaced,
 )
+from crl_envs.bench.score.intervals import Interval, moving_mean
 from crl_envs.bounds import all_right, local_success, local_trials
 from tests.bench.papers.reproduced import reproduced
 from tests.bench.papers.reproduced import section as made

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from crl_envs.bench.figure import Extent
-from crl_envs.bench.intervals import Interval
 from crl_envs.bench.papers import bagnell_ng
 from crl_envs.bench.papers.bagnell_ng.figure_2 import LOCAL
 from crl_envs.bench.papers.bagnell_ng.learning import read_out_case, values_of
@@ -28,6 +27,7 @@ from crl_envs.bench.papers.bagnell_ng.theorem_3_1 import (
     theorem_3_1,
     verdict,
 )
+from crl_envs.bench.score.intervals import Interval
 from crl_envs.bounds import identification_lower_bound, trials_lower_bound
 from tests.bench.papers.reproduced import reproduced
 

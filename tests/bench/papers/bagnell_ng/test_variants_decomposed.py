@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from crl_envs.bench.figure import Extent
-from crl_envs.bench.intervals import Interval
 from crl_envs.bench.papers.bagnell_ng import variants as section
 from crl_envs.bench.papers.bagnell_ng.learning import iterations_to
 from crl_envs.bench.papers.bagnell_ng.variants import (
@@ -24,6 +23,7 @@ from crl_envs.bench.papers.bagnell_ng.variants import (
     decomposed_cases,
     decomposed_verdict,
 )
+from crl_envs.bench.score.intervals import Interval
 from tests.bench.papers.reproduced import section as made_of
 
 

@@ -45,7 +45,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     TWO_CHOICES,
     Run,
 )
-from crl_envs.bench.tables import plain
+from crl_envs.bench.text import plain
 from tests.bench.papers.reproduced import section as made
 
 

@@ -13,7 +13,6 @@ import crl_envs
 from agents import CRL
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.figure import Extent, Figure, csv_text
-from crl_envs.bench.intervals import Interval
 from crl_envs.bench.papers import REPRODUCTIONS, dowling_haridi
 from crl_envs.bench.papers.dowling_haridi import (
     ABLATION,
@@ -48,6 +47,7 @@ from crl_envs.bench.papers.dowling_haridi.variants import (
     ablation_verdict,
     advertising_verdict,
 )
+from crl_envs.bench.score.intervals import Interval
 from crl_envs.bench.sweep import carry_out
 from tests.bench.papers.reproduced import recordings, reproduced, section
 

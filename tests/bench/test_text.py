@@ -1,8 +1,8 @@
 import json
 import math
 
-from crl_envs.bench.intervals import Interval
-from crl_envs.bench.tables import Table, number, plain, with_interval
+from crl_envs.bench.score.intervals import Interval
+from crl_envs.bench.text import Table, number, plain, with_interval
 
 
 def test_table_in_markdown() -> None:

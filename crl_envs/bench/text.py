@@ -1,4 +1,4 @@
-"""Numbers and tables as text."""
+"""Numbers and tables as text; and text that isn't ours, as of a learner's exception, made fit for records and pages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crl_envs.bench.intervals import Interval
+from crl_envs.bench.score.intervals import Interval
 
 DIGITS: Final = 9
 NOTHING: Final = 1e-12
@@ -67,3 +67,29 @@ def plain(value: Any, rounds: bool = True) -> Any:
     if not rounds:
         return value
     return 0.0 if abs(value) < NOTHING else float(f"{value:.{DIGITS}g}")
+
+
+MOST: Final = 10_000  # characters
+
+
+def printable(text: str, most: int = MOST) -> str:
+    r"""Return a text's head and tail, with what isn't printable written as an escape: ``\x1b``, ``\udc80``.
+
+    Lines stay lines and tabs stay tabs.
+    """
+    if len(text) <= most and len(shown := _escaped(text)) <= most:
+        return shown
+    half = (most - 50) // 2  # with the line between them no longer than `most`
+    head, tail = _escaped(text[:half])[:half], _escaped(text[-half:])[-half:]
+    return f"{head}\n… cut: {len(text):,} characters in all …\n{tail}"
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        c
+        if c.isprintable() or c in "\n\t"
+        else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for c in text
+    )

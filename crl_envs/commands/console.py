@@ -18,9 +18,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from crl_envs.adapters import MissingLibraryError
-from crl_envs.bench.printable import printable
 from crl_envs.bench.store import StoreError
-from crl_envs.bench.tables import Table
+from crl_envs.bench.text import Table, printable
 
 
 def counting_bar() -> Progress:

@@ -14,27 +14,26 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from crl_envs.bench.commands.console import counting_bar, refusals, say, show
 from crl_envs.bench.engines import Engine
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.engines.ray import RayEngine
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.files import writable_folder
-from crl_envs.bench.intervals import Interval
 from crl_envs.bench.learners import learner_spec
 from crl_envs.bench.plan import Plan, make_plan, read_plan
 from crl_envs.bench.report.figures import Drawn, drawn, write_figures
 from crl_envs.bench.report.figures import as_json as summary_text
-from crl_envs.bench.results import report as make_report
-from crl_envs.bench.results import results
 from crl_envs.bench.run_id import RunId
-from crl_envs.bench.score.sweep_scores import as_json as as_json_text
+from crl_envs.bench.score.intervals import Interval
+from crl_envs.bench.score.results import Results, results
+from crl_envs.bench.score.results import as_json as as_json_text
 from crl_envs.bench.store import Record, Store, as_text
 from crl_envs.bench.sweep import Progress as SweepProgress
 from crl_envs.bench.sweep import begin, carry_out, locked
 from crl_envs.bench.sweep import extend as extend_plan
-from crl_envs.bench.tables import Table, number, with_interval
+from crl_envs.bench.text import Table, number, with_interval
 from crl_envs.bench.worker import Job, Limits
+from crl_envs.commands.console import counting_bar, refusals, say, show
 
 
 class EngineName(StrEnum):
@@ -238,7 +237,7 @@ def report(folder: Folder) -> None:
             page = write_figures(folder, drawn(folder))
         else:
             with _landmark_bar() as watch:
-                page = make_report(folder, results(folder, watch))
+                page = _write_report(folder, results(folder, watch))
     say(f"Report: {page}")
 
 
@@ -265,7 +264,7 @@ def carry_out_and_report(folder: Path, engine: Engine, retry: bool = False) -> N
         else:
             with _landmark_bar() as watch_landmarks:
                 found = results(folder, watch_landmarks)
-                page = make_report(folder, found)
+                page = _write_report(folder, found)
             _print_scores(found.scores, [])
             records = found.records
     failed = [record for record in records if record.status != "done"]
@@ -274,6 +273,13 @@ def carry_out_and_report(folder: Path, engine: Engine, retry: bool = False) -> N
         say(f"{record.id}: {record.status} {' '.join(last)}")
     say(f"Report: {page}")
     raise typer.Exit(1 if failed else 0)
+
+
+def _write_report(folder: Path, found: Results) -> Path:
+    # Other commands, and a sweep until it has ended, do without Matplotlib and Jinja.
+    from crl_envs.bench.report.write import report
+
+    return report(folder, found)
 
 
 def _print_figures(found: Drawn) -> None:
