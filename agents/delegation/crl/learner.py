@@ -40,7 +40,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.delegation.bus import Counted, Mail, MessageBus, check_bus, empty_mail
+from agents.delegation.bus import Counted, Mail, MessageBus, check_bus, empty_mail, measurements
 from agents.delegation.crl import mind as core
 from agents.delegation.crl.advertising import (
     Advertisement,
@@ -298,12 +298,7 @@ class CRL(Learner):
 
     def measurements(self) -> dict[str, NDArray[Any]]:
         """Return the messages of the episode by what became of them."""
-        counted = self._counts() - self._counted
-        return {
-            "advertisements_sent": counted[:, Counted.SENT],
-            "advertisements_lost": counted[:, Counted.LOST],
-            "advertisements_delivered": counted[:, Counted.DELIVERED],
-        }
+        return measurements(self._counts() - self._counted)
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
         """Return minds, who listens to whom, and messages under way."""
