@@ -57,7 +57,7 @@ class CallbackList:
         self.callbacks = [check_callback("callbacks", callback) for callback in callbacks]
 
     def __call__(self, learner: Learner) -> bool:
-        """Whether learning goes on."""
+        """Return whether learning goes on."""
         answers = [callback(learner) for callback in self.callbacks]
         return all(answer is None or bool(answer) for answer in answers)
 
@@ -82,7 +82,7 @@ class EveryEpisodes:
         self.callback = check_callback("callback", callback)
 
     def __call__(self, learner: Learner) -> Any:
-        """The callback's answer, or None when it isn't its turn."""
+        """Return the callback's answer, or None when it isn't its turn."""
         return self.callback(learner) if learner.episodes % self.n == 0 else None
 
 
@@ -254,7 +254,7 @@ class TensorBoardLogger:
 def scalars(
     history: Sequence[dict[str, Any]], k: int = -1, window: int = WINDOW
 ) -> dict[str, int | float]:
-    """What is logged of an episode, by name, but ``time/fps``; see the module. For loggers of one's own.
+    """Return what is logged of an episode, by name, but ``time/fps``; see the module. For loggers of one's own.
 
     Args:
         history: Of a learner.

@@ -18,7 +18,7 @@ def write(path: str | os.PathLike[str], meta: Mapping[str, Any], arrays: Arrays)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays]:
-    """What `write` wrote.
+    """Return what `write` wrote.
 
     Raises:
         ValueError: The file is damaged or isn't a checkpoint; the message names it.

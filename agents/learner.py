@@ -135,7 +135,7 @@ class Learner(CopiesApart, ABC):
     def act(
         self, observations: Any, deterministic: bool = False, *, action_masks: Any = None
     ) -> Any:
-        """Actions of the present policy. Draws nothing from the stream that learning uses.
+        """Return actions of the present policy; draw nothing from the stream that learning uses.
 
         Args:
             observations: A dict agent → observation, of all agents or some (one column only), or an array
@@ -192,7 +192,7 @@ class Learner(CopiesApart, ABC):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], env: Any) -> Self:
-        """The learner in a checkpoint, on an environment with the same spaces and number of columns.
+        """Return the learner in a checkpoint, on an environment with the same spaces and number of columns.
 
         The environment is used as it is: a learner that has learnt already doesn't reset it with its seed.
         ``Learner.load`` finds the class by its name among those that have been imported.
@@ -213,7 +213,7 @@ class Learner(CopiesApart, ABC):
 
     @abstractmethod
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
-        """Actions ``[n, B]`` in [0, A).
+        """Return actions ``[n, B]`` in [0, A).
 
         Args:
             frame: What the agents know.
@@ -241,11 +241,11 @@ class Learner(CopiesApart, ABC):
             setattr(self, name, array if array.ndim else array.item())
 
     def reads_rows(self) -> bool:
-        """Whether the learner tells observations apart, so that their spaces must make a table."""
+        """Return whether the learner tells observations apart, so that their spaces must make a table."""
         return True
 
     def acts_in_any_columns(self) -> bool:
-        """Whether `choose` takes frames with more columns than there are, when there is one."""
+        """Return whether `choose` takes frames with more columns than there are, when there is one."""
         return True
 
     def compiled_loop(self) -> str | None:
@@ -253,7 +253,7 @@ class Learner(CopiesApart, ABC):
         return None
 
     def measurements(self) -> dict[str, NDArray[Any]]:
-        """What the learner adds to the history at the end of an episode: arrays ``[B]`` by name."""
+        """Return what the learner adds to the history at the end of an episode: arrays ``[B]`` by name."""
         return {}
 
     def _play_episode(self, step_callback: Callback | None, every: int) -> None:
@@ -334,7 +334,7 @@ class Learner(CopiesApart, ABC):
 
 
 def global_reward(transition: Transition) -> NDArray[np.float64]:
-    """``float64[B]``: the mean over the agents of the rewards that they were given."""
+    """Return ``float64[B]``: the mean over the agents of the rewards that they were given."""
     if transition.team is not None:
         return transition.team.given
     return team_reward(transition.rewards)
@@ -354,7 +354,7 @@ def check_totals(total_episodes: int | None, total_steps: int | None) -> None:
 
 
 def _class_named(base: type[Any], name: str) -> type[Any]:
-    """`base` or the class derived from it that has this name."""
+    """Return `base` or the class derived from it that has this name."""
     candidates = [base]
     for candidate in candidates:
         if candidate.__name__ == name:

@@ -19,7 +19,7 @@ class Policy(Learner):
     learnt = ()
 
     def reads_rows(self) -> bool:
-        """No: observations needn't make a table."""
+        """Return False: observations needn't make a table."""
         return False
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:

@@ -57,7 +57,7 @@ class RandomPolicy(Policy):
     config: RandomPolicyConfig
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
-        """The legal action whose place among the m legal ones is ⌊m · word / 2³²⌋; see `Learner.choose`."""
+        """Return the legal action whose place among the m legal ones is ⌊m · word / 2³²⌋; see `Learner.choose`."""
         legal = frame.legal
         if words is None:
             words = np.zeros((self.view.n_agents, self.view.num_envs), np.uint32)
@@ -67,10 +67,10 @@ class RandomPolicy(Policy):
         return np.asarray((np.cumsum(legal, axis=2) > place[..., None]).argmax(axis=2))
 
     def compiled_loop(self) -> str | None:
-        """Whole episodes compiled, unless switched off."""
+        """Return the loop over whole episodes, unless switched off."""
         return "agents.delegation.policies_compiled" if self.config.fused else None
 
 
 def _scaled(words: NDArray[np.uint32], size: int | NDArray[np.intp]) -> NDArray[np.int64]:
-    """32-bit words to whole numbers in [0, size), size < 2³¹."""
+    """Scale 32-bit words to whole numbers in [0, size), size < 2³¹."""
     return np.asarray((words.astype(np.int64) * size) >> 32)

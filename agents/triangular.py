@@ -13,7 +13,7 @@ _STRIPE: Final = 64  # rows of a triangular matrix that are solved for together
 def forward_substitution(
     lower: NDArray[np.float64], right: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The solution of L x = b for a lower triangular L, stripe by stripe."""
+    """Return the solution of L x = b for a lower triangular L, stripe by stripe."""
     x = right.copy()
     for start in range(0, len(x), _STRIPE):
         stripe = slice(start, start + _STRIPE)

@@ -135,7 +135,7 @@ class View(OwnsArrays):
         return steps
 
     def neighbors(self) -> NDArray[np.int64]:
-        """Pairs (agent, neighbour) of indices, both ways: ``int64[E, 2]``; after a reset.
+        """Return pairs (agent, neighbour) of indices, both ways: ``int64[E, 2]``; after a reset.
 
         Out of ``infos[agent]["neighbors"]`` of the last reset of a ParallelEnv, where None is nobody and two agents are
         neighbours when either one names the other; else out of ``env.unwrapped.topology``.
@@ -157,19 +157,19 @@ class View(OwnsArrays):
         return pairs_both_ways(np.array(pairs, np.int64).reshape(-1, 2))
 
     def metrics(self) -> dict[str, NDArray[Any]]:
-        """``env.unwrapped.metrics()``, ``(B, …)``: measurements of the present states; empty where it has none."""
+        """Return ``env.unwrapped.metrics()``, ``(B, …)``: measurements of the present states, if it has any."""
         metrics = getattr(self.env.unwrapped, "metrics", None)
         measured: dict[str, Any] = metrics() if callable(metrics) else {}
         return measured if self.is_vector else {k: np.asarray(v)[None] for k, v in measured.items()}
 
     def own_actions(self, actions: NDArray[np.integer]) -> NDArray[np.integer]:
-        """Actions counted from the first of each agent's space instead of from 0: ``[n, B]``."""
+        """Return actions counted from the first of each agent's space instead of from 0: ``[n, B]``."""
         return actions if self.action_starts is None else actions + self.action_starts
 
     def frame_of_dict(
         self, observations: Mapping[Any, Any], masks: Mapping[Any, Any] | None = None
     ) -> Frame:
-        """The frame of one column out of what some agents see.
+        """Return the frame of one column out of what some agents see.
 
         Raises:
             ValueError: An observation of an unknown agent or outside of its space, or a bad mask.
@@ -187,7 +187,7 @@ class View(OwnsArrays):
         return Frame(rows, self._legal(stacked, 1), None)
 
     def frame_of_array(self, observations: Any, masks: Any = None) -> Frame:
-        """The frame of all columns out of ``(B, n, …)`` and, where there are masks, ``(B, n, A)``.
+        """Return the frame of all columns out of ``(B, n, …)`` and, where there are masks, ``(B, n, A)``.
 
         A view of one column takes any number of them: the same agents in B environments.
 
@@ -215,7 +215,7 @@ class View(OwnsArrays):
         return Frame(rows, self._legal(legal, b), None)
 
     def _components(self, observations: Mapping[Any, Any]) -> NDArray[Any]:
-        """What the agents of one environment observe as numbers, ``[C]``; nothing without rows."""
+        """Return what the agents of one environment observe as numbers, ``[C]``; nothing without rows."""
         if self.encoder is None:
             return _NOTHING
         return self.encoder.flatten(observations)
@@ -245,11 +245,11 @@ class View(OwnsArrays):
         self.n_running = int(np.count_nonzero(running))
 
     def _running_only(self, values: NDArray[Any]) -> NDArray[Any]:
-        """``[n, B]`` with zeros in the columns that have finished."""
+        """Return ``[n, B]`` with zeros in the columns that have finished."""
         return values if self.n_running == self.num_envs else np.where(self.running, values, 0.0)
 
     def _legal(self, masks: NDArray[Any] | None, b: int) -> NDArray[np.bool_] | None:
-        """Masks ``(B, n, A)`` as ``bool[n, B, A]``, without actions that an agent lacks; None: all True."""
+        """Return masks ``(B, n, A)`` as ``bool[n, B, A]``, without actions that an agent lacks; None: all True."""
         if masks is None:
             if self._same_actions:
                 return None
@@ -302,7 +302,7 @@ class Episode(OwnsArrays):
             self._measure(ended)
 
     def running_totals(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The sums so far, to be added to in place: ``float64[n, B]`` of the agents, ``float64[B]`` of the team."""
+        """Return the sums so far, to be added to in place: ``float64[n, B]`` of agents, ``float64[B]`` of the team."""
         return self._given.agents(), self._given.team()
 
     def count(self, steps: int) -> None:
@@ -383,7 +383,7 @@ class ObservationEncoder:
         self._one_each = set(self._sizes) == {1}
 
     def flatten(self, observations: Mapping[Any, Any]) -> NDArray[Any]:
-        """Components ``[C]`` of the observations of some or all agents; those of the others make row 0.
+        """Return components ``[C]`` of the observations of some or all agents; those of the others make row 0.
 
         Raises:
             ValueError: An unknown agent, or an observation of the wrong size.
@@ -413,7 +413,7 @@ class ObservationEncoder:
         return joint
 
     def rows(self, components: NDArray[Any]) -> NDArray[np.intp]:
-        """Table rows ``intp[n, B]`` of components ``[C, B]``.
+        """Return table rows ``intp[n, B]`` of components ``[C, B]``.
 
         Raises:
             ValueError: A component is outside of its space.
@@ -451,7 +451,7 @@ _Components = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 
 
 def _components(agent: Any, space: spaces.Space[Any]) -> _Components:
-    """For each component its number of values, its first value and where it is cut (NaN: not at all)."""
+    """Return for each component its number of values, its first value and where it is cut (NaN: not at all)."""
     if isinstance(space, spaces.Discrete):
         return np.array([space.n]), np.array([space.start]), np.array([np.nan])
     if isinstance(space, spaces.MultiDiscrete):
@@ -480,14 +480,14 @@ def _product(radix: NDArray[np.int64]) -> int:
 
 
 def _weights(radix: NDArray[np.int64]) -> NDArray[np.intp]:
-    """The value of each digit: the product of the radices after it."""
+    """Return the value of each digit: the product of the radices after it."""
     if _product(radix) > np.iinfo(np.intp).max:
         return np.zeros(radix.size, np.intp)  # whoever makes the table refuses its size
     return np.concatenate([np.cumprod(radix[:0:-1])[::-1], [1]]).astype(np.intp)
 
 
 def topology_edges(env: Any, agents: list[Any]) -> NDArray[np.int64]:
-    """Edges of ``env.unwrapped.topology`` as indices of agents: ``int64[E, 2]``, each as it is there.
+    """Return the edges of ``env.unwrapped.topology`` as indices of agents: ``int64[E, 2]``, each as it is there.
 
     A shipped environment has them as an array beside the graph, which saves making the graph.
 
@@ -518,13 +518,13 @@ def topology_edges(env: Any, agents: list[Any]) -> NDArray[np.int64]:
 
 
 def pairs_both_ways(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Each pair of ``int64[E, 2]`` and its reverse, sorted, without repeats and without self-loops."""
+    """Return each pair of ``int64[E, 2]`` and its reverse, sorted, without repeats and without self-loops."""
     both = np.concatenate([pairs, pairs[:, ::-1]])
     return sorted_edges(both[:, 0], both[:, 1])
 
 
 def runs_compiled(learner: Any) -> bool:
-    """Whether a learner's environment is load balancing itself, on one column and with Numba.
+    """Return whether a learner's environment is load balancing itself, on one column and with Numba.
 
     Then the learner can fuse its loop with the world's compiled one, through `View.fast_forward`. It mustn't
     where a wrapper, or what a user's class or object has of its own, would be gone round: the environment's, the

@@ -1,4 +1,4 @@
-"""The console script ``crl-envs``. Its commands are in `crl_envs.app`."""
+"""The console script ``crl-envs``. Its commands are in `crl_envs.commands.app`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def main() -> None:
             f"crl-envs needs {', '.join(missing)}: pip install 'crl-envs[bench]'", file=sys.stderr
         )
         sys.exit(2)
-    from crl_envs.app import app
+    from crl_envs.commands.app import app
 
     app(prog_name="crl-envs")
 

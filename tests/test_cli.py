@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import crl_envs
 from crl_envs import cli
-from crl_envs.app import app
+from crl_envs.commands.app import app
 from crl_envs.sysadmin.optimum.certificates import OPTIMA, shipped_table
 
 ROOT = Path(__file__).parents[1]
@@ -174,9 +174,7 @@ class TestOptimum:
     ) -> None:
         """Where the recomputation differs the table is written all the same, and the difference is named."""
         table = shipped_table()
-        monkeypatch.setattr(
-            "crl_envs.bench.commands.reproducing.recomputed_table", lambda watch: table
-        )
+        monkeypatch.setattr("crl_envs.commands.reproducing.recomputed_table", lambda watch: table)
         out = tmp_path / "optima.json"
         result = run.invoke(app, ["optimum", "--all", "--write", str(out)])
         assert result.exit_code == 0, result.output

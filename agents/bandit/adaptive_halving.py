@@ -84,7 +84,7 @@ class AdaptiveHalving(GlobalLeastSquares):
         self._settled = np.zeros(self.exploring.shape, np.uint8)
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
-        """A random action of those that explore, the settled action of others; without words the greedy ones."""
+        """Return a random action of those that explore, the settled action of others; without words the greedy ones."""
         actions = super().choose(frame, words)
         return actions if words is None else np.where(self.exploring, actions, self._settled)
 
@@ -95,7 +95,7 @@ class AdaptiveHalving(GlobalLeastSquares):
             self._settle()
 
     def greedy(self) -> NDArray[np.uint8]:
-        """1 where w > 0, else 0, also of agents that have settled; after the last phase what they settled for."""
+        """Return 1 where w > 0, else 0, of settled agents too; after the last phase what they settled for."""
         return super().greedy() if self.trials < self.ends[-1] else self._settled.copy()
 
     def _settle(self) -> None:
@@ -113,7 +113,7 @@ class AdaptiveHalving(GlobalLeastSquares):
 
 
 def phase_ends(budget: int, n: int) -> list[int]:
-    """After how many trials phases end: each has half of the trials that are left, until one agent explores."""
+    """Return the trials after which phases end: each has half of those that are left, until one agent explores."""
     ends, left = [], budget
     while n > 1 and left > 1:
         left -= left // 2

@@ -54,14 +54,14 @@ class BanditLearner(Learner):
 
     @abstractmethod
     def greedy(self) -> NDArray[np.uint8]:
-        """The actions that look best after the trials so far: ``uint8[n, B]``."""
+        """Return the actions that look best after the trials so far: ``uint8[n, B]``."""
 
     def reads_rows(self) -> bool:
-        """No: there is one observation only."""
+        """Return False: there is one observation only."""
         return False
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
-        """The highest bit of the word; without words the greedy action."""
+        """Return the highest bit of the word; without words the greedy action."""
         if frame.legal is not None:
             raise ValueError("env must be a bandit with both actions legal, got an action mask")
         return self.greedy() if words is None else (words >> np.uint32(31)).astype(np.uint8)

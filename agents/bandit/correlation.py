@@ -85,5 +85,5 @@ class Correlation(BanditLearner):
         self.covariation += (actions - self._mean_action) * surprise
 
     def greedy(self) -> NDArray[np.uint8]:
-        """1 where action and reward go together; 0 elsewhere, and before the second trial."""
+        """Return 1 where action and reward go together; 0 elsewhere, and before the second trial."""
         return np.asarray(self.covariation > 0).view(np.uint8)

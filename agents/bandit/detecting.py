@@ -43,7 +43,7 @@ _MOST_ENTRIES: Final = 1 << 20  # of a design that are looked at together
 
 
 def detecting_design(n: int) -> NDArray[np.uint8]:
-    """All trials for n agents: ``uint8[m, n]``, the first of them all zeros.
+    """Return all trials for n agents: ``uint8[m, n]``, the first of them all zeros.
 
     m = 2^k + 1 for n = k 2^(k−1), and at most that for the next larger such number.
 
@@ -60,7 +60,7 @@ def _check_n(n: Any) -> int:
 
 
 def decode(rewards: Any, n: int) -> NDArray[np.uint8]:
-    """The right actions of n agents.
+    """Return the right actions of n agents.
 
     Args:
         rewards: ``[m]`` or ``[m, B]``: the global rewards (means of the own ones) of the trials of `detecting_design`.
@@ -137,7 +137,7 @@ class DetectingMatrix(BanditLearner):
         self._right: NDArray[np.uint8] | None = None
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
-        """The next trial of the design; after the last, and without words, what is right."""
+        """Return the next trial of the design; after the last, and without words, what is right."""
         super().choose(frame, np.zeros((1, 1), np.uint32))  # for its checks
         if words is None or self.trials >= self.n_trials:
             return self.greedy()
@@ -150,7 +150,7 @@ class DetectingMatrix(BanditLearner):
             self._rewards[self.trials - 1] = global_reward(transition)
 
     def greedy(self) -> NDArray[np.uint8]:
-        """The right actions."""
+        """Return the right actions."""
         if self.trials < self.n_trials:
             raise ValueError(
                 f"{self.view.n_agents} agents need {self.n_trials} trials, got {self.trials}: "
@@ -179,7 +179,7 @@ class _Design:
         self.n_trials = 1 + sum(1 << block.order for block in self.blocks)
 
     def row(self, trial: int) -> NDArray[np.uint8]:
-        """``uint8[n]``: the actions in one trial."""
+        """Return ``uint8[n]``: the actions in one trial."""
         actions = np.zeros(self.n, np.uint8)
         for first, agents, block in self._placed():
             if 0 <= trial - first < 1 << block.order:
@@ -187,7 +187,7 @@ class _Design:
         return actions
 
     def decode(self, rewards: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Global rewards ``[m, B]`` to right actions ``uint8[n, B]``."""
+        """Decode global rewards ``[m, B]`` to right actions ``uint8[n, B]``."""
         exact = rewards * self.n
         counts = np.rint(exact)
         if not np.isfinite(exact).all() or (np.abs(exact - counts) > _SLACK).any():
@@ -201,7 +201,7 @@ class _Design:
         return right
 
     def _placed(self) -> Iterator[tuple[int, slice, _Block]]:
-        """Each block with its first trial and its agents."""
+        """Yield each block with its first trial and its agents."""
         first, agent = 1, 0
         for block in self.blocks:
             yield first, slice(agent, agent + block.sets.size), block
@@ -219,7 +219,7 @@ class _Block(NamedTuple):
 
     @classmethod
     def of(cls, order: int, n: int) -> _Block:
-        """A block with the first n of its agents."""
+        """Return a block with the first n of its agents."""
         sizes = [mask.bit_count() for mask in range(1 << order)]
         agents = []
         for mask in sorted(range(1, 1 << order), key=lambda mask: -sizes[mask])[:n]:
@@ -232,7 +232,7 @@ class _Block(NamedTuple):
     def plays(
         self, points: NDArray[np.int64], agents: NDArray[np.bool_] | None = None
     ) -> NDArray[np.bool_]:
-        """Who plays 1 at each point: ``bool[points, agents]``, of all agents or of some."""
+        """Return who plays 1 at each point: ``bool[points, agents]``, of all agents or of some."""
         sets, barred = (
             (self.sets, self.barred)
             if agents is None
@@ -245,7 +245,7 @@ class _Block(NamedTuple):
         return np.asarray((parity(x & sets) == 0) & (x & barred == 0))
 
     def decode(self, gains: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """D(x) − D₀ for each point, ``[2^order, B]``, to the right actions ``uint8[agents, B]``."""
+        """Decode D(x) − D₀ for each point, ``[2^order, B]``, to right actions ``uint8[agents, B]``."""
         everybody = np.ones(self.sets.size, np.bool_)
         playing = self._summed(everybody, np.ones((self.sets.size, 1), np.uint8))
         left = gains + playing  # 2 F
@@ -263,7 +263,7 @@ class _Block(NamedTuple):
         return right
 
     def _summed(self, agents: NDArray[np.bool_], weights: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Σ of the weights ``[agents, B]`` of those that play 1, for each point: ``float64[2^order, B]``."""
+        """Return Σ of the weights ``[agents, B]`` of those that play 1, for each point: ``float64[2^order, B]``."""
         points = np.arange(1 << self.order)
         at_once = max(1, _MOST_ENTRIES // max(1, int(agents.sum())))
         factor = weights.astype(np.float32)  # sums below 2²⁴ are exact
@@ -275,12 +275,12 @@ class _Block(NamedTuple):
 
 
 def _capacity(order: int) -> int:
-    """Agents of a block: k 2^(k−1)."""
+    """Return the number of agents of a block: k 2^(k−1)."""
     return order << order >> 1
 
 
 def _orders(n: int) -> list[int]:
-    """Orders of the blocks for n agents, the largest first, with about as few trials as blocks can have."""
+    """Return the orders of the blocks for n agents, the largest first, with about as few trials as blocks can have."""
     order = 1
     while _capacity(order) < n:
         order += 1

@@ -132,7 +132,7 @@ class GlobalLeastSquares(BanditLearner):
         self._solved: tuple[int, NDArray[np.float64]] | None = None  # after m trials: w
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
-        """A random action, or the design's next trial; without words the greedy action."""
+        """Return a random action, or the design's next trial; without words the greedy action."""
         actions = super().choose(frame, words)
         if words is None or self.config.design == "random":
             return actions
@@ -147,29 +147,29 @@ class GlobalLeastSquares(BanditLearner):
         self._rewards.append(global_reward(transition)[None])
 
     def weights(self) -> NDArray[np.float64]:
-        """w: ``float64[n, B]``; all 0 before the first trial."""
+        """Return w: ``float64[n, B]``; all 0 before the first trial."""
         if self._solved is None or self._solved[0] != self.trials:
             columns = [self._solve(b) for b in range(self.view.num_envs)]
             self._solved = self.trials, np.stack(columns, axis=1)
         return self._solved[1].copy()
 
     def greedy(self) -> NDArray[np.uint8]:
-        """1 where w > 0, else 0."""
+        """Return 1 where w > 0, else 0."""
         return np.asarray(self.weights() > 0).view(np.uint8)
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """The trials."""
+        """Return the trials."""
         self._join()
         return {**super().get_arrays(), "actions": self._actions[0], "rewards": self._rewards[0]}
 
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """The trials."""
+        """Go on from these trials."""
         super().set_arrays(arrays)
         self._actions, self._rewards = [arrays["actions"]], [arrays["rewards"]]
         self._moments, self._solved = [], None
 
     def _restore(self, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        """As any learner, once there is room for the trials."""
+        """Restore as any learner, once there is room for the trials."""
         m = int(arrays["learnt_trials"])
         for blocks in (self._actions, self._rewards):
             blocks[:] = [np.broadcast_to(blocks[0].dtype.type(0), (m, *blocks[0].shape[1:]))]
@@ -183,13 +183,13 @@ class GlobalLeastSquares(BanditLearner):
     def _trials(
         self, b: int, which: slice = slice(None)
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-        """Some of column b's trials: actions ``uint8[trials, n]`` and Y ``float64[trials]``."""
+        """Return some of column b's trials: actions ``uint8[trials, n]`` and Y ``float64[trials]``."""
         n = self.view.n_agents
         actions = np.unpackbits(self._actions[0][which, :, b], axis=1, count=n)
         return actions, n * self._rewards[0][which, b]
 
     def _solver(self) -> str:
-        """The solver for the present number of trials."""
+        """Return the solver for the present number of trials."""
         m, n = self.trials, self.view.n_agents
         if self.config.solver != "auto":
             return self.config.solver
@@ -200,7 +200,7 @@ class GlobalLeastSquares(BanditLearner):
         return "cholesky" if m > n or self._penalty > 0 else "minimum-norm"
 
     def _solve(self, b: int) -> NDArray[np.float64]:
-        """Column b's w: ``float64[n]``."""
+        """Return column b's w: ``float64[n]``."""
         self._join()
         solver, n = self._solver(), self.view.n_agents
         if solver == "cholesky":
@@ -222,7 +222,7 @@ class GlobalLeastSquares(BanditLearner):
         return self._to_weights(np.linalg.lstsq(design, totals, rcond=None)[0])
 
     def _cholesky(self, b: int) -> NDArray[np.float64] | None:
-        """None when the matrix isn't safely positive definite."""
+        """Return w, or None when the matrix isn't safely positive definite."""
         if self._penalty == 0 and self.trials <= self.view.n_agents:
             return None
         if not self._moments:
@@ -245,11 +245,11 @@ class GlobalLeastSquares(BanditLearner):
         return forward_substitution(upper, half_way[::-1])[::-1].copy()
 
     def _round(self) -> int:
-        """M: trials of the design until it begins again."""
+        """Return M: trials of the design until it begins again."""
         return 1 << self.view.n_agents.bit_length()
 
     def _transform(self, b: int) -> NDArray[np.float64]:
-        """After whole rounds of the design."""
+        """Return w after whole rounds of the design."""
         n = self.view.n_agents
         totals = (n * self._rewards[0][:, b]).reshape(-1, self._round()).sum(axis=0)
         return -walsh_hadamard(totals)[1 : n + 1] / (self.trials + self._penalty)
@@ -274,7 +274,7 @@ class GlobalLeastSquares(BanditLearner):
     def _design(
         self, actions: NDArray[np.uint8], totals: NDArray[np.float64], dtype: Any
     ) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        """The columns of the coding for each trial, and what they are to explain."""
+        """Return the columns of the coding for each trial, and what they are to explain."""
         coded = actions.astype(dtype)
         if self.config.coding == "signs" or self._penalty > 0:
             coded *= 2
@@ -284,7 +284,7 @@ class GlobalLeastSquares(BanditLearner):
         return np.concatenate([first, coded], axis=1), totals
 
     def _to_weights(self, solution: NDArray[np.float64]) -> NDArray[np.float64]:
-        """w out of the weights of the coding's columns."""
+        """Return w out of the weights of the coding's columns."""
         n = self.view.n_agents
         if len(solution) == n:
             return solution
@@ -304,7 +304,7 @@ class _Moments(OwnsArrays):
         self._total = 0.0
 
     def add(self, actions: NDArray[np.uint8], totals: NDArray[np.float64]) -> None:
-        """Some trials more: ``uint8[trials, n]`` and ``float64[trials]``."""
+        """Add some trials: ``uint8[trials, n]`` and ``float64[trials]``."""
         signs = 2 * actions.astype(np.float32) - 1
         self.trials += len(totals)
         self._gram += signs.T @ signs
@@ -313,7 +313,7 @@ class _Moments(OwnsArrays):
         self._total += totals.sum()
 
     def centred(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """X̃ᵀX̃ ``[n, n]`` and X̃ᵀỸ ``[n]``."""
+        """Return X̃ᵀX̃ ``[n, n]`` and X̃ᵀỸ ``[n]``."""
         mean = self._signs / max(1, self.trials)
         gram = self._gram - np.outer(self._signs, mean)
         return gram, self._cross - self._total * mean

@@ -98,13 +98,13 @@ class LocalMeans(BanditLearner):
         self.sums[0] += transition.local - earned
 
     def means(self) -> NDArray[np.float64]:
-        """``float64[2, n, B]``: mean own reward of each action, `unseen` where it was never played."""
+        """Return ``float64[2, n, B]``: mean own reward of each action, `unseen` where it was never played."""
         counts = self.counts
         means = np.full(self.sums.shape, float(self.config.unseen))
         np.divide(self.sums, counts, out=means, where=counts > 0)
         return means
 
     def greedy(self) -> NDArray[np.uint8]:
-        """The action with the larger mean, or the coin's when they are equal (as before the first trial)."""
+        """Return the action with the larger mean, or the coin's when they are equal (as before the first trial)."""
         first, second = self.means()
         return np.asarray((second > first) | ((second == first) & self._coins)).view(np.uint8)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def walsh_hadamard(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Σ_x (−1)^(ones of x & s) values[x] for every s, along the first axis, whose length is a power of two."""
+    """Return Σ_x (−1)^(ones of x & s) values[x] for every s, along the first axis, whose length is a power of two."""
     result = values.copy()
     half = 1
     while half < len(result):
@@ -19,7 +19,7 @@ def walsh_hadamard(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def parity(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Whether the number of one bits is odd: 0 or 1, for numbers in [0, 2^32)."""
+    """Return whether the number of one bits is odd: 0 or 1, for numbers in [0, 2^32)."""
     folded = numbers
     for shift in (16, 8, 4, 2, 1):
         folded = folded ^ (folded >> shift)

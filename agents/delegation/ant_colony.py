@@ -175,7 +175,7 @@ class AntColony(DelegationTable):
         self._forget_ants()
 
     def weigh(self, entries: list[float], legal: list[bool]) -> list[float]:
-        """τ^p, relative to the most among the legal actions."""
+        """Return τ^p, relative to the most among the legal actions."""
         most = max(tau for tau, may in zip(entries, legal, strict=True) if may)
         power = self.config.power
         return [
@@ -216,7 +216,7 @@ class AntColony(DelegationTable):
         self._give_up(b, transition.frame, report)
 
     def measurements(self) -> dict[str, NDArray[Any]]:
-        """Backward ants of the episode, and their messages."""
+        """Return backward ants of the episode, and their messages."""
         return {"backward_ants": self._ants.copy(), "backward_ant_messages": self._messages.copy()}
 
     def _forget_ants(self) -> None:
@@ -231,7 +231,7 @@ class AntColony(DelegationTable):
         self._messages = np.zeros(b, np.int64)
 
     def _path(self, b: int, i: int) -> Path:
-        """The path of the problem that agent i has acted on."""
+        """Return the path of the problem that agent i has acted on."""
         if i in self._held[b]:
             return self._held[b].pop(i)
         coming = self._coming[b][i]
@@ -258,7 +258,7 @@ class AntColony(DelegationTable):
             np.clip(tau, config.min_pheromone, 1.0, out=tau)
 
     def _give_up(self, b: int, frame: Frame, report: Report) -> None:
-        """Idle agents forget what they no longer wait for."""
+        """Let idle agents forget what they no longer wait for."""
         if frame.legal is None:
             return
         oldest = int(self._now[b]) - self.config.patience
@@ -272,7 +272,7 @@ class AntColony(DelegationTable):
 
 
 def visited(path: Path, i: int, a: int, cost: float, counts_loops: bool = False) -> Path:
-    """The path of an ant on which agent i has acted, without loops.
+    """Return the path of an ant on which agent i has acted, without loops.
 
     Args:
         path: What it was before; not changed.

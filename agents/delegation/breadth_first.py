@@ -65,11 +65,11 @@ class BreadthFirst(LoadPolicy):
         self._maps: list[_Map | None] = [None] * self.view.num_envs
 
     def neighbors_changed(self, b: int) -> None:
-        """Other neighbours, other ways."""
+        """Forget the ways: the neighbours are others."""
         self._maps[b] = None
 
     def route(self, b: int, i: int, loads: Loads, open_slots: list[int], word: int | None) -> int:
-        """The first of the slots that lead nearest to room; see `LoadPolicy.route`."""
+        """Return the first of the slots that lead nearest to room; see `LoadPolicy.route`."""
         if loads.stored[i] < self.capacity[i]:
             return HERE
         hops, neighbors = self._hops_to_room(b, loads), self.work.neighbors[b][i].tolist()
@@ -77,7 +77,7 @@ class BreadthFirst(LoadPolicy):
         return slot if slot != HERE and hops[neighbors[slot]] < _FAR else HERE
 
     def _hops_to_room(self, b: int, loads: Loads) -> list[int]:
-        """Delegations from each agent to the nearest with room; computed when room or activity has changed."""
+        """Return each agent's hops to the nearest with room; kept until room or activity changes."""
         active = loads.active > 0
         has_room = active & (loads.stored < self.capacity)
         known = self._maps[b]
@@ -89,7 +89,7 @@ class BreadthFirst(LoadPolicy):
         return known.hops
 
     def _sources(self, b: int) -> list[list[int]]:
-        """For each agent, who has a slot that leads to it."""
+        """Return for each agent who has a slot that leads to it."""
         table = self.work.neighbors[b]
         rows, slots = np.nonzero(table >= 0)
         targets = table[rows, slots].astype(np.int64)
@@ -106,7 +106,7 @@ class _Map(NamedTuple):
 
 
 def hops_to(goals: list[int], sources: list[list[int]], passable: list[bool]) -> list[int]:
-    """Edges on a shortest path from each agent to the nearest goal: breadth-first search against the edges.
+    """Return how many edges a shortest path to the nearest goal has, by breadth-first search against the edges.
 
     Args:
         goals: Agents.

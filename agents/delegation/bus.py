@@ -48,7 +48,7 @@ class MessageBus:
         keep(self, check_int, "batch", low=1)
 
     def rules(self) -> PostRules:
-        """The constants for the functions of this module."""
+        """Return the constants for the functions of this module."""
         return PostRules(int(threshold(self.loss)), self.delay, self.batch)
 
 
@@ -89,7 +89,7 @@ class Mail(NamedTuple):
 
 
 def empty_mail(rules: PostRules, links: int) -> Mail:
-    """No message anywhere.
+    """Return a bus without messages.
 
     Raises:
         ValueError: The delay is too long for so many links.
@@ -179,7 +179,7 @@ def send(rules: PostRules, mail: Mail, now: int, loss_words: Any, delay_words: A
 
 
 def arrivals(mail: Mail, box: int) -> int:
-    """How many messages lie in a box."""
+    """Return how many messages lie in a box."""
     return mail.counts[_WAITING + 1 + box]  # type: ignore[no-any-return]
 
 

@@ -12,7 +12,7 @@ After agent i acted on its problem, that problem is with one agent at most, so t
     kept (failed store, loss):      Q_i(s,a) ← (1 − α) Q_i(s,a) + α [ r + γ f(i,i) V_i(s'_i) ]
     delegated to neighbour j:       Q_i(s,a) ← (1 − α) Q_i(s,a) + α [ r + γ f(i,j) V̂_j ]            at least MinQ
 
-V̂_j is the value of holding a problem that j last told i, and the first Q before it has told anything. What other
+V̂_j is the value of holding a problem that i last heard from j, and the first Q before it has heard. What other
 problems the neighbours may hold doesn't count: i neither knows of them nor changes them by what it does.
 
 After each update an agent sends its V to all whose delegations lead to it over the message bus
@@ -25,7 +25,7 @@ all but blind beyond their neighbours. ``counts="neighborhood"`` is the rule rea
 only the state of holding a problem: the sum is over all neighbours and oneself, whatever was done, until the
 problem is solved. Then all delegations look alike.
 
-Against `agents.CRL`: no model of rewards and transitions, values told to all after every update instead of to the
+Against `agents.CRL`: no model of rewards and transitions, values sent to all after every update instead of to the
 delegator alone, and a learning rate where CRL takes the latest reward. How it does on the
 paper's problem, and with how many messages: ``crl-envs reproduce crl-related``. Agents that have been emptied first
 unlearn that all is full.
@@ -145,13 +145,13 @@ class DistributedValueFunctions(DelegationQ):
         self._counted = self._counts()
 
     def follows(self, b: int, i: int, a: int, dop: int, s2: int) -> float:
-        """Σ_j f(i,j) V_j of the module; see `DelegationQ.follows`."""
+        """Return Σ_j f(i,j) V_j of the module; see `DelegationQ.follows`."""
         if dop == SOLVED:
             return 0.0
         if self.config.counts == "neighborhood":
             own = self.config.weight_self * self.best(b, i, s2)
-            told = self.heard[b, i, self._neighboring(b, i)].tolist()
-            return own + self._weight(b, i) * math.fsum(told)
+            heard = self.heard[b, i, self._neighboring(b, i)].tolist()
+            return own + self._weight(b, i) * math.fsum(heard)
         if dop == DELEGATED:
             return self._weight(b, i) * float(self.heard[b, i, a])
         return self.config.weight_self * self.best(b, i, s2)
@@ -188,11 +188,11 @@ class DistributedValueFunctions(DelegationQ):
         empty_box(mail, box)
 
     def introduce(self, b: int, i: int, a: int) -> None:
-        """Nothing has been heard of the new one."""
+        """Begin with the first value: nothing has been heard of the new one."""
         self.heard[b, i, a] = self.first
 
     def measurements(self) -> dict[str, NDArray[Any]]:
-        """Messages of the episode by what became of them."""
+        """Return the messages of the episode by what became of them."""
         counted = self._counts() - self._counted
         return {
             "advertisements_sent": counted[:, Counted.SENT],
@@ -201,7 +201,7 @@ class DistributedValueFunctions(DelegationQ):
         }
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """Q, who is who, what has been heard and what is under way."""
+        """Return Q, who is who, what has been heard and what is under way."""
         carried = np.stack([mail.carried for mail in self._mails])
         return {
             **super().get_arrays(),
@@ -220,7 +220,7 @@ class DistributedValueFunctions(DelegationQ):
                 put(mail, row, link, float(arrays["mail_carried"][b, row, link]))
 
     def read_neighbors(self, b: int) -> bool:
-        """As `DelegationTable.read_neighbors`; who listens to whom changes with the neighbours."""
+        """Read as `DelegationTable`; who listens to whom changes with the neighbours."""
         changed = super().read_neighbors(b)
         if changed:
             self._listen(b)
@@ -236,11 +236,11 @@ class DistributedValueFunctions(DelegationQ):
         self._listening[b] = links
 
     def _neighboring(self, b: int, i: int) -> NDArray[np.intp]:
-        """The delegations that lead to somebody now."""
+        """Return the delegations that lead to somebody now."""
         return np.flatnonzero(self.offered[b, i] & (self.behind[b, i] >= 0))
 
     def _weight(self, b: int, i: int) -> float:
-        """f(i,j) of all neighbours j of i."""
+        """Return f(i,j) of all neighbours j of i."""
         weight = self.config.weight_neighbor
         return 1.0 / max(self._neighboring(b, i).size, 1) if weight == "mean" else float(weight)
 

@@ -85,6 +85,6 @@ class IndependentQ(DelegationQ):
     config: IndependentQConfig
 
     def follows(self, b: int, i: int, a: int, dop: int, s2: int) -> float:
-        """F of the module; see `DelegationQ.follows`."""
+        """Return F of the module; see `DelegationQ.follows`."""
         closed = dop == DELEGATED and self.config.after_delegation == "nothing"
         return 0.0 if dop == SOLVED or closed else self.best(b, i, s2)

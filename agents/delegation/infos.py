@@ -11,8 +11,8 @@ An environment in which agents on a graph hand on work says in ``infos[agent]``:
 - ``connection_cost`` (may be missing): the part of the reward that paid for a link;
 - ``active`` (may be missing): False while an agent is down.
 
-A vector env says the same in arrays ``(B, n, …)``: kinds and outcomes as their places in the lists above, neighbours
-as indices with −1 for nobody.
+A vector env says the same in arrays ``(B, n, …)``: kinds and outcomes as the numbers of `crl_envs.core.delegation`,
+neighbours as indices with −1 for nobody.
 """
 
 from __future__ import annotations
@@ -26,19 +26,13 @@ from numpy.typing import NDArray
 from agents.view import Frame, Transition, View
 from crl_envs.core.arguments import shown
 from crl_envs.core.copies import OwnsArrays
+from crl_envs.core.delegation import Dop, Kind
 
 ABSENT: Final = -1  # an action that this agent doesn't have
-NOOP: Final = 0
-LOCAL: Final = 1
-DELEGATION: Final = 2
-DISCOVERY: Final = 3
-KINDS: Final = {"noop": NOOP, "local": LOCAL, "delegation": DELEGATION, "discovery": DISCOVERY}
-
-NONE: Final = 0  # what became of the problem that an agent acted on
-SOLVED: Final = 1
-DELEGATED: Final = 2
-KEPT: Final = 3
-DOPS: Final = {"none": NONE, "solved": SOLVED, "delegated": DELEGATED, "kept": KEPT}
+NOOP, LOCAL, DELEGATION, DISCOVERY = map(int, Kind)  # as numbers, which compiled code takes
+NONE, SOLVED, DELEGATED, KEPT = map(int, Dop)
+KINDS: Final = {kind.name.lower(): int(kind) for kind in Kind}
+DOPS: Final = {dop.name.lower(): int(dop) for dop in Dop}
 
 
 class Holders(NamedTuple):
@@ -46,9 +40,7 @@ class Holders(NamedTuple):
 
     legal: NDArray[np.bool_]  # bool[n, B, A]
     first: NDArray[np.integer]  # int[n, B], the first legal action
-    holds: NDArray[
-        np.bool_
-    ]  # bool[n, B], whether more than no-ops are legal, and the agent is there
+    holds: NDArray[np.bool_]  # bool[n, B], more than no-ops are legal, and the agent is there
 
 
 def holders(frame: Frame, works: NDArray[np.bool_]) -> Holders:
@@ -234,7 +226,7 @@ class WorkInfos(OwnsArrays):
         return kind
 
     def _successors(self, width: NDArray[np.int64]) -> NDArray[np.int32]:
-        """``int32[n, K]`` out of the topology."""
+        """Return ``int32[n, K]`` out of the topology."""
         view = self._view
         graph = getattr(view.env.unwrapped, "topology", None)
         if graph is None:

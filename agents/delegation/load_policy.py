@@ -55,7 +55,7 @@ class LoadPolicy(Policy):
 
     @abstractmethod
     def route(self, b: int, i: int, loads: Loads, open_slots: list[int], word: int | None) -> int:
-        """Where a load goes.
+        """Return where a load goes.
 
         Args:
             b: The column.
@@ -82,11 +82,11 @@ class LoadPolicy(Policy):
         self._begun = True
 
     def acts_in_any_columns(self) -> bool:
-        """No: the loads are those of the environment that is learnt from."""
+        """Return False: the loads are those of the environment that is learnt from."""
         return False
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
-        """`route` for every agent that holds a load, else the first legal action; see `Learner.choose`."""
+        """Return `route` for every agent that holds a load, else the first legal action; see `Learner.choose`."""
         if not self._begun:
             raise ValueError("learn() must come first: before it the kinds of action aren't known")
         legal, actions, holds = holders(frame, self._works)
@@ -109,7 +109,7 @@ class LoadPolicy(Policy):
         return actions
 
     def _read_loads(self) -> NDArray[np.integer]:
-        """Stored loads, queue lengths and activity: ``[3, n, B]``."""
+        """Return stored loads, queue lengths and activity: ``[3, n, B]``."""
         n, columns = self.view.n_agents, self.view.num_envs
         try:
             state = np.atleast_2d(self.env.unwrapped.state())
@@ -124,17 +124,17 @@ class LoadPolicy(Policy):
 
 
 def _capacities(env: Any, n: int) -> NDArray[np.int64]:
-    told = getattr(env, "capacity", None)
-    if told is None:
-        told = getattr(getattr(env, "world", None), "capacity", None)
-    if told is None:
+    given = getattr(env, "capacity", None)
+    if given is None:
+        given = getattr(getattr(env, "world", None), "capacity", None)
+    if given is None:
         raise ValueError(
             "env must say how many loads each agent can store, in env.unwrapped.capacity or "
             f"env.unwrapped.world.capacity, got neither from {env}"
         )
-    capacity = np.asarray(told)
+    capacity = np.asarray(given)
     if capacity.shape != (n,) or capacity.dtype.kind not in "iu" or (capacity < 0).any():
         raise ValueError(
-            f"env.unwrapped.capacity must have a whole number ≥ 0 for each of {n} agents, got {shown(told)}"
+            f"env.unwrapped.capacity must have a whole number ≥ 0 for each of {n} agents, got {shown(given)}"
         )
     return capacity.astype(np.int64)

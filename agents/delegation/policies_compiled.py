@@ -94,7 +94,7 @@ def play(
 
 
 def _compiled_for(version):
-    """The loop, compiled anew when the version is another one; see `agents.delegation.stretches.source_digest`."""
+    """Return the loop, compiled anew when the version is another one; see `source_digest`."""
 
     @njit(cache=True, nogil=True, _nrt=False)
     def _play(rules, costs, state, keys, rule, scratch, totals, polls, seeds, clocks, most):
@@ -141,7 +141,7 @@ def _compiled_for(version):
 
 @njit(cache=True, nogil=True, _nrt=False)
 def _uniform(legal, word):
-    """As `RandomPolicy.choose` for one agent."""
+    """Return an agent's action as `RandomPolicy.choose`."""
     size = 0
     for a in range(legal.size):
         size += legal[a]
@@ -155,7 +155,7 @@ def _uniform(legal, word):
 
 @njit(cache=True, nogil=True, _nrt=False)
 def _shortest_queue(rules, state, rule, legal, neighbor, slots, polls, i, word):
-    """As `ShortestQueue.route`."""
+    """Return an agent's slot as `ShortestQueue.route`."""
     stored, queued, active = state.load[:, 0], state.waiting[:, 0], state.active[:, 0]
     k = rules.successors.shape[1]
     n_open = 0

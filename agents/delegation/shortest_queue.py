@@ -109,7 +109,7 @@ class ShortestQueue(LoadPolicy):
         self.polls += self._latest_polls
 
     def route(self, b: int, i: int, loads: Loads, open_slots: list[int], word: int | None) -> int:
-        """The slot of the least full of those asked; see `LoadPolicy.route`."""
+        """Return the slot of the least full of those asked; see `LoadPolicy.route`."""
         stored, queued, active = loads
         eager, choices = self.config.eager, ALL if word is None else self.choices
         asked = number_asked(stored, self.capacity, i, len(open_slots), choices, eager)
@@ -120,16 +120,16 @@ class ShortestQueue(LoadPolicy):
         return least_full(stored, queued, self.capacity, active, neighbor, open_slots, asked, i)
 
     def measurements(self) -> dict[str, NDArray[Any]]:
-        """Questions and answers of the episode."""
+        """Return questions and answers of the episode."""
         return {"polls": self.polls.copy()}
 
     def compiled_loop(self) -> str | None:
-        """Whole episodes compiled, unless switched off."""
+        """Return the loop over whole episodes, unless switched off."""
         return "agents.delegation.policies_compiled" if self.config.fused else None
 
 
 def mixed(word: int) -> int:
-    """A 32-bit word from another, one to one: the finaliser ``fmix32`` of MurmurHash3 (Appleby 2011)."""
+    """Return a 32-bit word from another, one to one: the finaliser ``fmix32`` of MurmurHash3 (Appleby 2011)."""
     word ^= word >> 16
     word = (word * 0x85EBCA6B) & _WORD
     word ^= word >> 13
@@ -158,14 +158,14 @@ def draw_first(items: Any, size: int, count: int, word: int) -> None:
 
 
 def number_asked(stored: Any, capacity: Any, i: int, n_open: int, choices: int, eager: bool) -> int:
-    """How many of its `n_open` open neighbours agent i asks: none when it just stores."""
+    """Return how many of its `n_open` open neighbours agent i asks: none when it just stores."""
     if eager and stored[i] < capacity[i]:
         return 0
     return n_open if choices == ALL else min(choices, n_open)
 
 
 def fullness(loads: int, capacity: int) -> float:
-    """Loads as a share of the capacity, +∞ without any."""
+    """Return loads as a share of the capacity, +∞ without any."""
     return loads / capacity if capacity > 0 else math.inf
 
 
@@ -179,7 +179,7 @@ def least_full(
     asked: int,
     i: int,
 ) -> int:
-    """The slot through which agent i hands on its load, or `HERE`.
+    """Return the slot through which agent i hands on its load, or `HERE`.
 
     Args:
         stored: ``[n]``, loads that agents have stored.

@@ -19,7 +19,7 @@ from crl_envs.load_balancing.world import LoadBalancingWorld
 
 
 def source_digest(*modules: ModuleType) -> int:
-    """A number that changes with the modules' source.
+    """Return a number that changes with the modules' source.
 
     Numba keeps compiled code for as long as the file of the outermost function is the same, whatever it calls from
     other files. A function that has this number in its closure is compiled anew when one of them changes.
@@ -70,7 +70,7 @@ def play_stretches(
 
 @njit(cache=True, nogil=True, _nrt=False)
 def take_mean(values, nonzero, count):
-    """The mean as `crl_envs.core.returns.team_reward` adds it up; leaves zeros. All but `nonzero` are zero."""
+    """Return the mean as `crl_envs.core.returns.team_reward` adds it up; leaves zeros. All but `nonzero` are zero."""
     n = values.size
     if count <= 1:
         total = 0.0

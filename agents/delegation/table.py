@@ -74,7 +74,7 @@ class DelegationTable(Learner):
 
     @abstractmethod
     def weigh(self, entries: list[float], legal: list[bool]) -> list[float]:
-        """What the choice of an agent is drawn by.
+        """Return what the choice of an agent is drawn by.
 
         Args:
             entries: ``[A]``, its part of the table.
@@ -106,7 +106,7 @@ class DelegationTable(Learner):
         """
 
     def reads_rows(self) -> bool:
-        """No: an agent has one state, holding a problem."""
+        """Return False: an agent has one state, holding a problem."""
         return False
 
     def begin_episode(self) -> None:
@@ -131,11 +131,11 @@ class DelegationTable(Learner):
             self.read_neighbors(b)
 
     def acts_in_any_columns(self) -> bool:
-        """No: the queues are those of the environment that is learnt from."""
+        """Return False: the queues are those of the environment that is learnt from."""
         return False
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
-        """Drawn by `weigh` for those that have a problem, the first legal action for the others."""
+        """Draw an action by `weigh` for those that have a problem; the others take the first that is legal."""
         if (self._kind == _UNREAD).all():
             raise ValueError("learn() must come first: before it the kinds of action aren't known")
         works = self._kind > NOOP
@@ -174,13 +174,13 @@ class DelegationTable(Learner):
         super().set_arrays(arrays)
 
     def best(self, b: int, i: int, s: int) -> float:
-        """The largest entry among what an agent can do in state s; the first value where it can do nothing."""
+        """Return the largest entry among what an agent can do in state s; the first value where it can do nothing."""
         entries, offered = self.table[b, i, s].tolist(), self.offered[b, i].tolist()
         can = [entry for entry, is_offered in zip(entries, offered, strict=True) if is_offered]
         return max(can, default=self.first)
 
     def introduce(self, b: int, i: int, a: int) -> None:
-        """Agent i of column b has somebody new behind its action a; the table has forgotten the last one."""
+        """Take in that agent i has somebody new behind its action a; the table has forgotten the last one."""
 
     def read_neighbors(self, b: int) -> bool:
         """Read column b's neighbours; return whether they have changed."""
@@ -229,7 +229,7 @@ class DelegationQ(DelegationTable):
 
     @abstractmethod
     def follows(self, b: int, i: int, a: int, dop: int, s2: int) -> float:
-        """What is worth what comes after an action, not discounted.
+        """Return the value of what comes after an action, not discounted.
 
         Args:
             b: The column.
@@ -240,11 +240,11 @@ class DelegationQ(DelegationTable):
         """
 
     def reads_rows(self) -> bool:
-        """Only where observations are told apart."""
+        """Return whether observations are told apart."""
         return self.config.states == "observation"
 
     def weigh(self, entries: list[float], legal: list[bool]) -> list[float]:
-        """Boltzmann's: exp(Q/T), relative to the best legal action."""
+        """Return Boltzmann's weights: exp(Q/T), relative to the best legal action."""
         best = max(q for q, may in zip(entries, legal, strict=True) if may)
         return [
             math.exp((q - best) / self.config.temperature) if may else 0.0
@@ -260,7 +260,7 @@ class DelegationQ(DelegationTable):
         transition: Transition,
         report: Report,
     ) -> None:
-        """The update for each agent that acted on a problem."""
+        """Update Q of each agent that acted on a problem."""
         config = self.config
         for i in acted:
             a, s, s2 = actions[i], int(frame.rows[i, b]), int(transition.frame.rows[i, b])
@@ -270,7 +270,7 @@ class DelegationQ(DelegationTable):
             self.table[b, i, s, a] = max(before + config.learning_rate * error, config.min_q)
 
     def values(self) -> NDArray[np.float64]:
-        """``float64[n, S, B]``: V of each agent in each state."""
+        """Return ``float64[n, S, B]``: V of each agent in each state."""
         b, n, s, _ = self.table.shape
         shown = np.where(self.offered[:, :, None], self.table, -np.inf).max(axis=3)
         shown = np.where(np.isinf(shown), self.first, shown)
@@ -278,7 +278,7 @@ class DelegationQ(DelegationTable):
 
 
 def draw(weights: list[float], word: int) -> int:
-    """The place that a uniform 32-bit word falls on, each having a share in proportion to its weight.
+    """Return the place that a uniform 32-bit word falls on, each having a share in proportion to its weight.
 
     Args:
         weights: ≥ 0, not all 0.

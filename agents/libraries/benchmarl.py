@@ -259,7 +259,7 @@ class BenchmarlLearner(LibraryLearner):
             self._random_state = torch.get_rng_state()
 
     def _acted(self, observations: NDArray[Any], action_masks: NDArray[Any] | None) -> TensorDict:
-        """What the policy is given to decide on."""
+        """Return what the policy is given to decide on."""
         rows = torch.from_numpy(self._env.encoder.encode(observations))
         group = {"observation": rows}
         if self.experiment.action_mask_spec is not None:
@@ -270,10 +270,10 @@ class BenchmarlLearner(LibraryLearner):
 
     @abstractmethod
     def _algorithm(self) -> AlgorithmConfig:
-        """BenchMARL's configuration of the algorithm."""
+        """Return BenchMARL's configuration of the algorithm."""
 
     def _experiment_config(self, folder: str) -> ExperimentConfig:
-        """BenchMARL's configuration of everything else."""
+        """Return BenchMARL's configuration of everything else."""
         config = ExperimentConfig.get_from_yaml()
         config.share_policy_params = self.config.share_parameters
         config.gamma = self.config.gamma
@@ -410,12 +410,12 @@ class _Stretches(Experiment):
             self._collection_loop()
 
     def close(self) -> None:
-        """Nothing: BenchMARL closes an experiment when it has collected what it was to, and this one may go on."""
+        """Do nothing: BenchMARL closes an experiment when it has collected what it was to, and this one may go on."""
 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without what BenchMARL and TorchRL say whatever is done."""
+    """Run without what BenchMARL and TorchRL say whatever is done."""
     log = logging.getLogger("torchrl")
     level = log.level
     log.setLevel(logging.WARNING)

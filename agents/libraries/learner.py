@@ -84,7 +84,7 @@ class LibraryLearner(OwnsArrays, ABC):
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
     ) -> NDArray[np.floating]:
-        """The present policy: ``(B, n, A)``, of observations ``(B, n, …)`` and masks ``(B, n, A)``.
+        """Return the present policy: ``(B, n, A)``, of observations ``(B, n, …)`` and masks ``(B, n, A)``.
 
         A policy without chance gives one-hot vectors.
         """
@@ -116,7 +116,7 @@ class LibraryLearner(OwnsArrays, ABC):
     def act(
         self, observations: Any, deterministic: bool = False, *, action_masks: Any = None
     ) -> Any:
-        """Actions of the present policy, drawn from a stream of their own.
+        """Return actions of the present policy, drawn from a stream of their own.
 
         Args:
             observations: A dict agent → observation, of all agents, or an array ``(B, n, …)``.
@@ -170,7 +170,7 @@ class LibraryLearner(OwnsArrays, ABC):
 
 
 def one_column(env: Any) -> VectorEnv[Any, Any, Any]:
-    """The environment as a vector env of arrays with one column.
+    """Return the environment as a vector env of arrays with one column.
 
     Raises:
         ValueError: It isn't one of this package's worlds, or has several columns.
@@ -195,7 +195,7 @@ def one_column(env: Any) -> VectorEnv[Any, Any, Any]:
 
 
 def repeated(vec: VectorEnv[Any, Any, Any], copies: int) -> VectorEnv[Any, Any, Any]:
-    """Another vector env like one with one column, with `copies` of them that don't reset by themselves.
+    """Return another vector env like one with one column, with `copies` of them that don't reset by themselves.
 
     Returns:
         `vec` itself for one copy.

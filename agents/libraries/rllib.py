@@ -159,7 +159,7 @@ class PPO:
         deterministic: bool = False,
         action_masks: Mapping[Any, NDArray[Any]] | None = None,
     ) -> dict[Any, int]:
-        """Actions of the present policy, drawn from a stream of their own.
+        """Return actions of the present policy, drawn from a stream of their own.
 
         Args:
             observations: Agent → observation, of all agents.
@@ -182,7 +182,7 @@ class PPO:
         self.algorithm.stop()
 
     def _logits(self, observations: NDArray[Any]) -> NDArray[np.float64]:
-        """``(n, A)`` of observations ``(n, …)``."""
+        """Return ``(n, A)`` of observations ``(n, …)``."""
         import torch
 
         rows = torch.from_numpy(self._encoder.encode(observations))
@@ -199,7 +199,7 @@ class PPO:
 
 
 def _build(config: PPOConfig, columns: ParallelColumns) -> Any:
-    """RLlib's algorithm on exactly this environment."""
+    """Return RLlib's algorithm on exactly this environment."""
     import ray
     from ray.rllib.algorithms.ppo import PPOConfig as RLlibConfig
     from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
@@ -221,7 +221,7 @@ def _build(config: PPOConfig, columns: ParallelColumns) -> Any:
             super().__init__(columns, config.agent_ids)
 
         def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-            """Only the very first episode is seeded."""
+            """Reset; only the very first episode is seeded."""
             return super().reset(seed=next(seeds, None))
 
     return (
@@ -252,5 +252,5 @@ def _build(config: PPOConfig, columns: ParallelColumns) -> Any:
 
 
 def _envs(algorithm: Any) -> list[ParallelMultiAgentEnv]:
-    """The environments that an algorithm runs in this process."""
+    """Return the environments that an algorithm runs in this process."""
     return [env.unwrapped for env in algorithm.env_runner.env.envs]

@@ -208,7 +208,7 @@ class SB3Learner(LibraryLearner):
             owned(vars(getattr(self.model, name, self)))
 
     def _settings(self) -> dict[str, Any]:
-        """What all of SB3's algorithms are given."""
+        """Return what all of SB3's algorithms are given."""
         config = self.config
         return {
             "policy": "MlpPolicy",
@@ -246,10 +246,10 @@ class _SharedPolicy(SB3Learner):
 
     @abstractmethod
     def _make_model(self) -> Any:
-        """SB3's own object."""
+        """Return SB3's own object."""
 
     def _rows(self, observations: NDArray[Any]) -> torch.Tensor:
-        """Observations ``(B, n, …)`` as SB3's networks take them, ``(B·n, …)``."""
+        """Return observations ``(B, n, …)`` as SB3's networks take them, ``(B·n, …)``."""
         array = observations if self._encoder is None else self._encoder.encode(observations)
         rows = array.reshape(-1, *(self.vec_env.observation_space.shape or ()))
         return torch.as_tensor(rows)
@@ -350,7 +350,7 @@ class DQN(_SharedPolicy):
         return model
 
     def _exploration(self, _: float) -> float:
-        """The share of random actions at present; a method and no closure, which couldn't be pickled."""
+        """Return the share of random actions at present; a method and no closure, which couldn't be pickled."""
         config = self.config
         fall = (1.0 - config.exploration_final) / config.exploration_steps
         return float(max(config.exploration_final, 1.0 - fall * self.tally.env_steps))
@@ -385,7 +385,7 @@ class JointPPO(SB3Learner):
 
 
 def _cut(chances: NDArray[np.floating], action_masks: Any) -> NDArray[np.floating]:
-    """Probabilities given that the action is a legal one."""
+    """Return probabilities given that the action is a legal one."""
     if action_masks is None:
         return chances
     legal = np.where(action_masks, chances + np.finfo(chances.dtype).tiny, 0.0)

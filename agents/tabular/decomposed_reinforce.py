@@ -52,7 +52,7 @@ class DecomposedReinforceConfig:
         credit: Whose estimated rewards an agent learns from: ``"local"`` (default), its own and its neighbours', or
             ``"own"``, which sees nothing of what its actions do to others.
         reduce: What the environment gives every agent: the ``"mean"`` (default) of the local rewards, or their
-            ``"sum"``, as `GlobalReward` has been told. Where it gives local rewards, the learner takes their mean.
+            ``"sum"``, as `GlobalReward` has it. Where it gives local rewards, the learner takes their mean.
         ridge: λ > 0, or ``"noise"`` (default), which follows the errors of prediction. A fixed one is better only
             where the noise is known; too small a one makes learning stall under noise, too large a one slow.
         reward_scale: Standard deviation > 0 of a local reward over observations and actions, 0.5 by default, as for
@@ -120,18 +120,18 @@ class DecomposedReinforce(Reinforce):
         )  # Ĝ of the episode that has just ended
 
     def estimates(self) -> FloatArray:
-        """R̂: ``float64[n, O, A, B]``, in units of a local reward; 0 before the first episode."""
+        """Return R̂: ``float64[n, O, A, B]``, in units of a local reward; 0 before the first episode."""
         view = self.view
         shape = (view.n_agents, view.n_rows, view.n_actions)
         return np.stack([r.estimates().reshape(shape) for r in self._regressions], axis=-1)
 
     def begin_episode(self) -> None:
-        """As `Reinforce`."""
+        """Begin as `Reinforce`; nothing has been noted yet."""
         super().begin_episode()
         self._noted = []
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
-        """As `Reinforce`; and note who did what where, and what the team got."""
+        """Observe as `Reinforce`, and note who did what where, and what the team got."""
         super().observe(frame, actions, transition)
         n, absent = self.view.n_agents, self.view.n_rows * self.view.n_actions
         cells = frame.rows * self.view.n_actions + actions
@@ -160,19 +160,19 @@ class DecomposedReinforce(Reinforce):
         super().end_episode(episode)
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """θ, b, and what the regressions keep."""
+        """Return θ, b, and what the regressions keep."""
         return {**super().get_arrays(), **pack(self._regressions)}
 
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """θ, b, and what the regressions keep."""
+        """Go on from θ, b, and what the regressions keep."""
         super().set_arrays(arrays)
         unpack(self._regressions, arrays)
 
     def _restore(self, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        """As any learner, once there is room for the steps."""
+        """Restore as any learner, once there is room for the steps."""
         make_rooms(self._regressions, arrays["learnt_steps"], arrays["learnt_kept"])
         super()._restore(meta, arrays)
 
     def _credit(self, episode: Episode) -> FloatArray:
-        """Ĝ, or its mean over neighbourhoods: ``float64[n, B]``."""
+        """Return Ĝ, or its mean over neighbourhoods: ``float64[n, B]``."""
         return self._returns if self.config.credit == "own" else self._local_mean(self._returns)

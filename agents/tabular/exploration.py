@@ -27,7 +27,7 @@ class UniformExploration:
     kind: ClassVar[str] = "uniform"
 
     def constants(self, start: Sequence[float], n_actions: int) -> Exploration:
-        """ρ and ν.
+        """Return ρ and ν.
 
         Args:
             start: Probabilities of an agent's first states; where agents differ, of the one with the rarest.
@@ -39,7 +39,7 @@ class UniformExploration:
         return uniform_exploration(start, n_actions)
 
     def probabilities(self, n_actions: int) -> NDArray[np.float64]:
-        """Of each action: ``float64[A]``."""
+        """Return the probability of each action: ``float64[A]``."""
         return np.full(n_actions, 1 / n_actions)
 
 
@@ -72,12 +72,12 @@ class FixedExploration:
         object.__setattr__(self, "action_probabilities", tuple(shares))
 
     def constants(self, start: Sequence[float], n_actions: int) -> Exploration:
-        """As `UniformExploration.constants`."""
+        """See `UniformExploration.constants`."""
         rho = uniform_exploration(start, n_actions).rho
         return Exploration(rho, float(self.probabilities(n_actions).min()))
 
     def probabilities(self, n_actions: int) -> NDArray[np.float64]:
-        """Of each action: ``float64[A]``.
+        """Return the probability of each action: ``float64[A]``.
 
         Raises:
             ValueError: The environment has another number of actions.
@@ -111,18 +111,18 @@ class EpsilonGreedy:
         keep(self, check_real, "epsilon", low=0, high=1, open_low=True)
 
     def constants(self, start: Sequence[float], n_actions: int) -> Exploration:
-        """As `UniformExploration.constants`."""
+        """See `UniformExploration.constants`."""
         uniform = uniform_exploration(start, n_actions)
         return Exploration(uniform.rho, self.epsilon * uniform.nu)
 
     def probabilities(self, n_actions: int) -> NDArray[np.float64]:
-        """Of each action when a random one is taken: ``float64[A]``."""
+        """Return the probability of each action when a random one is taken: ``float64[A]``."""
         return np.full(n_actions, 1 / n_actions)
 
     def mix(
         self, planned: NDArray[np.uint8], n_actions: int, words: NDArray[np.uint32]
     ) -> NDArray[np.uint8]:
-        """Actions from the planned ones and uniform words, all of one shape."""
+        """Return actions from the planned ones and uniform words, all of one shape."""
         limit = np.maximum(threshold(self.epsilon), np.uint64(1))
         random = words.astype(np.uint64) * np.uint64(n_actions) // limit
         return np.where(words < limit, random, planned).astype(np.uint8)
@@ -136,7 +136,7 @@ _KINDS: Final[dict[str, type[Any]]] = {
 
 
 def find_exploration(given: Any) -> ExplorationPolicy:
-    """An exploration policy, also by its kind (``"uniform"``) or as a dict with ``kind`` and its fields.
+    """Return an exploration policy, also by its kind (``"uniform"``) or as a dict with ``kind`` and its fields.
 
     Raises:
         ValueError: Something else, an unknown kind or a bad field.
@@ -156,11 +156,11 @@ def find_exploration(given: Any) -> ExplorationPolicy:
 
 
 def as_dict(exploration: ExplorationPolicy) -> dict[str, Any]:
-    """What `find_exploration` reads."""
+    """Return what `find_exploration` reads."""
     return {"kind": exploration.kind, **vars(exploration)}
 
 
 def draw(probabilities: NDArray[np.float64], words: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    """Actions of these probabilities (to a multiple of 2⁻³²) from uniform words, of the words' shape."""
+    """Return actions of these probabilities (to a multiple of 2⁻³²) from uniform words, of the words' shape."""
     limits = threshold(np.cumsum(probabilities)[:-1])
     return np.asarray((words[..., None] >= limits).sum(axis=-1, dtype=np.uint8))

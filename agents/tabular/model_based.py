@@ -166,7 +166,7 @@ class ModelBased(Learner):
         self._plans_at = 0
 
     def model(self, column: int = 0) -> FactoredMDP:
-        """The estimate of one column's model.
+        """Return the estimate of one column's model.
 
         Raises:
             ValueError: There is no such column, or no episode has been seen.
@@ -184,7 +184,7 @@ class ModelBased(Learner):
         return replace(model, reward=np.where(seen, regression.estimates().reshape(shape), 0.0))
 
     def plan(self, column: int = 0) -> JointPolicy:
-        """The planner's policy in `model`, kept until the next episode.
+        """Return the planner's policy in `model`, kept until the next episode.
 
         Raises:
             ValueError: As `model`; the planner refuses the model.
@@ -197,7 +197,7 @@ class ModelBased(Learner):
         return kept[column]
 
     def exploration_constants(self, column: int = 0) -> Exploration:
-        """ρ and ν of how it explores, with the estimated first-state probabilities of one column.
+        """Return ρ and ν of how it explores, with the estimated first-state probabilities of one column.
 
         Raises:
             ValueError: As `model`; a state that was never a first one.
@@ -207,7 +207,7 @@ class ModelBased(Learner):
         return self.exploration.constants(rarest.tolist(), self.view.n_actions)
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
-        """An exploring action; without words the plan's for the first step."""
+        """Return an exploring action; without words the plan's for the first step."""
         if frame.legal is not None:
             raise ValueError("env must have all actions legal at all times, got an action mask")
         states = frame.rows.astype(np.uint8)
@@ -252,7 +252,7 @@ class ModelBased(Learner):
             self._plans_at = seen
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """The counts, what the regressions keep, and the policies that are followed."""
+        """Return the counts, what the regressions keep, and the policies that are followed."""
         counts = self.counts
         return {
             "transitions": counts.transitions,
@@ -266,7 +266,7 @@ class ModelBased(Learner):
         }
 
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """The counts, what the regressions keep, and the policies that are followed."""
+        """Go on from these counts, regressions and policies."""
         if arrays["followed"].max(initial=0) >= self.view.n_actions:
             raise ValueError("followed has actions that aren't there")
         counts = self.counts
@@ -278,13 +278,13 @@ class ModelBased(Learner):
             unpack(self._regressions, arrays)
 
     def _restore(self, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-        """As any learner, once there is room for the steps."""
+        """Restore as any learner, once there is room for the steps."""
         if self._regressions:
             make_rooms(self._regressions, arrays["learnt_steps"], arrays["learnt_kept"])
         super()._restore(meta, arrays)
 
     def _make_regressions(self) -> list[Regression]:
-        """One a column for global rewards, none for local ones."""
+        """Return a regression for each column for global rewards, none for local ones."""
         if self.config.rewards == "local":
             return []
         view = self.view

@@ -146,7 +146,7 @@ class Reinforce(Learner):
         return self._logits.reshape(shape).transpose(0, 1, 3, 2)
 
     def probabilities(self) -> NDArray[np.float64]:
-        """The policy when all actions are legal, as it is executed: ``float64[n, O, A, B]``."""
+        """Return the policy when all actions are legal, as it is executed: ``float64[n, O, A, B]``."""
         ends = np.zeros((len(self._limits), 1), np.uint64)
         share = np.diff(self._limits, axis=1, prepend=ends, append=ends + _CERTAIN) / float(
             _CERTAIN
@@ -156,7 +156,7 @@ class Reinforce(Learner):
         return share.reshape(shape).transpose(0, 1, 3, 2)
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
-        """Action a when the word is in [limit a−1, limit a); without words the most probable one."""
+        """Return action a when the word is in [limit a−1, limit a); without words the most probable one."""
         if words is None:
             logits = np.insert(self._logits[self._entries(frame)], 0, 0.0, axis=-1)
             if frame.legal is not None:
@@ -217,7 +217,7 @@ class Reinforce(Learner):
         self._limits = cumulative_limits(self._logits)
 
     def _credit(self, episode: Episode) -> NDArray[np.float64]:
-        """G: ``float64[n, B]``."""
+        """Return G: ``float64[n, B]``."""
         if self.config.credit == "own":
             return episode.returns
         if self.config.credit == "global":
@@ -225,7 +225,7 @@ class Reinforce(Learner):
         return self._local_mean(episode.returns)
 
     def _local_mean(self, returns: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Means over closed neighbourhoods: ``float64[n, B]`` of the same."""
+        """Return means over closed neighbourhoods: ``float64[n, B]`` of the same."""
         assert self._closed is not None
         target, source, size = self._closed
         weights = returns[source].ravel()
@@ -235,7 +235,7 @@ class Reinforce(Learner):
     def _find_neighborhoods(
         self,
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-        """Closed neighbourhoods as pairs in one fixed order.
+        """Return closed neighbourhoods as pairs in one fixed order.
 
         Returns:
             For each pair and column, where to add in a flat ``[n, B]``: ``intp[E·B]``; whose return: ``intp[E]``;
@@ -250,12 +250,12 @@ class Reinforce(Learner):
         return target, source, size
 
     def _counts_visits(self, frame: Frame) -> bool:
-        """Whether all agents act, by the table's limits, and compiled loops are there for it."""
+        """Return whether all agents act, by the table's limits, and compiled loops are there for it."""
         same = frame.rows.shape[1] == self.view.num_envs
         return self._compiled and same and frame.legal is None and frame.live is None
 
     def _look_up(self, frame: Frame) -> tuple[NDArray[np.intp], NDArray[np.uint64]]:
-        """Table entries ``[n, B]`` of what the agents see, and the limits ``[n, B, A−1]`` they act by."""
+        """Return table entries ``[n, B]`` of what the agents see, and the limits ``[n, B, A−1]`` they act by."""
         if self._last is None or self._last[0] is not frame:
             entries = self._entries(frame)
             if frame.legal is None:
@@ -272,7 +272,7 @@ class Reinforce(Learner):
         return self._first_entry + frame.rows * self.view.num_envs
 
     def _flat_entries(self, frame: Frame) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Two arrays ``intp[n·B]`` that add up to `_entries`."""
+        """Return two arrays ``intp[n·B]`` that add up to `_entries`."""
         b = self.view.num_envs
         further = frame.rows if b == 1 else frame.rows * b
         return self._first_entry.ravel(), further.ravel()
@@ -292,7 +292,7 @@ class Reinforce(Learner):
         self._eligibility[touched] = 0.0
 
     def _take_touched(self) -> NDArray[np.intp] | slice:
-        """The entries that may have an eligibility; from now on none."""
+        """Return the entries that may have an eligibility; from now on none."""
         parts, every = self._touched, self._all_touched
         self._touched, self._all_touched = [], False
         if every:
@@ -346,7 +346,7 @@ class Visit(NamedTuple):
 def scores_of_counts(
     counts: NDArray[np.integer], limits: NDArray[np.uint64]
 ) -> NDArray[np.float64]:
-    """Σ (1{a_t = a} − p(a)) over the visits of each entry, for the actions a after the first.
+    """Return Σ (1{a_t = a} − p(a)) over the visits of each entry, for the actions a after the first.
 
     Args:
         counts: ``[M, A]``, visits of each entry with each action.
@@ -365,7 +365,7 @@ def sum_of_scores(
     size: int,
     limits: NDArray[np.uint64],
 ) -> NDArray[np.float64]:
-    """The same, exact too, where each visit has limits of its own.
+    """Return the same, exact too, where each visit has limits of its own.
 
     Args:
         places: ``intp[V]``, where each visit was, in [0, size).
@@ -429,7 +429,7 @@ def _compiled(loop: Callable[..., None]) -> Callable[..., None]:
 
 
 def _chances(limits: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """The probabilities of the actions after the first, × 2³²."""
+    """Return the probabilities of the actions after the first, × 2³²."""
     chances = float(_CERTAIN) - limits.astype(np.float64)  # of this action or a later one
     chances[:, :-1] -= chances[:, 1:]
     return chances
@@ -438,7 +438,7 @@ def _chances(limits: NDArray[np.uint64]) -> NDArray[np.float64]:
 def cumulative_limits(
     logits: NDArray[np.float64], legal: NDArray[np.bool_] | None = None
 ) -> NDArray[np.uint64]:
-    """The softmax of logits as integer limits: action a when a 32-bit word is in [limit a−1, limit a).
+    """Return the softmax of logits as integer limits: action a when a 32-bit word is in [limit a−1, limit a).
 
     Args:
         logits: ``float64[M, A−1]``, those of the actions after the first, whose logit is 0.

@@ -64,11 +64,11 @@ class Regression(OwnsArrays, ABC):
         self.sums = np.zeros(2)  # Σ k² and Σ k y
 
     def estimates(self) -> FloatArray:
-        """R̂: ``float64[n, cells]``."""
+        """Return R̂: ``float64[n, cells]``."""
         return self.weights.reshape(self.shape) + self.mean
 
     def returns(self, seen: NDArray[np.integer]) -> FloatArray:
-        """Ĝ: ``float64[n]`` out of the cells ``[T, n]`` of an episode."""
+        """Return Ĝ: ``float64[n]`` out of the cells ``[T, n]`` of an episode."""
         return np.asarray(self._look_up(self.estimates(), seen).sum(axis=0))
 
     def add(self, seen: NDArray[np.integer], present: FloatArray, rewards: FloatArray) -> None:
@@ -110,20 +110,20 @@ class Regression(OwnsArrays, ABC):
 
     @abstractmethod
     def _minimise(self, right: FloatArray, ridge: float) -> FloatArray:
-        """The solution of (Σ x xᵀ − (Σ k x)(Σ k x)ᵀ / Σ k² + λ) w = right."""
+        """Return the solution of (Σ x xᵀ − (Σ k x)(Σ k x)ᵀ / Σ k² + λ) w = right."""
 
     def _places(self, seen: NDArray[np.integer]) -> NDArray[np.intp]:
-        """Where cells ``[T, n]`` are in a flat ``[n, cells + 1]``, the last for who is absent."""
+        """Return where cells ``[T, n]`` are in a flat ``[n, cells + 1]``, the last for who is absent."""
         n, cells = self.shape
         return seen + np.arange(0, n * (cells + 1), cells + 1)
 
     def _look_up(self, table: FloatArray, seen: NDArray[np.integer]) -> FloatArray:
-        """The entries of a table ``[n, cells]`` for cells ``[T, n]``; 0 for who is absent."""
+        """Return the entries of a table ``[n, cells]`` for cells ``[T, n]``; 0 for who is absent."""
         padded = np.pad(table, ((0, 0), (0, 1)))
         return padded.ravel().take(self._places(seen))
 
     def _add_up(self, seen: NDArray[np.integer], values: FloatArray) -> FloatArray:
-        """Σ_t values_t x_t: ``float64[n · cells]``."""
+        """Return Σ_t values_t x_t: ``float64[n · cells]``."""
         n, cells = self.shape
         weights = np.repeat(values, n)
         sums = np.bincount(self._places(seen).ravel(), weights, minlength=n * (cells + 1))
@@ -138,7 +138,7 @@ class GramRegression(Regression):
         self.kept = np.zeros((n * cells, n * cells))  # Σ x xᵀ
 
     def make_room(self, steps: int) -> None:
-        """Nothing: the shape is always the same."""
+        """Do nothing: the shape is always the same."""
 
     def _keep(self, seen: NDArray[np.integer]) -> None:
         n, cells = self.shape
@@ -164,7 +164,7 @@ class RowRegression(Regression):
         self.kept = np.zeros((0, n), np.min_scalar_type(cells))  # [steps, n]
 
     def make_room(self, steps: int) -> None:
-        """Zeros."""
+        """Fill it with zeros."""
         self.kept = np.zeros((steps, self.shape[0]), self.kept.dtype)
 
     def _keep(self, seen: NDArray[np.integer]) -> None:
@@ -190,7 +190,7 @@ class RowRegression(Regression):
         return weights
 
     def _times(self, weights: FloatArray, ridge: float) -> FloatArray:
-        """(Σ x xᵀ − (Σ k x)(Σ k x)ᵀ / Σ k² + λ) w, step by step without the matrix."""
+        """Return (Σ x xᵀ − (Σ k x)(Σ k x)ᵀ / Σ k² + λ) w, step by step without the matrix."""
         product: FloatArray = ridge * weights
         product = product - self.total_seen * (self.total_seen @ weights / self.sums[0])
         table = weights.reshape(self.shape)
@@ -213,7 +213,7 @@ _STORED: Final = {  # of each regression, in a checkpoint
 
 
 def pack(regressions: list[Regression]) -> dict[str, NDArray[Any]]:
-    """All that regressions hold, columns first; what they keep is in one array, end to end."""
+    """Return all that regressions hold, columns first; what they keep is in one array, end to end."""
     arrays: dict[str, NDArray[Any]] = {
         name: np.array([getattr(each, name) for each in regressions], dtype)
         for name, dtype in _STORED.items()
@@ -249,7 +249,7 @@ def unpack(regressions: list[Regression], arrays: dict[str, NDArray[Any]]) -> No
 
 
 def make_regressions(n: int, cells: int, columns: int) -> list[Regression]:
-    """A regression for each column, of the kind that the number of indicators n · cells asks for.
+    """Return a regression for each column, of the kind that the number of indicators n · cells asks for.
 
     Raises:
         ValueError: They would take too much memory by the time that all agents can be told apart.

@@ -68,7 +68,7 @@ class TransitionCounts(OwnsArrays):
         self.rewards[self._agent, states, actions, self._column] += rewards
 
     def model(self, column: int, horizon: int) -> FactoredMDP:
-        """One column's estimate."""
+        """Return one column's estimate."""
         visits = self.visits[..., column]
         return FactoredMDP(
             edges=self.edges,
@@ -80,6 +80,6 @@ class TransitionCounts(OwnsArrays):
 
 
 def _frequencies(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Shares along the last axis, uniform where nothing was counted."""
+    """Return shares along the last axis, uniform where nothing was counted."""
     totals = counts.sum(axis=-1, keepdims=True)
     return np.asarray(np.where(totals > 0, counts / np.maximum(totals, 1), 1 / counts.shape[-1]))

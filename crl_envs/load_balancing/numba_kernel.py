@@ -36,6 +36,7 @@ _INNER = {
 _draws = njit(**_INNER)(numpy_kernel.draws)
 _ticket = njit(**_INNER)(numpy_kernel.ticket)
 _is_open = njit(**_INNER)(shared.is_open)
+_may_discover = njit(**_INNER)(shared.may_discover)
 _store_reward = njit(**_INNER)(shared.store_reward)
 
 _PURPOSES = tuple(map(int, PURPOSES))
@@ -96,8 +97,10 @@ def choices(rules, state, i, legal, c):
         free = False
         for slot in range(extra):
             free = free or state.found[i, slot, c] < 0
-        joined = rules.join_at == NEVER or state.tally[_JOINED, c] > 0
-        legal[FIRST_DELEGATION + k + extra] = free and joined and rules.may_discover[i] > 0
+        joined = state.tally[_JOINED, c]
+        legal[FIRST_DELEGATION + k + extra] = _may_discover(
+            rules, rules.may_discover[i], free, joined
+        )
 
 
 @njit(**_INNER)

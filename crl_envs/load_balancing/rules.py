@@ -12,13 +12,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from crl_envs.core.delegation import Dop, Kind
 from crl_envs.core.stream import Purpose
 
 NOOP: Final = 0
 STORE: Final = 1
 FIRST_DELEGATION: Final = 2
 
-KINDS: Final = ("noop", "local", "delegation", "discovery")
+KINDS: Final = tuple(kind.name.lower() for kind in Kind)
 
 NEVER: Final = -1
 WHEN_FULL: Final = -2
@@ -36,15 +37,6 @@ class Outcome(IntEnum):
     DISCOVERED = 5
     NOT_DISCOVERED = 6
     IDLED = 7  # with a load in hand it did nothing, or what the mask forbids
-
-
-class Dop(IntEnum):
-    """What became of the discrete optimisation problem (here a load) that an agent acted on."""
-
-    NONE = 0
-    SOLVED = 1
-    DELEGATED = 2
-    KEPT = 3
 
 
 DOP_OF_OUTCOME: Final = {
@@ -167,6 +159,11 @@ PURPOSES: Final = (
 def is_open(target: Any, been_there: Any) -> Any:
     """Return whether a slot may be used: it leads to an agent, where the load hasn't been."""
     return (target >= 0) & (been_there == 0)
+
+
+def may_discover(rules: Rules, allowed: Any, slot_is_free: Any, joined: Any) -> Any:
+    """Return whether an agent with a load may look for another, from its entry of ``rules.may_discover``."""
+    return (allowed > 0) & slot_is_free & ((joined > 0) | (rules.join_at == NEVER))
 
 
 def store_reward(min_q: float, spare: Any) -> Any:

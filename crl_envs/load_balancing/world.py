@@ -18,7 +18,6 @@ from crl_envs.load_balancing.problem import LoadBalancingArguments, LoadBalancin
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
     KINDS,
-    NEVER,
     NOOP,
     PURPOSES,
     STORE,
@@ -29,6 +28,7 @@ from crl_envs.load_balancing.rules import (
     State,
     action_kinds,
     is_open,
+    may_discover,
     store_reward,
 )
 
@@ -301,10 +301,10 @@ class LoadBalancingWorld(World[State]):
     def _may_discover(
         self, state: State, agent: NDArray[np.int64], b: NDArray[np.int64]
     ) -> NDArray[np.int8]:
-        allowed = (self.rules.may_discover[agent] > 0) & (state.found[agent, :, b] < 0).any(axis=1)
-        if self.rules.join_at != NEVER:
-            allowed &= state.tally[Count.JOINED, b] > 0
-        return allowed.astype(np.int8)
+        free = (state.found[agent, :, b] < 0).any(axis=1)
+        joined = state.tally[Count.JOINED, b]
+        allowed = may_discover(self.rules, self.rules.may_discover[agent], free, joined)
+        return np.asarray(allowed, np.int8)
 
     def _keys(self, stream: Stream) -> Keys:
         return Keys(*(stream.seeds if p is None else stream.keys(p) for p in self._drawn))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
-from typing import Any, Final, Unpack, cast
+from typing import Any, ClassVar, Final, Unpack, cast
 
 import numpy as np
 from gymnasium import spaces
@@ -29,7 +29,6 @@ from crl_envs.sysadmin.dynamics import (
     STATUS_LOAD,
     SUCCESS,
     UP_AND_LEFT_ALONE,
-    n_states,
     reward,
     risk,
 )
@@ -62,12 +61,12 @@ class MachinesWorld(World[State]):
     """
 
     name = "sysadmin"
+    n_values: ClassVar[int]
     horizon: int
 
     def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
         self.problem = problem = SysadminProblem(*args, **arguments)
         self.n_agents, self.horizon, self.backend = problem.n, problem.horizon, problem.backend
-        self.n_values = n_states(problem.dynamics)
         self._edges, self.parents, self.swap = problem.edges, problem.parents, problem.swap
         self.single_action_space = spaces.Discrete(_N_ACTIONS)
         self.single_observation_space = self._observation_space()
@@ -155,6 +154,8 @@ class SysadminWorld(MachinesWorld):
     The state is ``uint8[n, B]``, 1 for up.
     """
 
+    n_values = 2
+
     def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
         super().__init__(*args, **arguments)
         dynamics = self.problem.dynamics
@@ -208,9 +209,14 @@ class SysadminWorld(MachinesWorld):
 
         return find_optimum(self.problem)
 
+    @property
+    def up_probabilities(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """P(up next) of all machines, as `SysadminProblem.up_probabilities` has it."""
+        return self.problem.up_probabilities
+
     @cached_property
     def _thresholds(self) -> NDArray[np.uint32]:
-        return threshold(self.problem.up_probabilities[0]).astype(np.uint32)
+        return threshold(self.up_probabilities[0]).astype(np.uint32)
 
     def _next_state(
         self, state: State, reboot: State, stream: Stream
@@ -221,7 +227,7 @@ class SysadminWorld(MachinesWorld):
             reward = np.empty(state.shape, _FLOAT)
             self._kernel.step_ring(state, reboot, keys, self._thresholds, next_state, reward)
             return next_state, reward
-        _, offsets = self.problem.up_probabilities
+        _, offsets = self.up_probabilities
         indptr, indices = self.parents
         self._kernel.step_graph(
             state, reboot, keys, indptr, indices, offsets, self._thresholds, next_state
@@ -248,6 +254,8 @@ class StatusLoadWorld(MachinesWorld):
     The base rates are those that public implementations of the problem use; the shares are this project's reading
     of "a dead machine raises its neighbours' risk".
     """
+
+    n_values = 9
 
     def initial(self, stream: Stream) -> State:
         """Draw each machine good with probability `start_up`, else faulty; all idle."""

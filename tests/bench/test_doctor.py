@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from crl_envs.adapters import MissingLibraryError
-from crl_envs.app import app
 from crl_envs.bench import doctor
 from crl_envs.bench.doctor import Package, examine
+from crl_envs.commands.app import app
 
 NEEDS = [
     "numpy",

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from crl_envs.app import app
 from crl_envs.bench import isolation
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.learners import learner_spec
@@ -20,6 +19,7 @@ from crl_envs.bench.run_id import RunId
 from crl_envs.bench.store import Record, Store
 from crl_envs.bench.text import printable
 from crl_envs.bench.worker import Job, Limits, bury
+from crl_envs.commands.app import app
 from tests.bench.learners_for_tests import BAD
 
 pytestmark = [

@@ -14,7 +14,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from crl_envs.adapters import MissingLibraryError
-from crl_envs.app import app
 from crl_envs.bench import learners
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.learners import learner_spec, missing_libraries
@@ -22,6 +21,7 @@ from crl_envs.bench.plan import extended, make_plan, read_plan
 from crl_envs.bench.score.results import as_json, results
 from crl_envs.bench.store import Store, with_checksum
 from crl_envs.bench.sweep import begin, carry_out, extend, locked
+from crl_envs.commands.app import app
 from tests.bench.sweeps import LEARNERS
 
 ROOT = Path(__file__).parents[2]

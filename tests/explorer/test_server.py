@@ -10,7 +10,7 @@ import webbrowser
 import pytest
 from typer.testing import CliRunner, Result
 
-from crl_envs.app import app
+from crl_envs.commands.app import app
 from crl_envs.explorer import server
 
 

@@ -34,7 +34,7 @@ class Advertising(NamedTuple):
     threshold: float = -1.0  # of notification; negative: none
 
     def is_unasked(self) -> bool:
-        """Whether anything is said but answers."""
+        """Return whether anything is said but answers."""
         return self.broadcasts or self.period > 0 or self.threshold >= 0.0
 
 
@@ -56,7 +56,7 @@ class DelegationReturn:
         keep(self, check_choice, "when", ("before", "after"))
 
     def add_to(self, advertising: Advertising) -> Advertising:
-        """The constants with this strategy in them."""
+        """Return the constants with this strategy in them."""
         return advertising._replace(returns=1 if self.when == "before" else 2)
 
 
@@ -70,7 +70,7 @@ class Broadcast:
     name: str = field(default="broadcast", init=False)
 
     def add_to(self, advertising: Advertising) -> Advertising:
-        """The constants with this strategy in them."""
+        """Return the constants with this strategy in them."""
         return advertising._replace(broadcasts=True)
 
 
@@ -92,7 +92,7 @@ class PeriodicGossip:
         keep(self, check_int, "fanout", low=1, high=1000)
 
     def add_to(self, advertising: Advertising) -> Advertising:
-        """The constants with this strategy in them."""
+        """Return the constants with this strategy in them."""
         return advertising._replace(period=self.period, fanout=self.fanout)
 
 
@@ -111,7 +111,7 @@ class ConditionalNotification:
         keep(self, check_real, "threshold", low=0.0)
 
     def add_to(self, advertising: Advertising) -> Advertising:
-        """The constants with this strategy in them."""
+        """Return the constants with this strategy in them."""
         return advertising._replace(threshold=float(self.threshold))
 
 
@@ -124,7 +124,7 @@ STRATEGIES: Final[dict[str, type[Any]]] = {
 
 
 def strategies(given: Any) -> tuple[Advertisement, ...]:
-    """Strategies out of objects, names, or what a checkpoint says of them; one or several.
+    """Return strategies out of objects, names, or what a checkpoint says of them; one or several.
 
     Raises:
         ValueError: Something else, or two of one kind.

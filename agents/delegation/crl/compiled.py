@@ -21,7 +21,7 @@ from agents.delegation.crl.learner import CRL
 from agents.delegation.stretches import play_stretches, source_digest, take_mean
 from agents.learner import Callback
 from agents.view import Episode
-from crl_envs.core import numba_stream
+from crl_envs.core import delegation, numba_stream
 from crl_envs.core.numba_stream import lane_word, stream_key
 from crl_envs.core.stream import Purpose, Stream
 from crl_envs.load_balancing import numba_kernel
@@ -105,7 +105,7 @@ def play(
 
 
 def _compiled_for(version):
-    """The loop, compiled anew when the version is another one; see `source_digest`."""
+    """Return the loop, compiled anew when the version is another one; see `source_digest`."""
 
     @njit(cache=True, nogil=True, _nrt=False)
     def _play(
@@ -220,4 +220,4 @@ def _note_found(rules, state, minds, i, changes, n_changes):
     return n_changes
 
 
-_play = _compiled_for(source_digest(bus, stretches, core, numba_kernel, numba_stream))
+_play = _compiled_for(source_digest(bus, stretches, core, delegation, numba_kernel, numba_stream))

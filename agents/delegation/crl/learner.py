@@ -149,7 +149,7 @@ class CRLConfig:
         keep(self, check_bool, "fused")
 
     def settings(self, tells_costs: bool) -> core.Settings:
-        """The constants for `agents.delegation.crl.mind`, in an environment that tells connection costs, or doesn't."""
+        """Return the constants for `mind`; `tells_costs`: whether the environment says what links cost."""
         temperature = float(self.temperature)
         link, delegation = (
             float(self.initial_connection_cost),
@@ -211,11 +211,11 @@ class CRL(Learner):
         self._counted = np.zeros((self.view.num_envs, len(Counted)), np.int64)
 
     def reads_rows(self) -> bool:
-        """Only where observations are told apart."""
+        """Return whether observations are told apart."""
         return self.config.states == "observation"
 
     def values(self) -> NDArray[np.float64]:
-        """``float64[n, B]``: the value V that each agent would advertise now.
+        """Return ``float64[n, B]``: the value V that each agent would advertise now.
 
         Raises:
             ValueError: Nothing has been learnt yet.
@@ -271,16 +271,16 @@ class CRL(Learner):
             self.columns = columns
 
     def acts_in_any_columns(self) -> bool:
-        """No: the agents' messages and problems are those of the environment that is learnt from."""
+        """Return False: the agents' messages and problems are those of the environment that is learnt from."""
         return False
 
     def compiled_loop(self) -> str | None:
-        """Whole episodes compiled, unless switched off or observations are told apart."""
+        """Return the loop over whole episodes, unless switched off or observations are told apart."""
         compiles = self.config.fused and self.view.n_rows == 1
         return "agents.delegation.crl.compiled" if compiles else None
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
-        """An action for every agent: Boltzmann for those that have a problem, else the first that is legal."""
+        """Return an action for every agent: Boltzmann for those that have a problem, else the first that is legal."""
         legal, actions, holds = holders(frame, self._works)
         greedy, weights = words is None, [0.0] * self.view.n_actions
         for b in range(self.view.num_envs):
@@ -297,7 +297,7 @@ class CRL(Learner):
             self._observe_column(b, actions[:, b], transition)
 
     def measurements(self) -> dict[str, NDArray[Any]]:
-        """Messages of the episode by what became of them."""
+        """Return the messages of the episode by what became of them."""
         counted = self._counts() - self._counted
         return {
             "advertisements_sent": counted[:, Counted.SENT],
@@ -306,7 +306,7 @@ class CRL(Learner):
         }
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
-        """Minds, who listens to whom, and messages under way."""
+        """Return minds, who listens to whom, and messages under way."""
         if not self.columns:
             return {}
         audience = {
@@ -395,7 +395,7 @@ class CRL(Learner):
         return self._all_legal if frame.legal is None else frame.legal[:, b]
 
     def _seekers_in(self, frame: Frame, b: int) -> list[int]:
-        """The agents that might discover somebody, but those whose masks say nothing since they aren't there."""
+        """Return the agents that might discover somebody and are there, so that their masks say something."""
         return [i for i in self._seekers if frame.live is None or frame.live[i, b]]
 
     def _observe_column(self, b: int, actions: NDArray[np.integer], transition: Transition) -> None:
@@ -422,7 +422,7 @@ class CRL(Learner):
         core.after_step(self.columns[b], events, words, int(self.now[b]))
 
     def _words(self, b: int, purpose: Purpose, wanted: float, each: int) -> NDArray[np.uint32]:
-        """Words ``uint32[n · each]`` of one column, or none where they aren't wanted."""
+        """Return words ``uint32[n · each]`` of one column, or none where they aren't wanted."""
         if not wanted:
             return np.zeros(0, np.uint32)
         return self._stream.words(purpose, self.view.n_agents * each)[:, b]

@@ -7,8 +7,13 @@ from typing import Annotated
 
 import typer
 
-from crl_envs.bench.commands.console import counting_bar, refusals, say, show
-from crl_envs.bench.commands.sweeping import (
+from crl_envs.bench.files import write_atomically
+from crl_envs.bench.papers import find_reproduction
+from crl_envs.bench.plan import reproduction_plan
+from crl_envs.bench.sweep import begin
+from crl_envs.bench.text import Table
+from crl_envs.commands.console import counting_bar, refusals, say, show
+from crl_envs.commands.sweeping import (
     Address,
     EngineName,
     Engines,
@@ -18,11 +23,6 @@ from crl_envs.bench.commands.sweeping import (
     carry_out_and_report,
     chosen_engine,
 )
-from crl_envs.bench.files import write_atomically
-from crl_envs.bench.papers import find_reproduction
-from crl_envs.bench.plan import reproduction_plan
-from crl_envs.bench.sweep import begin
-from crl_envs.bench.text import Table
 from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS
 from crl_envs.sysadmin.optimum.certificates import ring_optimum
 from crl_envs.sysadmin.optimum.ring import checked_problem

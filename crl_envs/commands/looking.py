@@ -13,13 +13,13 @@ from rich.markdown import Markdown
 
 import crl_envs
 from crl_envs.adapters import MissingLibraryError
-from crl_envs.bench.commands.console import refusals, say, show
 from crl_envs.bench.doctor import Diagnosis, examine
 from crl_envs.bench.experiment import Experiment
 from crl_envs.bench.experiments import experiment_names, find_experiment
 from crl_envs.bench.learners import PRESETS, installed_learners, learner_spec
 from crl_envs.bench.papers import REPRODUCTIONS
 from crl_envs.bench.text import Table, printable
+from crl_envs.commands.console import refusals, say, show
 from crl_envs.core.arguments import suggestion
 
 AsJson = Annotated[bool, typer.Option("--json", help="For a script to read.")]

@@ -14,7 +14,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from crl_envs.bench.commands.console import counting_bar, refusals, say, show
 from crl_envs.bench.engines import Engine
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.engines.ray import RayEngine
@@ -34,6 +33,7 @@ from crl_envs.bench.sweep import begin, carry_out, locked
 from crl_envs.bench.sweep import extend as extend_plan
 from crl_envs.bench.text import Table, number, with_interval
 from crl_envs.bench.worker import Job, Limits
+from crl_envs.commands.console import counting_bar, refusals, say, show
 
 
 class EngineName(StrEnum):

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from crl_envs.app import app
-from crl_envs.bench.commands import console
 from crl_envs.bench.experiments import EXPERIMENTS
 from crl_envs.bench.learners import PRESETS, installed_learners
 from crl_envs.bench.store import from_bytes
 from crl_envs.bench.text import Table
+from crl_envs.commands import console
+from crl_envs.commands.app import app
 from tests.bench.sweeps import LEARNERS
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from crl_envs.bench.commands.console import refusals, say
+from crl_envs.commands.console import refusals, say
 from crl_envs.explorer import server
 
 

@@ -12,9 +12,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import crl_envs
-from crl_envs.app import app
-from crl_envs.bench.commands import rendering
 from crl_envs.bench.learners import LearnerSpec, learner_spec
+from crl_envs.commands import rendering
+from crl_envs.commands.app import app
 from crl_envs.rendering import renderer
 
 OWN: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -22,7 +22,7 @@ OWN: dict[str, tuple[str, str, dict[str, Any]]] = {
     "reinforce-local": ("reinforce-local", "agents:Reinforce", {"credit": "local"}),
     "local-means": ("local-means", "agents:LocalMeans", {}),
     "crl": ("crl", "agents:CRL", {}),
-    "steps-only": ("steps-only", "tests.bench.test_render_command:StepsOnly", {}),
+    "steps-only": ("steps-only", "tests.commands.test_rendering:StepsOnly", {}),
 }
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 import crl_envs
-from crl_envs.bench.commands import looking, rendering, reproducing, sweeping
-from crl_envs.explorer.command import explore
+from crl_envs.commands import looking, rendering, reproducing, sweeping
+from crl_envs.commands.exploring import explore
 
 app = typer.Typer(
     name="crl-envs",

@@ -1,1 +1,0 @@
-"""The commands of ``crl-envs``, a module for each group; `crl_envs.app` names them."""

@@ -1,0 +1,1 @@
+"""The commands of ``crl-envs``, a module for each group; `crl_envs.commands.app` names them."""
