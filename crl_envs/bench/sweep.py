@@ -59,15 +59,14 @@ def begin(folder: Path, plan: Plan) -> Plan:
     A reproduction may be begun again in its folder, also with other seeds: the runs that are there are kept.
 
     Raises:
-        ValueError: It can't be written in, or holds another sweep already.
+        ValueError: It can't be written in, holds another sweep already, or one is being carried out there.
     """
     writable_folder(folder)
     if (folder / MANIFEST).exists():
         there = read_plan(folder)
         if plan.reproduces is not None and there.reproduces == plan.reproduces:
-            write_plan(
-                folder, plan
-            )  # ids fix results: what another number of seeds shares with it stays
+            with locked(folder):  # ids fix results: the runs that other seeds share stay
+                write_plan(folder, plan)
             return plan
         same = "this sweep" if there == plan else "another sweep"
         raise ValueError(

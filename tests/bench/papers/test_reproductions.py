@@ -17,7 +17,7 @@ from crl_envs.bench.papers import REPRODUCTIONS, find_reproduction
 from crl_envs.bench.plan import read_plan, reproduction_plan
 from crl_envs.bench.report.figures import drawn
 from crl_envs.bench.store import Store
-from crl_envs.bench.sweep import begin, carry_out, extend
+from crl_envs.bench.sweep import begin, carry_out, extend, locked
 from tests.bench.papers.reproduced import reproduced
 
 ROOT = Path(__file__).parents[3]
@@ -120,6 +120,8 @@ def test_another_sweep_in_the_folder_is_refused(tmp_path: Path) -> None:
     begin(tmp_path, reproduction_plan("fig3", 2))
     with pytest.raises(ValueError, match="holds another sweep already"):
         begin(tmp_path, reproduction_plan("fig8", 2))
+    with locked(tmp_path), pytest.raises(ValueError, match="is being carried out"):
+        begin(tmp_path, reproduction_plan("fig3", 3))
     assert read_plan(tmp_path) == reproduction_plan("fig3", 2)
     with pytest.raises(ValueError, match="learners can't be added to a paper's figures"):
         extend(tmp_path, ["random"])
@@ -157,7 +159,6 @@ def test_bad_options_are_refused_before_anything_is_run(name: str, tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
 def test_the_ray_engine_finds_the_same(tmp_path: Path) -> None:
     """On Ray on this machine."""
     pytest.importorskip("ray")

@@ -34,6 +34,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     Run,
     Runs,
     curves,
+    numbered,
     runs_of,
 )
 from crl_envs.bench.score.intervals import t_interval
@@ -122,7 +123,7 @@ def arrivals(extent: Extent, recordings: Recordings) -> Section:
         picture=draw_arrivals(times, {p.label: played[p.label, OFFERED[-1]] for p in ARRIVED_AT}),
         csv=csv_text(
             ("policy", "offered", "run", *Steady._fields),
-            [(*key, k, *one) for key, runs in found.items() for k, one in enumerate(runs)],
+            [(*at, *one) for at, one in numbered(found)],
         ),
         numbers={
             "time": plain_curves(times),

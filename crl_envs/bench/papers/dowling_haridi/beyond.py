@@ -40,6 +40,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     Policy,
     Run,
     fewest_steps,
+    numbered,
     runs_of,
 )
 from crl_envs.bench.text import Table, number
@@ -94,9 +95,8 @@ def in_flight(extent: Extent, found: Recordings) -> Section:
         csv=csv_text(
             ("policy", "in_flight", "run", "steps", "finished", "delegations", "other_messages"),
             [
-                (*key, k, r.length, int(r.finished), r.last["messages_sent"], others(r))
-                for key, runs in played.items()
-                for k, r in enumerate(runs)
+                (*at, r.length, int(r.finished), r.last["messages_sent"], others(r))
+                for at, r in numbered(played)
             ],
         ),
         numbers={"steps": plain_curves(steps), "messages_per_load": plain_curves(messages)},
@@ -190,11 +190,7 @@ def loss(extent: Extent, found: Recordings) -> Section:
         picture=draw_loss(slower),
         csv=csv_text(
             ("lost", "policy", "rate", "run", "steps", "finished"),
-            [
-                (*key, k, r.length, int(r.finished))
-                for key, runs in played.items()
-                for k, r in enumerate(runs)
-            ],
+            [(*at, r.length, int(r.finished)) for at, r in numbered(played)],
         ),
         numbers={
             "steps": {kind: plain_curves(found) for kind, found in steps.items()},
@@ -284,11 +280,7 @@ def failures(extent: Extent, found: Recordings) -> Section:
         picture=draw_failures(steps, slower),
         csv=csv_text(
             ("policy", "down", "run", "steps", "finished", "messages", "lost"),
-            [
-                (*key[1:], k, r.length, int(r.finished), *_traffic(r))
-                for key, runs in played.items()
-                for k, r in enumerate(runs)
-            ],
+            [(*at[1:], r.length, int(r.finished), *_traffic(r)) for at, r in numbered(played)],
         ),
         numbers={"steps": plain_curves(steps), "slower": plain_curves(slower)},
     )
@@ -381,9 +373,8 @@ def scale(extent: Extent, found: Recordings) -> Section:
         csv=csv_text(
             ("policy", "n", "run", "steps", "fewest", "finished"),
             [
-                (*key, k, run.length, fewest[key[1]][k], int(run.finished))
-                for key, runs in played.items()
-                for k, run in enumerate(runs)
+                (label, n, k, run.length, fewest[n][k], int(run.finished))
+                for (label, n, k), run in numbered(played)
             ],
         ),
         numbers={"ratio": plain_curves(ratios), "fewest_steps": fewest},

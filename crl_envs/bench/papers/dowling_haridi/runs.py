@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.score.intervals import FloatArray, Interval, t_interval
 
 PAPER: Final = "dowling-haridi"
+T = TypeVar("T")
 ENV_ID: Final = "crl/load_balancing-v0"
 GRAPHS: Final = (0, 1, 2, 3)  # instance seeds of the random topologies
 TEMPERATURE: Final = {"grid": 0.9, "random": 0.85}  # Table 1 and §6.2
@@ -53,12 +54,12 @@ class Policy:
             every: Steps between samples; 0: only the end.
             values: Whether to sample the advertised values too.
         """
+        words = [f"{name}-{as_word(value)}" for name, value in (env or {}).items()]
         env = {"cost_model": self.cost_model, **(env or {})}
         config = dict(self.config)
         if self.learner == "crl":
             config.setdefault("temperature", TEMPERATURE[env.get("topology", "grid")])
-        words = [f"{name}-{as_word(value)}" for name, value in env.items()]
-        name = "_".join(["filling", *words, f"every-{every}", *["values"] * values])
+        name = "_".join([self.cost_model, *words, f"every-{every}", *["values"] * values])
         arguments = {"env": env, "every": every, "values": values}
         shortly = {"env": {**env, "max_steps": 1}}
         return Case(
@@ -197,6 +198,11 @@ def runs_of(found: Recordings) -> dict[Any, list[Run]]:
     return {
         key: [Run(**one.arrays, last=one.numbers) for one in some] for key, some in found.items()
     }
+
+
+def numbered(played: Mapping[Any, Sequence[T]]) -> Iterator[tuple[tuple[Any, ...], T]]:
+    """Yield each run with the key and the number that it has in a table: ``(*key, number)``."""
+    return (((*key, k), run) for key, runs in played.items() for k, run in enumerate(runs))
 
 
 def curves(runs: Sequence[Run], grid: FloatArray, of: Callable[[Run], NDArray[Any]]) -> FloatArray:

@@ -21,6 +21,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     curves,
     fewest_steps,
     mean_steps,
+    numbered,
     runs_of,
 )
 from crl_envs.bench.score.intervals import Interval, t_interval
@@ -82,9 +83,8 @@ def systems(extent: Extent, found: Recordings) -> Section:
         csv=csv_text(
             ("topology", "policy", "run", "steps", "finished", "messages"),
             [
-                (*key, k, run.length, int(run.finished), int(_messages([run])[0]))
-                for key, some in played.items()
-                for k, run in enumerate(some)
+                (*at, run.length, int(run.finished), int(_messages([run])[0]))
+                for at, run in numbered(played)
             ],
         ),
         numbers={
@@ -195,11 +195,7 @@ def advertising(extent: Extent, found: Recordings) -> Section:
         picture=draw_advertising(steps, sent),
         csv=csv_text(
             ("setting", "policy", "strategy", "run", "steps", "messages"),
-            [
-                (*key, k, run.length, run.last["advertisements_sent"])
-                for key, runs in played.items()
-                for k, run in enumerate(runs)
-            ],
+            [(*at, run.length, run.last["advertisements_sent"]) for at, run in numbered(played)],
         ),
         numbers={
             "steps": {"/".join(key): x for key, x in steps.items()},
@@ -353,11 +349,7 @@ def ablation(extent: Extent, found: Recordings) -> Section:
         picture=draw_ablation(steps),
         csv=csv_text(
             ("change", "policy", "run", "steps", "finished"),
-            [
-                (change, model, k, run.length, int(run.finished))
-                for (change, model), runs in played.items()
-                for k, run in enumerate(runs)
-            ],
+            [(*at, run.length, int(run.finished)) for at, run in numbered(played)],
         ),
         numbers={"steps": {"/".join(key): x for key, x in steps.items()}},
     )
