@@ -30,9 +30,15 @@ if TYPE_CHECKING:
     from crl_envs.sysadmin.env import SysadminEnv
     from crl_envs.sysadmin.problem import SysadminArguments
 
-    # The overloads give `object` where a shipped environment doesn't have the arguments, or not of these types: the id
-    # is a str, too, so that without it the last overload would take them.
     Shipped = Literal["crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0"]
+
+    class WrongArguments(Protocol):
+        """What is made, to a type checker, where a shipped environment lacks an argument or has another type for it.
+
+        Nothing can be done with it, so that its name is in the error. Without it the call would be one for an id that
+        isn't known, with any arguments: no type is "another text than these ids".
+        """
+
 
 ViewT_co = TypeVar("ViewT_co", covariant=True)
 
@@ -138,7 +144,7 @@ def make(
 
 
 @overload
-def make(id: Shipped, **kwargs: object) -> object: ...
+def make(id: Shipped, **kwargs: object) -> WrongArguments: ...
 
 
 @overload
@@ -148,8 +154,7 @@ def make(id: str, **kwargs: Any) -> ParallelEnv[Any, Any, Any]: ...
 def make(id: str, **kwargs: Any) -> ParallelEnv[Any, Any, Any]:
     """Make an environment: a PettingZoo ParallelEnv with local rewards.
 
-    Type checkers know the arguments and the class of the shipped environments by their ids; with other arguments, what
-    is made is an ``object`` to them.
+    Type checkers know the arguments and the classes of the shipped environments by their ids.
 
     Args:
         id: A registered id, as ``"crl/sysadmin-v0"``.
@@ -207,7 +212,7 @@ class _MakesVectors(Protocol[ViewT_co]):
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         **kwargs: object,
-    ) -> object: ...
+    ) -> WrongArguments: ...
 
     @overload
     def __call__(

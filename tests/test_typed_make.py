@@ -41,13 +41,31 @@ SNIPPETS = [
     ('crl_envs.make("crl/sysadmin-v0", **settings).reset(seed=0)', ""),
     ('crl_envs.make("them/own-v0", whatever=3).reset(seed=0)', ""),
     ("crl_envs.make(id, whatever=3).reset(seed=0)", ""),
-    ('crl_envs.make("crl/sysadmin-v0", n_agent=3).reset(seed=0)', '"object" has no attribute'),
-    ('crl_envs.make("crl/sysadmin-v0", n_agents="3").reset(seed=0)', '"object" has no attribute'),
-    ('crl_envs.make("crl/bandit-v0", dynamics="ring").reset()', '"object" has no attribute'),
-    ('crl_envs.make("crl/load_balancing-v0", memory=None).reset()', '"object" has no attribute'),
-    ('crl_envs.make_vec("crl/sysadmin-v0", 2, n_agent=3).reset()', '"object" has no attribute'),
-    ('crl_envs.make_gym_vec("crl/bandit-v0", 2, p=3).reset()', '"object" has no attribute'),
-    ('env: SysadminEnv = crl_envs.make("crl/sysadmin-v0", n_agent=3)', "Incompatible types"),
+    (
+        'crl_envs.make("crl/sysadmin-v0", n_agent=3).reset(seed=0)',
+        '"WrongArguments" has no attribute',
+    ),
+    (
+        'crl_envs.make("crl/sysadmin-v0", n_agents="3").reset(seed=0)',
+        '"WrongArguments" has no attribute',
+    ),
+    (
+        'crl_envs.make("crl/bandit-v0", dynamics="ring").reset()',
+        '"WrongArguments" has no attribute',
+    ),
+    (
+        'crl_envs.make("crl/load_balancing-v0", memory=None).reset()',
+        '"WrongArguments" has no attribute',
+    ),
+    (
+        'crl_envs.make_vec("crl/sysadmin-v0", 2, n_agent=3).reset()',
+        '"WrongArguments" has no attribute',
+    ),
+    ('crl_envs.make_gym_vec("crl/bandit-v0", 2, p=3).reset()', '"WrongArguments" has no attribute'),
+    (
+        'env: SysadminEnv = crl_envs.make("crl/sysadmin-v0", n_agent=3)',
+        'expression has type "WrongArguments"',
+    ),
     ("BanditEnv(n_agents=3, render_mode=None)", ""),
     ("BanditEnv(n_agent=3)", 'Unexpected keyword argument "n_agent" for "BanditEnv"'),
     ('SysadminEnv(horizon="20")', 'Argument "horizon" to "SysadminEnv" has incompatible type'),

@@ -88,6 +88,12 @@ class Mail(NamedTuple):
     counts: NDArray[np.int64]  # int64[5 + L], see `Counted`
 
 
+def measurements(counted: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Return messages ``[B]`` by what became of them, for the history, out of ``[B, …]`` by `Counted`."""
+    kinds = (Counted.SENT, Counted.LOST, Counted.DELIVERED)
+    return {f"advertisements_{kind.name.lower()}": counted[:, kind] for kind in kinds}
+
+
 def empty_mail(rules: PostRules, links: int) -> Mail:
     """Return a bus without messages.
 

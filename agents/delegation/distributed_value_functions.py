@@ -47,6 +47,7 @@ from agents.delegation.bus import (
     check_bus,
     empty_box,
     empty_mail,
+    measurements,
     post,
     put,
     send,
@@ -112,7 +113,6 @@ class DistributedValueFunctions(DelegationQ):
         **config: Fields of `DistributedValueFunctionsConfig`.
 
     Attributes:
-        config: The hyperparameters.
         table: ``float64[B, n, S, A]``, Q.
         heard: ``float64[B, n, A]``, V̂ of the neighbour behind each delegation.
 
@@ -193,12 +193,7 @@ class DistributedValueFunctions(DelegationQ):
 
     def measurements(self) -> dict[str, NDArray[Any]]:
         """Return the messages of the episode by what became of them."""
-        counted = self._counts() - self._counted
-        return {
-            "advertisements_sent": counted[:, Counted.SENT],
-            "advertisements_lost": counted[:, Counted.LOST],
-            "advertisements_delivered": counted[:, Counted.DELIVERED],
-        }
+        return measurements(self._counts() - self._counted)
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
         """Return Q, who is who, what has been heard and what is under way."""

@@ -44,7 +44,7 @@ class BanditProblem:
         keep(self, check_probability, "p_correct")
         keep(self, check_probability, "p_wrong")
         keep(self, check_seed, "instance_seed")
-        object.__setattr__(self, "backend", resolve_backend(self.backend))
+        resolve_backend(self.backend)
 
     @cached_property
     def correct_action(self) -> NDArray[np.uint8]:

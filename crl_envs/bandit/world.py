@@ -9,6 +9,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.bandit.problem import BanditArguments, BanditProblem
+from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.world import Edges, World
@@ -36,7 +37,7 @@ class BanditWorld(World[State]):
     def __init__(self, *args: Any, **arguments: Unpack[BanditArguments]) -> None:
         self.problem = problem = BanditProblem(*args, **arguments)
         self.n_agents = problem.n_agents
-        self.backend = problem.backend
+        self.backend = resolve_backend(problem.backend)
         self.single_action_space = spaces.Discrete(2)
         self.single_observation_space = spaces.Discrete(1)
         self.single_state_space = spaces.MultiDiscrete([2], dtype=np.uint8)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from crl_envs.core.optimum import Optimum
 from crl_envs.load_balancing.problem import LoadBalancingProblem
-from crl_envs.load_balancing.rules import store_reward
 
 # Arguments of the problem that `fewest_steps` and `find_optimum` solve, whatever their values. All others must be at
 # their defaults: one that is added later makes the optimum a bound until somebody has thought about it.
@@ -113,13 +112,11 @@ def every_store(problem: LoadBalancingProblem) -> tuple[NDArray[np.float64], NDA
     """
     per_hop = problem.delegation_reward + problem.connection_cost
     rewards, lengths = [], []
-    before, gradient = problem.costs.before, problem.costs.gradient
     places = _places(problem)
     for agent in np.flatnonzero(places):
         hops, capacity = int(problem.hops[agent]), int(problem.rules.capacity[agent])
-        spare = capacity - np.arange(1, places[agent] + 1) + before
-        stores = store_reward(problem.min_q_value, spare) if gradient else np.zeros(spare.size)
-        rewards.append(hops * per_hop + stores)
+        spare = capacity - np.arange(1, places[agent] + 1) + problem.costs.before
+        rewards.append(hops * per_hop + problem.store_costs(spare))
         lengths.append(np.full(spare.size, hops + 1))
     every, steps = np.concatenate(rewards), np.concatenate(lengths)
     best = np.lexsort((steps, -every))

@@ -31,7 +31,15 @@ from crl_envs.core.problem import changed
 from crl_envs.core.stream import threshold
 from crl_envs.core.world import Edges
 from crl_envs.load_balancing.graphs import build_edges, default_servers, hops_from, slot_table
-from crl_envs.load_balancing.rules import ENDLESS, NEVER, WHEN_FULL, Costs, Rules, costs_of
+from crl_envs.load_balancing.rules import (
+    ENDLESS,
+    NEVER,
+    WHEN_FULL,
+    Costs,
+    Rules,
+    costs_of,
+    store_reward,
+)
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -142,7 +150,7 @@ class LoadBalancingProblem:
         keep(self, check_seed, "instance_seed")
         for price in ("min_q_value", "delegation_reward", "connection_cost"):
             keep(self, check_real, price, high=0.0)
-        object.__setattr__(self, "backend", resolve_backend(self.backend))
+        resolve_backend(self.backend)
         keep(self, check_int, "join_capacity", low=0, high=LARGEST_CAPACITY)
         keep(self, check_choice, "discovery", ("off", "entry_neighbors", "all"))
         keep(self, check_int, "discovery_slots", low=1, high=1000)
@@ -275,6 +283,12 @@ class LoadBalancingProblem:
             gradient=self.cost_model == "gradient",
             before=self.spare == "before",
         )
+
+    def store_costs(self, spare: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the reward ``float64[…]`` of stores that succeed, from the spare capacity they are reckoned with."""
+        if not self.costs.gradient:
+            return np.zeros(spare.shape)
+        return np.asarray(store_reward(self.min_q_value, spare))
 
     @property
     def bytes_per_agent(self) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.returns import fold_sum
 from crl_envs.core.stream import Stream
@@ -60,7 +61,8 @@ class LoadBalancingWorld(World[State]):
 
     def __init__(self, *args: Any, **arguments: Unpack[LoadBalancingArguments]) -> None:
         self.problem = problem = LoadBalancingProblem(*args, **arguments)
-        self.n_agents, self.horizon, self.backend = problem.n, problem.max_steps, problem.backend
+        self.n_agents, self.horizon = problem.n, problem.max_steps
+        self.backend = resolve_backend(problem.backend)
         self.rules, self.costs = problem.rules, problem.costs
         self.capacity, self.entries = self.rules.capacity, self.rules.entries
         self.servers, self._edges = problem.server_agents, problem.edges
@@ -155,7 +157,7 @@ class LoadBalancingWorld(World[State]):
 
     def store_costs(self, spare: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the reward ``float64[…]`` of stores that succeed, from the spare capacity they are reckoned with."""
-        return np.asarray(store_reward(self.costs.min_q * self.costs.gradient, spare))
+        return self.problem.store_costs(spare)
 
     def observation(self, state: State) -> NDArray[np.float32]:
         """Return ``float32[n, 4, B]``: holds a load, q / (1 + q) for a queue of q, capacity used, is active."""

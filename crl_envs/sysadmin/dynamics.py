@@ -5,8 +5,8 @@ machine feels m, the sum of its parents' signals, and
 
     P(s' | s, a, m) = transition[s, a, m, s']        R(s, a) = reward[s, a]        P(first s) = start[s]
 
-where a machine that is up signals 1, so that m is the number of parents up. In ``status-load`` what a machine feels
-depends on its own status, too: the number of parents in a worse one.
+where a machine that is up signals 1 (`SIGNAL`), so that m is the number of parents up. In ``status-load`` what a
+machine feels depends on its own status, too: the number of parents in a worse one.
 """
 
 from __future__ import annotations
@@ -58,6 +58,9 @@ def _ippc(degree: int) -> NDArray[np.float64]:
     up = 0.45 + 0.5 * (1 + np.arange(degree + 1)) / (1 + degree)
     return np.stack([np.full(degree + 1, 0.1), up])
 
+
+SIGNAL: Final = np.array([[0, 0], [1, 1]], np.uint8)
+"""``signal[s, a]`` of a binary machine: 1 when it is up, whatever it does."""
 
 UP_AND_LEFT_ALONE: Final = ((0.0, 0.0), (1.0, 0.0))
 
@@ -129,7 +132,7 @@ def local_transition(dynamics: str, degree: int) -> NDArray[np.float64]:
     own, parents = digits[:, 0], digits[:, 1:]
     if dynamics == STATUS_LOAD:
         return _status_load(own, parents)
-    return transition(dynamics, degree)[own, :, parents.sum(axis=1)]
+    return transition(dynamics, degree)[own, :, SIGNAL[parents, 0].sum(axis=1)]
 
 
 def risk(degree: int) -> NDArray[np.float64]:

@@ -96,7 +96,7 @@ class SysadminProblem:
         keep(self, check_int, "horizon", low=1, high=2**40)
         keep(self, check_probability, "start_up")
         keep(self, check_seed, "instance_seed")
-        object.__setattr__(self, "backend", resolve_backend(self.backend))
+        resolve_backend(self.backend)
         _ = self.edges, self.n  # so that what can't be made is refused at once
 
     @cached_property

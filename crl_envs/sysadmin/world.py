@@ -10,6 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import is_word
+from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.overrides import overridden
 from crl_envs.core.stream import Purpose, Stream, threshold
@@ -66,7 +67,8 @@ class MachinesWorld(World[State]):
 
     def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
         self.problem = problem = SysadminProblem(*args, **arguments)
-        self.n_agents, self.horizon, self.backend = problem.n, problem.horizon, problem.backend
+        self.n_agents, self.horizon = problem.n, problem.horizon
+        self.backend = resolve_backend(problem.backend)
         self._edges, self.parents, self.swap = problem.edges, problem.parents, problem.swap
         self.single_action_space = spaces.Discrete(_N_ACTIONS)
         self.single_observation_space = self._observation_space()
@@ -149,7 +151,7 @@ class MachinesWorld(World[State]):
 
 
 class SysadminWorld(MachinesWorld):
-    """Dynamics ``ring``, ``ring-bidirectional`` and ``ippc2011``; see `crl_envs.sysadmin.SysadminEnv`.
+    """Binary dynamics, where a machine is up or down; see `crl_envs.sysadmin.SysadminEnv`.
 
     The state is ``uint8[n, B]``, 1 for up.
     """

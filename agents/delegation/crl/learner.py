@@ -40,7 +40,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.delegation.bus import Counted, Mail, MessageBus, check_bus, empty_mail
+from agents.delegation.bus import Counted, Mail, MessageBus, check_bus, empty_mail, measurements
 from agents.delegation.crl import mind as core
 from agents.delegation.crl.advertising import (
     Advertisement,
@@ -187,9 +187,6 @@ class CRL(Learner):
         env: A ParallelEnv or vector env that tells in its infos how work is handed on; see `agents.delegation.infos`.
         **config: Fields of `CRLConfig`.
 
-    Attributes:
-        config: The hyperparameters.
-
     Raises:
         ValueError: A bad argument. From `learn`: an environment that doesn't tell who the neighbours are, which
             actions are of which kind or what became of a problem.
@@ -298,12 +295,7 @@ class CRL(Learner):
 
     def measurements(self) -> dict[str, NDArray[Any]]:
         """Return the messages of the episode by what became of them."""
-        counted = self._counts() - self._counted
-        return {
-            "advertisements_sent": counted[:, Counted.SENT],
-            "advertisements_lost": counted[:, Counted.LOST],
-            "advertisements_delivered": counted[:, Counted.DELIVERED],
-        }
+        return measurements(self._counts() - self._counted)
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
         """Return minds, who listens to whom, and messages under way."""

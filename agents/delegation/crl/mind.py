@@ -630,7 +630,6 @@ JITABLE: Final[tuple[Callable[..., Any], ...]] = (
     after_step,
     introduce,
     unlink,
-    begin,
     notice,
     clamp,
     decayed,
