@@ -1,15 +1,17 @@
-"""The learning curves as options of ECharts."""
+"""The learning curves as options of ECharts, and the numbers as a table in HTML."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
+from itertools import chain, count
 from typing import Any, Final
 
 from crl_envs.bench.plotting import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from crl_envs.core.optimum import Optimum
-from crl_envs.explorer.curve import WINDOW, Points
+from crl_envs.explorer.lane import WINDOW, Points, Sight
 from crl_envs.explorer.session import KeptCurve
 
 LANES: Final = ((BLUE, "solid"), (VERMILLION, "dashed"))  # differ without colours, too
@@ -19,6 +21,22 @@ _FEW: Final = 25  # points that get a mark each
 _RAW: Final = " (each episode)"
 _ONE_ROW: Final = 55  # letters in a legend's row on a narrow page
 _APART: Final = 1e-3  # of the value: ends of a bound that are shown as two
+_UNTOUCHED: Final = {"symbol": "none", "silent": True}
+_NOTHING: Final = "–"
+_READABLE: Final = {
+    "up": "machines up",
+    "loads_in": "loads in",
+    "timed_out": "timed out",
+    "on_wire": "on the wire",
+    "utilisation": "capacity used",
+    "messages_sent": "messages sent",
+    "messages_lost": "messages lost",
+    "equalisation": "spread of use (%)",
+}
+_SHARES: Final = ("up", "utilisation")
+_SELDOM: Final = ("on_wire", "departed", "timed_out", "backlog", "messages_lost")
+
+Pair = tuple[int, float]  # an episode or a step, and the value there
 
 
 @dataclass(frozen=True)
@@ -68,20 +86,19 @@ def chart_options(
         ink: Colours.
         agents: What the world calls them.
     """
-    series: list[dict[str, Any]] = []
-    for kept_curve, color in zip(kept, _KEPT, strict=False):
-        name = _distinct(f"earlier: {kept_curve.label}", series)
-        points = kept_curve.points
-        series.append(_line(name, points.episodes, points.means, color, "dotted", 2))
+    series = _earlier(kept, lambda curve: _means(curve.points))
     for (label, points), (color, dash) in zip(curves.items(), LANES, strict=False):
-        raw = _line(f"{label}{_RAW}", points.episodes, points.returns, color, "solid", 1)
-        raw |= {"symbol": "none", "silent": True}
+        each = zip(points.episodes, points.returns, strict=True)
+        raw = _line(f"{label}{_RAW}", each, color, "solid", 1) | _UNTOUCHED
         raw["lineStyle"]["opacity"] = 0.35
-        series += [raw, _line(label, points.episodes, points.means, color, dash, 2.5)]
+        series += [raw, _line(label, _means(points), color, dash, 2.5)]
     ends = [p.episodes[-1] for p in (*curves.values(), *(k.points for k in kept)) if p.episodes]
+    first = 1 if ends and max(ends) > 1 else 0
+    last = max([*ends, 2])
     for (name, value), gaps in zip(optimum_lines(optimum).items(), ([8, 4], [2, 4]), strict=False):
-        series.append(_level(name, value, max(ends, default=1), ink.text, gaps))
-    x_axis = {"name": "episodes", "min": 1 if ends and max(ends) > 1 else 0, "max": max([*ends, 2])}
+        level = [(0, value), (last, value)]
+        series.append(_line(name, level, ink.text, gaps, 1.5) | _UNTOUCHED)
+    x_axis = {"name": "episodes", "min": first, "max": last}
     y_axis = {"name": f"return, mean over {agents}", "scale": True}
     return _options(series, x_axis, y_axis, ink)
 
@@ -92,12 +109,9 @@ def progress_options(
     ink: Ink,
 ) -> dict[str, Any]:
     """The same for what comes about within an episode: (step, share of all capacity used), by label."""
-    series: list[dict[str, Any]] = []
-    for curve, color in zip(kept, _KEPT, strict=False):
-        name = _distinct(f"earlier: {curve.label}", series)
-        series.append(_line(name, *_unzipped(curve.progress), color, "dotted", 2))
+    series = _earlier(kept, lambda curve: curve.progress)
     for (label, points), (color, dash) in zip(progress.items(), LANES, strict=False):
-        series.append(_line(label, *_unzipped(points), color, dash, 2.5))
+        series.append(_line(label, points, color, dash, 2.5))
     y_axis = {"name": "share of capacity used", "min": 0, "max": 1}
     return _options(series, {"name": "steps of the episode", "min": 0}, y_axis, ink)
 
@@ -108,81 +122,101 @@ def _options(
     named = [line["name"] for line in series if not line["name"].endswith(_RAW)]
     text = {"color": ink.text}
     axis = {
+        "type": "value",
+        "nameLocation": "middle",
         "axisLabel": {**text, "hideOverlap": True},
         "nameTextStyle": text,
         "axisLine": {"lineStyle": text},
     }
-    grid = {"splitLine": {"lineStyle": {"color": ink.grid}}}
+    top = 30 if len("".join(named)) < _ONE_ROW else 52
     return {
         "animation": False,
         "aria": {"enabled": True},
-        "grid": {
-            "left": 64,
-            "right": 24,
-            "top": 30 if len("".join(named)) < _ONE_ROW else 52,
-            "bottom": 38,
-        },
+        "grid": {"left": 64, "right": 24, "top": top, "bottom": 38},
         "legend": {"data": named, "top": 0, "textStyle": text, "itemWidth": 32},
         "tooltip": {"trigger": "axis"},
-        "xAxis": {
-            "type": "value",
-            "nameLocation": "middle",
-            "nameGap": 26,
-            **x_axis,
-            **axis,
-            "splitLine": {"show": False},
-        },
-        "yAxis": {
-            "type": "value",
-            "nameLocation": "middle",
-            "nameGap": 48,
-            **y_axis,
-            **axis,
-            **grid,
-        },
+        "xAxis": {**axis, "nameGap": 26, "splitLine": {"show": False}, **x_axis},
+        "yAxis": {**axis, "nameGap": 48, "splitLine": {"lineStyle": {"color": ink.grid}}, **y_axis},
         "series": series,
     }
 
 
+def _earlier(
+    kept: Sequence[KeptCurve], points: Callable[[KeptCurve], Iterable[Pair]]
+) -> list[dict[str, Any]]:
+    """Return a dotted line for each curve of an earlier run, no two of the same name."""
+    lines: dict[str, dict[str, Any]] = {}
+    for curve, color in zip(kept, _KEPT, strict=False):
+        name = f"earlier: {curve.label}"
+        names = chain([name], (f"{name} ({k})" for k in count(2)))
+        free = next(candidate for candidate in names if candidate not in lines)
+        lines[free] = _line(free, points(curve), color, "dotted", 2)
+    return list(lines.values())
+
+
+def _means(points: Points) -> Iterable[Pair]:
+    return zip(points.episodes, points.means, strict=True)
+
+
 def _line(
-    name: str,
-    x: Sequence[float],
-    y: Sequence[float],
-    color: str,
-    dash: str,
-    width: float,
+    name: str, points: Iterable[Pair], color: str, dash: str | list[int], width: float
 ) -> dict[str, Any]:
+    data = list(map(list, points))
     return {
         "name": name,
         "type": "line",
-        "data": list(map(list, zip(x, y, strict=True))),
-        "symbol": "circle" if len(y) <= _FEW else "none",
+        "data": data,
+        "symbol": "circle" if len(data) <= _FEW else "none",
         "symbolSize": 6,
         "itemStyle": {"color": color},
         "lineStyle": {"color": color, "type": dash, "width": width},
     }
 
 
-def _level(name: str, value: float, end: int, color: str, dash: list[int]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "type": "line",
-        "data": [[0, value], [max(end, 2), value]],
-        "symbol": "none",
-        "itemStyle": {"color": color},
-        "lineStyle": {"color": color, "type": dash, "width": 1.5},
-        "silent": True,
-    }
-
-
-def _unzipped(points: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:
-    return [step for step, _ in points], [value for _, value in points]
-
-
-def _distinct(name: str, series: list[dict[str, Any]]) -> str:
-    taken = {line["name"] for line in series}
-    return next(
-        candidate
-        for k in range(len(taken) + 1)
-        if (candidate := name if k == 0 else f"{name} ({k + 1})") not in taken
+def numbers_table(names: Sequence[str], sights: Sequence[Sight], optimum: Optimum | None) -> str:
+    """A table with a column for each learner; what is 0 for all and seldom isn't is left out."""
+    rows: list[tuple[str, str, list[str]]] = [
+        ("episodes", "episodes", [f"{s.episodes:,}" for s in sights]),
+        ("step", "step of the episode", [f"{s.step:,}" for s in sights]),
+        ("env_steps", "steps in all", [f"{s.env_steps:,}" for s in sights]),
+        ("last_return", "last return", [_number(s.last_return) for s in sights]),
+        ("mean_return", f"mean of the last {WINDOW}", [_number(s.mean_return) for s in sights]),
+    ]
+    if optimum is not None:
+        kind = "optimum" if optimum.kind == "exact" else f"optimum ({optimum.kind})"
+        rows.append(("optimum", kind, [_number(optimum.value)] * len(sights)))
+    metrics = dict.fromkeys(key for sight in sights for key in sight.metrics)
+    for key in metrics:
+        values = [sight.metrics.get(key) for sight in sights]
+        if key in _SELDOM and not any(values):
+            continue
+        rows.append((key, _READABLE.get(key, key), [_metric(key, value) for value in values]))
+    head = "".join(
+        f'<th scope="col"><span class="ex-key" style="border-top: 3px {dash} {color}"></span>'
+        f"{escape(name)}</th>"
+        for name, (color, dash) in zip(names, LANES, strict=False)
     )
+    body = "".join(
+        f'<tr><th scope="row">{escape(title)}</th>'
+        + "".join(
+            f'<td data-number="{escape(key)}" data-lane="{lane}">{escape(cell)}</td>'
+            for lane, cell in enumerate(cells)
+        )
+        + "</tr>"
+        for key, title, cells in rows
+    )
+    return f'<table class="ex-numbers"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return _NOTHING
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def _metric(key: str, value: float | None) -> str:
+    if value is None:
+        return _NOTHING
+    if key in _SHARES:
+        return f"{value:.0%}"
+    return f"{value:,.0f}" if value.is_integer() else f"{value:.3g}"

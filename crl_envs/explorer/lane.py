@@ -1,22 +1,103 @@
-"""One learner on an environment of its own, and what there is to see of them."""
+"""One learner on an environment of its own, and what there is to see of it: its curve, its picture, its numbers."""
 
 from __future__ import annotations
 
+import inspect
+import io
 import time
-from collections.abc import Callable, Mapping
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import cache
+from threading import Lock
+from typing import Any, Final, TypeVar
 
+import numpy as np
+
+import crl_envs
 from crl_envs.bench.contract import Traits
+from crl_envs.bench.learners import PRESETS, LearnerSpec, installed_learners, learner_spec
 from crl_envs.core.returns import Returns, in_order, team_reward
-from crl_envs.explorer.curve import Curve
-from crl_envs.explorer.picture import draw
 from crl_envs.explorer.worlds import WORLDS, Task
+
+WINDOW: Final = 20  # episodes of the moving mean
 
 _ENDLESS: Final = 10**12  # episodes
 _BETWEEN: Final = 0.1  # seconds between two pictures, at least
 _STRIDE: Final = 20  # steps between two points of an episode's progress
 _SHARE: Final = 3.0  # as many times what drawing takes is left for learning
+_DRAWING: Final = Lock()  # one picture at a time, whoever asks: drawing libraries share caches
+# They learn from batches, not step by step, and importing them takes seconds.
+_LIBRARIES: Final = "agents.libraries."
+
+Point = TypeVar("Point")
+
+
+@dataclass(frozen=True)
+class Points:
+    """A curve as it is drawn.
+
+    Attributes:
+        episodes: Numbers of the episodes, from 1, ascending.
+        returns: Return of each of them, mean over agents.
+        means: Mean return of each and the up to `WINDOW` − 1 episodes before it.
+    """
+
+    episodes: list[int]
+    returns: list[float]
+    means: list[float]
+
+
+class Curve:
+    """The return of every episode, mean over agents. One thread may append while others read."""
+
+    def __init__(self) -> None:
+        self._returns = array("d")
+
+    def __len__(self) -> int:
+        return len(self._returns)
+
+    def append(self, value: float) -> None:
+        """Add an episode's return."""
+        self._returns.append(value)
+
+    @property
+    def returns(self) -> list[float]:
+        """All of them."""
+        return self._returns.tolist()
+
+    @property
+    def last(self) -> float | None:
+        """The latest return."""
+        return self._returns[-1] if self._returns else None
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of the last `WINDOW` returns."""
+        return float(np.mean(self._returns[-WINDOW:])) if self._returns else None
+
+    def points(self, most: int) -> Points:
+        """At most `most` points, evenly spread; the last episode is always among them."""
+        returns = np.array(
+            self._returns[:]
+        )  # of a copy: what is read as a whole can't grow meanwhile
+        total = returns.size
+        sums = np.concatenate([[0.0], np.cumsum(returns)])
+        ends = np.arange(1, total + 1)
+        starts = np.maximum(ends - WINDOW, 0)
+        means = (sums[ends] - sums[starts]) / (ends - starts)
+        chosen = np.array(thinned(range(total), most), np.int64)
+        return Points(
+            (chosen + 1).tolist(),
+            returns[chosen].round(6).tolist(),
+            means[chosen].round(6).tolist(),
+        )
+
+
+def thinned(points: Sequence[Point], most: int) -> list[Point]:
+    """At most `most` of them, evenly spread; the last is always among them."""
+    stride = max(-(-len(points) // most), 1)
+    return list(points[::-1][::stride])[::-1]
 
 
 @dataclass(frozen=True)
@@ -28,7 +109,7 @@ class Sight:
         step: Of the running episode, or the length of the one that has ended.
         env_steps: Environment steps in all.
         last_return: Of the last whole episode, mean over agents; None before the first.
-        mean_return: Mean of the last episodes' (see `curve.WINDOW`).
+        mean_return: Mean of the last episodes' (see `WINDOW`).
         metrics: The numbers among the environment's ``metrics()``.
         frame: A PNG file; None where nobody looks, or before there is one.
     """
@@ -157,3 +238,65 @@ def greedy_return(learner: Any, env: Any) -> float:
         observations, rewards, *_ = env.step(learner.act(observations, deterministic=True))
         returns.add(in_order(rewards, agents)[:, None])
     return float(team_reward(returns.agents())[0])
+
+
+def draw(env: Any) -> bytes:
+    """Return the present state of an environment with ``render_mode="rgb_array"`` as a PNG file.
+
+    It is packed for speed, since it only goes through this machine.
+    """
+    from PIL import Image
+
+    with _DRAWING:
+        frame = env.unwrapped.render()
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, format="png", compress_level=1)
+    return buffer.getvalue()
+
+
+@cache
+def suitable_learners(world: str) -> tuple[str, ...]:
+    """Names of learners that learn step by step on that world, found by trying each on a small instance of it.
+
+    One that explores for as long as it learns must have a greedy policy from the first episode on, to be shown.
+
+    A name that is another one with its settings left at their defaults (``reinforce`` beside ``reinforce-local``) is
+    left out.
+
+    Args:
+        world: Key of a world.
+    """
+    installed = installed_learners()
+    settled = {source for source, _ in PRESETS.values()}
+    names = [
+        name
+        for name in sorted({*installed, *PRESETS})
+        if (spec := _live_spec(name)) is not None and _learns_on(spec, world)
+    ]
+    return tuple(name for name in names if name not in settled or f"{name}-local" not in names)
+
+
+def explores_apart(name: str) -> bool:
+    """Whether a learner explores for as long as it learns, so that its greedy policy is shown instead."""
+    return Traits(learner_spec(name).load()).evaluates_greedily
+
+
+def _live_spec(name: str) -> LearnerSpec | None:
+    spec = learner_spec(name)
+    if installed_learners()[spec.source].value.startswith(_LIBRARIES):
+        return None
+    return spec
+
+
+def _learns_on(spec: LearnerSpec, world: str) -> bool:
+    try:
+        cls = spec.load()
+        if "step_callback" not in inspect.signature(cls.learn).parameters:  # type: ignore[attr-defined]
+            return False
+        env = crl_envs.make(WORLDS[world].id, **WORLDS[world].small)
+        learner = cls(env, seed=0, **spec.config).learn(total_episodes=1)
+        if Traits(cls).evaluates_greedily:
+            greedy_return(learner, env)
+    except Exception:  # another package's learner may raise anything where it doesn't fit
+        return False
+    return True

@@ -10,12 +10,17 @@ from typing import Any, Final
 
 from nicegui import run, ui
 
-from crl_envs.bench.plotting import BLUE
-from crl_envs.explorer.chart import CAPTION, DARK, LIGHT, chart_options, progress_options
-from crl_envs.explorer.numbers import numbers_table
+from crl_envs.bench.plotting import BLUE, SKY, VERMILLION
+from crl_envs.explorer.chart import (
+    CAPTION,
+    DARK,
+    LIGHT,
+    chart_options,
+    numbers_table,
+    progress_options,
+)
+from crl_envs.explorer.lane import explores_apart, suitable_learners
 from crl_envs.explorer.session import MOST_KEPT, Session, Snapshot
-from crl_envs.explorer.style import CSS
-from crl_envs.explorer.suitable import explores_apart, suitable_learners
 from crl_envs.explorer.worlds import (
     NOBODY,
     WORLDS,
@@ -36,6 +41,54 @@ _NO_PICTURE: Final = (
     "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 )
 
+# One column on narrow pages, light or dark.
+_CSS: Final = f"""
+:root {{ --ex-line: #d0d0d0; --ex-soft: #595959; --ex-page: #f5f6f7; --ex-card: #ffffff; }}
+body.body--dark {{ --ex-line: #4a4a4a; --ex-soft: #b5b5b5; --ex-page: #16181a; --ex-card: #202326; }}
+body {{ background: var(--ex-page); }}
+.nicegui-content {{ padding: 0; gap: 0; }}
+.ex-header {{ display: flex; align-items: center; gap: 16px; width: 100%; }}
+.ex-header {{ padding: 6px 16px; color: white; background: {BLUE}; }}
+.ex-header h1 {{ font-size: 18px; line-height: 1.4; font-weight: 600; margin: 0; }}
+.ex-header .ex-sub {{ opacity: 0.95; font-size: 14px; }}
+.ex-main {{ display: grid; grid-template-columns: 270px minmax(0, 1fr); gap: 10px; width: 100%; padding: 10px; }}
+.ex-card {{ background: var(--ex-card); border: 1px solid var(--ex-line); border-radius: 6px; padding: 8px 10px; }}
+.ex-card h2 {{ font-size: 14px; line-height: 1.4; font-weight: 600; margin: 0 0 4px; }}
+.ex-task {{ display: flex; flex-direction: column; gap: 6px; align-self: start; }}
+.ex-choice {{ width: 100%; }}
+.ex-choice .q-field {{ width: 100%; }}
+.ex-slid {{ display: grid; grid-template-columns: 1fr 76px; column-gap: 12px; align-items: center; width: 100%; }}
+.ex-slid > .ex-label {{ grid-column: 1 / 3; font-size: 13px; line-height: 1.2; }}
+.ex-pair {{ display: grid; grid-template-columns: 1fr 1fr; gap: 12px; width: 100%; }}
+.ex-work {{ display: flex; flex-direction: column; gap: 10px; min-width: 0; }}
+.ex-bar {{ display: flex; flex-wrap: wrap; align-items: center; gap: 8px 10px; }}
+.ex-speed {{ display: grid; grid-template-columns: 120px 150px; align-items: center; gap: 10px; }}
+.ex-speed {{ margin-left: 8px; font-size: 13px; }}
+.ex-state {{ margin-left: auto; font-size: 13px; color: var(--ex-soft); }}
+.ex-error {{ border-left: 6px solid {VERMILLION}; font-size: 14px; }}
+.ex-sights {{ display: grid; grid-template-columns: minmax(0, 1.5fr) minmax(280px, 1fr); gap: 10px; }}
+.ex-picture {{ width: 100%; display: block; background: white; border-radius: 4px; aspect-ratio: 3 / 2; }}
+.ex-note {{ font-size: 12.5px; line-height: 1.35; color: var(--ex-soft); margin: 0; }}
+.ex-numbers + .ex-note, .ex-gap {{ margin-top: 8px; }}
+.ex-old {{ opacity: 0.2; }}
+.ex-numbers {{ width: 100%; border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }}
+.ex-numbers :is(th, td) {{ text-align: right; padding: 2px 4px; font-weight: 400; }}
+.ex-numbers :is(th, td) {{ border-bottom: 1px solid var(--ex-line); }}
+.ex-numbers th[scope=row] {{ text-align: left; color: var(--ex-soft); }}
+.ex-numbers th[scope=col] {{ font-weight: 600; overflow-wrap: anywhere; vertical-align: bottom; }}
+.ex-key {{ display: block; width: 28px; margin-left: auto; margin-bottom: 3px; }}
+.ex-chart {{ width: 100%; height: 240px; }}
+.ex-row {{ display: flex; flex-wrap: wrap; align-items: center; gap: 4px 12px; width: 100%; }}
+:focus-visible {{ outline: 3px solid {VERMILLION}; outline-offset: 2px; }}
+body.body--dark :is(.q-btn--outline, .q-btn--flat) {{ --q-primary: {SKY}; }}
+@media (max-height: 860px) {{ .ex-chart {{ height: 208px; }} }}
+@media (min-width: 1500px) and (min-height: 861px) {{ .ex-chart {{ height: 340px; }} }}
+@media (max-width: 1099px) {{ .ex-sights {{ grid-template-columns: minmax(0, 1fr); }} }}
+@media (max-width: 699px) {{
+  .ex-main {{ grid-template-columns: minmax(0, 1fr); }}
+}}
+"""
+
 
 async def explorer_page() -> None:
     """A page with a session of its own, which begins when a browser has opened its socket and ends with the page.
@@ -43,7 +96,7 @@ async def explorer_page() -> None:
     Whoever only fetches the address (a bot, a preview of a link) starts nothing.
     """
     client = ui.context.client
-    ui.add_css(CSS)
+    ui.add_css(_CSS)
     ui.colors(primary=BLUE)
     await client.connected(timeout=_CALL)
     if client.has_socket_connection:  # else it has gone while it was waited for
@@ -97,16 +150,17 @@ class Page:
         ui.on("ex-theme", self._read_theme)
 
     def _build_bar(self) -> None:
+        session, begun = self.session, self._first_begun
         with ui.element("div").classes("ex-card ex-bar"):
             self._buttons = {
                 name: ui.button(title, icon=icon, on_click=action).props(
                     f"no-caps dense padding='4px 10px' {look}"
                 )
                 for name, title, icon, action, look in (
-                    ("run", "Run", "play_arrow", self._run, "color=primary"),
-                    ("pause", "Pause", "pause", self._pause, "outline"),
-                    ("step", "Step", "skip_next", self._step, "outline"),
-                    ("reset", "Reset", "replay", self._reset, "outline"),
+                    ("run", "Run", "play_arrow", begun(session.run), "color=primary"),
+                    ("pause", "Pause", "pause", session.pause, "outline"),
+                    ("step", "Step", "skip_next", begun(session.step), "outline"),
+                    ("reset", "Reset", "replay", begun(session.reset), "outline"),
                 )
             }
             with ui.element("div").classes("ex-speed"):
@@ -137,16 +191,12 @@ class Page:
         with ui.element("div").classes("ex-card"):
             with ui.element("div").classes("ex-row"):
                 ui.html("<h2>Learning curves</h2>", sanitize=False)
-                self._which_chart = ui.toggle(
-                    {False: "By episode", True: "Within an episode"}, value=False
-                )
-                self._which_chart.props(
-                    'dense no-caps size=sm unelevated padding="2px 8px" role=group aria-label="Curves"'
-                )
+                charts = {False: "By episode", True: "Within an episode"}
+                self._which_chart = _toggle(charts, "Curves", False)
                 self._caption = ui.label(CAPTION).classes("ex-note")
                 ui.space()
-                keep = ui.button("Keep curves", icon="push_pin", on_click=self._keep)
-                forget = ui.button("Forget kept", icon="delete", on_click=self._forget)
+                keep = ui.button("Keep curves", icon="push_pin", on_click=self.session.keep)
+                forget = ui.button("Forget kept", icon="delete", on_click=self.session.forget)
                 for button in (keep, forget):
                     button.props("no-caps dense flat size=sm")
                 with keep:
@@ -170,22 +220,16 @@ class Page:
         self._task_box.clear()
         with self._task_box:
             worlds = {key: each.title for key, each in WORLDS.items()}
-            ui.select(worlds, label="World", value=task.world, on_change=self._change_world).props(
-                "dense outlined options-dense"
-            )
+            _select(worlds, "World", task.world, self._change_world)
             ui.label(world.about).classes("ex-note")
-            ui.select(
-                list(names),
-                label="Learner",
-                value=task.learner,
-                on_change=lambda e: self._change_learners(learner=e.value),
-            ).props("dense outlined options-dense")
-            ui.select(
-                [NOBODY, *names],
-                label="Compared with",
-                value=task.rival,
-                on_change=lambda e: self._change_learners(rival=e.value),
-            ).props("dense outlined options-dense")
+            learners = list(names)
+            _select(
+                learners, "Learner", task.learner, lambda e: self._change_learners(learner=e.value)
+            )
+            rivals = [NOBODY, *learners]
+            _select(
+                rivals, "Compared with", task.rival, lambda e: self._change_learners(rival=e.value)
+            )
             self._choices_box = ui.element("div").classes("ex-task ex-choice")
             self._build_choices()
             with ui.element("div").classes("ex-pair"):
@@ -208,23 +252,23 @@ class Page:
         value = self.task.value(choice.name)
         change = self._value_setter(choice.name)
         if choice.kind == "select":
-            select = ui.select(list(choice.options), label=choice.label, value=value)
-            select.props("dense outlined options-dense").tooltip(choice.help)
-            select.on_value_change(lambda e: change(e.value))
+            options = list(choice.options)
+            _select(options, choice.label, value, lambda e: change(e.value)).tooltip(choice.help)
             return
         with ui.element("div").classes("ex-slid").tooltip(choice.help):
             ui.label(choice.label).classes("ex-label")
             assert not isinstance(value, str)
-            slider = ui.slider(min=choice.low, max=choice.high, step=choice.step, value=value)
+            low, high, step = choice.slider
+            slider = ui.slider(min=low, max=high, step=step, value=value)
             slider.props(f'aria-label="{choice.label}" data-testid="{choice.name}-slider"')
-            field = ui.number(value=value, step=choice.step)
+            field = ui.number(value=value, step=step)
             field.props(
                 f'dense outlined aria-label="{choice.label}, exactly" data-testid="{choice.name}"'
             )
 
             def typed(event: Any) -> None:
                 change(event.value)
-                if event.value is not None and choice.low <= event.value <= choice.high:
+                if event.value is not None and low <= event.value <= high:
                     slider.set_value(event.value)
 
             field.on_value_change(typed)
@@ -285,32 +329,17 @@ class Page:
         with self._lane_box:
             if len(names) > 1:
                 ui.label("Picture of").classes("ex-note")
-                which = ui.toggle(dict(enumerate(names)), value=self.session.in_view)
-                which.props(
-                    'dense no-caps size=sm unelevated padding="2px 8px" role=group aria-label="Picture of"'
-                )
+                which = _toggle(dict(enumerate(names)), "Picture of", self.session.in_view)
                 which.on_value_change(lambda e: self.session.look_at(e.value))
 
-    def _run(self) -> None:
-        self._begin_if_changed(now=True)
-        self.session.run()
+    def _first_begun(self, act: Callable[[], None]) -> Callable[[], None]:
+        """Return what begins the task on the page at once, and then acts."""
 
-    def _pause(self) -> None:
-        self.session.pause()
+        def begin_and_act() -> None:
+            self._begin_if_changed(now=True)
+            act()
 
-    def _step(self) -> None:
-        self._begin_if_changed(now=True)
-        self.session.step()
-
-    def _reset(self) -> None:
-        self._begin_if_changed(now=True)
-        self.session.reset()
-
-    def _keep(self) -> None:
-        self.session.keep()
-
-    def _forget(self) -> None:
-        self.session.forget()
+        return begin_and_act
 
     def _tick(self) -> None:
         self._begin_if_changed()
@@ -395,6 +424,16 @@ _STATES: Final = {
     "running": "running",
     "failed": "can't be run like this",
 }
+
+
+def _select(options: Any, label: str, value: Any, change: Callable[[Any], Any]) -> Any:
+    select = ui.select(options, label=label, value=value, on_change=change)
+    return select.props("dense outlined options-dense")
+
+
+def _toggle(options: Any, label: str, value: Any) -> Any:
+    look = 'dense no-caps size=sm unelevated padding="2px 8px" role=group'
+    return ui.toggle(options, value=value).props(f'{look} aria-label="{label}"')
 
 
 def _speed_text(position: int) -> str:

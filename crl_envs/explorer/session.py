@@ -12,8 +12,7 @@ from typing import Any, Final, Literal
 import crl_envs
 from crl_envs.adapters import MissingLibraryError
 from crl_envs.core.optimum import Optimum
-from crl_envs.explorer.curve import Points, thinned
-from crl_envs.explorer.lane import Lane, Sight
+from crl_envs.explorer.lane import Lane, Points, Sight, thinned
 from crl_envs.explorer.pace import Pace, Stopped
 from crl_envs.explorer.worlds import WORLDS, Task
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import crl_envs
+from crl_envs.bandit.problem import BanditProblem
 from crl_envs.bench.learners import LearnerSpec, learner_spec
 from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed
+from crl_envs.core.topology import UNDIRECTED
+from crl_envs.load_balancing.problem import LoadBalancingProblem
+from crl_envs.sysadmin.dynamics import DYNAMICS
+from crl_envs.sysadmin.problem import SysadminProblem
 
 MOST_LIVE: Final = 10_000  # agents; a step of more takes too long to be watched
 NOBODY: Final = "nobody"  # in the place of a second learner
@@ -23,26 +28,27 @@ class Choice:
     Attributes:
         name: Of the argument.
         label: What the page calls it.
-        kind: ``"number"`` (a slider and a field), ``"share"`` (a number between 0 and 1) or ``"select"``.
-        default: What is chosen at first.
-        low: Left end of the slider.
-        high: Right end of the slider; the field takes more.
-        step: Of the slider.
+        help: What it does, in a sentence.
+        slider: Its ends and its step; the field takes more.
+        default: What is chosen at first; in a `World` None stands for the environment's own default.
         options: Of a select.
         learner: The learner that alone has this argument; None for an argument of the environment.
-        help: What it does, in a sentence.
     """
 
     name: str
     label: str
-    kind: Literal["number", "share", "select"]
-    default: Value
-    low: float = 0.0
-    high: float = 1.0
-    step: float = 1.0
+    help: str
+    slider: tuple[float, float, float] = (0.0, 1.0, 1.0)
+    default: Any = None
     options: tuple[str, ...] = ()
     learner: str | None = None
-    help: str = ""
+
+    @property
+    def kind(self) -> Literal["whole", "real", "select"]:
+        """What is chosen: a whole number or any (a slider and a field), or one of some words."""
+        if self.options:
+            return "select"
+        return "whole" if isinstance(self.default, int) else "real"
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ class World:
         id: For `crl_envs.make`.
         title: What the page calls it.
         about: What happens in it, in a sentence.
+        problem: Its arguments, which say what is chosen at first unless the choice does.
         choices: What can be chosen.
         learner: Who learns at first.
         rival: Who learns beside it at first.
@@ -66,12 +73,20 @@ class World:
     id: str
     title: str
     about: str
+    problem: type[Any]
     choices: tuple[Choice, ...]
     learner: str
     rival: str
     episodes: int
     small: Mapping[str, Any]
     progress: str | None = None
+
+    def __post_init__(self) -> None:
+        choices = (
+            replace(c, default=getattr(self.problem, c.name)) if c.default is None else c
+            for c in self.choices
+        )
+        object.__setattr__(self, "choices", tuple(choices))
 
 
 @dataclass(frozen=True)
@@ -186,7 +201,7 @@ def _checked(choice: Choice, value: Any) -> Any:
         return check_choice(choice.name, value, choice.options)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{choice.name} must be a number, got {value!r}")
-    return int(value) if choice.kind == "number" and float(value).is_integer() else value
+    return int(value) if choice.kind == "whole" and float(value).is_integer() else value
 
 
 def _short(value: Any) -> str:
@@ -197,9 +212,7 @@ def _short(value: Any) -> str:
 
 
 def _n_agents(default: int, high: int, what: str) -> Choice:
-    return Choice(
-        "n_agents", f"n ({what})", "number", default, low=2, high=high, help="How many there are."
-    )
+    return Choice("n_agents", f"n ({what})", "How many there are.", (2, high, 1), default)
 
 
 _BANDIT: Final = World(
@@ -207,16 +220,15 @@ _BANDIT: Final = World(
     id="crl/bandit-v0",
     title="Bandit",
     about="Each agent guesses which of two actions is its right one. An episode is one guess of all agents.",
+    problem=BanditProblem,
     choices=(
         _n_agents(50, 200, "agents"),
         Choice(
             "noise",
             "Noise",
-            "share",
-            0.2,
-            high=0.45,
-            step=0.05,
-            help="How often the right action pays nothing, and the wrong one pays.",
+            "How often the right action pays nothing, and the wrong one pays.",
+            (0.0, 0.45, 0.05),
+            BanditProblem.p_wrong,
         ),
     ),
     learner="local-means",
@@ -231,27 +243,19 @@ _SYSADMIN: Final = World(
     title="SYSADMIN",
     about="Machines fail, faster when those before them are down. Each agent may reboot its own, "
     "which costs that step's reward.",
+    problem=SysadminProblem,
     choices=(
         _n_agents(10, 100, "machines"),
         Choice(
             "topology",
             "Topology",
-            "select",
-            "ring",
-            options=("ring", "star", "legs", "ring_of_rings", "grid", "random"),
-            help="Whose failure makes whose more likely.",
+            "Whose failure makes whose more likely.",
+            options=tuple(UNDIRECTED),
         ),
         Choice(
-            "dynamics",
-            "Dynamics",
-            "select",
-            "ring",
-            options=("ring", "ring-bidirectional", "ippc2011", "status-load"),
-            help="How machines fail. Bagnell & Ng's is ring.",
+            "dynamics", "Dynamics", "How machines fail. Bagnell & Ng's is ring.", options=DYNAMICS
         ),
-        Choice(
-            "horizon", "Horizon (steps)", "number", 20, low=5, high=100, help="Steps of an episode."
-        ),
+        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (5, 100, 1)),
     ),
     learner="reinforce-local",
     rival="reinforce-global",
@@ -264,70 +268,52 @@ _LOAD_BALANCING: Final = World(
     id="crl/load_balancing-v0",
     title="Load balancing",
     about="Loads enter at one agent. Whoever holds one stores it, or hands it on to a neighbour at a cost.",
+    problem=LoadBalancingProblem,
     choices=(
         _n_agents(50, 200, "agents"),
         Choice(
             "topology",
             "Topology",
-            "select",
-            "grid",
+            "Who can hand loads to whom: i to the next nine, or to ten random agents.",
             options=("grid", "random"),
-            help="Who can hand loads to whom: i to the next nine, or to ten random agents.",
         ),
         Choice(
             "cost_model",
             "Cost model",
-            "select",
-            "discrete",
+            "discrete: storing is free until an agent is full. gradient: dearer the fuller it is.",
             options=("discrete", "gradient"),
-            help="discrete: storing is free until an agent is full. gradient: dearer the fuller it is.",
         ),
         Choice(
             "temperature",
             "CRL's temperature T",
-            "share",
+            "Higher explores more.",
+            (0.1, 5.0, 0.1),
             0.9,
-            low=0.1,
-            high=5.0,
-            step=0.1,
             learner="crl",
-            help="Higher explores more.",
         ),
         Choice(
             "capacity",
             "Capacity (loads)",
-            "number",
-            20,
-            low=1,
-            high=50,
-            help="What an agent can store; two servers store 200.",
+            "What an agent can store; two servers store 200.",
+            (1, 50, 1),
         ),
         Choice(
             "max_in_flight",
             "Loads in flight",
-            "number",
-            1,
-            low=1,
-            high=50,
-            help="How many are under way at once. The paper has 1.",
+            "How many are under way at once. The paper has 1.",
+            (1, 50, 1),
         ),
         Choice(
             "message_loss",
             "Messages lost",
-            "share",
-            0.0,
-            high=0.5,
-            step=0.05,
-            help="Probability that a load is not handed on.",
+            "Probability that a load is not handed on.",
+            (0.0, 0.5, 0.05),
         ),
         Choice(
             "fail_rate",
             "Failures",
-            "share",
-            0.0,
-            high=0.05,
-            step=0.005,
-            help="Probability that an agent fails in a step; each returns with probability 0.1.",
+            "Probability that an agent fails in a step; each returns with probability 0.1.",
+            (0.0, 0.05, 0.005),
         ),
     ),
     learner="crl",

@@ -20,119 +20,27 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
-from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 from crl_envs.core.arguments import check_choice, shown
-from crl_envs.core.copies import CopiesApart
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.returns import Reduce, team_reward
 from crl_envs.core.stream import Purpose, Stream, UInt64Array
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import column_select, legalise
-from crl_envs.wrappers.global_reward import VectorGlobalReward
+from crl_envs.wrappers.global_reward import (
+    REDUCTIONS,
+    Batch,
+    ByAgent,
+    RewardWrapper,
+    VectorGlobalReward,
+    with_own,
+)
 
 _NULL: Final = 0
 _WANTED: Final = (
     "env must be an environment of crl_envs, whose world can be played again, or a WorldVectorEnv"
 )
-
-_StepResult = tuple[
-    dict[Any, Any], dict[Any, float], dict[Any, bool], dict[Any, bool], dict[Any, dict[str, Any]]
-]
-
-
-class DifferenceReward(CopiesApart, BaseParallelWrapper):
-    """Give every agent its difference reward; ``infos[agent]["local_reward"]`` keeps its own.
-
-    The null action is 0, what an illegal action becomes: the no-op of load balancing, no reboot in SYSADMIN; in the
-    bandit it is one of two choices. Who takes it anyway (or tried something illegal) has D_i = 0, exactly.
-
-    A step with ``clamp="step"`` costs up to n steps of the world more (none for agents that do nothing), with
-    ``"episode"`` n always, all at once, in memory for n states: n² numbers where a state has n.
-
-    Wrappers between this one and the world may change rewards, if they tell the agents' own as ``local_reward`` (as
-    `GlobalReward` does): those make G. They must hand on actions as they get them.
-
-    A `WorldVectorEnv` is accepted too and gives a `VectorDifferenceReward`.
-
-    Args:
-        env: An environment of this package, perhaps wrapped, or a `WorldVectorEnv`.
-        reduce: G is the ``"mean"`` of the agents' own rewards, or the ``"sum"``, with which D_i is the agent's own
-            reward (less that of doing nothing) where agents don't influence each other.
-        clamp: ``"step"`` (default): z₋ᵢ lacks this step's action of agent i. D_i sees what the action changes in the
-            rewards of this very step, and nothing of what comes of it later: in SYSADMIN a reboot never
-            pays. ``"episode"``: z₋ᵢ lacks all that agent i has done since the reset: a world of its own for every
-            agent, in which the others act as they do here (what is illegal there becomes the null action). The sum of
-            D_i over the episode is then the difference of two returns.
-
-    Raises:
-        ValueError: Another kind of environment, a subclass with public methods of its own, or an unknown `reduce`
-            or `clamp`.
-    """
-
-    reduce: Reduce
-    clamp: str
-
-    def __new__(cls, env: Any = None, reduce: str = "mean", clamp: str = "step") -> Any:
-        """A `VectorDifferenceReward` for vector environments; the defaults are there for pickle."""
-        if isinstance(env, VectorEnv):
-            return VectorDifferenceReward(env, reduce, clamp)
-        return super().__new__(cls)
-
-    def __init__(self, env: Any, reduce: str = "mean", clamp: str = "step") -> None:
-        if not isinstance(env, ParallelEnv) or not isinstance(env.unwrapped, WorldEnv):
-            raise ValueError(f"{_WANTED}, got {shown(env)}")
-        _refuse_overridden(env.unwrapped)
-        self.reduce = cast(Reduce, check_choice("reduce", reduce, ("mean", "sum")))
-        self.clamp = check_choice("clamp", clamp, ("step", "episode"))
-        self._without: Any = None  # states of the worlds in which one agent never does anything
-        super().__init__(env)
-
-    def reset(
-        self, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[Any, Any], dict[Any, dict[str, Any]]]:
-        """As the wrapped environment's."""
-        result: tuple[dict[Any, Any], dict[Any, dict[str, Any]]]
-        result = self.env.reset(seed=seed, options=options)
-        if self.clamp == "episode":
-            base = self._base
-            self._without = _at(base._state, np.zeros(base.world.n_agents, np.int64))
-        return result
-
-    def step(self, actions: dict[Any, Any]) -> _StepResult:
-        """As the wrapped environment's, with difference rewards as ``float``."""
-        base = self._base
-        if not base._running:
-            return cast(_StepResult, self.env.step(actions))
-        asked = base._pack(actions)
-        world, n = base.world, base.world.n_agents
-        if self.clamp == "episode":
-            lacking = Counterfactual(np.arange(n), np.zeros(n, np.int64))
-            self._without, without = play(world, self._without, asked, lacking, base._stream)
-        else:
-            action, _ = legalise(asked, base._mask)
-            lacking = Counterfactual(*np.nonzero(action != _NULL))
-            _, without = play(
-                world, _at(base._state, lacking.column), action, lacking, base._stream
-            )
-        observations, given, terminations, truncations, infos = self.env.step(actions)
-        extended = {agent: dict(info) for agent, info in infos.items()}
-        for agent, reward in given.items():
-            extended[agent].setdefault("local_reward", reward)
-        local = np.array([info["local_reward"] for info in extended.values()], np.float64)[:, None]
-        rewards = differences(local, without, lacking, self.reduce)[:, 0].tolist()
-        return (
-            observations,
-            dict(zip(given, rewards, strict=True)),
-            terminations,
-            truncations,
-            extended,
-        )
-
-    @property
-    def _base(self) -> WorldEnv:
-        return cast(WorldEnv, self.env.unwrapped)
 
 
 class VectorDifferenceReward(VectorGlobalReward):
@@ -149,13 +57,13 @@ class VectorDifferenceReward(VectorGlobalReward):
         ValueError: Another kind of environment, or an unknown `reduce` or `clamp`.
     """
 
+    wanted = _WANTED
+
     def __init__(
         self, env: VectorEnv[Any, Any, Any], reduce: str = "mean", clamp: str = "step"
     ) -> None:
-        if not isinstance(env, VectorEnv) or not isinstance(env.unwrapped, WorldVectorEnv):
-            raise ValueError(f"{_WANTED}, got {shown(env)}")
-        _refuse_overridden(env.unwrapped)
         super().__init__(env, reduce)
+        _refuse_overridden(self._world_env)
         self.clamp = check_choice("clamp", clamp, ("step", "episode"))
         self._without: Any = None
 
@@ -168,9 +76,7 @@ class VectorDifferenceReward(VectorGlobalReward):
         self._begin(np.ones(self.num_envs, np.bool_) if mask is None else np.asarray(mask))
         return result
 
-    def step(
-        self, actions: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
+    def step(self, actions: NDArray[Any]) -> Batch:
         """As the wrapped environment's, with difference rewards."""
         base, n = self._world_env, self.n_agents
         base._need_state("step")
@@ -202,6 +108,85 @@ class VectorDifferenceReward(VectorGlobalReward):
             fresh = _at(self._world_env._state, every)
             before = fresh if self._without is None else self._without
             self._without = column_select(columns[every], fresh, before)
+
+
+class DifferenceReward(RewardWrapper):
+    """Give every agent its difference reward; ``infos[agent]["local_reward"]`` keeps its own.
+
+    The null action is 0, what an illegal action becomes: the no-op of load balancing, no reboot in SYSADMIN; in the
+    bandit it is one of two choices. Who takes it anyway (or tried something illegal) has D_i = 0, exactly.
+
+    A step with ``clamp="step"`` costs up to n steps of the world more (none for agents that do nothing), with
+    ``"episode"`` n always, all at once, in memory for n states: n² numbers where a state has n.
+
+    Wrappers between this one and the world may change rewards, if they tell the agents' own as ``local_reward`` (as
+    `GlobalReward` does): those make G. They must hand on actions as they get them.
+
+    A `WorldVectorEnv` is accepted too and gives a `VectorDifferenceReward`.
+
+    Args:
+        env: An environment of this package, perhaps wrapped, or a `WorldVectorEnv`.
+        reduce: G is the ``"mean"`` of the agents' own rewards, or the ``"sum"``, with which D_i is the agent's own
+            reward (less that of doing nothing) where agents don't influence each other.
+        clamp: ``"step"`` (default): z₋ᵢ lacks this step's action of agent i. D_i sees what the action changes in the
+            rewards of this very step, and nothing of what comes of it later: in SYSADMIN a reboot never
+            pays. ``"episode"``: z₋ᵢ lacks all that agent i has done since the reset: a world of its own for every
+            agent, in which the others act as they do here (what is illegal there becomes the null action). The sum of
+            D_i over the episode is then the difference of two returns.
+
+    Raises:
+        ValueError: Another kind of environment, a subclass with public methods of its own, or an unknown `reduce`
+            or `clamp`.
+    """
+
+    batched = VectorDifferenceReward
+
+    def __init__(self, env: Any, reduce: str = "mean", clamp: str = "step") -> None:
+        if not isinstance(env, ParallelEnv) or not isinstance(env.unwrapped, WorldEnv):
+            raise ValueError(f"{_WANTED}, got {shown(env)}")
+        super().__init__(env)
+        _refuse_overridden(env.unwrapped)
+        self.reduce = cast(Reduce, check_choice("reduce", reduce, REDUCTIONS))
+        self.clamp = check_choice("clamp", clamp, ("step", "episode"))
+        self._without: Any = None  # states of the worlds in which one agent never does anything
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[Any, Any], dict[Any, dict[str, Any]]]:
+        """As the wrapped environment's."""
+        result: tuple[dict[Any, Any], dict[Any, dict[str, Any]]]
+        result = self.env.reset(seed=seed, options=options)
+        if self.clamp == "episode":
+            base = self._base
+            self._without = _at(base._state, np.zeros(base.world.n_agents, np.int64))
+        return result
+
+    def step(self, actions: dict[Any, Any]) -> ByAgent:
+        """As the wrapped environment's, with difference rewards as ``float``."""
+        base = self._base
+        if not base._running:
+            return cast(ByAgent, self.env.step(actions))
+        asked = base._pack(actions)
+        world, n = base.world, base.world.n_agents
+        if self.clamp == "episode":
+            lacking = Counterfactual(np.arange(n), np.zeros(n, np.int64))
+            self._without, without = play(world, self._without, asked, lacking, base._stream)
+        else:
+            action, _ = legalise(asked, base._mask)
+            lacking = Counterfactual(*np.nonzero(action != _NULL))
+            _, without = play(
+                world, _at(base._state, lacking.column), action, lacking, base._stream
+            )
+        observations, given, terminations, truncations, infos = self.env.step(actions)
+        extended = with_own(infos, given)
+        local = np.array([info["local_reward"] for info in extended.values()], np.float64)[:, None]
+        rewards = differences(local, without, lacking, self.reduce)[:, 0].tolist()
+        by_agent = dict(zip(given, rewards, strict=True))
+        return observations, by_agent, terminations, truncations, extended
+
+    @property
+    def _base(self) -> WorldEnv:
+        return cast(WorldEnv, self.env.unwrapped)
 
 
 class Counterfactual(NamedTuple):

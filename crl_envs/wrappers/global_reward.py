@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
@@ -20,83 +21,43 @@ from crl_envs.core.world import Edges
 if TYPE_CHECKING:
     import networkx as nx
 
-_StepResult = tuple[
+ByAgent = tuple[
     dict[Any, Any], dict[Any, float], dict[Any, bool], dict[Any, bool], dict[Any, dict[str, Any]]
 ]
+"""What a step of a ParallelEnv returns."""
+
+Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]
+"""What a step of a `WorldVectorEnv` returns."""
+
+REDUCTIONS: Final = ("mean", "sum")
 
 
-class GlobalReward(CopiesApart, BaseParallelWrapper):
-    """Give every agent the team's reward; ``infos[agent]["local_reward"]`` keeps its own.
+class RewardWrapper(CopiesApart, BaseParallelWrapper):
+    """Base of the wrappers that give other rewards; for a vector env, what is made is an object of `batched`."""
 
-    The team's reward of a step is the mean or the sum of the rewards of the agents that took part in it (those in
-    the wrapped environment's reward dict, in its order), added as `crl_envs.core.team_reward` adds: bit for bit
-    what a learner computes that is given the local rewards. Where the wrapped environment already reports a
-    ``local_reward``, that one stays.
+    batched: ClassVar[Callable[..., Any]]
 
-    A `WorldVectorEnv` is accepted too and gives a `VectorGlobalReward`.
-
-    Args:
-        env: Any ParallelEnv, or a `WorldVectorEnv`.
-        reduce: ``"mean"``, or ``"sum"``, which is n times the mean: a learner then needs a smaller step size.
-
-    Raises:
-        ValueError: Another kind of environment, or an unknown `reduce`.
-    """
-
-    reduce: Reduce
-
-    def __new__(cls, env: Any = None, reduce: str = "mean") -> Any:
-        """A `VectorGlobalReward` for vector environments; the defaults are there for pickle."""
+    def __new__(cls, env: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Make the wrapper; pickle gives no env."""
         if isinstance(env, VectorEnv):
-            return VectorGlobalReward(env, reduce)
+            return cls.batched(env, *args, **kwargs)
         return super().__new__(cls)
 
-    def __init__(self, env: Any, reduce: str = "mean") -> None:
+    def __init__(self, env: Any) -> None:
         if not isinstance(env, ParallelEnv):
             raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {shown(env)}")
-        self.reduce = _check_reduce(reduce)
         super().__init__(env)
 
-    def step(self, actions: dict[Any, Any]) -> _StepResult:
-        """As the wrapped environment's, with the team's reward as a ``float`` for every agent."""
-        observations, local, terminations, truncations, infos = self.env.step(actions)
-        if not local:
-            return observations, local, terminations, truncations, infos
-        team = float(team_reward(np.array(list(local.values()), np.float64), self.reduce))
-        extended = {agent: dict(info) for agent, info in infos.items()}
-        for agent, reward in local.items():
-            extended.setdefault(agent, {}).setdefault("local_reward", reward)
-        return observations, dict.fromkeys(local, team), terminations, truncations, extended
 
+class VectorRewardWrapper(CopiesApart, VectorWrapper):
+    """Base of the same for batches; it has the `WorldVectorEnv`'s own properties and measurements."""
 
-class VectorGlobalReward(CopiesApart, VectorWrapper):
-    """`GlobalReward` for a batch: rewards ``float64 (B, n)``, in each row the same number n times.
+    wanted: ClassVar[str] = "env must be a ParallelEnv or a WorldVectorEnv"
 
-    ``infos["local_reward"]`` holds the agents' own rewards, ``(B, n)``.
-
-    Args:
-        env: A `WorldVectorEnv`, perhaps wrapped.
-        reduce: ``"mean"`` or ``"sum"``.
-
-    Raises:
-        ValueError: Another kind of environment, or an unknown `reduce`.
-    """
-
-    def __init__(self, env: VectorEnv[Any, Any, Any], reduce: str = "mean") -> None:
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         if not isinstance(env, VectorEnv) or not isinstance(env.unwrapped, WorldVectorEnv):
-            raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {shown(env)}")
+            raise ValueError(f"{self.wanted}, got {shown(env)}")
         super().__init__(env)
-        self.reduce = _check_reduce(reduce)
-
-    def step(
-        self, actions: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
-        """As the wrapped environment's, with the team's reward for every agent."""
-        observations, local, terminations, truncations, infos = self.env.step(actions)
-        team = team_reward(local.T, self.reduce)
-        rewards = np.repeat(team[:, None], local.shape[1], axis=1)
-        extended = {"local_reward": local, **infos}
-        return observations, rewards, terminations, truncations, extended
 
     @property
     def n_agents(self) -> int:
@@ -135,5 +96,70 @@ class VectorGlobalReward(CopiesApart, VectorWrapper):
         return cast(WorldVectorEnv, self.env.unwrapped)
 
 
-def _check_reduce(reduce: str) -> Reduce:
-    return cast(Reduce, check_choice("reduce", reduce, ("mean", "sum")))
+class VectorGlobalReward(VectorRewardWrapper):
+    """`GlobalReward` for a batch: rewards ``float64 (B, n)``, in each row the same number n times.
+
+    ``infos["local_reward"]`` holds the agents' own rewards, ``(B, n)``.
+
+    Args:
+        env: A `WorldVectorEnv`, perhaps wrapped.
+        reduce: ``"mean"`` or ``"sum"``.
+
+    Raises:
+        ValueError: Another kind of environment, or an unknown `reduce`.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], reduce: str = "mean") -> None:
+        super().__init__(env)
+        self.reduce = cast(Reduce, check_choice("reduce", reduce, REDUCTIONS))
+
+    def step(self, actions: NDArray[Any]) -> Batch:
+        """As the wrapped environment's, with the team's reward for every agent."""
+        observations, local, terminations, truncations, infos = self.env.step(actions)
+        team = team_reward(local.T, self.reduce)
+        rewards = np.repeat(team[:, None], local.shape[1], axis=1)
+        return observations, rewards, terminations, truncations, {"local_reward": local, **infos}
+
+
+class GlobalReward(RewardWrapper):
+    """Give every agent the team's reward; ``infos[agent]["local_reward"]`` keeps its own.
+
+    The team's reward of a step is the mean or the sum of the rewards of the agents that took part in it (those in
+    the wrapped environment's reward dict, in its order), added as `crl_envs.core.team_reward` adds: bit for bit
+    what a learner computes that is given the local rewards. Where the wrapped environment already reports a
+    ``local_reward``, that one stays.
+
+    A `WorldVectorEnv` is accepted too and gives a `VectorGlobalReward`.
+
+    Args:
+        env: Any ParallelEnv, or a `WorldVectorEnv`.
+        reduce: ``"mean"``, or ``"sum"``, which is n times the mean: a learner then needs a smaller step size.
+
+    Raises:
+        ValueError: Another kind of environment, or an unknown `reduce`.
+    """
+
+    batched = VectorGlobalReward
+
+    def __init__(self, env: Any, reduce: str = "mean") -> None:
+        super().__init__(env)
+        self.reduce = cast(Reduce, check_choice("reduce", reduce, REDUCTIONS))
+
+    def step(self, actions: dict[Any, Any]) -> ByAgent:
+        """As the wrapped environment's, with the team's reward as a ``float`` for every agent."""
+        observations, local, terminations, truncations, infos = self.env.step(actions)
+        if not local:
+            return observations, local, terminations, truncations, infos
+        team = float(team_reward(np.array(list(local.values()), np.float64), self.reduce))
+        rewards = dict.fromkeys(local, team)
+        return observations, rewards, terminations, truncations, with_own(infos, local)
+
+
+def with_own(
+    infos: Mapping[Any, Mapping[str, Any]], rewards: Mapping[Any, Any]
+) -> dict[Any, dict[str, Any]]:
+    """Return copies of the agents' infos, with their rewards as ``local_reward`` where they have none yet."""
+    extended = {agent: dict(info) for agent, info in infos.items()}
+    for agent, reward in rewards.items():
+        extended.setdefault(agent, {}).setdefault("local_reward", reward)
+    return extended

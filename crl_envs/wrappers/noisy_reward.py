@@ -11,23 +11,53 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
-from pettingzoo import ParallelEnv
-from pettingzoo.utils.wrappers import BaseParallelWrapper
 
-from crl_envs.core.arguments import check_bool, check_real, shown
-from crl_envs.core.copies import CopiesApart
+from crl_envs.core.arguments import check_bool, check_real
 from crl_envs.core.stream import Purpose, Stream, UInt32Array, UInt64Array, words
-from crl_envs.core.vector import WorldVectorEnv
-from crl_envs.wrappers.global_reward import VectorGlobalReward
+from crl_envs.wrappers.global_reward import (
+    Batch,
+    ByAgent,
+    RewardWrapper,
+    VectorRewardWrapper,
+    with_own,
+)
 
-_StepResult = tuple[
-    dict[Any, Any], dict[Any, float], dict[Any, bool], dict[Any, bool], dict[Any, dict[str, Any]]
-]
+
+class VectorNoisyReward(VectorRewardWrapper):
+    """`NoisyReward` for a batch: rewards ``float64 (B, n)``; the rest is as `VectorGlobalReward` has it.
+
+    ``infos["local_reward"]`` holds the agents' own rewards, ``(B, n)``. Columns whose step is a reset, or that stand
+    still, have no noise.
+
+    Args:
+        env: A `WorldVectorEnv`, perhaps wrapped.
+        scale: Standard deviation σ ≥ 0 of the noise of one step.
+        shared: True (default): one draw a step and column. False: one for each agent.
+
+    Raises:
+        ValueError: Another kind of environment, or a bad `scale` or `shared`.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], scale: float, shared: bool = True) -> None:
+        super().__init__(env)
+        self.scale = check_real("scale", scale, low=0.0)
+        self.shared = check_bool("shared", shared)
+        self._layer = _layers_inside(env, VectorNoisyReward)
+
+    def step(self, actions: NDArray[Any]) -> Batch:
+        """As the wrapped environment's, with noisy rewards."""
+        base = self._world_env
+        keys, idle = base._stream.keys(Purpose.REWARD_NOISE), base._done.copy()
+        observations, given, terminations, truncations, infos = self.env.step(actions)
+        noise = draw_noise(keys, self.n_agents, self._layer, self.scale, self.shared)
+        noise[:, idle] = 0.0
+        rewards = given + noise.T
+        return observations, rewards, terminations, truncations, {"local_reward": given, **infos}
 
 
-class NoisyReward(CopiesApart, BaseParallelWrapper):
+class NoisyReward(RewardWrapper):
     """Add Gaussian noise to the rewards; ``infos[agent]["local_reward"]`` keeps the agent's own.
 
     ``NoisyReward(GlobalReward(env), scale=0.1)`` is a team reward that is measured with an error of 0.1, the same for
@@ -48,18 +78,12 @@ class NoisyReward(CopiesApart, BaseParallelWrapper):
         ValueError: Another kind of environment, or a bad `scale` or `shared`.
     """
 
-    def __new__(cls, env: Any = None, scale: float = 0.0, shared: bool = True) -> Any:
-        """A `VectorNoisyReward` for vector environments; the defaults are there for pickle."""
-        if isinstance(env, VectorEnv):
-            return VectorNoisyReward(env, scale, shared)
-        return super().__new__(cls)
+    batched = VectorNoisyReward
 
     def __init__(self, env: Any, scale: float, shared: bool = True) -> None:
-        if not isinstance(env, ParallelEnv):
-            raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {shown(env)}")
+        super().__init__(env)
         self.scale = check_real("scale", scale, low=0.0)
         self.shared = check_bool("shared", shared)
-        super().__init__(env)
         self._layer = _layers_inside(env, NoisyReward)
         self._stream = Stream(1)
 
@@ -78,7 +102,7 @@ class NoisyReward(CopiesApart, BaseParallelWrapper):
         self._stream.advance()
         return result
 
-    def step(self, actions: dict[Any, Any]) -> _StepResult:
+    def step(self, actions: dict[Any, Any]) -> ByAgent:
         """As the wrapped environment's, with noisy rewards as ``float``."""
         observations, given, terminations, truncations, infos = self.env.step(actions)
         if not given:
@@ -88,47 +112,8 @@ class NoisyReward(CopiesApart, BaseParallelWrapper):
         noise = draw_noise(keys, len(agents), self._layer, self.scale, self.shared)
         self._stream.advance()
         error = dict(zip(agents, noise[:, 0].tolist(), strict=True))
-        extended = {agent: dict(info) for agent, info in infos.items()}
-        for agent, reward in given.items():
-            extended.setdefault(agent, {}).setdefault("local_reward", reward)
         rewards = {agent: float(reward) + error[agent] for agent, reward in given.items()}
-        return observations, rewards, terminations, truncations, extended
-
-
-class VectorNoisyReward(VectorGlobalReward):
-    """`NoisyReward` for a batch: rewards ``float64 (B, n)``; the rest is as `VectorGlobalReward` has it.
-
-    ``infos["local_reward"]`` holds the agents' own rewards, ``(B, n)``. Columns whose step is a reset, or that stand
-    still, have no noise.
-
-    Args:
-        env: A `WorldVectorEnv`, perhaps wrapped.
-        scale: Standard deviation σ ≥ 0 of the noise of one step.
-        shared: True (default): one draw a step and column. False: one for each agent.
-
-    Raises:
-        ValueError: Another kind of environment, or a bad `scale` or `shared`.
-    """
-
-    def __init__(self, env: VectorEnv[Any, Any, Any], scale: float, shared: bool = True) -> None:
-        if not isinstance(env, VectorEnv) or not isinstance(env.unwrapped, WorldVectorEnv):
-            raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {shown(env)}")
-        VectorWrapper.__init__(self, env)  # nothing is reduced here
-        self.scale = check_real("scale", scale, low=0.0)
-        self.shared = check_bool("shared", shared)
-        self._layer = _layers_inside(env, VectorNoisyReward)
-
-    def step(
-        self, actions: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
-        """As the wrapped environment's, with noisy rewards."""
-        base = self._world_env
-        keys, idle = base._stream.keys(Purpose.REWARD_NOISE), base._done.copy()
-        observations, given, terminations, truncations, infos = self.env.step(actions)
-        noise = draw_noise(keys, self.n_agents, self._layer, self.scale, self.shared)
-        noise[:, idle] = 0.0
-        extended = {"local_reward": given, **infos}
-        return observations, given + noise.T, terminations, truncations, extended
+        return observations, rewards, terminations, truncations, with_own(infos, given)
 
 
 def draw_noise(

@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 import crl_envs
 from crl_envs.bench.learners import learner_spec
 from crl_envs.core.optimum import Optimum
-from crl_envs.explorer.chart import DARK, chart_options, optimum_lines, progress_options
-from crl_envs.explorer.curve import WINDOW, Curve, thinned
-from crl_envs.explorer.lane import Sight
-from crl_envs.explorer.numbers import numbers_table
+from crl_envs.explorer.chart import (
+    DARK,
+    chart_options,
+    numbers_table,
+    optimum_lines,
+    progress_options,
+)
+from crl_envs.explorer.lane import WINDOW, Curve, Sight, suitable_learners, thinned
 from crl_envs.explorer.session import KeptCurve
-from crl_envs.explorer.suitable import suitable_learners
 from crl_envs.explorer.worlds import NOBODY, WORLDS, default_task, shown_choices
 
 
@@ -121,7 +124,7 @@ def test_the_default_task_is_a_comparison_that_runs(key: str) -> None:
     choices = {choice.name for choice in WORLDS[key].choices}
     assert choices >= {"n_agents"}
     for choice in WORLDS[key].choices:  # whatever a slider's ends are, and each option, is allowed
-        ends = (choice.low, choice.high) if choice.kind != "select" else choice.options
+        ends = choice.slider[:2] if choice.kind != "select" else choice.options
         for end in ends:
             if choice.learner is None:
                 chosen = replace(task, values={choice.name: end})
