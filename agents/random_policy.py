@@ -46,9 +46,6 @@ class RandomPolicy(Policy):
         env: Any ParallelEnv, or a vector env in the layout of `crl_envs.core.WorldVectorEnv`.
         **config: Fields of `RandomPolicyConfig`.
 
-    Attributes:
-        config: The settings.
-
     Raises:
         ValueError: A bad argument, another kind of environment, or actions that aren't Discrete.
     """

@@ -150,7 +150,6 @@ class AntColony(DelegationTable):
         **config: Fields of `AntColonyConfig`.
 
     Attributes:
-        config: The settings.
         table: ``float64[B, n, 1, A]``, pheromone.
 
     Raises:

@@ -49,9 +49,6 @@ class BreadthFirst(LoadPolicy):
         env: See `LoadPolicy`.
         **config: Fields of `BreadthFirstConfig`.
 
-    Attributes:
-        config: The settings.
-
     Raises:
         ValueError: As `LoadPolicy`.
     """

@@ -113,7 +113,6 @@ class DistributedValueFunctions(DelegationQ):
         **config: Fields of `DistributedValueFunctionsConfig`.
 
     Attributes:
-        config: The hyperparameters.
         table: ``float64[B, n, S, A]``, Q.
         heard: ``float64[B, n, A]``, V̂ of the neighbour behind each delegation.
 

@@ -74,7 +74,6 @@ class IndependentQ(DelegationQ):
         **config: Fields of `IndependentQConfig`.
 
     Attributes:
-        config: The hyperparameters.
         table: ``float64[B, n, S, A]``, Q.
 
     Raises:

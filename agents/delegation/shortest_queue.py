@@ -76,7 +76,6 @@ class ShortestQueue(LoadPolicy):
         **config: Fields of `ShortestQueueConfig`.
 
     Attributes:
-        config: The settings.
         choices: How many neighbours are asked, or `ALL`.
         polls: ``int64[B]``, questions and answers of the episode.
 

@@ -54,7 +54,7 @@ class Plan:
     iterations: int | None = None
 
     def found_experiments(self) -> list[Experiment]:
-        """The experiments themselves.
+        """Return the experiments themselves.
 
         Raises:
             ValueError: This version of the package has another version of one.
@@ -62,11 +62,11 @@ class Plan:
         return [find_experiment(id) for id in self.experiments]
 
     def values(self, experiment: Experiment) -> tuple[Value, ...]:
-        """Of an experiment's knob."""
+        """Return the values of an experiment's knob that are run."""
         return experiment.quick if self.quick else experiment.values
 
     def command(self, folder: Path) -> str:
-        """What begins this sweep on the command line."""
+        """Return what begins this sweep on the command line."""
         if self.reproduces is not None:
             words = ["crl-envs", "reproduce", self.reproduces, "--seeds", str(self.seeds)]
             words += [] if self.iterations is None else ["--iterations", str(self.iterations)]
@@ -86,15 +86,15 @@ class Plan:
 
     @property
     def extent(self) -> Extent:
-        """How much of the figures is run."""
+        """Return how much of the figures is run."""
         return Extent(self.seeds, self.first_seed, self.iterations)
 
     def figures(self) -> dict[str, Figure]:
-        """The figures that are reproduced, by name."""
+        """Return the figures that are reproduced, by name."""
         return {} if self.reproduces is None else find_reproduction(self.reproduces).figures()
 
     def cases(self) -> dict[str, Case]:
-        """The runs of the figures by their ids; those that several figures have in common once."""
+        """Return the runs of the figures by their ids; those that several figures have in common once."""
         found: dict[str, Case] = {}
         for figure in self.figures().values():
             for cases in figure.cases(self.extent).values():
@@ -104,7 +104,7 @@ class Plan:
         return found
 
     def runs(self) -> list[tuple[RunId, LearnerSpec]]:
-        """All runs: seed by seed, and the largest tasks of each first, since they take longest; of figures in order."""
+        """Return all runs: seed by seed, the largest tasks of each first, since they take longest."""
         if self.reproduces is not None:
             return [(case.id, case.spec) for case in self.cases().values()]
         return [
@@ -126,7 +126,7 @@ def make_plan(
     timeout: float | None = None,
     memory: int | None = None,
 ) -> Plan:
-    """A plan out of what a user says, without the learners whose library is missing here.
+    """Return a plan out of what a user says, without the learners whose library is missing here.
 
     Args:
         experiments: Names.
@@ -197,7 +197,7 @@ def reproduction_plan(
 
 
 def extended(plan: Plan, learners: Sequence[str]) -> Plan:
-    """A plan with further learners, on the same tasks with the same seeds and limits.
+    """Return a plan with further learners, on the same tasks with the same seeds and limits.
 
     Args:
         plan: Of a sweep.
@@ -283,7 +283,7 @@ def write_plan(folder: Path, plan: Plan) -> None:
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan of the sweep in a folder.
+    """Read the plan of the sweep in a folder.
 
     Raises:
         ValueError: There is none, or it is damaged.
@@ -339,7 +339,7 @@ def _plain(plan: Plan) -> dict[str, Any]:
 
 
 def planned_records(store: Store, plan: Plan) -> tuple[list[Record], list[str]]:
-    """The records in a store, and a sentence for each file that was set aside: also of runs that aren't the plan's.
+    """Return the records in a store, and a sentence for each file that was set aside: also of runs not in the plan.
 
     What a record says of its task, learner, seed and budgets must be what the plan says.
     """
@@ -350,13 +350,11 @@ def planned_records(store: Store, plan: Plan) -> tuple[list[Record], list[str]]:
     cases = plan.cases()
     for record in records:
         id = str(record.id)
-        if id not in planned:
-            wrong, damaged = None, None
-        elif id in cases:
+        wrong = damaged = None
+        if id in cases:
             wrong, damaged = case_mismatch(record, cases[id]), store.check_arrays(record)
-        else:
+        elif id in planned:
             wrong = mismatch(record, experiments[record.id.experiment], planned[id])
-            damaged = None
         if wrong is not None:
             complaints.append(store.move_aside(store.path(record.id), wrong))
         elif damaged is not None:

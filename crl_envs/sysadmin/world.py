@@ -151,7 +151,7 @@ class MachinesWorld(World[State]):
 
 
 class SysadminWorld(MachinesWorld):
-    """Dynamics ``ring``, ``ring-bidirectional`` and ``ippc2011``; see `crl_envs.sysadmin.SysadminEnv`.
+    """Binary dynamics, where a machine is up or down; see `crl_envs.sysadmin.SysadminEnv`.
 
     The state is ``uint8[n, B]``, 1 for up.
     """

@@ -187,9 +187,6 @@ class CRL(Learner):
         env: A ParallelEnv or vector env that tells in its infos how work is handed on; see `agents.delegation.infos`.
         **config: Fields of `CRLConfig`.
 
-    Attributes:
-        config: The hyperparameters.
-
     Raises:
         ValueError: A bad argument. From `learn`: an environment that doesn't tell who the neighbours are, which
             actions are of which kind or what became of a problem.

@@ -33,12 +33,12 @@ class Reproduction:
     length: int | None = None
 
     def figures(self) -> dict[str, Figure]:
-        """The figures by name, in the order of the report."""
+        """Return the figures by name, in the order of the report."""
         every: dict[str, Figure] = import_module(self.paper).FIGURES
         return {self.name: every[self.name]} if self.name in every else dict(every)
 
     def heading(self) -> str:
-        """The title of the report and, after an empty line, what it is about."""
+        """Return the title of the report and, after an empty line, what it is about."""
         heading: str = import_module(self.paper).HEADING
         return heading
 
@@ -191,7 +191,7 @@ REPRODUCTIONS: Final = {
 
 
 def find_reproduction(name: str) -> Reproduction:
-    """The reproduction of that name.
+    """Return the reproduction of that name.
 
     Raises:
         ValueError: There is none; near matches are suggested.
