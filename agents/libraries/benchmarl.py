@@ -18,10 +18,9 @@ import logging
 import math
 import tempfile
 import warnings
-from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, cast
 from unittest import mock
@@ -30,17 +29,15 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from agents.libraries.learner import LibraryLearner
+from agents.libraries.learner import LibraryConfig, LibraryLearner
 from crl_envs.adapters.columns import WorldColumns
 from crl_envs.adapters.library import require
 from crl_envs.core.arguments import (
     check_bool,
-    check_choice,
     check_each,
     check_int,
     check_probability,
     check_real,
-    check_seed,
     keep,
 )
 from crl_envs.core.returns import EpisodeTally
@@ -66,42 +63,39 @@ _FOREVER = 2**30  # rollouts, more than anybody trains for
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
-    """What the learners of this module have in common.
+class NetworkConfig(LibraryConfig):
+    """What the learners of this module have in common, beside `LibraryConfig`; their learning rate is 0.003 by default.
 
     Attributes:
-        agent_ids: Whether observations end in the agent's number, True by default. Without it agents that share
-            parameters do the same where they observe the same.
         share_parameters: Whether all agents have one policy, True by default. False: n networks, each of which learns
             from its own agent's samples only.
         hidden: Units of the hidden layers, of policies and critics; (64, 64) by default.
-        learning_rate: Of Adam, > 0; 0.003 by default.
         copies: Environments that are stepped together, 4 by default; more are faster, and less correlated.
-        gamma: Discount in [0, 1], 0.99 by default.
-        seed: 0 by default; an integer in [0, 2^32 − 1]. Fixes the networks, the actions and the environment's episodes.
+        rollout_steps: Environment steps between updates, of all copies together; each gives n samples. 100 by default,
+            40 for `VDN` and `QMIX`. Fewer learn from fresher data and noisier advantages. A multiple of `copies`.
 
     Raises:
         ValueError: A value out of its range.
     """
 
-    agent_ids: bool = True
+    learning_rate: float = 3e-3
     share_parameters: bool = True
     hidden: Sequence[int] = (64, 64)
-    learning_rate: float = 3e-3
     copies: int = 4
-    gamma: float = 0.99
-    seed: int = 0
+    rollout_steps: int = 100
 
     def __post_init__(self) -> None:
-        keep(self, check_bool, "agent_ids")
+        super().__post_init__()
         keep(self, check_bool, "share_parameters")
         object.__setattr__(
             self, "hidden", tuple(check_each("hidden", self.hidden, check_int, low=1))
         )
-        keep(self, check_real, "learning_rate", low=0.0, open_low=True)
         keep(self, check_int, "copies", low=1)
-        keep(self, check_probability, "gamma")
-        keep(self, check_seed, "seed", high=2**32 - 1)
+        keep(self, check_int, "rollout_steps", low=1)
+        if self.rollout_steps % self.copies:
+            raise ValueError(
+                f"rollout_steps must be a multiple of copies, {self.copies}, got {self.rollout_steps}"
+            )
 
 
 @dataclass(frozen=True)
@@ -109,9 +103,6 @@ class PPOConfig(NetworkConfig):
     """Hyperparameters of `IPPO` and `MAPPO`, beside those of `NetworkConfig`.
 
     Attributes:
-        rewards: ``"local"`` (default): every agent learns from its own; ``"global"``: from the team's mean.
-        rollout_steps: Environment steps between updates, of all copies together, 100 by default; each gives n samples.
-            Fewer learn from fresher data and noisier advantages. A multiple of `copies`.
         epochs: Passes over a rollout, 5 by default.
         minibatch_steps: Environment steps in a minibatch, 50 by default.
         gae_lambda: λ of the generalised advantage estimation in [0, 1], 0.95 by default. 1 trusts returns alone, 0 the
@@ -120,8 +111,6 @@ class PPOConfig(NetworkConfig):
         entropy_coefficient: What entropy is worth, 0.01 by default. 0 lets policies become certain early.
     """
 
-    rewards: str = "local"
-    rollout_steps: int = 100
     epochs: int = 5
     minibatch_steps: int = 50
     gae_lambda: float = 0.95
@@ -130,8 +119,6 @@ class PPOConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        keep(self, check_choice, "rewards", ("local", "global"))
-        _check_rollout(self.rollout_steps, self.copies)
         keep(self, check_int, "epochs", low=1)
         keep(self, check_int, "minibatch_steps", low=1, high=self.rollout_steps)
         keep(self, check_probability, "gae_lambda")
@@ -141,13 +128,11 @@ class PPOConfig(NetworkConfig):
 
 @dataclass(frozen=True)
 class MixingConfig(NetworkConfig):
-    """Hyperparameters of `VDN` and `QMIX`, beside those of `NetworkConfig`.
+    """Hyperparameters of `VDN` and `QMIX`, beside those of `NetworkConfig`; they fit the value of the team.
 
     Attributes:
-        rewards: ``"global"``, the only one: they fit the team's value.
-        rollout_steps: Environment steps between updates, of all copies together, 40 by default. A multiple of `copies`.
         updates: Gradient steps after each rollout, 4 by default.
-        batch_steps: Environment steps drawn for each, 124 by default.
+        batch_steps: Environment steps drawn for each, 128 by default.
         memory_steps: Environment steps remembered, 50,000 by default.
         epsilon_start: Share of random actions at first, 1 by default.
         epsilon_end: And in the end, 0.05 by default.
@@ -155,6 +140,8 @@ class MixingConfig(NetworkConfig):
             more.
         target_rate: How far the target network follows at each update, in (0, 1]; 0.01 by default.
     """
+
+    allowed_rewards: ClassVar[tuple[str, ...]] = ("global",)
 
     rewards: str = "global"
     rollout_steps: int = 40
@@ -168,22 +155,12 @@ class MixingConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        keep(self, check_choice, "rewards", ("global",))
-        _check_rollout(self.rollout_steps, self.copies)
         for name in ("updates", "batch_steps", "epsilon_steps"):
             keep(self, check_int, name, low=1)
         keep(self, check_int, "memory_steps", low=self.rollout_steps)
         keep(self, check_probability, "epsilon_start")
         keep(self, check_probability, "epsilon_end")
         keep(self, check_real, "target_rate", low=0.0, high=1.0, open_low=True)
-
-
-def _check_rollout(rollout_steps: int, copies: int) -> None:
-    check_int("rollout_steps", rollout_steps, low=1)
-    if rollout_steps % copies:
-        raise ValueError(
-            f"rollout_steps must be a multiple of copies, {copies}, got {rollout_steps}"
-        )
 
 
 class BenchmarlLearner(LibraryLearner):
@@ -204,6 +181,7 @@ class BenchmarlLearner(LibraryLearner):
     """
 
     packages: ClassVar[tuple[str, ...]] = ("benchmarl", "torchrl", "torch")
+    library_config: ClassVar[type[Any]]  # BenchMARL's, of the algorithm
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
@@ -268,31 +246,31 @@ class BenchmarlLearner(LibraryLearner):
             group["action_mask"] = torch.tensor(masks, dtype=torch.bool)
         return TensorDict({GROUP: TensorDict(group, rows.shape[:2])}, rows.shape[:1])
 
-    @abstractmethod
     def _algorithm(self) -> AlgorithmConfig:
         """Return BenchMARL's configuration of the algorithm."""
+        return self.library_config.get_from_yaml()
 
     def _experiment_config(self, folder: str) -> ExperimentConfig:
         """Return BenchMARL's configuration of everything else."""
-        config = ExperimentConfig.get_from_yaml()
-        config.share_policy_params = self.config.share_parameters
-        config.gamma = self.config.gamma
-        config.lr = self.config.learning_rate
-        config.max_n_frames = _FOREVER * self.config.rollout_steps
-        config.exploration_anneal_frames = 1
-        config.evaluation = False
-        config.evaluation_episodes = self._evaluation_copies
-        config.render = False
-        config.loggers = []
-        config.create_json = False
-        config.save_folder = folder
-        return config
+        return replace(
+            ExperimentConfig.get_from_yaml(),
+            share_policy_params=self.config.share_parameters,
+            gamma=self.config.gamma,
+            lr=self.config.learning_rate,
+            max_n_frames=_FOREVER * self.config.rollout_steps,
+            exploration_anneal_frames=1,
+            evaluation=False,
+            evaluation_episodes=self._evaluation_copies,
+            render=False,
+            loggers=[],
+            create_json=False,
+            save_folder=folder,
+        )
 
 
 class _PPO(BenchmarlLearner):
     config_class: ClassVar[type[Any]] = PPOConfig
     config: PPOConfig
-    _library_config: ClassVar[type[Any]]
 
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
@@ -305,25 +283,27 @@ class _PPO(BenchmarlLearner):
         return array
 
     def _algorithm(self) -> AlgorithmConfig:
-        config = self._library_config.get_from_yaml()
-        config.clip_epsilon = self.config.clip
-        config.entropy_coef = self.config.entropy_coefficient
-        config.lmbda = self.config.gae_lambda
-        return config
+        return replace(
+            super()._algorithm(),
+            clip_epsilon=self.config.clip,
+            entropy_coef=self.config.entropy_coefficient,
+            lmbda=self.config.gae_lambda,
+        )
 
     def _experiment_config(self, folder: str) -> ExperimentConfig:
-        config = super()._experiment_config(folder)
-        config.on_policy_n_envs_per_worker = self.config.copies
-        config.on_policy_collected_frames_per_batch = self.config.rollout_steps
-        config.on_policy_n_minibatch_iters = self.config.epochs
-        config.on_policy_minibatch_size = self.config.minibatch_steps
-        return config
+        return replace(
+            super()._experiment_config(folder),
+            on_policy_n_envs_per_worker=self.config.copies,
+            on_policy_collected_frames_per_batch=self.config.rollout_steps,
+            on_policy_n_minibatch_iters=self.config.epochs,
+            on_policy_minibatch_size=self.config.minibatch_steps,
+        )
 
 
 class IPPO(_PPO):
     """Independent PPO: policies and critics see what their agent observes. See `PPOConfig` for the arguments."""
 
-    _library_config = IppoConfig
+    library_config = IppoConfig
 
 
 class MAPPO(_PPO):
@@ -332,14 +312,13 @@ class MAPPO(_PPO):
     With local rewards that value estimates the mean of what the agents will get.
     """
 
-    _library_config = MappoConfig
+    library_config = MappoConfig
 
 
 class _Mixing(BenchmarlLearner):
     config_class: ClassVar[type[Any]] = MixingConfig
     config: MixingConfig
     evaluates_greedily: ClassVar[bool] = True
-    _library_config: ClassVar[type[Any]]
 
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
@@ -351,33 +330,31 @@ class _Mixing(BenchmarlLearner):
         chances: NDArray[np.floating] = np.eye(self.n_actions)[actions.numpy()]
         return chances
 
-    def _algorithm(self) -> AlgorithmConfig:
-        return self._library_config.get_from_yaml()
-
     def _experiment_config(self, folder: str) -> ExperimentConfig:
-        config = super()._experiment_config(folder)
-        config.polyak_tau = self.config.target_rate
-        config.exploration_eps_init = self.config.epsilon_start
-        config.exploration_eps_end = self.config.epsilon_end
-        config.exploration_anneal_frames = self.config.epsilon_steps
-        config.off_policy_n_envs_per_worker = self.config.copies
-        config.off_policy_collected_frames_per_batch = self.config.rollout_steps
-        config.off_policy_n_optimizer_steps = self.config.updates
-        config.off_policy_train_batch_size = self.config.batch_steps
-        config.off_policy_memory_size = self.config.memory_steps
-        return config
+        return replace(
+            super()._experiment_config(folder),
+            polyak_tau=self.config.target_rate,
+            exploration_eps_init=self.config.epsilon_start,
+            exploration_eps_end=self.config.epsilon_end,
+            exploration_anneal_frames=self.config.epsilon_steps,
+            off_policy_n_envs_per_worker=self.config.copies,
+            off_policy_collected_frames_per_batch=self.config.rollout_steps,
+            off_policy_n_optimizer_steps=self.config.updates,
+            off_policy_train_batch_size=self.config.batch_steps,
+            off_policy_memory_size=self.config.memory_steps,
+        )
 
 
 class VDN(_Mixing):
     """The team's value as the sum of the agents'. See `MixingConfig` for the arguments."""
 
-    _library_config = VdnConfig
+    library_config = VdnConfig
 
 
 class QMIX(_Mixing):
     """The team's value as a monotone function of the agents' and the state. See `MixingConfig` for the arguments."""
 
-    _library_config = QmixConfig
+    library_config = QmixConfig
 
 
 class _LearnersTask(ColumnsTask):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self, cast
 
 import numpy as np
@@ -13,7 +14,17 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from agents.learner import check_totals
-from crl_envs.core.arguments import check_int, check_keywords, shown
+from crl_envs.core.arguments import (
+    check_bool,
+    check_choice,
+    check_int,
+    check_keywords,
+    check_probability,
+    check_real,
+    check_seed,
+    keep,
+    shown,
+)
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
@@ -21,7 +32,40 @@ from crl_envs.core.returns import EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.wrappers import GlobalReward, NoisyReward, VectorNoisyReward
 
-_TAG: Final = 0x616374  # sets the stream of `act` apart from others derived from a seed
+TAG: Final = 0x616374  # sets the stream of `act` apart from others derived from a seed
+
+
+@dataclass(frozen=True)
+class LibraryConfig:
+    """Hyperparameters that the learners of all libraries have.
+
+    Attributes:
+        rewards: What agents learn from. ``"local"`` (default): their own rewards; ``"global"``: the mean over agents,
+            with noise that grows with n.
+        agent_ids: Whether the network is told which agent it acts for, True by default. Without it agents that observe
+            the same do the same, which is faster to learn where that is best and can't solve the bandit.
+        learning_rate: Adam's step size > 0, 0.005 by default: the networks are small and the runs short.
+        gamma: Discount in [0, 1], 0.99 by default.
+        seed: 0 by default; an integer in [0, 2^32 − 1]. Fixes networks, actions and the environment's episodes.
+
+    Raises:
+        ValueError: A value out of its range.
+    """
+
+    allowed_rewards: ClassVar[tuple[str, ...]] = ("local", "global")
+
+    rewards: str = "local"
+    agent_ids: bool = True
+    learning_rate: float = 5e-3
+    gamma: float = 0.99
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        keep(self, check_choice, "rewards", self.allowed_rewards)
+        keep(self, check_bool, "agent_ids")
+        keep(self, check_real, "learning_rate", low=0.0, open_low=True)
+        keep(self, check_probability, "gamma")
+        keep(self, check_seed, "seed", high=2**32 - 1)
 
 
 class LibraryLearner(OwnsArrays, ABC):
@@ -69,7 +113,7 @@ class LibraryLearner(OwnsArrays, ABC):
         self.env_steps = np.zeros(1, np.int64)
         self.episodes = 0
         self.history: list[dict[str, Any]] = []
-        self._rng = np.random.default_rng([_TAG, self.config.seed])
+        self._rng = np.random.default_rng([TAG, self.config.seed])
 
     @property
     @abstractmethod
@@ -131,8 +175,9 @@ class LibraryLearner(OwnsArrays, ABC):
         """
         is_dict = isinstance(observations, Mapping)
         if is_dict:
-            observations = self._stack("observations", observations)
-            action_masks = None if action_masks is None else self._stack("masks", action_masks)
+            observations = stacked("observations", observations, self.agents)[None]
+            if action_masks is not None:
+                action_masks = stacked("masks", action_masks, self.agents)[None]
         chances = self.probabilities(np.asarray(observations), action_masks)
         if deterministic:
             actions = chances.argmax(-1)
@@ -151,22 +196,25 @@ class LibraryLearner(OwnsArrays, ABC):
             raise RuntimeError(f"{type(self).__name__} took no step of {total_steps} asked for")
         self.env_steps = np.array([self.tally.env_steps])
         for ended in self.tally.episodes:
-            self.history.append(
-                {
-                    "episode": self.episodes,
-                    "steps": ended.steps,
-                    "local_return_mean": ended.local_return,
-                    "global_return": ended.global_return,
-                }
-            )
+            returns = {
+                "local_return_mean": ended.local_return,
+                "global_return": ended.global_return,
+            }
+            self.history.append({"episode": self.episodes, "steps": ended.steps, **returns})
             self.episodes += 1
         self.tally.episodes.clear()
 
-    def _stack(self, what: str, by_agent: Mapping[str, Any]) -> NDArray[Any]:
-        missing = [agent for agent in self.agents if agent not in by_agent]
-        if missing:
-            raise ValueError(f"{what} must have all agents, missing {missing[:5]}")
-        return np.stack([np.asarray(by_agent[agent]) for agent in self.agents])[None]
+
+def stacked(what: str, by_agent: Mapping[Any, Any], agents: Sequence[Any]) -> NDArray[Any]:
+    """Return what all agents have as ``(n, …)``.
+
+    Raises:
+        ValueError: An agent is missing.
+    """
+    missing = [agent for agent in agents if agent not in by_agent]
+    if missing:
+        raise ValueError(f"{what} must have all agents, missing {missing[:5]}")
+    return np.stack([np.asarray(by_agent[agent]) for agent in agents])
 
 
 def one_column(env: Any) -> VectorEnv[Any, Any, Any]:

@@ -16,84 +16,63 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
+from agents.libraries.learner import TAG, LibraryConfig, stacked
 from crl_envs.adapters.columns import ParallelColumns
 from crl_envs.adapters.rllib import SHARED_POLICY, ParallelMultiAgentEnv
 from crl_envs.core.arguments import (
-    check_bool,
-    check_choice,
     check_each,
     check_int,
     check_keywords,
     check_probability,
     check_real,
-    check_seed,
     keep,
     shown,
 )
 from crl_envs.wrappers import GlobalReward
 
-_TAG: Final = 0x616374  # sets the stream of `act` apart from others derived from a seed
-
 
 @dataclass(frozen=True)
-class PPOConfig:
-    """Hyperparameters of `PPO`.
+class PPOConfig(LibraryConfig):
+    """Hyperparameters of `PPO`, beside those of `LibraryConfig`; a much larger learning rate gets stuck at once.
 
     Attributes:
-        rewards: What agents learn from. ``"local"`` (default): their own rewards. ``"global"``: the mean over agents,
-            with noise that grows with n.
-        agent_ids: Whether the network is told which agent observes, True by default. Without it agents that observe the
-            same do the same, which is faster to learn where that is best and can't solve the bandit.
-        learning_rate: Adam's step size > 0, 0.005 by default. Much larger gets stuck at what the first rollouts
-            favoured.
         rollout_steps: Environment steps between updates, 100 by default. More are steadier and learn later.
         epochs: Times that each rollout is gone through, 5 by default.
         minibatches: Parts into which the agents' steps of a rollout are cut, 2 by default.
-        gamma: Discount in [0, 1], 0.99 by default.
         gae_lambda: λ of generalised advantage estimation in [0, 1], 0.95 by default. Smaller trusts the critic more.
         clip_range: How far from 1 the ratio of probabilities counts, 0.2 by default.
         entropy_coefficient: Bonus ≥ 0 for undecided policies, 0 by default.
         hidden_layers: Widths of the hidden layers of policy and critic, (64, 64) by default.
-        seed: 0 by default; an integer in [0, 2^32 − 1]. Fixes networks, actions and the environment's episodes.
 
     Raises:
         ValueError: A value out of its range.
     """
 
-    rewards: Literal["local", "global"] = "local"
-    agent_ids: bool = True
-    learning_rate: float = 5e-3
     rollout_steps: int = 100
     epochs: int = 5
     minibatches: int = 2
-    gamma: float = 0.99
     gae_lambda: float = 0.95
     clip_range: float = 0.2
     entropy_coefficient: float = 0.0
     hidden_layers: tuple[int, ...] = (64, 64)
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        keep(self, check_choice, "rewards", ("local", "global"))
-        keep(self, check_bool, "agent_ids")
-        keep(self, check_real, "learning_rate", low=0.0, open_low=True)
+        super().__post_init__()
         keep(self, check_int, "rollout_steps", low=1)
         keep(self, check_int, "epochs", low=1)
         keep(self, check_int, "minibatches", low=1, high=self.rollout_steps)
-        keep(self, check_probability, "gamma")
         keep(self, check_probability, "gae_lambda")
         keep(self, check_real, "clip_range", low=0.0, open_low=True)
         keep(self, check_real, "entropy_coefficient", low=0.0)
         layers = check_each("hidden_layers", self.hidden_layers, check_int, low=1)
         object.__setattr__(self, "hidden_layers", tuple(layers))
-        keep(self, check_seed, "seed", high=2**32 - 1)
 
 
 class PPO:
@@ -130,7 +109,7 @@ class PPO:
         self.agents = columns.agents
         self.env_steps = 0
         self._start = int(columns.action_space.start)
-        self._rng = np.random.default_rng([_TAG, self.config.seed])
+        self._rng = np.random.default_rng([TAG, self.config.seed])
         self.algorithm = _build(self.config, columns)
         self._encoder = _envs(self.algorithm)[0].encoder
 
@@ -169,9 +148,9 @@ class PPO:
         Raises:
             ValueError: An agent is missing.
         """
-        logits = self._logits(self._stacked("observations", observations))
+        logits = self._logits(stacked("observations", observations, self.agents))
         if action_masks is not None:
-            logits = np.where(self._stacked("action_masks", action_masks), logits, -np.inf)
+            logits = np.where(stacked("action_masks", action_masks, self.agents), logits, -np.inf)
         if not deterministic:
             logits = logits + self._rng.gumbel(size=logits.shape)  # its argmax is a draw
         chosen = logits.argmax(-1) + self._start
@@ -190,12 +169,6 @@ class PPO:
             out = self.algorithm.get_module("shared").forward_inference({"obs": rows})
         logits: NDArray[np.float64] = out["action_dist_inputs"].numpy().astype(np.float64)
         return logits
-
-    def _stacked(self, what: str, by_agent: Mapping[Any, Any]) -> NDArray[Any]:
-        missing = [agent for agent in self.agents if agent not in by_agent]
-        if missing:
-            raise ValueError(f"{what} must have all agents, missing {missing[:5]}")
-        return np.stack([np.asarray(by_agent[agent]) for agent in self.agents])
 
 
 def _build(config: PPOConfig, columns: ParallelColumns) -> Any:

@@ -23,18 +23,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.libraries.learner import LibraryLearner
+from agents.libraries.learner import LibraryConfig, LibraryLearner
 from crl_envs.adapters.columns import WorldColumns
-from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.adapters.sb3 import AgentVecEnv, JointVecEnv
 from crl_envs.core.arguments import (
-    check_bool,
-    check_choice,
     check_int,
     check_probability,
     check_real,
-    check_seed,
     keep,
 )
 from crl_envs.core.copies import owned
@@ -49,40 +45,24 @@ from stable_baselines3.common.callbacks import BaseCallback  # noqa: E402
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
-    """What the learners of this module have in common; what isn't here is as SB3 has it.
+class NetworkConfig(LibraryConfig):
+    """What the learners of this module have in common, beside `LibraryConfig`; what isn't here is as SB3 has it.
 
     Attributes:
-        rewards: ``"local"`` (default): agents are given their own rewards; ``"global"``: the team's mean.
-        agent_ids: Whether the network is told which agent it acts for; True by default. Without, agents that observe
-            the same do the same, which is all that a symmetric world needs and learns faster there.
-        learning_rate: Of Adam, > 0; 0.005 by default, more than ten times SB3's: the networks are small and the runs
-            short.
         copies: Environments that are stepped together; 4 by default. More are faster, and less correlated.
-        gamma: Discount factor; 0.99 by default.
         hidden: Units of each of two hidden layers; 64 by default.
-        seed: 0 by default; an integer in [0, 2^32 − 1].
 
     Raises:
         ValueError: A value out of its range.
     """
 
-    rewards: str = "local"
-    agent_ids: bool = True
-    learning_rate: float = 5e-3
     copies: int = 4
-    gamma: float = 0.99
     hidden: int = 64
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        keep(self, check_choice, "rewards", ("local", "global"))
-        keep(self, check_bool, "agent_ids")
-        keep(self, check_real, "learning_rate", low=0.0, open_low=True)
+        super().__post_init__()
         keep(self, check_int, "copies", low=1)
-        keep(self, check_probability, "gamma")
         keep(self, check_int, "hidden", low=1)
-        keep(self, check_seed, "seed", high=2**32 - 1)
 
 
 @dataclass(frozen=True)
@@ -130,12 +110,13 @@ class MaskablePPOConfig(PPOConfig):
 class JointPPOConfig(PPOConfig):
     """Those of `JointPPO`: `PPOConfig` with the team's reward and without `agent_ids`: there is one agent only."""
 
+    allowed_rewards: ClassVar[tuple[str, ...]] = ("global",)
+
     rewards: str = "global"
     agent_ids: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        keep(self, check_choice, "rewards", ("global",))
         if self.agent_ids:
             raise ValueError("agent_ids must be False, since one agent acts for all, got True")
 
@@ -184,8 +165,11 @@ class SB3Learner(LibraryLearner):
 
     packages: ClassVar[tuple[str, ...]] = ("stable-baselines3", "sb3-contrib", "torch")
     config: Any
-    vec_env: AgentVecEnv | JointVecEnv
-    model: Any
+
+    def __init__(self, env: Any, **config: Any) -> None:
+        super().__init__(env, **config)
+        self.vec_env = self._make_vec_env()
+        self.model = self._make_model()
 
     @property
     def tally(self) -> EpisodeTally:
@@ -207,6 +191,17 @@ class SB3Learner(LibraryLearner):
         for name in ("replay_buffer", "rollout_buffer"):  # SB3's own objects that write to arrays
             owned(vars(getattr(self.model, name, self)))
 
+    def _make_vec_env(self) -> AgentVecEnv | JointVecEnv:
+        return AgentVecEnv(WorldColumns(self.vec), self.config.agent_ids)
+
+    @abstractmethod
+    def _make_model(self) -> Any:
+        """Return SB3's own object."""
+
+    def _rows(self, observations: NDArray[Any]) -> torch.Tensor:
+        """Return observations ``(B, n, …)`` as SB3's networks take them."""
+        return torch.as_tensor(self.vec_env.rows(observations))
+
     def _settings(self) -> dict[str, Any]:
         """Return what all of SB3's algorithms are given."""
         config = self.config
@@ -220,42 +215,8 @@ class SB3Learner(LibraryLearner):
             "device": "cpu",
         }
 
-    def _ppo_settings(self) -> dict[str, Any]:
-        config = self.config
-        n_steps = config.n_steps // config.copies
-        samples = n_steps * self.vec_env.num_envs
-        return self._settings() | {
-            "n_steps": n_steps,
-            "batch_size": max(2, samples // config.n_minibatches),
-            "n_epochs": config.n_epochs,
-            "gae_lambda": config.gae_lambda,
-            "ent_coef": config.ent_coef,
-        }
 
-
-class _SharedPolicy(SB3Learner):
-    """One network for all agents."""
-
-    def __init__(self, env: Any, **config: Any) -> None:
-        super().__init__(env, **config)
-        self.vec_env = AgentVecEnv(WorldColumns(self.vec), self.config.agent_ids)
-        self._encoder: AgentEncoder | None = None
-        if self.config.agent_ids:
-            self._encoder = AgentEncoder(self.observation_space, self.n_agents, agent_ids=True)
-        self.model = self._make_model()
-
-    @abstractmethod
-    def _make_model(self) -> Any:
-        """Return SB3's own object."""
-
-    def _rows(self, observations: NDArray[Any]) -> torch.Tensor:
-        """Return observations ``(B, n, …)`` as SB3's networks take them, ``(B·n, …)``."""
-        array = observations if self._encoder is None else self._encoder.encode(observations)
-        rows = array.reshape(-1, *(self.vec_env.observation_space.shape or ()))
-        return torch.as_tensor(rows)
-
-
-class PPO(_SharedPolicy):
+class PPO(SB3Learner):
     """Proximal policy optimisation, shared by all agents; it knows nothing of action masks.
 
     Args:
@@ -267,21 +228,35 @@ class PPO(_SharedPolicy):
     """
 
     config_class: ClassVar[type[Any]] = PPOConfig
+    algorithm: ClassVar[type[Any]] = stable_baselines3.PPO
 
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
     ) -> NDArray[np.floating]:
         """Return the network's probabilities, cut afterwards to the masks, of which it knows nothing."""
+        found = self._distribution(observations).probs.numpy()
+        return _cut(found.reshape(*observations.shape[:2], self.n_actions), action_masks)
+
+    def _distribution(self, observations: NDArray[Any], *masks: Any) -> Any:
+        """Return torch's distribution of the actions, or a list of one for each agent of a joint one."""
         with torch.no_grad():
-            found = self.model.policy.get_distribution(self._rows(observations)).distribution
-        shape = (*observations.shape[:2], self.n_actions)
-        return _cut(found.probs.numpy().reshape(shape), action_masks)
+            return self.model.policy.get_distribution(self._rows(observations), *masks).distribution
 
     def _make_model(self) -> Any:
-        return stable_baselines3.PPO(**self._ppo_settings())
+        config = self.config
+        n_steps = config.n_steps // config.copies
+        samples = n_steps * self.vec_env.num_envs
+        return self.algorithm(
+            **self._settings(),
+            n_steps=n_steps,
+            batch_size=max(2, samples // config.n_minibatches),
+            n_epochs=config.n_epochs,
+            gae_lambda=config.gae_lambda,
+            ent_coef=config.ent_coef,
+        )
 
 
-class MaskablePPO(_SharedPolicy):
+class MaskablePPO(PPO):
     """The same with action masks: what is forbidden has probability 0.
 
     Args:
@@ -293,24 +268,18 @@ class MaskablePPO(_SharedPolicy):
     """
 
     config_class: ClassVar[type[Any]] = MaskablePPOConfig
+    algorithm: ClassVar[type[Any]] = sb3_contrib.MaskablePPO
 
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
     ) -> NDArray[np.floating]:
         """Return the policy's probabilities of the legal actions."""
-        shape = (*observations.shape[:2], self.n_actions)
         masks = None if action_masks is None else np.reshape(action_masks, (-1, self.n_actions))
-        with torch.no_grad():
-            policy = self.model.policy
-            found = policy.get_distribution(self._rows(observations), masks).distribution
-        chances: NDArray[np.floating] = found.probs.numpy().reshape(shape)
-        return chances
-
-    def _make_model(self) -> Any:
-        return sb3_contrib.MaskablePPO(**self._ppo_settings())
+        found: NDArray[np.floating] = self._distribution(observations, masks).probs.numpy()
+        return found.reshape(*observations.shape[:2], self.n_actions)
 
 
-class DQN(_SharedPolicy):
+class DQN(SB3Learner):
     """Deep Q-learning, shared by all agents; it knows nothing of action masks. Evaluations are greedy.
 
     Args:
@@ -356,7 +325,7 @@ class DQN(_SharedPolicy):
         return float(max(config.exploration_final, 1.0 - fall * self.tally.env_steps))
 
 
-class JointPPO(SB3Learner):
+class JointPPO(PPO):
     """PPO of one agent that observes and acts for all, on the global reward.
 
     Args:
@@ -369,19 +338,15 @@ class JointPPO(SB3Learner):
 
     config_class: ClassVar[type[Any]] = JointPPOConfig
 
-    def __init__(self, env: Any, **config: Any) -> None:
-        super().__init__(env, **config)
-        self.vec_env = JointVecEnv(WorldColumns(self.vec))
-        self.model = stable_baselines3.PPO(**self._ppo_settings())
-
     def probabilities(
         self, observations: NDArray[Any], action_masks: NDArray[Any] | None
     ) -> NDArray[np.floating]:
         """Return the network's probabilities, cut afterwards to the masks, of which it knows nothing."""
-        rows = torch.as_tensor(np.reshape(observations, (len(observations), -1)))
-        with torch.no_grad():
-            found = self.model.policy.get_distribution(rows).distribution
+        found = self._distribution(observations)
         return _cut(np.stack([part.probs.numpy() for part in found], axis=1), action_masks)
+
+    def _make_vec_env(self) -> JointVecEnv:
+        return JointVecEnv(WorldColumns(self.vec))
 
 
 def _cut(chances: NDArray[np.floating], action_masks: Any) -> NDArray[np.floating]:

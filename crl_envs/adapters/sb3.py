@@ -59,7 +59,7 @@ from crl_envs.adapters.columns import (
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.core.arguments import check_choice, check_seed
-from crl_envs.core.arrays import Frame, Step
+from crl_envs.core.arrays import Step
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.returns import EpisodeReturn, EpisodeTally, Reduce, team_reward
 from crl_envs.wrappers import JointAction
@@ -187,12 +187,8 @@ class _ColumnsVecEnv(OwnsArrays, VecEnv):
             self.metadata: dict[str, Any] = {**self.metadata, "render_fps": fps}  # of a film
 
     @abstractmethod
-    def action_masks(self) -> NDArray[np.bool_]:
-        """What is legal now, for MaskablePPO: ``bool (num_envs, …)``."""
-
-    @abstractmethod
-    def _observed(self, frame: Frame) -> NDArray[Any]:
-        """The observations of all of SB3's environments."""
+    def rows(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Return observations ``(B, n, …)`` of any number of environments as SB3 has them, an environment a row."""
 
     @abstractmethod
     def _rewards(self, step: Step) -> NDArray[np.float32]:
@@ -209,6 +205,15 @@ class _ColumnsVecEnv(OwnsArrays, VecEnv):
     @abstractmethod
     def _own_return(self, ended: EpisodeReturn, row: int) -> float:
         """The sum of own rewards of an episode."""
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Return what is legal now, for MaskablePPO: ``bool (num_envs, …)``, all True where there are no masks.
+
+        A row has the A actions of an agent, or n·A of the joint one, agent after agent.
+        """
+        if self._action_masks is None:
+            return np.ones((self.num_envs, spaces.flatdim(self.action_space)), np.bool_)
+        return self._action_masks.reshape(self.num_envs, -1).astype(np.bool_)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seed the environments at the next reset: environment b gets seed + b.
@@ -243,7 +248,7 @@ class _ColumnsVecEnv(OwnsArrays, VecEnv):
         self.tally.begin()
         self._given[:] = 0.0
         self._action_masks = frame.action_masks
-        return self._observed(frame)
+        return self.rows(frame.observations)
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Keep the actions until `step_wait`."""
@@ -275,10 +280,10 @@ class _ColumnsVecEnv(OwnsArrays, VecEnv):
             frame = columns.reset(ended=step.ended)
         self._action_masks = frame.action_masks
         dones = np.repeat(step.ended, self._rows)
-        return self._observed(frame), rewards.reshape(-1), dones, infos
+        return self.rows(frame.observations), rewards.reshape(-1), dones, infos
 
     def _end(self, step: Step, episodes: list[EpisodeReturn], infos: list[dict[str, Any]]) -> None:
-        last = self._observed(step.frame)
+        last = self.rows(step.frame.observations)
         cut = self._flags(step).reshape(-1)
         seconds = round(time.time() - self._begun, 6)
         for ended in episodes:
@@ -390,19 +395,11 @@ class AgentVecEnv(_ColumnsVecEnv):
             observed = self._encoder.space
         super().__init__(columns, columns.n_agents, observed, columns.action_space, masks)
 
-    def action_masks(self) -> NDArray[np.bool_]:
-        """What is legal now: ``bool (num_envs, A)``, all True where the environment has no masks."""
-        if self._action_masks is None:
-            n_actions = int(cast(spaces.Discrete, self.action_space).n)
-            return np.ones((self.num_envs, n_actions), np.bool_)
-        return self._action_masks.reshape(self.num_envs, -1).astype(np.bool_)
-
-    def _observed(self, frame: Frame) -> NDArray[Any]:
-        rows = frame.observations
-        if self._encoder is not None:
-            rows = self._encoder.encode(rows)
+    def rows(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Return ``(B·n, …)``."""
+        array = observations if self._encoder is None else self._encoder.encode(observations)
         space = self.observation_space
-        return rows.reshape(self.num_envs, *(space.shape or ())).astype(space.dtype, copy=False)
+        return array.reshape(-1, *(space.shape or ())).astype(space.dtype, copy=False)
 
     def _rewards(self, step: Step) -> NDArray[np.float32]:
         return step.rewards.astype(np.float32)
@@ -438,38 +435,29 @@ class JointVecEnv(_ColumnsVecEnv):
         if not isinstance(columns.action_space, spaces.Discrete):
             raise ValueError(f"actions must be Discrete to be joined, got {columns.action_space}")
         actions = spaces.MultiDiscrete(np.full(n, columns.action_space.n))
+        if not isinstance(observed, spaces.Box | spaces.Discrete | spaces.MultiDiscrete):
+            raise ValueError(
+                f"observations must be Discrete, MultiDiscrete or Box to be joined, got {observed}"
+            )
         joint: spaces.Space[Any]
         if isinstance(observed, spaces.Box):
             low, high = (np.tile(np.ravel(end), n) for end in (observed.low, observed.high))
             joint = spaces.Box(low, high, dtype=observed.dtype.type)
-        elif isinstance(observed, spaces.Discrete | spaces.MultiDiscrete):
-            sizes = np.ravel(
-                observed.nvec if isinstance(observed, spaces.MultiDiscrete) else observed.n
-            )
-            joint = spaces.MultiDiscrete(np.tile(sizes, n))
         else:
-            raise ValueError(
-                f"observations must be Discrete, MultiDiscrete or Box to be joined, got {observed}"
-            )
+            sizes = observed.n if isinstance(observed, spaces.Discrete) else observed.nvec
+            joint = spaces.MultiDiscrete(np.tile(np.ravel(sizes), n))
         super().__init__(columns, 1, joint, actions, masks)
 
-    def action_masks(self) -> NDArray[np.bool_]:
-        """What is legal now: ``bool (B, n·A)``, agent after agent."""
-        if self._action_masks is None:
-            total = int(cast(spaces.MultiDiscrete, self.action_space).nvec.sum())
-            return np.ones((self.num_envs, total), np.bool_)
-        return self._action_masks.reshape(self.num_envs, -1).astype(np.bool_)
-
-    def _observed(self, frame: Frame) -> NDArray[Any]:
-        rows = frame.observations.reshape(self.num_envs, -1)
-        return rows.astype(self.observation_space.dtype, copy=False)
+    def rows(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Return ``(B, n · …)``."""
+        joint = observations.reshape(len(observations), -1)
+        return joint.astype(self.observation_space.dtype, copy=False)
 
     def _rewards(self, step: Step) -> NDArray[np.float32]:
         return team_reward(step.rewards.T, self._reduce)[:, None].astype(np.float32)
 
     def _flags(self, step: Step) -> NDArray[np.bool_]:
-        cut = step.truncations & ~step.terminations
-        return cut[:, :1] | cut[:, 1:].any(axis=1, keepdims=True)
+        return np.asarray((step.truncations & ~step.terminations).any(axis=1, keepdims=True))
 
     def _infos(self, step: Step) -> list[dict[str, Any]]:
         return [{"local_rewards": rewards} for rewards in step.local_rewards]

@@ -6,16 +6,14 @@ All but `check_spaces` and `check_state` read the one reference recording of the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from crl_envs.testing.actions import mask_expectation, masks
 from crl_envs.testing.compare import difference
-from crl_envs.testing.errors import fault, quote
-from crl_envs.testing.membership import dtype_expectation, membership_expectation
+from crl_envs.testing.errors import quote
 from crl_envs.testing.rollouts import (
     NO_STATE,
     STEP_DATA,
@@ -25,6 +23,12 @@ from crl_envs.testing.rollouts import (
     raised,
     read_state,
     space_of,
+)
+from crl_envs.testing.spaces import (
+    dtype_expectation,
+    mask_expectation,
+    masks,
+    membership_expectation,
 )
 from crl_envs.testing.subject import BRIEF, Subject
 
@@ -168,11 +172,7 @@ def check_dtype(subject: Subject) -> None:
     Raises:
         ConformanceError: `dtype`.
     """
-    for step, agent, observation in _observations(subject):
-        expectation = dtype_expectation(_observation_space(subject, agent), observation)
-        if expectation is not None:
-            what = f"saw observation {quote(observation)}, expected {expectation}"
-            raise step.fault("dtype", what, agent)
+    _check_observations(subject, "dtype", dtype_expectation)
 
 
 def check_observation_space(subject: Subject) -> None:
@@ -181,22 +181,17 @@ def check_observation_space(subject: Subject) -> None:
     Raises:
         ConformanceError: `observation-space`.
     """
-    for step, agent, observation in _observations(subject):
-        expectation = membership_expectation(_observation_space(subject, agent), observation)
-        if expectation is not None:
-            what = f"saw observation {quote(observation)}, expected {expectation}"
-            raise step.fault("observation-space", what, agent)
+    _check_observations(subject, "observation-space", membership_expectation)
 
 
-def _observations(subject: Subject) -> Iterator[tuple[Step, Any, Any]]:
+def _check_observations(
+    subject: Subject, check: str, expectation: Callable[[Any, Any], str | None]
+) -> None:
+    spaces = subject.reference.observation_spaces
     for step in subject.reference.steps:
-        for agent, observation in step.observations.items():
-            if agent in subject.reference.observation_spaces:
-                yield step, agent, observation
-
-
-def _observation_space(subject: Subject, agent: Any) -> Any:
-    return subject.reference.observation_spaces[agent]
+        for agent, seen in step.observations.items():
+            if agent in spaces:
+                step.expect(expectation(spaces[agent], seen), check, "observation ", seen, agent)
 
 
 def check_rewards(subject: Subject) -> None:
@@ -209,13 +204,11 @@ def check_rewards(subject: Subject) -> None:
     """
     for step in subject.reference.steps:
         for agent, reward in step.rewards.items():
-            number = (
-                reward.item() if isinstance(reward, np.ndarray) and reward.size == 1 else reward
-            )
+            one = isinstance(reward, np.ndarray) and reward.size == 1
+            number = reward.item() if one else reward
             real = isinstance(number, Real) and not isinstance(number, bool)
             if not real or not math.isfinite(number):
-                what = f"saw reward {quote(reward)}, expected a finite number"
-                raise step.fault("reward", what, agent)
+                step.expect("a finite number", "reward", "reward ", reward, agent)
 
 
 def check_flags(subject: Subject) -> None:
@@ -231,8 +224,7 @@ def check_flags(subject: Subject) -> None:
         for name in ("terminations", "truncations"):
             for agent, flag in getattr(step, name).items():
                 if type(flag) is not bool:
-                    what = f"saw {name} flag {quote(flag)}, expected a Python bool"
-                    raise step.fault("flags", what, agent)
+                    step.expect("a Python bool", "flags", f"{name} flag ", flag, agent)
 
 
 def check_infos(subject: Subject) -> None:
@@ -244,8 +236,7 @@ def check_infos(subject: Subject) -> None:
     for step in subject.reference.steps:
         for agent, info in step.infos.items():
             if not isinstance(info, dict):
-                what = f"saw info {quote(info)}, expected a dict"
-                raise step.fault("infos", what, agent)
+                step.expect("a dict", "infos", "info ", info, agent)
 
 
 def check_masks(subject: Subject) -> None:
@@ -311,8 +302,7 @@ def _check_state_value(step: Step, space: Any) -> None:
         expectation = "finite numbers"
     else:
         return
-    if expectation is not None:
-        raise step.fault("state", f"saw state {quote(step.state)}, expected {expectation}")
+    step.expect(expectation, "state", "state ", step.state)
 
 
 def check_alias(subject: Subject) -> None:
@@ -332,11 +322,8 @@ def check_alias(subject: Subject) -> None:
             found = difference(now, kept)
             if found is not None:
                 agent = found.path[0] if found.path and name in STEP_DATA else None
-                raise fault(
-                    "alias",
+                what = (
                     f"what was returned here ({name}) was overwritten later: "
-                    f"saw {quote(found.seen)}, expected {quote(found.expected)} still",
-                    agent=agent,
-                    episode=step.episode,
-                    step=step.index,
+                    f"saw {quote(found.seen)}, expected {quote(found.expected)} still"
                 )
+                raise step.fault("alias", what, agent)

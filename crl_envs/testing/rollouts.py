@@ -16,9 +16,9 @@ from typing import Any, Final, NoReturn, Protocol
 import numpy as np
 from gymnasium.spaces import Space
 
-from crl_envs.testing.actions import mask_expectation, masks, sample
 from crl_envs.testing.compare import Difference, difference, snapshot
 from crl_envs.testing.errors import ConformanceError, fault, quote
+from crl_envs.testing.spaces import mask_expectation, masks, sample
 
 NO_STATE: Final = "<no state()>"
 STEP_DATA: Final = ("observations", "rewards", "terminations", "truncations", "infos")
@@ -72,6 +72,13 @@ class Step:
     def fault(self, check: str, what: str, agent: Any = None) -> ConformanceError:
         """The error to raise when `check` fails here."""
         return fault(check, what, agent=agent, episode=self.episode, step=self.index)
+
+    def expect(
+        self, expectation: str | None, check: str, what: str, value: Any, agent: Any = None
+    ) -> None:
+        """Raise the error that `value` should have been something else; None: it is as it should be."""
+        if expectation is not None:
+            raise self.fault(check, f"saw {what}{quote(value)}, expected {expectation}", agent)
 
 
 class Episode:
@@ -149,9 +156,7 @@ class Episode:
         given = masks(last.observations.get(agent), last.infos.get(agent))
         mask = None
         for mask in given.values():
-            expectation = mask_expectation(space, mask)
-            if expectation is not None:
-                raise last.fault("action-mask", f"saw {quote(mask)}, expected {expectation}", agent)
+            last.expect(mask_expectation(space, mask), "action-mask", "", mask, agent)
         return sample(space, self._rng, mask)
 
     def _attempt(self, method: str, call: Callable[[], Any], given: dict[Any, Any]) -> Any:

@@ -11,10 +11,15 @@ import pytest
 from gymnasium import spaces
 
 from crl_envs.testing import ConformanceError, Subject
-from crl_envs.testing.actions import mask_expectation, masks, sample
 from crl_envs.testing.compare import Difference, difference, snapshot
 from crl_envs.testing.errors import fault
-from crl_envs.testing.membership import dtype_expectation, membership_expectation
+from crl_envs.testing.spaces import (
+    dtype_expectation,
+    mask_expectation,
+    masks,
+    membership_expectation,
+    sample,
+)
 
 from .lamps import Lamps
 
