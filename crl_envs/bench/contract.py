@@ -27,7 +27,7 @@ class BenchLearner(Protocol):
         ...
 
     def act(self, observations: Any, deterministic: bool = False) -> Any:
-        """Actions of the present policy, for all agents that observe; nothing is learnt from it.
+        """Return actions of the present policy, for all agents that observe; nothing is learnt from it.
 
         Where the environment has action masks they are in ``action_masks``, a third argument for those that have one.
         """
@@ -48,7 +48,7 @@ class ResumableLearner(BenchLearner, Protocol):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], env: Any) -> Self:
-        """The learner in a file, on an environment made like the one that it was made with."""
+        """Return the learner that a file holds, on an environment made like the one that it was made with."""
         ...
 
 

@@ -77,7 +77,7 @@ class Diagnosis:
         )
 
     def plain(self) -> dict[str, Any]:
-        """In JSON's types."""
+        """Return the diagnosis in JSON's types."""
         extras = {
             extra: {
                 "works": all(package.works for package in packages),

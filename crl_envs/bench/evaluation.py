@@ -27,7 +27,7 @@ class Found(NamedTuple):
 
 
 def evaluation_seed(seed: int, budget: int) -> int:
-    """The seed of the environment in which a run is evaluated after a budget."""
+    """Return the seed of the environment in which a run is evaluated after a budget."""
     words = np.random.SeedSequence([_TAG, seed, budget]).generate_state(2)
     return int(words[0]) << 31 | int(words[1]) >> 1  # below 2^63: room for the columns
 
@@ -76,7 +76,7 @@ def _one_by_one(env: MeasuredEnv, learner: Any, traits: Traits, episodes: int) -
 
 
 def measured(env: MeasuredEnv, episodes: int) -> Found:
-    """The last episodes of a measured environment; illegal actions of all of them."""
+    """Return the last episodes of a measured environment, and the illegal actions of all of them."""
     return Found(
         float(np.mean(env.global_returns[-episodes:])),
         float(np.mean(env.local_returns[-episodes:])),
@@ -86,7 +86,7 @@ def measured(env: MeasuredEnv, episodes: int) -> Found:
 
 
 def acting(learner: Any, deterministic: bool) -> Callable[[Any, Any], Any]:
-    """`learner.act` of observations and infos, with masks if it takes them."""
+    """Return `learner.act` as a function of observations and infos, with masks if it takes them."""
     if "action_masks" not in inspect.signature(learner.act).parameters:
         return lambda observations, infos: learner.act(observations, deterministic=deterministic)
 

@@ -36,15 +36,15 @@ class Task:
     reward_noise: float = 0.0
 
     def make(self) -> Any:
-        """The ParallelEnv."""
+        """Return the ParallelEnv."""
         return self._noisy(crl_envs.make(self.env_id, **self.env_kwargs))
 
     def make_vec(self, num_envs: int) -> Any:
-        """The vector env with that many columns."""
+        """Return the vector env with that many columns."""
         return self._noisy(crl_envs.make_vec(self.env_id, num_envs=num_envs, **self.env_kwargs))
 
     def plain(self) -> dict[str, Any]:
-        """In JSON's types; a graph as its lists of nodes and edges."""
+        """Return the task in JSON's types; a graph as its lists of nodes and edges."""
         kwargs = {name: _plain(value) for name, value in self.env_kwargs.items()}
         return {"env_id": self.env_id, "env_kwargs": kwargs, "reward_noise": self.reward_noise}
 
@@ -159,7 +159,7 @@ class Experiment:
         return f"{self.name}@{self.version}"
 
     def budgets(self, value: Value) -> tuple[int, ...]:
-        """After how much each evaluation of a run comes, ascending whole numbers; the last is the whole budget."""
+        """Return after how much each evaluation of a run comes: ascending whole numbers, the last the whole budget."""
         grain = check_int("grain", self.grain(value), low=1)
         last = check_int("budget", self.budget(value), low=max(self.first, grain))
         spaced = np.geomspace(self.first, last, self.evaluations) / grain

@@ -37,7 +37,7 @@ class LearnerSpec:
     config: Mapping[str, Any] = field(default_factory=dict)
 
     def load(self) -> LearnerClass:
-        """The class.
+        """Return the class.
 
         Raises:
             ValueError: It isn't there, or importing it failed.
@@ -77,18 +77,18 @@ PRESETS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
 
 
 def installed_learners() -> dict[str, EntryPoint]:
-    """All learners that installed distributions offer, by name."""
+    """Return all learners that installed distributions offer, by name."""
     return {found.name: found for found in entry_points(group=GROUP)}
 
 
 def is_shipped(spec: LearnerSpec) -> bool:
-    """Whether a learner is one of this package's own."""
+    """Return whether a learner is one of this package's own."""
     found = installed_learners().get(spec.source)
     return found is not None and (found.dist is None or found.dist.name == "crl-envs")
 
 
 def learner_spec(name: str) -> LearnerSpec:
-    """What a name on the command line stands for; it is not imported.
+    """Return what a name on the command line stands for; it is not imported.
 
     Args:
         name: Of an installed learner, of a preset, or ``module:Class``; modules are looked for where Python was
@@ -112,7 +112,7 @@ def learner_spec(name: str) -> LearnerSpec:
 
 
 def find_learner(name: str) -> LearnerClass:
-    """The learner class of that name.
+    """Return the learner class of that name.
 
     Raises:
         ValueError: No installed distribution offers it.

@@ -283,7 +283,7 @@ class _Clock:
 
 
 def mismatch(record: Record, experiment: Experiment, spec: LearnerSpec) -> str | None:
-    """A sentence that says what makes a record none of that experiment and learner; None if it is one.
+    """Return a sentence that says what makes a record none of that experiment and learner; None if it is one.
 
     A run that ended before it began says nothing of itself.
     """
@@ -300,7 +300,7 @@ def mismatch(record: Record, experiment: Experiment, spec: LearnerSpec) -> str |
 
 
 def case_mismatch(record: Record, case: Case) -> str | None:
-    """A sentence that says what makes a record none of that run of a figure; None if it is one."""
+    """Return a sentence that says what makes a record none of that run of a figure; None if it is one."""
     if not record.provenance:
         return None
     if record.status == "done" and record.recorded is None:

@@ -46,7 +46,7 @@ STYLE: Final = {
 
 
 def new_figure(panels: int, sharey: bool = True) -> tuple[Figure, list[Axes]]:
-    """A figure on Agg, whatever backend is configured, with that many panels side by side."""
+    """Return a figure on Agg, whatever backend is configured, with that many panels side by side."""
     with rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(4.6 * panels, 3.6), layout="constrained")
         FigureCanvasAgg(figure)
@@ -55,7 +55,7 @@ def new_figure(panels: int, sharey: bool = True) -> tuple[Figure, list[Axes]]:
 
 
 def single_figure(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of one panel of that size in inches."""
+    """Return a figure of one panel of that size in inches."""
     with rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
@@ -66,7 +66,7 @@ def single_figure(width: float, height: float) -> tuple[Figure, Axes]:
 def band(
     axes: Axes, samples: FloatArray, positions: FloatArray | None = None, **style: Any
 ) -> None:
-    """The mean over rows of ``float64[k, m]`` as a line, with its 95 % interval as a shade.
+    """Draw the mean over rows of ``float64[k, m]`` as a line, with its 95 % interval as a shade.
 
     Args:
         axes: Where to draw.
@@ -89,7 +89,7 @@ def intervals(axes: Axes, positions: Any, found: Sequence[Interval], **style: An
 
 
 def as_png(figure: Figure) -> bytes:
-    """The picture's bytes."""
+    """Return the picture's bytes."""
     buffer = io.BytesIO()
     with rc_context(STYLE):  # type: ignore[arg-type]
         figure.savefig(buffer, format="png", dpi=140)

@@ -16,19 +16,19 @@ PACKAGES: Final = ("numpy", "gymnasium", "pettingzoo", "numba")
 
 
 def versions(*further: str) -> dict[str, str]:
-    """Versions of Python, of this package and of those installed packages that can matter to a result."""
+    """Return the versions of Python, of this package and of those installed packages that can matter to a result."""
     found = {"python": platform.python_version(), "crl-envs": crl_envs.__version__}
     installed = {package: _version(package) for package in (*PACKAGES, *further)}
     return found | {package: known for package, known in installed.items() if known is not None}
 
 
 def machine() -> dict[str, Any]:
-    """What is computed on: system, processor and the number of cores that this process may use."""
+    """Return what is computed on: system, processor and the number of cores that this process may use."""
     return {"system": platform.platform(), "processor": _processor(), "cores": cores()}
 
 
 def cores() -> int:
-    """Processors that this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -36,7 +36,7 @@ def cores() -> int:
 
 @cache
 def git_commit() -> str | None:
-    """The commit of the clone that the package is run from, with ``+`` for changes; None when it isn't one."""
+    """Return the commit of the clone that the package is run from, with ``+`` for changes; None when it isn't one."""
     folder = Path(crl_envs.__file__).parent
     if not (folder.parent / ".git").exists():
         return None

@@ -74,7 +74,7 @@ class RunId:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The id that a text is.
+        """Return the id that a text is.
 
         Raises:
             ValueError: The text isn't one.

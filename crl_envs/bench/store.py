@@ -119,7 +119,7 @@ class Record:
             object.__setattr__(self, "error", printable(self.error))
 
     def with_evaluation(self, evaluation: Evaluation) -> Record:
-        """The record with one evaluation more.
+        """Return the record with one evaluation more.
 
         Raises:
             ValueError: It isn't later than the last one.
@@ -160,7 +160,7 @@ class Store:
         self.set_aside = folder / "set-aside"
 
     def path(self, id: RunId) -> Path:
-        """Where a run's file is."""
+        """Return where a run's file is."""
         return self.runs / f"{id}.json"
 
     def write(self, record: Record) -> None:
@@ -176,7 +176,7 @@ class Store:
             write_atomically(path, text)
 
     def arrays_path(self, id: RunId) -> Path:
-        """Where the arrays are that a run has recorded."""
+        """Return where the arrays are that a run has recorded."""
         return self.runs / f"{id}.npz"
 
     def write_arrays(self, id: RunId, arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -228,11 +228,11 @@ class Store:
         return None
 
     def checkpoint_path(self, checkpoint: Checkpoint) -> Path:
-        """Where a checkpoint's file is."""
+        """Return where a checkpoint's file is."""
         return self.checkpoints / checkpoint.file
 
     def check(self, checkpoint: Checkpoint) -> str | None:
-        """A sentence that says what is wrong with a checkpoint's file, which is then set aside; None if nothing is."""
+        """Return what is wrong with a checkpoint's file, in a sentence, and set it aside; None if nothing is."""
         path = self.checkpoint_path(checkpoint)
         try:
             if hashlib.sha256(path.read_bytes()).hexdigest() == checkpoint.sha256:
@@ -249,7 +249,7 @@ class Store:
                 file.unlink(missing_ok=True)
 
     def read(self, id: RunId) -> tuple[Record | None, str | None]:
-        """A run's record, None when there is none; and, if a file had to be set aside, a sentence that names it."""
+        """Return a run's record, None when there is none, and a sentence that names a file that was set aside."""
         path = self.path(id)
         try:
             content = path.read_bytes()
@@ -264,7 +264,7 @@ class Store:
         return record, None
 
     def records(self) -> tuple[list[Record], list[str]]:
-        """All runs in the order of their ids, and a sentence for each file that was set aside."""
+        """Return all runs in the order of their ids, and a sentence for each file that was set aside."""
         found, complaints = [], []
         for path in sorted(self._files()):
             text = path.relative_to(self.runs).with_suffix("").as_posix()
@@ -303,7 +303,7 @@ class Store:
 
 
 def as_text(record: Record) -> str:
-    """A record as JSON with its checksum; the same bytes for the same record.
+    """Return a record as JSON with its checksum; the same bytes for the same record.
 
     Raises:
         ValueError: A return that isn't finite.
@@ -325,7 +325,7 @@ def as_text(record: Record) -> str:
 
 
 def from_bytes(content: bytes) -> Record:
-    """The record in a file.
+    """Return the record in a file.
 
     Raises:
         ValueError: It is damaged, or no record; the message says what is wrong.
@@ -348,17 +348,17 @@ def from_bytes(content: bytes) -> Record:
 
 
 def with_checksum(content: Mapping[str, Any]) -> str:
-    """What JSON can hold, with its checksum, as text."""
+    """Return what JSON can hold, with its checksum, as text."""
     return json.dumps({**content, "checksum": checksum(content)}, indent=1) + "\n"
 
 
 def as_read(content: Any) -> Any:
-    """What is read again of what JSON can hold: of tuples, lists."""
+    """Return what JSON gives back of what it can hold: lists for tuples."""
     return json.loads(json.dumps(content))
 
 
 def checked(content: bytes) -> dict[str, Any]:
-    """What a file holds beside its checksum.
+    """Return what a file holds beside its checksum.
 
     Raises:
         ValueError: It is no JSON, or its checksum is missing or wrong.
@@ -372,6 +372,6 @@ def checked(content: bytes) -> dict[str, Any]:
 
 
 def checksum(content: Mapping[str, Any]) -> str:
-    """SHA-256 of what JSON can hold, whatever the order of its entries."""
+    """Return the SHA-256 of what JSON can hold, whatever the order of its entries."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -26,19 +26,19 @@ class Table:
     rows: Sequence[Sequence[str]]
 
     def markdown(self) -> str:
-        """The table in Markdown, the first column to the left and the others to the right."""
+        """Return the table in Markdown, the first column to the left and the others to the right."""
         align = [":--"] + ["--:"] * (len(self.header) - 1)
         lines = [self.header, align, *self.rows]
         return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A number with that many decimals; "–" for one that is infinite or undefined."""
+    """Return a number with that many decimals; "–" for one that is infinite or undefined."""
     return f"{value:.{digits}f}" if math.isfinite(value) else "–"
 
 
 def with_interval(interval: Interval, digits: int = 3) -> str:
-    """``value [low, high]``."""
+    """Return ``value [low, high]``."""
     low, high = number(interval.low, digits), number(interval.high, digits)
     return f"{number(interval.value, digits)} [{low}, {high}]"
 

@@ -94,7 +94,7 @@ class AgentVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         )
 
     def render(self) -> None:
-        """Nothing: vector environments have no render modes; `crl_envs.make` gives one that draws itself."""
+        """Do nothing: vector environments have no render modes; `crl_envs.make` gives one that draws itself."""
 
     def _observations(self, joint: NDArray[Any]) -> NDArray[Any]:
         dtype = self.single_observation_space.dtype

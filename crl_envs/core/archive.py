@@ -50,7 +50,7 @@ def write(path: str | os.PathLike[str], kind: str, meta: Mapping[str, Any], arra
 
 
 def read(path: str | os.PathLike[str], kind: str, name: str) -> tuple[dict[str, Any], Arrays]:
-    """What `write` wrote.
+    """Return what `write` wrote.
 
     Args:
         path: The file.

@@ -18,7 +18,7 @@ def has_numba() -> bool:
 
 
 def resolve_backend(name: str) -> BackendName:
-    """``"auto"`` to ``"numba"`` where that is installed, else ``"numpy"``; other names to themselves.
+    """Return ``"auto"`` as ``"numba"`` where that is installed, else ``"numpy"``; other names as they are.
 
     Raises:
         ValueError: Unknown backend, or ``"numba"`` asked for and not installed.

@@ -16,7 +16,7 @@ from typing import Any
 
 
 def cache_folder() -> Path:
-    """Where results are kept; the folder need not exist.
+    """Return where results are kept; the folder need not exist.
 
     The environment variable ``CRL_ENVS_CACHE``; without it, the folder ``crl-envs`` in ``XDG_CACHE_HOME`` (on Windows
     ``LOCALAPPDATA``) or in ``~/.cache``.
@@ -31,7 +31,7 @@ def cache_folder() -> Path:
 
 
 def load(kind: str, key: Mapping[str, Any]) -> Any:
-    """What was stored for a key, or None if there is nothing that can be read.
+    """Return what was stored for a key, or None if there is nothing that can be read.
 
     Args:
         kind: What it is, with the version of its format, as a folder's name.

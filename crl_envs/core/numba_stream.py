@@ -12,7 +12,7 @@ _LOW = uint64(0xFFFFFFFF)
 
 @njit(cache=True, nogil=True, no_cfunc_wrapper=True)
 def stream_key(seed, clock, purpose):
-    """Level 1 of the random stream: the key of one column, ``uint64``; see `Stream.keys`."""
+    """Return the key of one column, ``uint64``: level 1 of the random stream; see `Stream.keys`."""
     k0, k1 = uint64(seed) & _LOW, uint64(seed) >> uint64(32)
     x0, x1 = uint64(clock) & _LOW, uint64(clock) >> uint64(32)
     x2, x3 = uint64(purpose), uint64(0)
@@ -30,7 +30,7 @@ def stream_key(seed, clock, purpose):
 
 @njit(cache=True, nogil=True, inline="always")
 def pair_word(key, pair):
-    """The ``uint64`` whose halves are the words of lanes 2·pair and 2·pair + 1."""
+    """Return the ``uint64`` whose halves are the words of lanes 2·pair and 2·pair + 1."""
     z = key + uint64(pair + 1) * GOLDEN
     z = (z ^ (z >> uint64(30))) * MIX_1
     z = (z ^ (z >> uint64(27))) * MIX_2
@@ -39,7 +39,7 @@ def pair_word(key, pair):
 
 @njit(cache=True, nogil=True, inline="always")
 def lane_word(key, lane):
-    """The ``uint32`` word of one lane."""
+    """Return the ``uint32`` word of one lane."""
     return uint32(pair_word(key, lane >> 1) >> uint64(32 * (lane & 1)))
 
 

@@ -36,7 +36,7 @@ def overridden(thing: Any) -> list[str]:
 
 
 def makes_own_world(entry_point: Any) -> bool:
-    """Whether ``make_world`` takes what the entry point itself is called with.
+    """Return whether ``make_world`` takes what the entry point itself is called with.
 
     A class's does if nothing that makes its objects has changed since; a function's if it isn't copied from what the
     function wraps.

@@ -248,7 +248,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         return steps
 
     def render(self) -> NDArray[np.uint8] | str | None:
-        """The present state as a picture, in the ``render_mode`` that the environment was made with.
+        """Return the present state as a picture, in the ``render_mode`` that the environment was made with.
 
         Returns:
             ``"rgb_array"``: ``uint8[600, 900, 3]``. ``"ansi"``: text. ``"human"``: None; the window, which each reset

@@ -14,7 +14,7 @@ RandomState = list[dict[str, list[int]]]
 
 
 def random_state(env: Any) -> RandomState:
-    """The seeds and clocks of all streams in an environment and its wrappers, from the outermost inwards.
+    """Return the seeds and clocks of all streams in an environment and its wrappers, from the outermost inwards.
 
     Taken between two episodes it is all of the environment that matters to what comes: another one that was made in the
     same way, given it by `set_random_state` and then reset without a seed, goes on identically.

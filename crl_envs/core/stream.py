@@ -82,7 +82,7 @@ def philox4x32(
     key: tuple[UInt64Array, UInt64Array],
     rounds: int = 10,
 ) -> tuple[UInt64Array, UInt64Array, UInt64Array, UInt64Array]:
-    """Philox4x32: four counter words and two key words to four random words.
+    """Turn four counter words and two key words into four random words by Philox4x32.
 
     Args:
         counter: Four broadcastable ``uint64`` arrays holding 32-bit words.

@@ -26,31 +26,31 @@ _DRAWN_PER_SECOND: Final = 1_000_000  # on one core of 2024
 
 
 def directed_ring(n: int) -> Edges:
-    """i → i + 1 (mod n)."""
+    """Return the edges i → i + 1 (mod n)."""
     i = np.arange(n if n > 1 else 0)
     return np.stack([i, np.roll(i, -1)], axis=1)
 
 
 def ring(n: int) -> Edges:
-    """i ↔ i + 1 (mod n)."""
+    """Return the edges i ↔ i + 1 (mod n)."""
     i = np.arange(n)
     return _both_ways(i, (i + 1) % n)
 
 
 def star(n: int) -> Edges:
-    """Agent 0 ↔ every other one."""
+    """Return edges between agent 0 and every other one, both ways."""
     i = np.arange(1, n)
     return _both_ways(np.zeros_like(i), i)
 
 
 def legs(n: int, count: int = 3) -> Edges:
-    """`count` chains of (nearly) equal length that start at agent 0 (Guestrin, Koller & Parr 2002)."""
+    """Return `count` chains of (nearly) equal length that start at agent 0 (Guestrin, Koller & Parr 2002)."""
     i = np.arange(1, n)
     return _both_ways(np.maximum(i - count, 0), i)
 
 
 def ring_of_rings(n: int) -> Edges:
-    """About √n rings of about √n agents, whose first agents form a ring."""
+    """Return about √n rings of about √n agents, whose first agents form a ring."""
     size = max(1, round(n**0.5))
     i = np.arange(n)
     first = i // size * size
@@ -63,7 +63,7 @@ def ring_of_rings(n: int) -> Edges:
 
 
 def grid(n: int) -> Edges:
-    """A square lattice with ⌈√n⌉ columns, its last row perhaps shorter; four neighbours at most."""
+    """Return a square lattice with ⌈√n⌉ columns, its last row perhaps shorter; four neighbours at most."""
     width = int(np.ceil(np.sqrt(n)))
     i = np.arange(n)
     left = i[:-1][(i[:-1] + 1) % width != 0]
@@ -72,7 +72,7 @@ def grid(n: int) -> Edges:
 
 
 def random_successors(n: int, degree: int, seed: int) -> Edges:
-    """Each agent → `degree` other agents (at most n − 1), distinct and uniform.
+    """Return edges from each agent to `degree` other agents (at most n − 1), distinct and uniform.
 
     Raises:
         ValueError: More than 10 million edges.
@@ -98,7 +98,7 @@ def random_successors(n: int, degree: int, seed: int) -> Edges:
 
 
 def random_graph(n: int, seed: int, degree: int = 2) -> Edges:
-    """Each agent ↔ `degree` uniform others, drawn with replacement (mean degree just below 2·`degree`)."""
+    """Return edges between each agent and `degree` uniform others, with replacement (mean degree below 2·`degree`)."""
     if n == 1:
         return np.empty((0, 2), np.int64)
     draws = fixed_words(seed, Purpose.TOPOLOGY, n * degree).astype(np.uint64)

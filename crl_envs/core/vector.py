@@ -195,7 +195,7 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         return observations, rewards.T, terminations, truncations, infos
 
     def render(self) -> None:
-        """Nothing: vector environments have no render modes; `crl_envs.make` gives one that draws itself."""
+        """Do nothing: vector environments have no render modes; `crl_envs.make` gives one that draws itself."""
 
     @property
     def _n_actions(self) -> int:

@@ -116,7 +116,7 @@ class World(OwnsArrays, ABC, Generic[StateT]):
 
     @abstractmethod
     def observation(self, state: StateT) -> NDArray[Any]:
-        """Observations ``[n, B]`` for a Discrete space, ``[n, k, B]`` for a space of shape (k,); a fresh array."""
+        """Return a fresh array: ``[n, B]`` for a Discrete space, ``[n, k, B]`` for a space of shape (k,)."""
 
     @abstractmethod
     def terminal(self, state: StateT) -> NDArray[np.bool_]:

@@ -50,12 +50,12 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
 
 
 def experiment_names() -> list[str]:
-    """Of the package's experiments, and of those that other installed distributions have in `GROUP`."""
+    """Return the names of the package's experiments, then of those that other distributions have in `GROUP`."""
     return [*EXPERIMENTS, *sorted(entry_points(group=GROUP).names - set(EXPERIMENTS))]
 
 
 def find_experiment(name: str) -> Experiment:
-    """The experiment of that name.
+    """Return the experiment of that name.
 
     Args:
         name: ``"sysadmin-n"``, or with its version ``"sysadmin-n@1"``.

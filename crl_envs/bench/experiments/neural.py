@@ -57,7 +57,7 @@ def rollouts(n: Value) -> int:
 
 
 def comparisons(summary: Mapping[str, Any]) -> list[str]:
-    """The global reward's price for each learner that can have either, and what sharing parameters saves."""
+    """Say what the global reward costs each learner that can have either, and what sharing parameters saves."""
     pairs = [(f"{learner}-global", learner) for learner in _LOCAL]
     return [
         sentence

@@ -14,7 +14,7 @@ _NOTHING: Final = 0.005  # of a score
 
 
 def scaling_verdict(summary: Summary, knob: str) -> list[str]:
-    """For each learner how its samples-to-ε grows with the knob and up to where it solves its task; the best first.
+    """Say for each learner how its samples-to-ε grows with the knob and up to where it solves its task; the best first.
 
     Args:
         summary: Of an experiment whose analysis is of scaling.
@@ -27,7 +27,7 @@ def scaling_verdict(summary: Summary, knob: str) -> list[str]:
 
 
 def comparison(summary: Summary, knob: str, slower: str, faster: str) -> list[str]:
-    """How many times as many samples one learner takes as another, at the ends of the values where both arrive.
+    """Say how many times as many samples one learner takes as another, at the ends of the values where both arrive.
 
     Args:
         summary: Of an experiment.
@@ -49,7 +49,7 @@ def comparison(summary: Summary, knob: str, slower: str, faster: str) -> list[st
 
 
 def score_verdict(summary: Summary, knob: str) -> list[str]:
-    """For each learner its final score at each value, and the share of runs at 1 − ε or above; the best first."""
+    """Say for each learner its final score at each value, and the share of runs at 1 − ε or above; the best first."""
     level = _level(summary)
     return [
         f"{learner}: score {_scores(found['values'], knob)}; "
@@ -59,7 +59,7 @@ def score_verdict(summary: Summary, knob: str) -> list[str]:
 
 
 def losses(summary: Summary, knob: str) -> list[str]:
-    """For each learner what it loses from the first value to the last, the largest loss first."""
+    """Say for each learner what it loses from the first value to the last, the largest loss first."""
     lost = []
     for learner, found in summary["learners"].items():
         known = list(_known_scores(found).items())
@@ -73,7 +73,7 @@ def losses(summary: Summary, knob: str) -> list[str]:
 
 
 def best_by_value(summary: Summary, knob: str) -> list[str]:
-    """One sentence: which learner has the highest mean score at each value."""
+    """Say in one sentence which learner has the highest mean score at each value."""
     best: dict[str, tuple[float, str]] = {}
     for learner, found in summary["learners"].items():
         for value, score in _known_scores(found).items():
@@ -84,7 +84,7 @@ def best_by_value(summary: Summary, knob: str) -> list[str]:
 
 
 def by_iqm(summary: Summary) -> list[tuple[str, Mapping[str, Any]]]:
-    """Learners with their entries, the highest IQM first, equal ones in the order of their names."""
+    """Return learners with their entries, the highest IQM first, equal ones in the order of their names."""
 
     def rank(item: tuple[str, Mapping[str, Any]]) -> tuple[float, str]:
         iqm = _value(item[1]["aggregates"]["iqm"])
@@ -94,7 +94,7 @@ def by_iqm(summary: Summary) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def number(value: float | None) -> str:
-    """Two decimals, three of a number just below 1, fewer of large ones; a dash for None."""
+    """Return a number with two decimals, three of one just below 1, fewer of large ones; a dash for None."""
     if value is None:
         return "–"
     if abs(value) >= 100:

@@ -146,7 +146,7 @@ def content(
     command: str,
     resume: str,
 ) -> Content:
-    """What a report says.
+    """Return what a report says.
 
     Args:
         title: Of the report.

@@ -41,7 +41,7 @@ Row = dict[str, Any]
 
 
 def rows(scores: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
-    """The rows in the order of the runs' ids; None stands for what isn't known."""
+    """Return the rows in the order of the runs' ids; None stands for what isn't known."""
     found = []
     for record in sorted(records, key=lambda record: str(record.id)):
         landmarks = landmarks_of(scores, record)
@@ -79,7 +79,7 @@ _MEASURED: Final = (
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """The rows with a header; numbers in full, None as an empty field."""
+    """Return the rows with a header; numbers in full, None as an empty field."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -88,12 +88,12 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def has_parquet() -> bool:
-    """Whether Parquet can be written: the extra ``parquet``."""
+    """Return whether Parquet can be written: the extra ``parquet``."""
     return find_spec("pyarrow") is not None
 
 
 def as_parquet(rows: Sequence[Row]) -> bytes:
-    """The rows as a Parquet file."""
+    """Return the rows as a Parquet file."""
     import pyarrow
     import pyarrow.parquet
 
@@ -104,7 +104,7 @@ def as_parquet(rows: Sequence[Row]) -> bytes:
 
 
 def landmarks_of(scores: Mapping[str, Any], record: Record) -> Landmarks | None:
-    """Those of a record's task, if the scores have them."""
+    """Return the landmarks of a record's task, if the scores have them."""
     experiment = scores["experiments"].get(f"{record.id.experiment}@{record.id.version}")
     if experiment is None:
         return None
@@ -116,7 +116,7 @@ def landmarks_of(scores: Mapping[str, Any], record: Record) -> Landmarks | None:
 
 
 def seconds(record: Record) -> float | None:
-    """Wall time of a run, if its provenance tells."""
+    """Return the wall time of a run, if its provenance tells."""
     found = record.provenance.get("seconds")
     if isinstance(found, Mapping):
         return float(sum(found.values()))
@@ -139,7 +139,7 @@ class Curves(NamedTuple):
 def learning_curves(
     scores: Mapping[str, Any], id: str, records: Sequence[Record]
 ) -> dict[str, dict[str, Curves]]:
-    """By value of the knob as text and by learner, the scored runs of an experiment.
+    """Return the scored runs of an experiment, by value of the knob as text and by learner.
 
     Args:
         scores: Of the sweep.

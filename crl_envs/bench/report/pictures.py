@@ -79,7 +79,7 @@ class Style:
 
 
 def styles(learners: Iterable[str]) -> dict[str, Style]:
-    """A style for each learner, by the order of their names.
+    """Return a style for each learner, by the order of their names.
 
     ``x-global`` has the colour and the marker of ``x-local`` or ``x``, so that the two are found together.
     """
@@ -102,7 +102,7 @@ Found = Mapping[str, Any]  # an experiment, as in the scores of a sweep
 
 
 def samples(found: Found, styles: Styles) -> bytes | None:
-    """Samples-to-ε over the knob, with references; None where no run's samples are known to mean something."""
+    """Draw samples-to-ε over the knob, with references; None where no run's samples are known to mean something."""
     if not any(value["samples"] for _, value in _all_values(found)):
         return None
     figure, panel = single_figure(6.4, 4.6)
@@ -137,7 +137,7 @@ def samples(found: Found, styles: Styles) -> bytes | None:
 
 
 def scores(found: Found, styles: Styles) -> bytes:
-    """The score of the last evaluation over the knob: means with intervals, and where the optimum lies."""
+    """Draw the score of the last evaluation over the knob: means with intervals, and where the optimum lies."""
     figure, panel = single_figure(6.4, 4.6)
     knob = _Knob(found)
     learners = found["summary"]["learners"]
@@ -163,7 +163,7 @@ def scores(found: Found, styles: Styles) -> bytes:
 def curves(
     found: Found, by_value: Mapping[str, Mapping[str, Curves]], styles: Styles
 ) -> dict[str, bytes]:
-    """By value of the knob, the learners' scores over samples; none where each run has one evaluation."""
+    """Draw the learners' scores over samples, by value of the knob; none where each run has one evaluation."""
     shown = {
         value: by_value[value]
         for value in map(str, found["values"])
@@ -191,7 +191,7 @@ def curves(
 
 
 def profiles(found: Found, styles: Styles) -> bytes:
-    """Performance profiles: the share of runs with at least a score."""
+    """Draw performance profiles: the share of runs with at least a score."""
     figure, panel = single_figure(6.4, 4.6)
     for name, learner in found["summary"]["learners"].items():
         profile, style = learner["profile"], styles[name]
@@ -205,7 +205,7 @@ def profiles(found: Found, styles: Styles) -> bytes:
 
 
 def legend(styles: Styles) -> bytes:
-    """The learners' names with their lines and markers."""
+    """Draw the learners' names with their lines and markers."""
     longest = max(map(len, styles), default=0)
     columns = min(4, max(1, _LEGEND_WIDTH // (longest + 8)))
     figure, panel = single_figure(7.2, 0.3 + 0.26 * math.ceil(len(styles) / columns))

@@ -32,7 +32,7 @@ from crl_envs.bench.text import Table
 
 
 def as_html(content: Content) -> str:
-    """The page. Whatever learners, tracebacks and arguments hold is shown as text."""
+    """Return the page. Whatever learners, tracebacks and arguments hold is shown as text."""
     folder = files("crl_envs.bench.report") / "templates"
     names = ("report.html", "tables.html", "report.css")
     loader = DictLoader({name: (folder / name).read_text(encoding="utf-8") for name in names})
@@ -66,7 +66,7 @@ _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]#+!|~$])")
 
 
 def as_markdown(content: Content) -> str:
-    """The text; pictures are linked as ``report/NAME.png``."""
+    """Return the text; pictures are linked as ``report/NAME.png``."""
     blocks = [f"# {text(content.title)}", text(content.counts)]
     if not content.sections:
         blocks.append("There are no runs here yet.")
@@ -91,7 +91,7 @@ def as_markdown(content: Content) -> str:
 
 
 def text(anything: str) -> str:
-    """Text that Markdown and HTML leave as it is, in one line."""
+    """Return text that Markdown and HTML leave as it is, in one line."""
     line = " ".join(anything.split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _SPECIAL.sub(r"\\\1", line)

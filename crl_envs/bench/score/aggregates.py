@@ -48,24 +48,24 @@ class Profile(NamedTuple):
 
 
 def iqm(tasks: Tasks) -> FloatArray:
-    """Interquartile mean: the mean of the middle half of all runs of all tasks, a quarter cut off at each end."""
+    """Return the interquartile mean: of the middle half of all runs of all tasks, a quarter cut off at each end."""
     from scipy.stats import trim_mean
 
     return np.asarray(trim_mean(np.concatenate(tasks, axis=-1), 0.25, axis=-1))
 
 
 def mean_of_tasks(tasks: Tasks) -> FloatArray:
-    """The mean over tasks of the mean over runs."""
+    """Return the mean over tasks of the mean over runs."""
     return np.asarray(np.mean([runs.mean(axis=-1) for runs in tasks], axis=0))
 
 
 def median_of_tasks(tasks: Tasks) -> FloatArray:
-    """The median over tasks of the mean over runs."""
+    """Return the median over tasks of the mean over runs."""
     return np.asarray(np.median([runs.mean(axis=-1) for runs in tasks], axis=0))
 
 
 def optimality_gap(tasks: Tasks) -> FloatArray:
-    """By how much scores fall short of 1 on average, those above 1 counting as 1."""
+    """Return by how much scores fall short of 1 on average, those above 1 counting as 1."""
     return 1 - mean_of_tasks([np.minimum(runs, 1) for runs in tasks])
 
 
@@ -85,7 +85,7 @@ def aggregate(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """An aggregate with its stratified bootstrap interval.
+    """Return an aggregate with its stratified bootstrap interval.
 
     Args:
         statistic: One of `AGGREGATES`, or another function of arrays ``[…, runs]`` with values ``[…]``.
@@ -110,7 +110,7 @@ def performance_profile(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Profile:
-    """The share of runs × tasks with a score of at least τ, with pointwise intervals.
+    """Return the share of runs × tasks with a score of at least τ, with pointwise intervals.
 
     At least τ and not above it, as in the paper, so that a learner that reaches the optimum counts at τ = 1.
 
@@ -142,7 +142,7 @@ def probability_of_improvement(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """How likely a run of the first learner scores higher than one of the second on the same task, a tie counting half.
+    """Return how likely a run of the first learner beats one of the second on the same task, a tie counting half.
 
     On a task it is the share of pairs, the Mann-Whitney statistic divided by their number; then the mean over tasks.
     The runs of both learners are resampled, independently of each other.

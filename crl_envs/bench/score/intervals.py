@@ -32,7 +32,7 @@ class Interval(NamedTuple):
 
 
 def t_band(samples: FloatArray, confidence: float = 0.95) -> tuple[FloatArray, FloatArray]:
-    """Means over the first axis and the half-widths of their Student-t intervals.
+    """Return means over the first axis and the half-widths of their Student-t intervals.
 
     Student's t rather than a bootstrap for means over few seeds: with ten of them the percentile bootstrap's 95 %
     interval is too narrow.
@@ -52,7 +52,7 @@ def t_band(samples: FloatArray, confidence: float = 0.95) -> tuple[FloatArray, F
 
 
 def t_interval(samples: FloatArray, confidence: float = 0.95) -> Interval:
-    """The mean of ``float64[k]`` with its Student-t interval; all infinite where a sample isn't finite."""
+    """Return the mean of ``float64[k]`` with its Student-t interval; all infinite where a sample isn't finite."""
     if not np.isfinite(samples).all():
         return Interval(math.inf, math.inf, math.inf)
     mean, half = t_band(samples, confidence)
@@ -60,7 +60,7 @@ def t_interval(samples: FloatArray, confidence: float = 0.95) -> Interval:
 
 
 def resampled(rows: FloatArray, resamples: int, rng: np.random.Generator) -> FloatArray:
-    """Resamples ``float64[resamples, k, …]`` of rows ``float64[k, …]``, with replacement.
+    """Resample rows ``float64[k, …]`` with replacement: ``float64[resamples, k, …]``.
 
     Raises:
         ValueError: Fewer than one resample.
@@ -70,7 +70,7 @@ def resampled(rows: FloatArray, resamples: int, rng: np.random.Generator) -> Flo
 
 
 def percentile_interval(value: float, again: FloatArray, confidence: float) -> Interval:
-    """A value with the interval between percentiles of its resamples.
+    """Return a value with the interval between percentiles of its resamples.
 
     The ends are order statistics without interpolation, which would make infinity minus infinity.
 
@@ -95,7 +95,7 @@ def bootstrap_interval(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """A statistic of whole samples with its percentile-bootstrap interval.
+    """Return a statistic of whole samples with its percentile-bootstrap interval.
 
     Args:
         statistic: Function of as many arrays as there are samples; may be infinite ("didn't happen").
@@ -115,7 +115,7 @@ def bootstrap_interval(
 
 
 def moving_mean(curve: FloatArray, half_width: int) -> FloatArray:
-    """Means over a window of ``2 · half_width + 1`` along the last axis, cut off at the ends."""
+    """Return means over a window of ``2 · half_width + 1`` along the last axis, cut off at the ends."""
     length = curve.shape[-1]
     zero = np.zeros((*curve.shape[:-1], 1))
     sums = np.concatenate([zero, np.cumsum(curve, axis=-1)], axis=-1)
@@ -125,7 +125,7 @@ def moving_mean(curve: FloatArray, half_width: int) -> FloatArray:
 
 
 def last_up_crossing(curve: FloatArray, level: float) -> float:
-    """Where a curve ``float64[m]`` reaches the level for good, between its points by linear interpolation.
+    """Return where a curve ``float64[m]`` reaches the level for good, between its points by linear interpolation.
 
     The last crossing and not the first: a noisy curve touches a level long before it stays there.
 
@@ -178,7 +178,7 @@ class Exponent(NamedTuple):
 
 
 def median_time(times: FloatArray) -> float:
-    """The median over runs of ``float64[k]``, infinite standing for a run that didn't arrive.
+    """Return the median over runs of ``float64[k]``, infinite standing for a run that didn't arrive.
 
     With one budget for all k runs this is the Kaplan-Meier median: known as soon as more than half of them arrived.
     """
@@ -196,7 +196,7 @@ def fit_exponent(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Exponent:
-    """Least-squares slopes of ln m* on ln n and of m* on ln n, every size with the same weight.
+    """Fit least-squares slopes of ln m* on ln n and of m* on ln n, every size with the same weight.
 
     m* is a statistic of a size's runs. A size at which it is infinite (censored) is left out: what is known there is
     only that m* is above the budget. This doesn't bias the slopes of the sizes that are left as long as sizes, and not
@@ -248,7 +248,7 @@ def fit_exponent(
 def exponent_of(
     times: Mapping[int, float], again: Mapping[int, FloatArray], confidence: float
 ) -> Exponent:
-    """Slopes of ln m* on ln n and of m* on ln n, out of m* and of m* of the resamples; see `fit_exponent`.
+    """Return slopes of ln m* on ln n and of m* on ln n, out of m* and of m* of the resamples; see `fit_exponent`.
 
     Args:
         times: m* > 0 by size n, ascending; infinite where censored.

@@ -61,7 +61,7 @@ class Landmarks:
 
     @classmethod
     def of(cls, random: float, optimum: Optimum) -> Landmarks:
-        """Those of a task whose environment knows that optimum."""
+        """Return the landmarks of a task whose environment knows that optimum."""
         return cls(random, optimum.value, optimum.lower)
 
     def level(self, share: float) -> float:
@@ -84,7 +84,7 @@ class RandomReturn(NamedTuple):
 
 
 def landmarks(experiment: Experiment, value: Value) -> tuple[Landmarks, dict[str, Any]]:
-    """The landmarks of one task, and where they come from.
+    """Return the landmarks of one task, and where they come from.
 
     The optimum is the environment's own (``optimum()``). The return of random actions is the mean over episodes of the
     learner named ``random``, from a fixed seed, until its standard error is at most `ACCURACY` times the span between
@@ -117,7 +117,7 @@ def landmarks(experiment: Experiment, value: Value) -> tuple[Landmarks, dict[str
 
 
 def random_return(task: Task, upper: float, *, compiled: bool) -> RandomReturn:
-    """What random actions earn, to the standard error that `landmarks` states.
+    """Return what random actions earn, to the standard error that `landmarks` states.
 
     Args:
         task: Without noise on its rewards.

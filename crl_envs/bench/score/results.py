@@ -34,7 +34,7 @@ def sweep_scores(
     records: Sequence[Record],
     settings: Settings = DEFAULTS,
 ) -> dict[str, Any]:
-    """All scores of the runs of a folder.
+    """Return all scores of the runs of a folder.
 
     What is scored is the ``global_return`` of each evaluation. Runs that are still ``running``, and so could go on, are
     left out of the scores; those that failed or ran out of time or memory are scored with what they had reached. The
@@ -85,7 +85,7 @@ def sweep_scores(
 
 
 def as_json(scores: Mapping[str, Any]) -> str:
-    """Scores as the text that files and the terminal have."""
+    """Return scores as the text that files and the terminal have."""
     return json.dumps(scores, indent=1, allow_nan=False) + "\n"
 
 

@@ -65,12 +65,12 @@ class Log:
         return int(np.isnan(self.returns[:, -1]).sum())
 
     def in_order(self) -> Log:
-        """The same runs in ascending order of their returns: the same log whatever order they came in."""
+        """Return the same runs in ascending order of their returns: the same log whatever order they came in."""
         return Log(self.budgets, self.returns[np.lexsort(self.returns.T[::-1])])
 
 
 def normalised(returns: FloatArray, landmarks: Landmarks) -> FloatArray:
-    """Scores of returns of any shape: 0 as random, 1 as the optimum or the upper end of its certificate.
+    """Return scores of returns of any shape: 0 as random, 1 as the optimum or the upper end of its certificate.
 
     Neither end is clipped: worse than random is below 0. One minus the score is the normalised optimality gap.
     """
@@ -78,7 +78,7 @@ def normalised(returns: FloatArray, landmarks: Landmarks) -> FloatArray:
 
 
 def score_between(score: float, landmarks: Landmarks) -> Interval:
-    """A score with the range that the optimum's certificate leaves open.
+    """Return a score with the range that the optimum's certificate leaves open.
 
     Args:
         score: Against the upper end, as `normalised` gives it.
@@ -98,7 +98,7 @@ def score_between(score: float, landmarks: Landmarks) -> Interval:
 
 
 def final_scores(log: Log, landmarks: Landmarks) -> FloatArray:
-    """The score ``float64[runs]`` of each run's last evaluation.
+    """Return the score ``float64[runs]`` of each run's last evaluation.
 
     A run that ended early keeps what it had reached, its last evaluation before the end; one without any evaluation
     scores 0, as random. To leave such runs out would favour learners that crash when they do badly.
@@ -141,7 +141,7 @@ class Solved(NamedTuple):
 
 
 def samples_to(budgets: FloatArray, curves: FloatArray, level: float) -> FloatArray:
-    """After how many samples curves stay at a level or above.
+    """Return after how many samples curves stay at a level or above.
 
     The last up-crossing, by linear interpolation between evaluations: the first budget when a curve never is below the
     level, infinite (censored) when it ends below it. A curve with a NaN is censored: whether it would have stayed above
@@ -172,7 +172,7 @@ def samples_to(budgets: FloatArray, curves: FloatArray, level: float) -> FloatAr
 
 
 def samples_to_epsilon(log: Log, landmarks: Landmarks, epsilon: float) -> FloatArray:
-    """Samples ``float64[runs]`` until each run's score stays at 1 − ε or above; infinite where censored.
+    """Return the samples ``float64[runs]`` until each run's score stays at 1 − ε or above; infinite where censored.
 
     With a certificate the level lies between random and its upper end, so a level is never called reached too early.
     A run that ended early is censored (`samples_to`).
@@ -184,7 +184,7 @@ def samples_to_epsilon(log: Log, landmarks: Landmarks, epsilon: float) -> FloatA
 
 
 def samples_of_mean(log: Log, landmarks: Landmarks, epsilon: float) -> float:
-    """Samples until the mean score over runs stays at 1 − ε or above; infinite where censored.
+    """Return the samples until the mean score over runs stays at 1 − ε or above; infinite where censored.
 
     The mean is known as long as every run is: one run that ended early censors it. The median of
     `samples_to_epsilon` goes on as long as more than half of the runs arrive.
@@ -206,7 +206,7 @@ def samples_interval(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Interval:
-    """Samples-to-ε on one task with its percentile-bootstrap interval over runs.
+    """Return the samples-to-ε on one task with its percentile-bootstrap interval over runs.
 
     Args:
         log: The runs; the interval doesn't depend on their order.
@@ -238,7 +238,7 @@ def scaling_exponent(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Exponent:
-    """How samples-to-ε grows with the size, by `crl_envs.bench.score.intervals.fit_exponent`; without censored sizes.
+    """Fit how samples-to-ε grows with the size (`crl_envs.bench.score.intervals.fit_exponent`), without censored sizes.
 
     A time counts as at least one sample: a learner that needs no training has exponent 0.
 
@@ -268,7 +268,7 @@ def scaling_exponent(
 
 
 def largest_solved(times: Mapping[int, FloatArray], share: float | None = None) -> Solved:
-    """n*, the largest size up to which a learner solves its task within the budget.
+    """Return n*, the largest size up to which a learner solves its task within the budget.
 
     Args:
         times: By size, samples-to-ε of the runs, ``float64[runs]``, infinite where censored.

@@ -83,7 +83,7 @@ def summary(
     *,
     scaling: bool = True,
 ) -> dict[str, Any]:
-    """All scores of an experiment over the values of its knob.
+    """Return all scores of an experiment over the values of its knob.
 
     The order of learners, of a learner's values and of runs changes nothing: ``json.dumps`` gives the same bytes.
 

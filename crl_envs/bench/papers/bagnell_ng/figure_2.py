@@ -131,17 +131,17 @@ def left(extent: Extent, recordings: Recordings) -> Section:
 
 
 def performance(runs: Sequence[Recording]) -> FloatArray:
-    """P = 2 · (share of agents right) − 1 of the greedy read-out: ``float64[runs, trials]``."""
+    """Return P = 2 · (share of agents right) − 1 of the greedy read-out: ``float64[runs, trials]``."""
     return 2 * values_of(runs) - 1
 
 
 def local(m: int) -> float:
-    """The local learner's exact P after m trials."""
+    """Return the local learner's exact P after m trials."""
     return 2.0 * local_success(m) - 1.0
 
 
 def left_verdict(found: Mapping[tuple[str, int], FloatArray]) -> str:
-    """Trials at which the mean P is at or above the level for good."""
+    """Say at which number of trials the mean P is at or above the level for good."""
     said = []
     for n in LEFT_SIZES:
         reached = {m.label: reach(found[m.label, n], LEFT_TRIALS, LEVEL) for m in METHODS}
@@ -151,7 +151,7 @@ def left_verdict(found: Mapping[tuple[str, int], FloatArray]) -> str:
 
 
 def draw_left(found: Mapping[tuple[str, int], FloatArray]) -> bytes:
-    """A panel for each number of agents."""
+    """Draw a panel for each number of agents."""
     from crl_envs.bench.plotting import as_png, band, new_figure
 
     figure, panels = new_figure(len(LEFT_SIZES))
@@ -170,7 +170,7 @@ def draw_left(found: Mapping[tuple[str, int], FloatArray]) -> bytes:
 
 
 def looks() -> dict[str, dict[str, Any]]:
-    """Colours and dashes of the methods."""
+    """Return the colours and dashes of the methods."""
     from crl_envs.bench.plotting import BLUE, GREEN, ORANGE, VERMILLION
 
     return {
@@ -236,14 +236,14 @@ def right(extent: Extent, recordings: Recordings) -> Section:
 
 
 def trials_for(method: Method, n: int) -> list[int]:
-    """Numbers of trials to read out at: 1 to 30 for the local learner, shares of n for the global ones."""
+    """Return the trials to read out at: 1 to 30 for the local learner, shares of n for the global ones."""
     if method is LOCAL:
         return list(range(1, 31))
     return sorted({max(round(share * n), 1) for share in _RIGHT_SHARES})
 
 
 def right_verdict(needed: Mapping[tuple[str, int], Mapping[float, Interval]]) -> str:
-    """How the trials grow from the fewest agents to the most."""
+    """Say how the trials grow from the fewest agents to the most."""
     small, large = RIGHT_SIZES[0], RIGHT_SIZES[-1]
     said = []
     for method in RIGHT_METHODS:
@@ -254,7 +254,7 @@ def right_verdict(needed: Mapping[tuple[str, int], Mapping[float, Interval]]) ->
 
 
 def draw_right(needed: Mapping[tuple[str, int], Mapping[float, Interval]]) -> bytes:
-    """Both levels, logarithmic, with the bound and the theory."""
+    """Draw both levels, logarithmic, with the bound and the theory."""
     from crl_envs.bench.plotting import GREY, as_png, intervals, new_figure
 
     figure, panels = new_figure(2)

@@ -149,7 +149,7 @@ def _points(curve: FloatArray) -> Iterator[Point]:
 
 
 def verdict(findings: Findings) -> str:
-    """Whether the paper's claim shows in these runs."""
+    """Say whether the paper's claim shows in these runs."""
     parts = []
     for n in SIZES:
         fast = findings.iterations_to[Configuration(n, "local")]
@@ -170,7 +170,7 @@ def verdict(findings: Findings) -> str:
 
 
 def main_table(findings: Findings) -> Table:
-    """Reward a step at some iterations and the iterations to the level, by configuration."""
+    """Return the reward a step at some iterations and the iterations to the level, by configuration."""
     iterations = [point.iteration for point in next(iter(findings.points.values()))]
     header = ["reward a step at iteration", *map(str, iterations), f"iterations to {PERCENT}"]
     rows = [
@@ -185,7 +185,7 @@ def main_table(findings: Findings) -> Table:
 
 
 def short_table(findings: Findings) -> Table:
-    """The values of `main_table` without the intervals of the rewards."""
+    """Return the values of `main_table` without the intervals of the rewards."""
     whole = main_table(findings)
     rows = [
         [
@@ -199,7 +199,7 @@ def short_table(findings: Findings) -> Table:
 
 
 def curves_as_csv(curves: dict[Configuration, FloatArray], seed: int) -> str:
-    """The curves in long form: one line an iteration of a run."""
+    """Return the curves in long form: one line an iteration of a run."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("n", "credit", "seed", "iteration", "reward_per_step"))
@@ -212,7 +212,7 @@ def curves_as_csv(curves: dict[Configuration, FloatArray], seed: int) -> str:
 
 
 def summarise(findings: Findings, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything that was measured, for ``summary.json``."""
+    """Return everything that was measured, for ``summary.json``."""
     curves = []
     for which, points in findings.points.items():
         curves.append(
@@ -258,7 +258,7 @@ def summarise(findings: Findings, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_report(findings: Findings, facts: Mapping[str, Any]) -> str:
-    """``report.md``."""
+    """Return ``report.md``."""
     listed = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     return f"""# Figure 3: SYSADMIN on local and on global rewards
 
@@ -319,7 +319,7 @@ def _landmark_table(findings: Findings) -> Table:
 
 
 def draw(findings: Findings) -> bytes:
-    """The figure as PNG."""
+    """Draw the figure as PNG."""
     from crl_envs.bench.plotting import BLUE, GREY, VERMILLION, as_png, band, new_figure
 
     styles: dict[str, dict[str, Any]] = {

@@ -69,7 +69,7 @@ class Series(NamedTuple):
     level: float
 
     def time(self, rows: FloatArray) -> float:
-        """Trials at which the mean over rows reaches the level for good; infinite if it ends below."""
+        """Return the trials at which the mean over rows reaches the level for good; infinite if it ends below."""
         return reach(rows, self.trials, self.level)
 
 
@@ -120,7 +120,7 @@ class Curve:
     level: float = LEVEL
 
     def budget(self, n: int) -> int:
-        """Trials that a run gets: `limit`, cut down to the two budgets; 0 where it isn't run.
+        """Return the trials that a run gets: `limit`, cut down to the two budgets; 0 where it isn't run.
 
         It depends on n alone, not on how fast the machine is.
         """
@@ -148,7 +148,7 @@ class Curve:
 
 
 def spaced(first: int, last: int) -> list[int]:
-    """Whole numbers from first to last, neighbours about 8 % apart or by one."""
+    """Return whole numbers from first to last, neighbours about 8 % apart or by one."""
     found = [first]
     while found[-1] < last:
         found.append(min(last, max(found[-1] + 1, round(found[-1] * _STEP))))
@@ -318,7 +318,7 @@ def measure(curve: Curve, sizes: Sequence[int], extent: Extent, recordings: Reco
 
 
 def verdict(found: Sequence[Measured]) -> str:
-    """The exponents, problem by problem."""
+    """Say what the exponents are, problem by problem."""
     said = ["Exponents of n in the number of trials (0: the same for any n, 1: proportional to n)."]
     for env_id, problem in PROBLEMS.items():
         words = [
@@ -337,7 +337,7 @@ def verdict(found: Sequence[Measured]) -> str:
 
 
 def table(found: Sequence[Measured], sizes: Sequence[int]) -> Table:
-    """m* at every size, and the slopes."""
+    """Return m* at every size, and the slopes."""
     rows = []
     for env_id, problem in PROBLEMS.items():
         for x in (x for x in found if x.curve.env_id == env_id):
@@ -363,7 +363,7 @@ def table(found: Sequence[Measured], sizes: Sequence[int]) -> Table:
 
 
 def cell(point: Point | None) -> str:
-    """m*, or what is known of it."""
+    """Return m*, or what is known of it."""
     if point is None:
         return "not run"
     if point.censored:
@@ -373,7 +373,7 @@ def cell(point: Point | None) -> str:
 
 
 def notes(extent: Extent) -> str:
-    """How it was measured."""
+    """Say how it was measured."""
     seeds = extent.seeds
     return f"""\
 - Bandit (rewards .8 and .2): trials to P ≥ {LEVEL}; of the greedy read-out, for the gradient of the policy that
@@ -397,7 +397,7 @@ def notes(extent: Extent) -> str:
 
 
 def draw(found: Sequence[Measured]) -> bytes:
-    """A panel for each problem, both axes logarithmic, censored points hollow with an arrow."""
+    """Draw a panel for each problem, both axes logarithmic, censored points hollow with an arrow."""
     from crl_envs.bench.plotting import (
         BLUE,
         GREEN,
@@ -438,7 +438,7 @@ def draw(found: Sequence[Measured]) -> bytes:
 
 
 def draw_curve(panel: Any, x: Measured, **style: Any) -> None:
-    """One curve, with its exponent in the label."""
+    """Draw one curve, with its exponent in the label."""
     from crl_envs.bench.plotting import intervals
 
     known = {n: p.needed for n, p in x.points.items() if not p.censored}
@@ -458,7 +458,7 @@ def draw_curve(panel: Any, x: Measured, **style: Any) -> None:
 
 
 def growth(x: Measured) -> str:
-    """The fitted law in short."""
+    """Return the fitted law in short."""
     if x.curve.label == ALL_RIGHT:
         return f"+ {number(x.exponent.per_log.value, 1)} ln n"
     return f"exponent {number(x.exponent.power.value, 2)}"

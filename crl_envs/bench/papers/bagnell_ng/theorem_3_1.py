@@ -66,7 +66,7 @@ class Contender:
 
 
 def rising(n: int, last: float) -> list[int]:
-    """Powers of two to n/4, then steps of 5 % to `last` times n and 20 more."""
+    """Return powers of two to n/4, then steps of 5 % to `last` times n and 20 more."""
     early = [2**k for k in range(max(n // 4, 1).bit_length())]
     steps = math.ceil(math.log(4 * (last + 20 / n)) / math.log(_STEP))
     return sorted({*early, *(math.ceil(n / 4 * _STEP**k) for k in range(steps + 1))})
@@ -74,7 +74,7 @@ def rising(n: int, last: float) -> list[int]:
 
 @cache
 def designed(n: int) -> list[int]:
-    """The length of the detecting matrix; it can't be read out before its end."""
+    """Return the length of the detecting matrix; it can't be read out before its end."""
     vec = crl_envs.make_vec(BANDIT, num_envs=1, n_agents=n, **CERTAIN)
     return [find_learner("detecting-matrix")(vec).n_trials]
 
@@ -173,12 +173,12 @@ def needed(contender: Contender, n: int, shares: FloatArray) -> Needed:
 
 
 def first_often(values: FloatArray, trials: Sequence[int]) -> float:
-    """The number of trials from which on at least ¼ of the rows of ``float64[runs, len(trials)]`` have U ≥ .9."""
+    """Return the trials from which on at least ¼ of the rows of ``float64[runs, len(trials)]`` have U ≥ .9."""
     return _first((values >= NEAR - 1e-9).mean(axis=0) >= PROBABILITY, trials)
 
 
 def first_mean(values: FloatArray, trials: Sequence[int]) -> float:
-    """The number of trials from which on the mean over the rows is at least .95."""
+    """Return the number of trials from which on the mean over the rows is at least .95."""
     return _first(values.mean(axis=0) >= MEAN - 1e-9, trials)
 
 
@@ -190,7 +190,7 @@ def _first(holds: Any, trials: Sequence[int]) -> float:
 
 
 def verdict(found: Found, sizes: Sequence[int]) -> str:
-    """How near the best comes, and whether any global learner lies below."""
+    """Say how near the best comes, and whether any global learner lies below."""
     n = sizes[-1]
     label = min(
         (label for label in GLOBAL if (label, n) in found), key=lambda x: found[x, n].often.value
@@ -207,7 +207,7 @@ def verdict(found: Found, sizes: Sequence[int]) -> str:
 
 
 def table(found: Found, sizes: Sequence[int]) -> Table:
-    """Trials and their ratio to the bound; a row for each learner and goal."""
+    """Return the trials and their ratio to the bound; a row for each learner and goal."""
     rows = []
     for label in (*GLOBAL, LOCAL.label):
         rows.append([label, *(cell(found.get((label, n)), "often") for n in sizes)])
@@ -223,7 +223,7 @@ def table(found: Found, sizes: Sequence[int]) -> Table:
 
 
 def cell(needed: Needed | None, goal: str) -> str:
-    """Trials with their interval, and how many times the bound that is."""
+    """Return the trials with their interval, and how many times the bound that is."""
     if needed is None:
         return "not run"
     interval = getattr(needed, goal)
@@ -233,7 +233,7 @@ def cell(needed: Needed | None, goal: str) -> str:
 
 
 def notes(extent: Extent) -> str:
-    """What is measured, and what is not."""
+    """Say what is measured, and what is not."""
     return (
         f"{extent.seeds} random instances for each n, every one learnt by itself; 95 % intervals bootstrapped over "
         f"them. U is the share of agents that the greedy read-out gets right; the optimum is 1. The proof shows "
@@ -251,7 +251,7 @@ def notes(extent: Extent) -> str:
 
 
 def draw(found: Found, sizes: Sequence[int]) -> bytes:
-    """Trials against agents, both logarithmic, and the bounds."""
+    """Draw trials against agents, both logarithmic, and the bounds."""
     from crl_envs.bench.plotting import GREY, as_png, intervals, single_figure
 
     figure, panel = single_figure(7.4, 4.4)
@@ -272,7 +272,7 @@ def draw(found: Found, sizes: Sequence[int]) -> bytes:
 
 
 def looks() -> dict[str, dict[str, Any]]:
-    """Colours and dashes of the learners, the slowest first."""
+    """Return the colours and dashes of the learners, the slowest first."""
     from crl_envs.bench.plotting import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 
     return {

@@ -208,14 +208,14 @@ def plan_after(
 
 
 def world(n: int, columns: int) -> tuple[Any, FactoredMDP]:
-    """The environment in so many columns, and its model."""
+    """Return the environment in so many columns, and its model."""
     vec = crl_envs.make_vec(SYSADMIN, num_envs=columns, n_agents=n, horizon=HORIZON)
     env: Any = crl_envs.make(SYSADMIN, n_agents=n, horizon=HORIZON)
     return vec, env.unwrapped.factored_model()
 
 
 def missed(truth: FactoredMDP, best: TablePolicy, policy: TablePolicy, seed: int) -> float:
-    """Reward a step that a policy misses, on episodes with the same chance events."""
+    """Return the reward a step that a policy misses, on episodes with the same chance events."""
     if np.array_equal(best.table, policy.table):
         return 0.0
     episodes = min(MOST_EPISODES, max(20, EVALUATED // truth.n_agents))
@@ -237,17 +237,17 @@ def model_errors(
 
 
 def trials_to(found: Found) -> Interval:
-    """Trials after which the mean gap stays within the level, with an interval over runs."""
+    """Return the trials after which the mean gap stays within the level, with an interval over runs."""
     return bootstrap_interval(partial(reach_down, at=found.trials, level=LEVEL), found.gap)
 
 
 def reach_down(values: FloatArray, at: Sequence[int] | NDArray[np.int64], level: float) -> float:
-    """Where the mean over runs falls to the level for good; infinite if it ends above."""
+    """Return where the mean over runs falls to the level for good; infinite if it ends above."""
     return reach(-values, at, -level)
 
 
 def bounds_at(n: int) -> dict[str, int]:
-    """Lemma 4.2's trials to the error level and Theorem 4.3's to the utility, each with probability ½."""
+    """Return Lemma 4.2's trials to the error level and Theorem 4.3's to the utility, each with probability ½."""
     exploration = uniform_exploration((0.5, 0.5), 2)
     world = {"n_states": 2, "n_actions": 2, "neighborhood": 2, "horizon": HORIZON}
     return {
@@ -269,7 +269,7 @@ def verdict(
     slope: Exponent,
     growth: Exponent,
 ) -> str:
-    """How little the gap depends on n, and how the trials grow."""
+    """Say how little the gap depends on n, and how the trials grow."""
     small, large = min(local), max(local)
     trials = local[small].trials.tolist()
     gaps = []
@@ -289,7 +289,7 @@ def verdict(
 
 
 def notes(extent: Extent, errors: Mapping[int, Interval]) -> str:
-    """How it was measured, and the bounds."""
+    """Say how it was measured, and the bounds."""
     said = []
     for n, found in errors.items():
         bounds = bounds_at(n)
@@ -314,7 +314,7 @@ def draw(
     needed: Mapping[str, Mapping[int, Interval]],
     sizes: Sizes,
 ) -> bytes:
-    """The gap against trials, the largest error against n, and the trials against n."""
+    """Draw the gap against trials, the largest error against n, and the trials against n."""
     from crl_envs.bench.plotting import BLUE, GREEN, VERMILLION, as_png, band, new_figure
 
     figure, panels = new_figure(3, sharey=False)

@@ -69,7 +69,7 @@ class Method:
     longest: int = 0
 
     def iterations(self, n: int, scale: float) -> int:
-        """How long a run is; between no noise and the most it grows with the scale."""
+        """Return how long a run is; between no noise and the most it grows with the scale."""
         without = round(self.base + self.each * n)
         return without + round(max(self.longest - without, 0) * scale / SCALES[-1])
 
@@ -147,7 +147,7 @@ def decomposed(extent: Extent, found: Recordings) -> Section:
 
 
 def decomposed_verdict(reached: Mapping[Condition, Interval]) -> str:
-    """From the fewest agents to the most, and from no noise to the most."""
+    """Say how the iterations grow from the fewest agents to the most, and from no noise to the most."""
     said = []
     for method in METHODS:
         ends = (reached[Condition(method.label, n, 0.0)].value for n in (SIZES[0], SIZES[-1]))
@@ -164,7 +164,7 @@ def decomposed_verdict(reached: Mapping[Condition, Interval]) -> str:
 
 
 def draw_decomposed(reached: Mapping[Condition, Interval]) -> bytes:
-    """Against agents, and against noise; both axes logarithmic."""
+    """Draw the iterations against agents and against noise; both axes logarithmic."""
     from crl_envs.bench.plotting import BLUE, GREEN, VERMILLION, as_png, intervals, new_figure
 
     looks: dict[str, dict[str, Any]] = {
@@ -301,7 +301,7 @@ def rewards_compared(
 
 
 def arguments(setting: Setting) -> dict[str, Any]:
-    """Of the environment."""
+    """Return the environment's arguments."""
     return {
         "n_agents": setting.n,
         "dynamics": setting.dynamics,
@@ -317,7 +317,7 @@ def learnt(run: Recording) -> Learnt:
 
 
 def reboots_by_state(probabilities: FloatArray) -> dict[tuple[int, int], float]:
-    """P(reboot) by (own state, neighbours that are up), from ``float64[n, 8, 2, runs]``.
+    """Return P(reboot) by (own state, neighbours that are up), from ``float64[n, 8, 2, runs]``.
 
     Rows are what a machine on a ring sees: its own state and those of its two neighbours, as bits from the highest.
     """
@@ -332,14 +332,14 @@ def reboots_by_state(probabilities: FloatArray) -> dict[tuple[int, int], float]:
 
 
 def gap(found: Found, setting: Setting) -> Interval:
-    """Final reward a step on local minus on own rewards, run by run: both have the same seeds."""
+    """Return the final reward a step on local minus on own rewards, run by run: both have the same seeds."""
     return t_interval(found[setting, "local"].final - found[setting, "own"].final)
 
 
 def credits_verdict(
     gaps: Mapping[Setting, Interval], optima: Mapping[Setting, Optimum], found: Found
 ) -> str:
-    """Where the own reward falls behind."""
+    """Say where the own reward falls behind."""
     said = [
         f"{setting}: {with_interval(x)} a step lower, at {number(found[setting, 'own'].final.mean())} "
         f"of at most {number(optima[setting].value / HORIZON)}"
@@ -356,7 +356,7 @@ def credits_verdict(
 def credits_table(
     found: Found, optima: Mapping[Setting, Optimum], gaps: Mapping[Setting, Interval]
 ) -> Table:
-    """Final reward a step, and the optimum."""
+    """Return the final reward a step, and the optimum."""
     rows = []
     for setting, optimum in optima.items():
         cells = [with_interval(t_interval(found[setting, credit].final)) for credit in CREDITS]
@@ -369,7 +369,7 @@ def credits_table(
 
 
 def credits_notes(found: Found, extent: Extent, iterations: int) -> str:
-    """How it was measured, and what the policies do."""
+    """Say how it was measured, and what the policies do."""
     first = next((setting for setting, _ in found if setting.observe == "neighborhood"), None)
     text = (
         f"{extent.seeds} runs of {iterations:,} iterations each, learning rate 3 as in Figure 3; mean over the last "
@@ -395,7 +395,7 @@ def credits_notes(found: Found, extent: Extent, iterations: int) -> str:
 
 
 def draw_credits(found: Found, optima: Mapping[Setting, Optimum]) -> bytes:
-    """Learning curves in up to three settings."""
+    """Draw learning curves in up to three settings."""
     from crl_envs.bench.plotting import BLUE, SKY, VERMILLION, as_png, band, new_figure
 
     styles: dict[str, dict[str, Any]] = {
@@ -423,7 +423,7 @@ def draw_credits(found: Found, optima: Mapping[Setting, Optimum]) -> bytes:
 
 
 def drawn(settings: tuple[Setting, ...]) -> tuple[Setting, ...]:
-    """Both sizes of the first variant, and the default."""
+    """Return both sizes of the first variant, and the default."""
     default = [x for x in settings[2:] if (x.dynamics, x.observe) == ("ring", "own")]
     return (*settings[:2], *default[:1])
 

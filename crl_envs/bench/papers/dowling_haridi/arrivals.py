@@ -67,7 +67,7 @@ class Steady(NamedTuple):
 
 
 def steady(run: Run, warm_up: int) -> Steady:
-    """What a run was like after the warm-up; its first sample there opens the window."""
+    """Return what a run was like after the warm-up; its first sample there opens the window."""
     kept = run.steps >= warm_up
     done = (run.stored + run.departed)[kept]
     inside = (run.in_flight + run.waiting)[kept]
@@ -136,20 +136,20 @@ def arrivals(extent: Extent, recordings: Recordings) -> Section:
 
 
 def arriving(offered: float) -> dict[str, Any]:
-    """The environment's arguments for an offered load, the share of all capacity that is needed on average."""
+    """Return the environment's arguments for an offered load, the share of all capacity that is needed on average."""
     room = int(crl_envs.make(ENV_ID).unwrapped.capacity.sum())
     rate = offered * room * ARRIVING["departure_rate"]
     return {**ARRIVING, "n_loads": "endless", "arrival_rate": rate, "max_steps": HORIZON}
 
 
 def time_of(runs: Sequence[Steady]) -> Measured:
-    """Steps from arrival to storage; a lower bound where what comes in isn't stored."""
+    """Return the steps from arrival to storage; a lower bound where what comes in isn't stored."""
     growing = [one.stored < 1 - GROWING for one in runs]
     return measured([one.time for one in runs], [not grows for grows in growing])
 
 
 def time_cell(found: Measured) -> str:
-    """The time with its interval, or a lower bound and how many runs weren't steady."""
+    """Return the time with its interval, or a lower bound and how many runs weren't steady."""
     return cell(found, 1).replace("cut off", "not steady")
 
 
@@ -185,7 +185,7 @@ def _arrivals_notes() -> str:
 
 
 def arrivals_verdict(times: Curves) -> str:
-    """Where CRL stores loads sooner than its rivals, and who is the first that doesn't keep up."""
+    """Say where CRL stores loads sooner than its rivals, and who is the first that doesn't keep up."""
     words = ("stores loads sooner", "later")
     # Over the same window a longer mean time is one, steady or not: no bounds.
     same = {
@@ -197,7 +197,7 @@ def arrivals_verdict(times: Curves) -> str:
 
 
 def keeping_up(times: Curves) -> str:
-    """The offered load from which each policy doesn't keep up in half of the runs or more."""
+    """Say from which offered load on each policy doesn't keep up in half of the runs or more."""
     breaks = {
         label: next((x for x, m in curve.items() if 2 * m.cut >= m.runs), None)
         for label, curve in times.items()
@@ -213,7 +213,7 @@ def keeping_up(times: Curves) -> str:
 
 
 def draw_arrivals(times: Curves, played: Runs) -> bytes:
-    """Left: time against offered load; right: loads outside and in flight over time at the last offered load."""
+    """Draw the time against offered load, and loads outside and in flight over time at the last offered load."""
     from crl_envs.bench.plotting import as_png, new_figure
 
     figure, (left, right) = new_figure(2, sharey=False)

@@ -108,7 +108,7 @@ def _per_load(runs: Sequence[Run], count: Callable[[Run], int]) -> str:
 
 
 def in_flight_verdict(steps: Curves, messages: Curves) -> str:
-    """Where CRL takes fewer steps, and who sends the fewest messages at the last level."""
+    """Say where CRL takes fewer steps, and who sends the fewest messages at the last level."""
     said = standings(steps, DISCRETE, RIVALS, ("fewer steps", "more steps"), lambda m: f"{m}")
     ends = {label: list(curve.values())[-1] for label, curve in messages.items()}
     least = min(ends, key=lambda label: (ends[label].cut, ends[label].mean.value))
@@ -118,7 +118,7 @@ def in_flight_verdict(steps: Curves, messages: Curves) -> str:
 
 
 def draw_in_flight(steps: Curves, messages: Curves, loads: int) -> bytes:
-    """Steps and messages against loads in flight."""
+    """Draw steps and messages against loads in flight."""
     from crl_envs.bench.plotting import as_png, new_figure
 
     figure, (left, right) = new_figure(2, sharey=False)
@@ -200,7 +200,7 @@ def loss(extent: Extent, found: Recordings) -> Section:
 
 
 def loss_verdict(steps: Curves, slower: Mapping[str, Curves]) -> str:
-    """Where CRL takes fewer steps, and whom loss slows most."""
+    """Say where CRL takes fewer steps, and whom loss slows most."""
     last = percent(list(next(iter(steps.values())))[-1])
     said = standings(steps, DISCRETE, RIVALS, ("fewer steps", "more steps"), percent)
     hits = slowdowns(slower["links"], f"Losing {last} of the delegations")
@@ -208,7 +208,7 @@ def loss_verdict(steps: Curves, slower: Mapping[str, Curves]) -> str:
 
 
 def draw_loss(slower: Mapping[str, Curves]) -> bytes:
-    """Steps relative to those without loss, for both kinds of loss."""
+    """Draw steps relative to those without loss, for both kinds of loss."""
     from crl_envs.bench.plotting import as_png, new_figure
 
     figure, panels = new_figure(2)
@@ -287,7 +287,7 @@ def failures(extent: Extent, found: Recordings) -> Section:
 
 
 def failing(share: float) -> dict[str, Any]:
-    """The environment's arguments for a share of agents that are down on average."""
+    """Return the environment's arguments for a share of agents that are down on average."""
     return {
         "max_in_flight": FAILING_IN_FLIGHT,
         "fail_rate": RETURN_RATE * share / (1 - share),
@@ -301,7 +301,7 @@ def _traffic(run: Run) -> tuple[int, int]:
 
 
 def failures_verdict(steps: Curves, slower: Curves) -> str:
-    """Where CRL takes fewer steps, and whom failures slow most."""
+    """Say where CRL takes fewer steps, and whom failures slow most."""
     words = ("fewer steps", "more steps")
     said = " ".join(
         standings(steps, mine, RIVALS, words, percent) for mine in (DISCRETE, FAST_FORGETTING)
@@ -311,7 +311,7 @@ def failures_verdict(steps: Curves, slower: Curves) -> str:
 
 
 def draw_failures(steps: Curves, slower: Curves) -> bytes:
-    """Steps, and steps relative to those without failures."""
+    """Draw steps, and steps relative to those without failures."""
     from crl_envs.bench.plotting import as_png, new_figure
 
     figure, (left, right) = new_figure(2, sharey=False)
@@ -382,28 +382,28 @@ def scale(extent: Extent, found: Recordings) -> Section:
 
 
 def plays(policy: Policy, n: int) -> bool:
-    """Whether a policy is played with so many agents."""
+    """Return whether a policy is played with so many agents."""
     return policy is not RANDOM or n <= RANDOM_UP_TO
 
 
 def runs_at(n: int, extent: Extent) -> int:
-    """Runs with so many agents."""
+    """Return the number of runs with so many agents."""
     return extent.seeds if n < MANY else min(FEW_RUNS, extent.seeds)
 
 
 @cache
 def fewest_on(n: int, graph: int) -> int:
-    """Fewest steps that store all loads on a random graph."""
+    """Return the fewest steps that store all loads on a random graph."""
     return fewest_steps(n_agents=n, topology="random", instance_seed=graph)
 
 
 def cell_at(curve: Curve, n: int) -> str:
-    """The ratio with so many agents, if it was measured."""
+    """Return the ratio with so many agents, if it was measured."""
     return cell(curve[n], 2) if n in curve else NOT_RUN
 
 
 def scale_verdict(ratios: Curves) -> str:
-    """How the ratios change from the fewest agents to the most, and where CRL takes fewer steps."""
+    """Say how the ratios change from the fewest agents to the most, and where CRL takes fewer steps."""
     said = [f"{label} {_change(curve)}" for label, curve in ratios.items()]
     words = ("fewer steps", "more steps")
     sizes = standings(ratios, DISCRETE, RIVALS, words, lambda n: f"n = {n:,}")
@@ -430,7 +430,7 @@ def _scale_notes(extent: Extent, fewest: Mapping[int, Sequence[int]]) -> str:
 
 
 def draw_scale(ratios: Curves) -> bytes:
-    """Ratios against the number of agents."""
+    """Draw ratios against the number of agents."""
     from crl_envs.bench.plotting import as_png, single_figure
 
     figure, panel = single_figure(8.2, 4.0)

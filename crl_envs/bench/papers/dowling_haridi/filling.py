@@ -136,7 +136,7 @@ def total_load_on_graphs(extent: Extent, found: Recordings) -> Section:
 
 
 def knee(runs: Sequence[Run]) -> dict[str, Interval]:
-    """Steps that it takes to get from one share of the capacity to the next."""
+    """Return the steps that it takes to get from one share of the capacity to the next."""
     found = {}
     for low, high in pairwise(KNEE_FROM):
         spans = [
@@ -147,7 +147,7 @@ def knee(runs: Sequence[Run]) -> dict[str, Interval]:
 
 
 def sharpness(spans: Mapping[str, Interval]) -> float:
-    """How many times as many steps a load takes after 95 % as before."""
+    """Return how many times as many steps a load takes after 95 % as before."""
     before, after = (
         span.value / (high - low)
         for span, (low, high) in zip(spans.values(), pairwise(KNEE_FROM), strict=True)
@@ -156,7 +156,7 @@ def sharpness(spans: Mapping[str, Interval]) -> float:
 
 
 def knee_verdict(knees: Mapping[str, Mapping[str, Interval]]) -> str:
-    """Whether each model slows down after 95 %, by steps a load."""
+    """Say whether each model slows down after 95 %, by steps a load."""
     said = []
     for label, spans in knees.items():
         factor = sharpness(spans)
@@ -166,7 +166,7 @@ def knee_verdict(knees: Mapping[str, Mapping[str, Interval]]) -> str:
 
 
 def knee_table(knees: Mapping[str, Mapping[str, Interval]]) -> Table:
-    """Spans with intervals."""
+    """Return the spans with intervals."""
     spans = list(next(iter(knees.values())))
     rows = [[label, *(with_interval(found[s], 0) for s in spans)] for label, found in knees.items()]
     return Table(("steps it takes", *spans), rows)
@@ -215,7 +215,7 @@ def _every(policy: Policy) -> int:
 
 
 def styles() -> dict[str, dict[str, Any]]:
-    """Colours and dashes of the paper's policies."""
+    """Return the colours and dashes of the paper's policies."""
     from crl_envs.bench.plotting import BLUE, GREEN, GREY, VERMILLION
 
     colors = (GREY, GREEN, BLUE, VERMILLION)
@@ -227,7 +227,7 @@ def styles() -> dict[str, dict[str, Any]]:
 
 
 def draw_filling(played: Mapping[int, Runs]) -> bytes:
-    """Left: the CRL policies' time scale; right: all, logarithmic. Means over seeds; shades: from least to most."""
+    """Draw the stored loads, means and ranges over seeds. Left: the CRL policies' time scale; right: logarithmic."""
     from crl_envs.bench.plotting import as_png, new_figure
 
     looks = styles()
@@ -258,7 +258,7 @@ def draw_filling(played: Mapping[int, Runs]) -> bytes:
 
 
 def filling_csv(played: Mapping[int, Runs]) -> str:
-    """Every run's samples, thinned to at most 500."""
+    """Return every run's samples, thinned to at most 500."""
     rows = []
     for graph, by in played.items():
         for label, runs in by.items():
@@ -293,7 +293,7 @@ def equalisation(extent: Extent, found: Recordings) -> Section:
 
 
 def spread(run: Run) -> FloatArray:
-    """``float64[M]``: standard deviation over agents of the percentage of capacity used."""
+    """Return ``float64[M]``: standard deviation over agents of the percentage of capacity used."""
     percent = 100 * run.load / run.capacity
     return np.asarray(percent.std(axis=1))
 
@@ -306,12 +306,12 @@ def _by_share(runs: Sequence[Run]) -> FloatArray:
 
 
 def spread_at(runs: Sequence[Run], share: float) -> Interval:
-    """The spread when that share of the capacity is in use."""
+    """Return the spread when that share of the capacity is in use."""
     return t_interval(_by_share(runs)[:, round(share * (_GRID.size - 1))])
 
 
 def equalisation_verdict(half: dict[str, Interval]) -> str:
-    """Whether the exploitative policies compare favourably with the random one at 50 %."""
+    """Say whether the exploitative policies compare favourably with the random one at 50 %."""
     base = half[RANDOM.label]
     said = []
     for label in (DISCRETE.label, GRADIENT.label, DP.label):
@@ -324,7 +324,7 @@ def equalisation_verdict(half: dict[str, Interval]) -> str:
 
 
 def draw_spread(played: Runs) -> bytes:
-    """Against the share stored, and against steps."""
+    """Draw the spread against the share stored, and against steps."""
     from crl_envs.bench.plotting import as_png, band, new_figure
 
     figure, (left, right) = new_figure(2)

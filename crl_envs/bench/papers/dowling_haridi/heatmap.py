@@ -85,28 +85,28 @@ def heatmap(extent: Extent, recordings: Recordings) -> Section:
 
 
 def agent_order(hops: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Agents by hops from the entry, then by index."""
+    """Return agents by hops from the entry, then by index."""
     return np.argsort(hops, kind="stable")
 
 
 def at_share(run: Run, share: float) -> int:
-    """The first sample in which that share of all capacity is stored; the last one if that never is."""
+    """Return the first sample in which that share of all capacity is stored; the last one if that never is."""
     reached = run.stored >= share * run.capacity.sum()
     return int(np.argmax(reached)) if reached.any() else len(run.steps) - 1
 
 
 def agents_in_use(run: Run, share: float) -> float:
-    """Agents that have any load by then."""
+    """Return how many agents have any load by then."""
     return float(np.count_nonzero(run.load[at_share(run, share)]))
 
 
 def full_agents(run: Run, share: float) -> float:
-    """Agents that are full by then."""
+    """Return how many agents are full by then."""
     return float(np.count_nonzero(run.load[at_share(run, share)] >= run.capacity))
 
 
 def first_on(run: Run, servers: tuple[int, ...]) -> float:
-    """Share of all capacity that is stored when a server first has a load; infinite if none ever has."""
+    """Return the share of all capacity that is stored when a server first has a load; infinite if none ever has."""
     used = run.load[:, list(servers)].any(axis=1)
     if not used.any():
         return float("inf")
@@ -114,7 +114,7 @@ def first_on(run: Run, servers: tuple[int, ...]) -> float:
 
 
 def verdict(found: Mapping[str, Mapping[str, float]], n: int) -> str:
-    """How sequentially each policy fills the agents."""
+    """Say how sequentially each policy fills the agents."""
     used = {label: values["agents_in_use"] for label, values in found.items()}
     counts = ", ".join(f"{label} {number(count, 0)}" for label, count in used.items())
     narrow = " and ".join(label for label in used if used[label] == min(used.values()))
@@ -132,7 +132,7 @@ def _seen(share: float) -> str:
 
 
 def percent_over_time(run: Run, columns: int) -> FloatArray:
-    """``float64[n, columns]``: load in % of capacity at equal distances in time, the latest sample before each."""
+    """Return ``float64[n, columns]``: load in % of capacity at equal distances in time, by the latest sample."""
     when = np.linspace(0, run.steps[-1], columns)
     sample = np.searchsorted(run.steps, when, side="right") - 1
     return np.asarray(100.0 * run.load[sample].T / run.capacity[:, None])
@@ -144,7 +144,7 @@ def draw(
     hops: NDArray[np.int64],
     servers: tuple[int, ...],
 ) -> bytes:
-    """A panel for each policy."""
+    """Draw a panel for each policy."""
     from crl_envs.bench.plotting import VERMILLION, as_png, new_figure
 
     figure, panels = new_figure(len(runs))

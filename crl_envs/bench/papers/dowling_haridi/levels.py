@@ -71,25 +71,25 @@ Curves = Mapping[str, Curve]  # by policy
 
 
 def measured(values: Sequence[float] | FloatArray, finished: Sequence[bool]) -> Measured:
-    """A mean over runs, some of which may not have finished."""
+    """Return a mean over runs, some of which may not have finished."""
     return Measured(np.array(values, np.float64), np.array(finished, np.bool_))
 
 
 def steps_of(runs: Sequence[Run], divisors: Sequence[float] | float = 1.0) -> Measured:
-    """Steps until all loads are stored, divided by a number for each run."""
+    """Return the steps until all loads are stored, divided by a number for each run."""
     lengths = np.array([run.length for run in runs], np.float64) / np.asarray(divisors)
     return measured(lengths, [run.finished for run in runs])
 
 
 def cell(found: Measured, digits: int = 0, sign: str = "") -> str:
-    """The mean with its interval; where runs were cut off, a lower bound and how many they were."""
+    """Return the mean with its interval; where runs were cut off, a lower bound and how many they were."""
     if not found.cut:
         return sign + with_interval(found.mean, digits)
     return f"≥ {sign}{number(found.mean.value, digits)} ({found.cut} of {found.runs} cut off)"
 
 
 def order(mine: Measured, theirs: Measured) -> int:
-    """−1 if mine is clearly less, 1 if it is clearly more, else 0.
+    """Return −1 if mine is clearly less, 1 if it is clearly more, else 0.
 
     Clear is what shows in the mean logarithm of the ratio, run by run: its 95 % interval excludes 0. The value of a run
     that was cut off says no more than that it would have been larger.
@@ -109,7 +109,7 @@ def standings(
     words: tuple[str, str],
     show: Callable[[Any], str] = str,
 ) -> str:
-    """At which levels one policy is clearly less than each of its rivals, clearly more, or neither; and by how much.
+    """Say at which levels one policy is clearly less than each rival, clearly more, or neither; and by how much.
 
     Args:
         found: By policy and level.
@@ -132,7 +132,7 @@ def standings(
 
 
 def factor(mine: Measured, theirs: Measured) -> float:
-    """By which factor mine is more: the geometric mean over runs; NaN where any run was cut off."""
+    """Return by which factor mine is more: the geometric mean over runs; NaN where any run was cut off."""
     if mine.cut or theirs.cut:
         return float("nan")
     return float(np.exp(np.log(mine.values / theirs.values).mean()))
@@ -155,12 +155,12 @@ def _by_outcome(names: Mapping[int, str], levels: Mapping[int, Sequence[str]]) -
 
 
 def enumerated(words: Sequence[str]) -> str:
-    """Words as a list with "and"."""
+    """Return words as a list with "and"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def growth(curve: Curve) -> tuple[float, bool]:
-    """By which factor the mean at the last level exceeds that at the first, and whether that is a lower bound only."""
+    """Return by which factor the mean grows from the first level to the last, and whether that is a lower bound."""
     every = list(curve.values())
     first, last = every[0], every[-1]
     factor = float("nan") if first.cut else last.mean.value / first.mean.value
@@ -168,7 +168,7 @@ def growth(curve: Curve) -> tuple[float, bool]:
 
 
 def slowdowns(found: Curves, what: str) -> str:
-    """By how much each policy suffers from the first level to the last, the worst first."""
+    """Say by how much each policy suffers from the first level to the last, the worst first."""
     factors = {label: growth(curve) for label, curve in found.items()}
     known = {label: f for label, f in factors.items() if np.isfinite(f[0])}
     ranked = sorted(known, key=lambda label: -known[label][0])
@@ -178,12 +178,12 @@ def slowdowns(found: Curves, what: str) -> str:
 
 
 def percent(share: float) -> str:
-    """0.05 as 5 %."""
+    """Return 0.05 as 5 %."""
     return f"{100 * share:g} %"
 
 
 def by_policy(found: Mapping[tuple[str, Any], Measured]) -> dict[str, dict[Any, Measured]]:
-    """From keys (policy, level) to levels by policy."""
+    """Return levels by policy, from keys (policy, level)."""
     curves_of: dict[str, dict[Any, Measured]] = {}
     for (label, level), value in found.items():
         curves_of.setdefault(label, {})[level] = value
@@ -191,7 +191,7 @@ def by_policy(found: Mapping[tuple[str, Any], Measured]) -> dict[str, dict[Any, 
 
 
 def plain_curves(found: Curves) -> dict[str, Any]:
-    """For ``summary.json``."""
+    """Return the curves for ``summary.json``."""
     return {
         label: {
             str(x): {"mean": m.mean, "cut_off": m.cut, "runs": m.runs} for x, m in curve.items()
@@ -201,41 +201,41 @@ def plain_curves(found: Curves) -> dict[str, Any]:
 
 
 def delegations(run: Run) -> int:
-    """Delegations tried."""
+    """Return how many delegations were tried."""
     return int(run.last["messages_sent"])
 
 
 def others(run: Run) -> int:
-    """Messages beside delegations: advertisements, questions and answers."""
+    """Return how many messages beside delegations there were: advertisements, questions and answers."""
     return int(run.last.get("advertisements_sent", 0) + run.last.get("polls", 0))
 
 
 def messages_of(runs: Sequence[Run]) -> Measured:
-    """Messages of all kinds for each load that came in."""
+    """Return the messages of all kinds for each load that came in."""
     found = [(delegations(r) + others(r)) / max(r.last["loads_in"], 1) for r in runs]
     return measured(found, [r.finished for r in runs])
 
 
 def steps_of_kind(played: Runs, kind: str) -> dict[tuple[str, Any], Measured]:
-    """Steps by policy and level, of the runs with keys (kind, policy, level)."""
+    """Return the steps by policy and level, of the runs with keys (kind, policy, level)."""
     return {(label, x): steps_of(r) for (which, label, x), r in played.items() if which == kind}
 
 
 def slowdown_of_kind(played: Runs, kind: str) -> dict[tuple[str, Any], Measured]:
-    """As multiples of the steps of the run with the same seed at the first level."""
+    """Return the steps as multiples of those of the run with the same seed at the first level."""
     keys = [key for key in played if key[0] == kind]
     first = keys[0][2]
     return {key[1:]: relative(played[key], played[kind, key[1], first]) for key in keys}
 
 
 def relative(runs: Sequence[Run], base: Sequence[Run]) -> Measured:
-    """Steps as multiples of those of other runs, one by one; a run against one that was cut off counts as cut off."""
+    """Return the steps as multiples of those of other runs, one by one; cut off where either run was."""
     found = steps_of(runs, [run.length for run in base])
     return replace(found, finished=found.finished & steps_of(base).finished)
 
 
 def looks() -> dict[str, dict[str, Any]]:
-    """Colours, dashes and markers of the policies."""
+    """Return the colours, dashes and markers of the policies."""
     from crl_envs.bench.plotting import BLUE, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
     return {
@@ -250,7 +250,7 @@ def looks() -> dict[str, dict[str, Any]]:
 
 
 def draw_curves(panel: Any, found: Curves) -> None:
-    """Means with their intervals over the levels; hollow triangles are lower bounds of runs that were cut off."""
+    """Draw means with their intervals over the levels; hollow triangles are lower bounds of runs that were cut off."""
     for label, style in looks().items():
         if label not in found:
             continue

@@ -40,7 +40,7 @@ class Policy:
     draws: bool = True
 
     def having(self, label: str | None = None, **config: Any) -> Policy:
-        """The policy with further arguments."""
+        """Return the policy with further arguments."""
         return replace(self, label=label or self.label, config={**self.config, **config})
 
     def run(
@@ -179,7 +179,7 @@ class Run:
         return all(self.last[name] == 0 for name in left)
 
     def when(self, loads: float) -> float:
-        """The step at which that many loads were stored, by interpolation; infinite when they never were."""
+        """Return the step at which that many loads were stored, by interpolation; infinite when they never were."""
         stored = self.stored
         if stored[-1] < loads:
             return float("inf")
@@ -206,12 +206,12 @@ def numbered(played: Mapping[Any, Sequence[T]]) -> Iterator[tuple[tuple[Any, ...
 
 
 def curves(runs: Sequence[Run], grid: FloatArray, of: Callable[[Run], NDArray[Any]]) -> FloatArray:
-    """``float64[runs, G]``: a quantity of each run on a common grid of steps; after its end, its last value."""
+    """Return ``float64[runs, G]``: a quantity of each run on a common grid of steps; after its end, its last value."""
     return np.stack([np.interp(grid, run.steps, of(run)) for run in runs])
 
 
 def mean_steps(runs: Sequence[Run]) -> Interval:
-    """Mean steps until all loads are stored, with its interval; cut-off runs count with the length they had."""
+    """Return the mean steps until all loads are stored, with their interval; cut-off runs count at their length."""
     return t_interval(np.array([run.length for run in runs], np.float64))
 
 

@@ -92,7 +92,7 @@ def fill_servers(name: str, extent: Extent, found: Recordings) -> Section:
 
 
 def server_marks(runs: Sequence[Run], server: int) -> list[Interval]:
-    """Steps until a server holds each share of its capacity."""
+    """Return the steps until a server holds each share of its capacity."""
     return [
         t_interval(np.array([_when(run, server, share) for run in runs], np.float64))
         for share in MARKS
@@ -105,7 +105,7 @@ def _when(run: Run, server: int, share: float) -> float:
 
 
 def server_verdict(policy: Policy, runs: Sequence[Run], marks: dict[int, list[Interval]]) -> str:
-    """When the servers are found and full, in parts of the run."""
+    """Say when the servers are found and full, in parts of the run."""
     length = float(np.mean([run.length for run in runs]))
     first, _, last = (np.mean([found[k].value for found in marks.values()]) for k in range(3))
     return (
@@ -129,7 +129,7 @@ def _binned(runs: Sequence[Run]) -> tuple[FloatArray, FloatArray]:
 
 
 def value_gap(means: FloatArray) -> dict[str, float]:
-    """What agents with room advertise with more than half of the capacity spare, and in the last 5 %."""
+    """Return what agents with room advertise with more than half of the capacity spare, and in the last 5 %."""
     centers = (_BINS[:-1] + _BINS[1:]) / 2
     return {
         "early": float(np.nanmean(means[0, centers > 50])),
@@ -138,7 +138,7 @@ def value_gap(means: FloatArray) -> dict[str, float]:
 
 
 def gap_verdict(gap: dict[str, float]) -> str:
-    """Whether the advertised values of agents with room reach MinQ in the end."""
+    """Say whether the advertised values of agents with room reach MinQ in the end."""
     late = gap["last 5 %"]
     word = "reach MinQ" if late < -190 else "come near MinQ" if late < -100 else "don't reach MinQ"
     return (
@@ -185,7 +185,7 @@ def draw_servers(
 
 
 def servers_csv(runs: Sequence[Run]) -> str:
-    """Samples of both servers, at most 500 a run."""
+    """Return the samples of both servers, at most 500 a run."""
     rows = []
     for k, run in enumerate(runs):
         step = max(len(run.steps) // 500, 1)
@@ -260,7 +260,7 @@ def added_server(extent: Extent, found: Recordings) -> Section:
 
 
 def waits_until(runs: Sequence[Run], loads: float) -> Waits:
-    """Steps from joining until the added server holds that many loads; one a run."""
+    """Return the steps from joining until the added server holds that many loads; one a run."""
     return np.array([_wait(run, loads) for run in runs])
 
 
@@ -279,7 +279,7 @@ def _joined(run: Run) -> int:
 
 
 def quartiles(waits: Waits) -> tuple[float, float, float]:
-    """Lower quartile, median and upper quartile, as order statistics: infinite waits stay infinite."""
+    """Return lower quartile, median and upper quartile, as order statistics: infinite waits stay infinite."""
     low, middle, high = np.quantile(waits, [0.25, 0.5, 0.75], method="inverted_cdf")
     return float(low), float(middle), float(high)
 
@@ -296,7 +296,7 @@ def _wait_cells(waits: Waits) -> list[str]:
 
 
 def added_verdict(waits: Mapping[tuple[str, str], Waits]) -> str:
-    """Which model is faster, and which varies more, with discovery that always succeeds."""
+    """Say which model is faster, and which varies more, with discovery that always succeeds."""
     way = next(iter(WAYS))
     discrete, gradient = (waits[way, model.label] for model in MODELS)
     (dl, dm, dh), (gl, gm, gh) = quartiles(discrete), quartiles(gradient)
@@ -311,7 +311,7 @@ def added_verdict(waits: Mapping[tuple[str, str], Waits]) -> str:
 
 
 def draw_added(played: Runs) -> bytes:
-    """Every run's load at the server, by the ways that can find it."""
+    """Draw every run's load at the server, by the ways that can find it."""
     from crl_envs.bench.plotting import BLUE, VERMILLION, as_png, new_figure
 
     ways = [way for way in WAYS if way != "no discovery"]

@@ -95,7 +95,7 @@ def systems(extent: Extent, found: Recordings) -> Section:
 
 
 def systems_verdict(steps: Mapping[tuple[str, str], Interval]) -> str:
-    """The order of the systems by steps, on each topology."""
+    """Say in which order the systems come by steps, on each topology."""
     said = []
     for where in TOPOLOGIES:
         ranked = sorted(SYSTEMS, key=lambda p: steps[where, p.label].value)
@@ -105,7 +105,7 @@ def systems_verdict(steps: Mapping[tuple[str, str], Interval]) -> str:
 
 
 def draw_systems(played: Runs) -> bytes:
-    """Total load against steps, means over runs."""
+    """Draw total load against steps, means over runs."""
     from crl_envs.bench.plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, as_png, new_figure
 
     figure, panels = new_figure(len(TOPOLOGIES))
@@ -205,14 +205,14 @@ def advertising(extent: Extent, found: Recordings) -> Section:
 
 
 def steps_cell(runs: Sequence[Run], steps: Interval) -> str:
-    """The mean with its interval; only a lower bound where a run was cut off."""
+    """Return the mean with its interval; only a lower bound where a run was cut off."""
     if all(run.finished for run in runs):
         return with_interval(steps, 0)
     return f"≥ {number(steps.value, 0)}"
 
 
 def advertising_verdict(steps: Mapping[Any, Interval], sent: Mapping[Any, Interval]) -> str:
-    """The fastest strategy of each model and setting, against the paper's."""
+    """Say which is the fastest strategy of each model and setting, against the paper's."""
     said = []
     for setting in SETTINGS:
         for model in MODELS:
@@ -233,7 +233,7 @@ def advertising_verdict(steps: Mapping[Any, Interval], sent: Mapping[Any, Interv
 
 
 def draw_advertising(steps: Mapping[Any, Interval], sent: Mapping[Any, Interval]) -> bytes:
-    """Steps against messages, a panel for each setting; strategies by marker, models by colour."""
+    """Draw steps against messages, a panel for each setting; strategies by marker, models by colour."""
     from crl_envs.bench.plotting import BLUE, VERMILLION, as_png, new_figure
 
     figure, panels = new_figure(len(SETTINGS), sharey=False)
@@ -356,7 +356,7 @@ def ablation(extent: Extent, found: Recordings) -> Section:
 
 
 def sharpness_cell(runs: list[Run]) -> str:
-    """How many times as many steps a load takes after 95 % as before."""
+    """Return how many times as many steps a load takes after 95 % as before."""
     if any(run.stored[-1] < KNEE_FROM[-1] * run.capacity.sum() for run in runs):
         return "–"
     return f"× {number(sharpness(knee(runs)), 1)}"
@@ -365,7 +365,7 @@ def sharpness_cell(runs: list[Run]) -> str:
 def ablation_verdict(
     steps: Mapping[tuple[str, str], Interval], cut: Collection[tuple[str, str]] = ()
 ) -> str:
-    """The changes that matter: more than a tenth of the steps, and outside of both intervals.
+    """Say which changes matter: more than a tenth of the steps, and outside of both intervals.
 
     Args:
         steps: By change and policy.
@@ -388,7 +388,7 @@ def ablation_verdict(
 
 
 def draw_ablation(steps: Mapping[tuple[str, str], Interval]) -> bytes:
-    """Steps by change, both models, with intervals."""
+    """Draw steps by change, both models, with intervals."""
     from crl_envs.bench.plotting import BLUE, VERMILLION, as_png, single_figure
 
     figure, panel = single_figure(8.0, 0.3 * len(CHANGES) + 1.2)
