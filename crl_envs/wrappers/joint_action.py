@@ -59,7 +59,7 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
 
         observed = [(agent, env.observation_space(agent)) for agent in self.agents]
         acted = [(agent, env.action_space(agent)) for agent in self.agents]
-        joint_space = _join_observations(observed)
+        joint_space = join_observations(observed)
         self.observation_space = joint_space
         self._blank = _nearest_to_zero(joint_space)
         self.action_space = _join_discrete(acted, "action")
@@ -189,7 +189,12 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
         return self._mask.copy()
 
 
-def _join_observations(observed: AgentSpaces) -> spaces.MultiDiscrete | spaces.Box:
+def join_observations(observed: AgentSpaces) -> spaces.MultiDiscrete | spaces.Box:
+    """Return one MultiDiscrete or Box out of the agents' spaces.
+
+    Raises:
+        ValueError: Spaces that can't be joined.
+    """
     if observed and all(isinstance(space, spaces.Box) for _, space in observed):
         boxes = [cast(spaces.Box, space) for _, space in observed]
         dtype = np.result_type(*(box.dtype for box in boxes))
