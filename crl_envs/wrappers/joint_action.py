@@ -110,10 +110,10 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
         took_part = np.array(list(rewards.values()), np.float64)
         team = float(team_reward(took_part, self.reduce)) if rewards else 0.0
 
-        for agent in self._live:
-            if truncations.get(agent, False) and not terminations.get(agent, False):
-                self._truncated = True
-                break
+        self._truncated = self._truncated or any(
+            truncations.get(agent, False) and not terminations.get(agent, False)
+            for agent in self._live
+        )
         self._live = [
             agent
             for agent in self.env.agents
@@ -222,10 +222,9 @@ def _join_discrete(given: AgentSpaces, what: str) -> spaces.MultiDiscrete:
 
 def _parts(space: spaces.Space[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Sizes and first values of the components of a Discrete or MultiDiscrete space."""
-    if isinstance(space, spaces.Discrete):
-        return np.array([space.n], np.int64), np.array([space.start], np.int64)
-    joint = cast(spaces.MultiDiscrete, space)
-    return np.ravel(joint.nvec).astype(np.int64), np.ravel(joint.start).astype(np.int64)
+    given = cast(Any, space)
+    sizes = given.n if isinstance(space, spaces.Discrete) else given.nvec
+    return np.ravel(sizes).astype(np.int64), np.ravel(given.start).astype(np.int64)
 
 
 def _size(space: spaces.Space[Any]) -> int:
