@@ -50,5 +50,7 @@ class Arguments(griffe.Extension):
             for a in problem.members.values()
             if a.is_attribute and "property" not in a.labels
         ]
+        for last in own[1:]:
+            last.kind = kind
         init.parameters = griffe.Parameters(own[0], *given, *own[1:])
         env.docstring.value = page(env.docstring.value, problem.docstring.value)

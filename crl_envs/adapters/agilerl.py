@@ -48,12 +48,11 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from crl_envs.adapters.columns import Columns, EnvOrId, MaskGuard, Masks, Rewards, columns_of
+from crl_envs.adapters.columns import Columns, EnvOrId, Masks, Play, Rewards, columns_of
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.core.arguments import check_choice
 from crl_envs.core.arrays import Frame
-from crl_envs.core.returns import EpisodeTally
 
 require("agilerl", "2.5", "pip install agilerl")
 
@@ -136,10 +135,8 @@ class AgileVecEnv(PettingZooVecEnv):
             raise ValueError(
                 "observations are one number, which AgileRL's networks can't take: use agent_ids=True"
             )
-        self.tally = EpisodeTally(columns.num_envs, columns.n_agents)
-        self._guard = MaskGuard(masks)
-        self._masks: NDArray[np.int8] | None = None
-        self._seed = seed
+        self._play = Play(columns, masks, seed)
+        self.tally = self._play.tally
         names = [str(agent).replace("_", "-") for agent in columns.agents]
         rows = columns.num_envs * columns.n_agents
         observes: dict[str, spaces.Space[Any]] = dict.fromkeys(names, self.encoder.space)
@@ -163,11 +160,7 @@ class AgileVecEnv(PettingZooVecEnv):
         Raises:
             ValueError: Options for worlds, which have none.
         """
-        if seed is None:
-            seed = self._seed
-        self._seed = None
-        self.tally.begin()
-        return self._observed(self.columns.reset(seed, options=[options] * self.columns.num_envs))
+        return self._observed(self._play.reset(seed, options=options))
 
     def step(
         self, actions: Mapping[str, Any], *args: Any, **kwargs: Any
@@ -177,16 +170,12 @@ class AgileVecEnv(PettingZooVecEnv):
         Raises:
             ValueError: An action that its mask forbids; an agent that left before the others.
         """
-        columns = self.columns
-        chosen = self._joined(actions)
-        self._guard.check(chosen, self._masks, columns.agents)
-        step = columns.step(chosen)
-        self.tally.add(step.local_rewards, step.ended)
+        step, episodes = self._play.step(self._joined(actions))
         final: ByAgent = {}
         frame = step.frame
-        if step.ended.any():
+        if episodes:
             final = self._by_agent(self.encoder.encode(frame.observations))
-            frame = columns.reset(ended=step.ended)
+            frame = self._play.reset(ended=step.ended)
         observations, infos = self._observed(frame)
         for agent, own in self._by_agent(step.local_rewards).items():
             infos[agent]["local_reward"] = own
@@ -209,10 +198,9 @@ class AgileVecEnv(PettingZooVecEnv):
         self.columns.close()
 
     def _observed(self, frame: Frame) -> tuple[ByAgent, dict[str, dict[str, Any]]]:
-        self._masks = frame.action_masks
         infos: dict[str, dict[str, Any]] = {agent: {} for agent in self.agents}
-        if self._masks is not None:
-            for agent, mask in self._by_agent(self._masks).items():
+        if frame.action_masks is not None:
+            for agent, mask in self._by_agent(frame.action_masks).items():
                 infos[agent]["action_mask"] = mask
         return self._by_agent(self.encoder.encode(frame.observations)), infos
 

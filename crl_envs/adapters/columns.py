@@ -7,7 +7,7 @@ arrays underneath (`WorldColumns`); of any other ParallelEnv B copies are steppe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -21,6 +21,7 @@ from crl_envs.core.arguments import check_choice, check_int
 from crl_envs.core.arrays import EnvArrays, Frame, Options, ParallelArrays, Step, VectorArrays
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
+from crl_envs.core.returns import EpisodeReturn, EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.registration import has_world, make, make_vec
 from crl_envs.wrappers import GlobalReward
@@ -287,12 +288,8 @@ def common_spaces(
     first, *others = env.possible_agents
     pair = env.observation_space(first), env.action_space(first)
     for agent in others:
-        for what, mine, its in zip(
-            ("observation", "action"),
-            pair,
-            (env.observation_space(agent), env.action_space(agent)),
-            strict=True,
-        ):
+        its_own = env.observation_space(agent), env.action_space(agent)
+        for what, mine, its in zip(("observation", "action"), pair, its_own, strict=True):
             if mine != its:
                 raise ValueError(
                     f"agents must have equal {what} spaces to share one policy: {first} has {mine}, {agent} has {its}. "
@@ -346,3 +343,74 @@ class MaskGuard:
             "masks (MaskablePPO of sb3-contrib, the algorithms of BenchMARL), or masks='ignore', with which "
             "the environment treats it as its rules say (in the worlds of crl_envs as no action at all)"
         )
+
+
+class Play:
+    """Step `Columns` for a library: count returns, seed the first episodes, and let no forbidden action pass unnoticed.
+
+    Args:
+        columns: The environments.
+        masks: See `MaskGuard`.
+        seed: Of the next reset of all that has none: environment b gets seed + b.
+
+    Attributes:
+        tally: Environment steps and the returns of episodes so far, by own rewards.
+        action_masks: What is legal now, ``(B, n, A)``; None without masks.
+        seed: See above; None when it has been used.
+    """
+
+    def __init__(self, columns: Columns, masks: Masks = "check", seed: int | None = None) -> None:
+        self.tally = EpisodeTally(columns.num_envs, columns.n_agents)
+        self.action_masks: NDArray[np.int8] | None = None
+        self.seed = seed
+        self._columns = columns
+        self._guard = MaskGuard(masks)
+
+    def reset(
+        self,
+        seed: int | None = None,
+        ended: NDArray[np.bool_] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Frame:
+        """Begin episodes everywhere, or only where `ended`, all with the same options.
+
+        Raises:
+            ValueError: Options for worlds, which have none.
+        """
+        if ended is None:
+            seed, self.seed = (self.seed if seed is None else seed), None
+        self.tally.begin(ended)
+        every = [options] * self._columns.num_envs
+        return self.seen(self._columns.reset(seed, ended, every))
+
+    def step(self, actions: NDArray[Any], first: int = 0) -> tuple[Step, list[EpisodeReturn]]:
+        """Let all agents act: ``(B, n)``, for Box actions ``(B, n, …)``.
+
+        Args:
+            actions: What they do.
+            first: The first action, where a library counts from 0.
+
+        Returns:
+            What came of it, and the episodes that it ended.
+
+        Raises:
+            ValueError: An action that its mask forbids; an agent that left before the others.
+        """
+        self._guard.check(actions, self.action_masks, self._columns.agents)
+        step = self._columns.step(actions + first if first else actions)
+        self.seen(step.frame)
+        return step, self.tally.add(step.local_rewards, step.ended)
+
+    def seen(self, frame: Frame) -> Frame:
+        """Take in what is legal now."""
+        self.action_masks = frame.action_masks
+        return frame
+
+
+def ends(step: Step) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which environments terminated and which were truncated: ``bool[B]`` each.
+
+    Where some agents terminate and others are truncated in the same step, the episode goes on for some: truncated.
+    """
+    terminated = np.asarray(step.terminations.all(axis=1))
+    return step.ended & terminated, step.ended & ~terminated

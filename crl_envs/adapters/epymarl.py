@@ -48,11 +48,8 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.registration import registry
-from numpy.typing import NDArray
 
-from crl_envs.adapters.columns import EnvOrId, MaskGuard, Masks, Rewards, columns_of
-from crl_envs.core.arrays import Frame
-from crl_envs.core.returns import EpisodeTally
+from crl_envs.adapters.columns import EnvOrId, Masks, Play, Rewards, columns_of, ends
 from crl_envs.registration import registered_ids
 
 _ENTRY_POINT: Final = "crl_envs.adapters.epymarl:TupleEnv"
@@ -86,9 +83,7 @@ class TupleEnv(gymnasium.Env[tuple[Any, ...], tuple[Any, ...]]):
         self.render_mode = self.columns.render_mode
         self.observation_space = spaces.Tuple([self.columns.observation_space] * self.n_agents)
         self.action_space = spaces.Tuple([self.columns.action_space] * self.n_agents)
-        self._tally = EpisodeTally(1, self.n_agents)
-        self._guard = MaskGuard(masks)
-        self._masks: NDArray[np.int8] | None = None
+        self._play = Play(self.columns, masks)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -98,8 +93,7 @@ class TupleEnv(gymnasium.Env[tuple[Any, ...], tuple[Any, ...]]):
         Raises:
             ValueError: Options for a world, which has none.
         """
-        self._tally.begin()
-        return self._observed(self.columns.reset(seed, options=[options])), {}
+        return tuple(self._play.reset(seed, options=options).observations[0]), {}
 
     def step(  # type: ignore[override]  # a list of rewards is what EPyMARL expects
         self, actions: tuple[Any, ...]
@@ -115,20 +109,17 @@ class TupleEnv(gymnasium.Env[tuple[Any, ...], tuple[Any, ...]]):
         Raises:
             ValueError: An action that its mask forbids; an agent that left before the others.
         """
-        chosen = np.array([list(actions)])
-        self._guard.check(chosen, self._masks, self.columns.agents)
-        step = self.columns.step(chosen)
-        ended = bool(step.ended[0])
-        terminated = ended and bool(step.terminations.all())
-        truncated = ended and not terminated
+        step, episodes = self._play.step(np.array([list(actions)]))
+        (terminated,), (truncated,) = (flags.tolist() for flags in ends(step))
         info: dict[str, Any] = {}
-        for episode in self._tally.add(step.local_rewards, step.ended):
+        for episode in episodes:
             info = {
                 "episode_limit": truncated,
                 "local_return": episode.local_return,
                 "global_return": episode.global_return,
             }
-        return self._observed(step.frame), step.rewards[0].tolist(), terminated, truncated, info
+        observations = tuple(step.frame.observations[0])
+        return observations, step.rewards[0].tolist(), terminated, truncated, info
 
     def render(self) -> Any:
         """The environment's picture, in the ``render_mode`` that it was made with."""
@@ -137,10 +128,6 @@ class TupleEnv(gymnasium.Env[tuple[Any, ...], tuple[Any, ...]]):
     def close(self) -> None:
         """Close the environment."""
         self.columns.close()
-
-    def _observed(self, frame: Frame) -> tuple[Any, ...]:
-        self._masks = frame.action_masks
-        return tuple(frame.observations[0])
 
 
 def register(id: str, env: EnvOrId, **kwargs: Any) -> None:

@@ -74,7 +74,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from crl_envs.adapters.columns import Columns, EnvOrId, MaskGuard, Masks, Rewards, columns_of
+from crl_envs.adapters.columns import Columns, EnvOrId, Masks, Play, Rewards, columns_of, ends
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.core.arrays import Frame
@@ -169,8 +169,7 @@ class ParallelMultiAgentEnv(MultiAgentEnv):
             raise ValueError(f"columns must be one environment, got {columns.num_envs}")
         self.columns = columns
         self.encoder = AgentEncoder(columns.observation_space, columns.n_agents, agent_ids)
-        self._guard = MaskGuard(masks)
-        self._masks: NDArray[np.int8] | None = None
+        self._play = Play(columns, masks)
         self.possible_agents = list(columns.agents)
         self.agents = list(columns.agents)
         self.observation_spaces: dict[Any, spaces.Space[Any]] = dict.fromkeys(
@@ -190,7 +189,7 @@ class ParallelMultiAgentEnv(MultiAgentEnv):
         Raises:
             ValueError: Options for a world, which has none.
         """
-        frame = self.columns.reset(seed, options=[options])
+        frame = self._play.reset(seed, options=options)
         self.agents = list(self.possible_agents)
         return self._observed(frame), {agent: {} for agent in self.agents}
 
@@ -209,18 +208,15 @@ class ParallelMultiAgentEnv(MultiAgentEnv):
             ValueError: An action that its mask forbids; an agent that left before the others.
         """
         agents = self.possible_agents
-        actions = np.array([[action_dict[agent] for agent in agents]])
-        self._guard.check(actions, self._masks, agents)
-        step = self.columns.step(actions)
-        ended = bool(step.ended[0])
+        step, _ = self._play.step(np.array([[action_dict[agent] for agent in agents]]))
+        (all_terminated,), (truncated,) = (flags.tolist() for flags in ends(step))
         terminated = step.terminations[0].tolist()
-        all_terminated = ended and all(terminated)
-        self.agents = [] if ended else list(agents)
+        self.agents = [] if step.ended[0] else list(agents)
         return (
             self._observed(step.frame),
             dict(zip(agents, step.rewards[0].tolist(), strict=True)),
             {**dict(zip(agents, terminated, strict=True)), "__all__": all_terminated},
-            {"__all__": ended and not all_terminated},
+            {"__all__": truncated},
             {
                 agent: {"local_reward": own}
                 for agent, own in zip(agents, step.local_rewards[0].tolist(), strict=True)
@@ -236,6 +232,5 @@ class ParallelMultiAgentEnv(MultiAgentEnv):
         self.columns.close()
 
     def _observed(self, frame: Frame) -> dict[Any, NDArray[np.float32]]:
-        self._masks = frame.action_masks
         rows = self.encoder.encode(frame.observations)[0]
         return dict(zip(self.possible_agents, rows, strict=True))

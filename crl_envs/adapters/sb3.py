@@ -50,6 +50,7 @@ from crl_envs.adapters.columns import (
     EnvOrId,
     MaskGuard,
     Masks,
+    Play,
     Rewards,
     WorldColumns,
     columns_of,
@@ -61,8 +62,9 @@ from crl_envs.adapters.library import require
 from crl_envs.core.arguments import check_choice, check_seed
 from crl_envs.core.arrays import Step
 from crl_envs.core.copies import OwnsArrays
-from crl_envs.core.returns import EpisodeReturn, EpisodeTally, Reduce, team_reward
+from crl_envs.core.returns import EpisodeReturn, Reduce, team_reward
 from crl_envs.wrappers import JointAction
+from crl_envs.wrappers.joint_action import join_observations
 
 require("stable-baselines3", "2.7", "pip install 'crl-envs[sb3]'")
 
@@ -174,11 +176,10 @@ class _ColumnsVecEnv(OwnsArrays, VecEnv):
     ) -> None:
         self.columns = columns
         self.agents = columns.agents
-        self.tally = EpisodeTally(columns.num_envs, columns.n_agents)
-        self._guard = MaskGuard(masks)
+        self._play = Play(columns, masks)
+        self.tally = self._play.tally
         self._rows = rows
         self._actions: NDArray[Any] = np.zeros(0)
-        self._action_masks: NDArray[np.int8] | None = None
         self._given = np.zeros((columns.num_envs, rows))
         self._begun = time.time()
         super().__init__(columns.num_envs * rows, observation_space, action_space)
@@ -211,9 +212,10 @@ class _ColumnsVecEnv(OwnsArrays, VecEnv):
 
         A row has the A actions of an agent, or n·A of the joint one, agent after agent.
         """
-        if self._action_masks is None:
+        masks = self._play.action_masks
+        if masks is None:
             return np.ones((self.num_envs, spaces.flatdim(self.action_space)), np.bool_)
-        return self._action_masks.reshape(self.num_envs, -1).astype(np.bool_)
+        return masks.reshape(self.num_envs, -1).astype(np.bool_)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seed the environments at the next reset: environment b gets seed + b.
@@ -242,12 +244,11 @@ class _ColumnsVecEnv(OwnsArrays, VecEnv):
             raise ValueError(
                 f"options must be the same for the {self._rows} agents of an environment, got {self._options!r}"
             )
-        frame = self.columns.reset(self._seeds[0], options=options)
+        frame = self._play.seen(self.columns.reset(self._seeds[0], options=options))
         self._reset_seeds()
         self._reset_options()
         self.tally.begin()
         self._given[:] = 0.0
-        self._action_masks = frame.action_masks
         return self.rows(frame.observations)
 
     def step_async(self, actions: NDArray[Any]) -> None:
@@ -267,18 +268,14 @@ class _ColumnsVecEnv(OwnsArrays, VecEnv):
         Raises:
             ValueError: An action that its mask forbids.
         """
-        columns = self.columns
-        self._guard.check(self._actions, self._action_masks, self.agents)
-        step = columns.step(self._actions)
+        step, episodes = self._play.step(self._actions)
         rewards = self._rewards(step)
         self._given += rewards
         infos = self._infos(step)
         frame = step.frame
-        episodes = self.tally.add(step.local_rewards, step.ended)
         if episodes:
             self._end(step, episodes, infos)
-            frame = columns.reset(ended=step.ended)
-        self._action_masks = frame.action_masks
+            frame = self._play.reset(ended=step.ended)
         dones = np.repeat(step.ended, self._rows)
         return self.rows(frame.observations), rewards.reshape(-1), dones, infos
 
@@ -430,22 +427,10 @@ class JointVecEnv(_ColumnsVecEnv):
 
     def __init__(self, columns: Columns, reduce: Reduce = "mean", masks: Masks = "check") -> None:
         self._reduce = cast(Reduce, check_choice("reduce", reduce, ("mean", "sum")))
-        n = columns.n_agents
-        observed = columns.observation_space
         if not isinstance(columns.action_space, spaces.Discrete):
             raise ValueError(f"actions must be Discrete to be joined, got {columns.action_space}")
-        actions = spaces.MultiDiscrete(np.full(n, columns.action_space.n))
-        if not isinstance(observed, spaces.Box | spaces.Discrete | spaces.MultiDiscrete):
-            raise ValueError(
-                f"observations must be Discrete, MultiDiscrete or Box to be joined, got {observed}"
-            )
-        joint: spaces.Space[Any]
-        if isinstance(observed, spaces.Box):
-            low, high = (np.tile(np.ravel(end), n) for end in (observed.low, observed.high))
-            joint = spaces.Box(low, high, dtype=observed.dtype.type)
-        else:
-            sizes = observed.n if isinstance(observed, spaces.Discrete) else observed.nvec
-            joint = spaces.MultiDiscrete(np.tile(np.ravel(sizes), n))
+        joint = join_observations([(agent, columns.observation_space) for agent in columns.agents])
+        actions = spaces.MultiDiscrete(np.full(columns.n_agents, columns.action_space.n))
         super().__init__(columns, 1, joint, actions, masks)
 
     def rows(self, observations: NDArray[Any]) -> NDArray[Any]:

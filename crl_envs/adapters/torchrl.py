@@ -54,12 +54,11 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from crl_envs.adapters.columns import Columns, EnvOrId, MaskGuard, Masks, Rewards, columns_of
+from crl_envs.adapters.columns import Columns, EnvOrId, Masks, Play, Rewards, columns_of, ends
 from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.core.arguments import check_seed
 from crl_envs.core.arrays import Frame
-from crl_envs.core.returns import EpisodeTally
 
 require("torchrl", "0.11", "pip install 'crl-envs[torchrl]'")
 
@@ -152,17 +151,16 @@ class ColumnsEnv(EnvBase):
         super().__init__(device=torch.device(device), batch_size=(columns.num_envs,))
         self.columns = columns
         self.encoder = encoder
-        self.tally = EpisodeTally(columns.num_envs, columns.n_agents)
+        self._play = Play(columns, masks)
+        self.tally = self._play.tally
         self.group_map = {GROUP: list(columns.agents)}
         self.continuous = isinstance(action_space, spaces.Box)
         self._first_action = 0 if isinstance(action_space, spaces.Box) else int(action_space.start)
         self._local_rewards = local_rewards
-        self._guard = MaskGuard(masks)
         self._over: NDArray[np.bool_] = np.ones(columns.num_envs, np.bool_)
         self._set_seed(seed)
         # Whether there are masks and states is only known once episodes have begun.
         frame = columns.reset(seed=seed)
-        self._masks = frame.action_masks
         self._has_masks = frame.action_masks is not None
         self._has_state = columns.state_space is not None
         self._make_specs()
@@ -222,7 +220,7 @@ class ColumnsEnv(EnvBase):
         return Categorical(int(space.n), shape, dtype=torch.int64)  # type: ignore[union-attr]
 
     def _set_seed(self, seed: int | None) -> None:
-        self._seed = None if seed is None else check_seed("seed", seed)
+        self._play.seed = None if seed is None else check_seed("seed", seed)
 
     def _reset(
         self,
@@ -233,19 +231,16 @@ class ColumnsEnv(EnvBase):
     ) -> TensorDictBase:
         if seed is not None:
             self._set_seed(seed)
-        everywhere = [options] * self.columns.num_envs
         asked = None if tensordict is None else tensordict.get("_reset", None)
         ended = np.ones_like(self._over) if asked is None else asked.reshape(-1).cpu().numpy()
         if ended.all():
-            frame = self.columns.reset(seed=self._seed, options=everywhere)
-            self._seed = None
-        elif self._seed is not None:
+            frame = self._play.reset(options=options)
+        elif self._play.seed is not None:
             raise RuntimeError(
                 "set_seed was called in the middle of episodes: call reset() after it, or pass seed to make_env"
             )
         else:
-            frame = self.columns.reset(ended=ended, options=everywhere)
-        self.tally.begin(ended)
+            frame = self._play.reset(ended=ended, options=options)
         self._over &= ~ended
         nothing = np.zeros((len(ended), self.n_agents), np.float32)
         return self._given(frame, nothing, {"terminated": self._over, "truncated": self._over})
@@ -257,17 +252,11 @@ class ColumnsEnv(EnvBase):
                 "(step_and_maybe_reset does, and rollout with break_when_any_done=False)"
             )
         actions = tensordict.get((GROUP, "action")).cpu().numpy()
-        self._guard.check(actions, self._masks, self.columns.agents)
-        step = self.columns.step(actions + self._first_action if self._first_action else actions)
-        self.tally.add(step.local_rewards, step.ended)
+        step, _ = self._play.step(actions, self._first_action)
         self._over = step.ended.copy()
-        # Where agents terminate and others are truncated in the same step, the episode goes on for some: truncated.
-        terminated = np.asarray(step.terminations.all(axis=1))
-        made = self._given(
-            step.frame,
-            step.local_rewards,
-            {"terminated": terminated, "truncated": step.ended & ~terminated},
-        )
+        terminated, truncated = ends(step)
+        flags = {"terminated": terminated, "truncated": truncated}
+        made = self._given(step.frame, step.local_rewards, flags)
         made.set((GROUP, "reward"), self._tensor(step.rewards, torch.float32)[..., None])
         return made
 
@@ -276,7 +265,6 @@ class ColumnsEnv(EnvBase):
     ) -> TensorDict:
         """What the agents know after a reset or a step."""
         b, n = self.columns.num_envs, self.n_agents
-        self._masks = frame.action_masks
         rows = self.encoder.encode(frame.observations)
         group = {"observation": self._tensor(rows, torch.float32)}
         if self._has_masks:

@@ -6,6 +6,7 @@ import base64
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from nicegui import run, ui
@@ -239,7 +240,7 @@ class Page:
                 ):
                     field = ui.number(title, value=getattr(task, name), min=0, precision=0)
                     field.props(f"dense outlined data-testid={name}").tooltip(help)
-                    field.on_value_change(self._setter(name))
+                    field.on_value_change(lambda e, name=name: self._set(name, e.value))
 
     def _build_choices(self) -> None:
         """What the present learners leave to choose."""
@@ -250,7 +251,7 @@ class Page:
 
     def _build_choice(self, choice: Choice) -> None:
         value = self.task.value(choice.name)
-        change = self._value_setter(choice.name)
+        change = partial(self._set_value, choice.name)
         if choice.kind == "select":
             options = list(choice.options)
             _select(options, choice.label, value, lambda e: change(e.value)).tooltip(choice.help)
@@ -274,19 +275,14 @@ class Page:
             field.on_value_change(typed)
             slider.on_value_change(lambda e: field.set_value(round(e.value, 6)))
 
-    def _setter(self, name: str) -> Callable[[Any], None]:
-        def change(event: Any) -> None:
-            value = event.value
-            whole = isinstance(value, float) and value.is_integer()
-            changed: dict[str, Any] = {name: int(value) if whole else value}
-            self._change(replace(self.task, **changed))
+    def _set(self, name: str, value: Any) -> None:
+        """Set the seed or the number of episodes."""
+        whole = isinstance(value, float) and value.is_integer()
+        changed: dict[str, Any] = {name: int(value) if whole else value}
+        self._change(replace(self.task, **changed))
 
-        return change
-
-    def _value_setter(self, name: str) -> Callable[[Value], None]:
-        return lambda value: self._change(
-            replace(self.task, values={**self.task.values, name: value})
-        )
+    def _set_value(self, name: str, value: Value) -> None:
+        self._change(replace(self.task, values={**self.task.values, name: value}))
 
     async def _change_world(self, event: Any) -> None:
         self._change(default_task(event.value))
@@ -305,9 +301,8 @@ class Page:
 
     def _begin_if_changed(self, now: bool = False) -> None:
         """Begin the task that is on the page when it has been left alone for a moment, or at once."""
-        if self._changed_at is None:
-            return
-        if now or time.monotonic() - self._changed_at > _SETTLED:
+        at = self._changed_at
+        if at is not None and (now or time.monotonic() - at > _SETTLED):
             self._changed_at = None
             self.session.choose(self.task)
             self._present()

@@ -201,21 +201,15 @@ class _Work:
             if place == 0:
                 Thread(target=self._find_optimum, daemon=True).start()
             self._wait(place, lane)
-            lane.learn(
-                after_step=lambda: self._after_step(place, lane),
-                after_episode=lambda: self._after_episode(place, lane),
-            )
+            step = partial(self._go_on, place, lane)
+            lane.learn(after_step=step, after_episode=partial(step, episode_over=True))
         except Stopped:
             pass
         except Exception as error:  # somebody's learner may raise anything
             self._fail(error)
 
-    def _after_step(self, place: int, lane: Lane) -> None:
-        self.pace.pass_on(place)
-        self._wait(place, lane)
-
-    def _after_episode(self, place: int, lane: Lane) -> None:
-        if len(lane.curve) % self._task.episodes == 0:
+    def _go_on(self, place: int, lane: Lane, episode_over: bool = False) -> None:
+        if episode_over and len(lane.curve) % self._task.episodes == 0:
             lane.look()
             self.pace.sit_out(place)
         else:

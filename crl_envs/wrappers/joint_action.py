@@ -59,7 +59,7 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
 
         observed = [(agent, env.observation_space(agent)) for agent in self.agents]
         acted = [(agent, env.action_space(agent)) for agent in self.agents]
-        joint_space = _join_observations(observed)
+        joint_space = join_observations(observed)
         self.observation_space = joint_space
         self._blank = _nearest_to_zero(joint_space)
         self.action_space = _join_discrete(acted, "action")
@@ -110,10 +110,10 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
         took_part = np.array(list(rewards.values()), np.float64)
         team = float(team_reward(took_part, self.reduce)) if rewards else 0.0
 
-        for agent in self._live:
-            if truncations.get(agent, False) and not terminations.get(agent, False):
-                self._truncated = True
-                break
+        self._truncated = self._truncated or any(
+            truncations.get(agent, False) and not terminations.get(agent, False)
+            for agent in self._live
+        )
         self._live = [
             agent
             for agent in self.env.agents
@@ -189,7 +189,12 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
         return self._mask.copy()
 
 
-def _join_observations(observed: AgentSpaces) -> spaces.MultiDiscrete | spaces.Box:
+def join_observations(observed: AgentSpaces) -> spaces.MultiDiscrete | spaces.Box:
+    """Return one MultiDiscrete or Box out of the agents' spaces.
+
+    Raises:
+        ValueError: Spaces that can't be joined.
+    """
     if observed and all(isinstance(space, spaces.Box) for _, space in observed):
         boxes = [cast(spaces.Box, space) for _, space in observed]
         dtype = np.result_type(*(box.dtype for box in boxes))
@@ -217,10 +222,9 @@ def _join_discrete(given: AgentSpaces, what: str) -> spaces.MultiDiscrete:
 
 def _parts(space: spaces.Space[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Sizes and first values of the components of a Discrete or MultiDiscrete space."""
-    if isinstance(space, spaces.Discrete):
-        return np.array([space.n], np.int64), np.array([space.start], np.int64)
-    joint = cast(spaces.MultiDiscrete, space)
-    return np.ravel(joint.nvec).astype(np.int64), np.ravel(joint.start).astype(np.int64)
+    given = cast(Any, space)
+    sizes = given.n if isinstance(space, spaces.Discrete) else given.nvec
+    return np.ravel(sizes).astype(np.int64), np.ravel(given.start).astype(np.int64)
 
 
 def _size(space: spaces.Space[Any]) -> int:
