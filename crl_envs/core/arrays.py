@@ -295,8 +295,8 @@ class ParallelArrays(EnvArrays):
 
     def _frame(self, observations: Mapping[Any, Any], infos: dict[Any, Any]) -> Frame:
         self.infos = infos
-        told = observations if self._nested else infos
-        masks = [told[a].get("action_mask") if a in told else None for a in self.agents]
+        source = observations if self._nested else infos
+        masks = [source[a].get("action_mask") if a in source else None for a in self.agents]
         if self._nested:
             observations = {agent: seen["observation"] for agent, seen in observations.items()}
         live = None
