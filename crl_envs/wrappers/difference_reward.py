@@ -47,14 +47,7 @@ class VectorDifferenceReward(VectorGlobalReward):
     """`DifferenceReward` for a batch: rewards ``float64 (B, n)``; the rest is as `VectorGlobalReward` has it.
 
     ``infos["local_reward"]`` holds the agents' own rewards, ``(B, n)``. Columns whose step is a reset have rewards 0.
-
-    Args:
-        env: A `WorldVectorEnv`, perhaps wrapped.
-        reduce: ``"mean"`` or ``"sum"``.
-        clamp: ``"step"`` or ``"episode"``.
-
-    Raises:
-        ValueError: Another kind of environment, or an unknown `reduce` or `clamp`.
+    Arguments and errors are those of `DifferenceReward`.
     """
 
     wanted = _WANTED

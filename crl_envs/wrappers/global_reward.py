@@ -99,14 +99,7 @@ class VectorRewardWrapper(CopiesApart, VectorWrapper):
 class VectorGlobalReward(VectorRewardWrapper):
     """`GlobalReward` for a batch: rewards ``float64 (B, n)``, in each row the same number n times.
 
-    ``infos["local_reward"]`` holds the agents' own rewards, ``(B, n)``.
-
-    Args:
-        env: A `WorldVectorEnv`, perhaps wrapped.
-        reduce: ``"mean"`` or ``"sum"``.
-
-    Raises:
-        ValueError: Another kind of environment, or an unknown `reduce`.
+    ``infos["local_reward"]`` holds the agents' own rewards, ``(B, n)``. Arguments and errors are `GlobalReward`'s.
     """
 
     def __init__(self, env: VectorEnv[Any, Any, Any], reduce: str = "mean") -> None:
