@@ -1,4 +1,8 @@
-"""Environments' arguments for the site: from their problems, as `crl_envs.core.problem.documented_by` has them."""
+"""What the site takes from elsewhere than docstrings: environments' arguments, and the fields of NamedTuples.
+
+Arguments come from the environments' problems, as `crl_envs.core.problem.documented_by` has them; what a field is, from
+the comment on its line.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +26,20 @@ class Arguments(griffe.Extension):
         for env in module.classes.values():
             if env.is_alias:
                 continue
+            if any(str(base) == "NamedTuple" for base in env.bases):
+                self._list_fields(env)
             for decorator in env.decorators:
                 if decorator.callable_path == "crl_envs.core.problem.documented_by":
                     name = str(decorator.value.arguments[0])  # type: ignore[union-attr]
                     self._fill(env, module[name])
+
+    def _list_fields(self, tuple_: griffe.Class) -> None:
+        if tuple_.docstring is None or "Attributes:" in tuple_.docstring.value:
+            return
+        fields = [a for a in tuple_.attributes.values() if "#" in a.source]
+        if fields:
+            listed = [f"    {a.name}: {a.source.partition('#')[2].strip()}" for a in fields]
+            tuple_.docstring.value += "\n\nAttributes:\n" + "\n".join(listed)
 
     def _fill(self, env: griffe.Class, problem: griffe.Class) -> None:
         init = env.members["__init__"]
@@ -36,5 +50,7 @@ class Arguments(griffe.Extension):
             for a in problem.members.values()
             if a.is_attribute and "property" not in a.labels
         ]
+        for last in own[1:]:
+            last.kind = kind
         init.parameters = griffe.Parameters(own[0], *given, *own[1:])
         env.docstring.value = page(env.docstring.value, problem.docstring.value)

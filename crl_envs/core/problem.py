@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable
@@ -19,6 +20,8 @@ _SECTION: Final = re.compile(r"(?<=^## Arguments\n\n).*?(?=^## )", re.DOTALL | r
 def documented_by(problem: type[Any]) -> Callable[[EnvT], EnvT]:
     """Give an environment the signature and the section "Arguments" of its page, both from its problem's fields.
 
+    Its ``__init__`` gets all arguments by name, however they were given.
+
     Args:
         problem: A dataclass that takes all arguments but `render_mode`.
 
@@ -27,10 +30,24 @@ def documented_by(problem: type[Any]) -> Callable[[EnvT], EnvT]:
     """
 
     def document(env: EnvT) -> EnvT:
-        taken = inspect.signature(env.__init__).parameters.values()
+        init = env.__init__
+        taken = inspect.signature(init).parameters.values()
         own = [p for p in taken if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-        given = list(inspect.signature(problem).parameters.values())
-        env.__init__.__signature__ = inspect.Signature([own[0], *given, *own[1:]])
+        last = [p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in own[1:]]
+        given = inspect.signature(problem).parameters.values()
+        signature = inspect.Signature([own[0], *given, *last])
+
+        @functools.wraps(init)
+        def by_name(self: Any, *args: Any, **arguments: Any) -> None:
+            try:
+                bound = signature.bind(self, *args, **arguments)
+            except TypeError as error:
+                raise TypeError(f"{env.__name__}.__init__(): {error}") from None
+            by_names = dict(bound.arguments)
+            init(by_names.pop(own[0].name), **by_names)
+
+        by_name.__signature__ = signature  # type: ignore[attr-defined]
+        env.__init__ = by_name
         if env.__doc__ and problem.__doc__:  # there are none with python -OO
             env.__doc__ = page(inspect.cleandoc(env.__doc__), inspect.cleandoc(problem.__doc__))
         return env

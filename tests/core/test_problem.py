@@ -39,8 +39,14 @@ def test_arguments_go_by_position_and_by_name(env: Any, problem: Any) -> None:
     first, second = fields(problem)[:2]
     given = {first.name: 6, second.name: second.default}
     assert env(6, second.default).world.problem == env(**given).world.problem == problem(**given)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'n_agent'"):
+    defaults = [getattr(problem(), field.name) for field in fields(problem)]
+    assert env(*defaults, "ansi").render_mode == "ansi"
+    with pytest.raises(TypeError, match=f"{env.__name__}.*unexpected keyword argument 'n_agent'"):
         env(n_agent=6)
+    with pytest.raises(TypeError, match=f"{env.__name__}.*multiple values for argument 'n_agents'"):
+        env(6, n_agents=6)
+    with pytest.raises(ValueError, match="for dicts"):
+        env(10**9)
 
 
 def test_a_subclass_has_a_signature_of_its_own() -> None:
