@@ -132,7 +132,11 @@ class DifferenceReward(RewardWrapper):
             or `clamp`.
     """
 
-    batched = VectorDifferenceReward
+    def __new__(cls, env: Any = None, reduce: str = "mean", clamp: str = "step") -> Any:
+        """Make a `VectorDifferenceReward` of a vector environment; the defaults are there for pickle."""
+        if isinstance(env, VectorEnv):
+            return VectorDifferenceReward(env, reduce, clamp)
+        return super().__new__(cls)
 
     def __init__(self, env: Any, reduce: str = "mean", clamp: str = "step") -> None:
         if not isinstance(env, ParallelEnv) or not isinstance(env.unwrapped, WorldEnv):

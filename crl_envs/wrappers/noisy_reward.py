@@ -70,7 +70,11 @@ class NoisyReward(RewardWrapper):
         ValueError: Another kind of environment, or a bad `scale` or `shared`.
     """
 
-    batched = VectorNoisyReward
+    def __new__(cls, env: Any = None, scale: float = 0.0, shared: bool = True) -> Any:
+        """Make a `VectorNoisyReward` of a vector environment; the defaults are there for pickle."""
+        if isinstance(env, VectorEnv):
+            return VectorNoisyReward(env, scale, shared)
+        return super().__new__(cls)
 
     def __init__(self, env: Any, scale: float, shared: bool = True) -> None:
         super().__init__(env)
