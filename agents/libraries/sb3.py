@@ -158,9 +158,16 @@ class DQNConfig(NetworkConfig):
 class SB3Learner(LibraryLearner):
     """Base of the learners here.
 
+    Args:
+        env: See `LibraryLearner`.
+        **config: Fields of `config_class`.
+
     Attributes:
         vec_env: What SB3 acts in.
         model: SB3's own object.
+
+    Raises:
+        ValueError: As the base; from `learn`, where a forbidden action is chosen, which `MaskablePPO` never does.
     """
 
     packages: ClassVar[tuple[str, ...]] = ("stable-baselines3", "sb3-contrib", "torch")
@@ -219,12 +226,7 @@ class SB3Learner(LibraryLearner):
 class PPO(SB3Learner):
     """Proximal policy optimisation, shared by all agents; it knows nothing of action masks.
 
-    Args:
-        env: See `LibraryLearner`.
-        **config: Fields of `PPOConfig`.
-
-    Raises:
-        ValueError: As the base; from `learn`, where a forbidden action is chosen.
+    See `PPOConfig` for the arguments.
     """
 
     config_class: ClassVar[type[Any]] = PPOConfig
@@ -257,15 +259,7 @@ class PPO(SB3Learner):
 
 
 class MaskablePPO(PPO):
-    """The same with action masks: what is forbidden has probability 0.
-
-    Args:
-        env: See `LibraryLearner`.
-        **config: Fields of `MaskablePPOConfig`.
-
-    Raises:
-        ValueError: As the base.
-    """
+    """The same with action masks: what is forbidden has probability 0. See `MaskablePPOConfig` for the arguments."""
 
     config_class: ClassVar[type[Any]] = MaskablePPOConfig
     algorithm: ClassVar[type[Any]] = sb3_contrib.MaskablePPO
@@ -282,12 +276,7 @@ class MaskablePPO(PPO):
 class DQN(SB3Learner):
     """Deep Q-learning, shared by all agents; it knows nothing of action masks. Evaluations are greedy.
 
-    Args:
-        env: See `LibraryLearner`.
-        **config: Fields of `DQNConfig`.
-
-    Raises:
-        ValueError: As the base; from `learn`, where a forbidden action is chosen.
+    See `DQNConfig` for the arguments.
     """
 
     config_class: ClassVar[type[Any]] = DQNConfig
@@ -326,15 +315,7 @@ class DQN(SB3Learner):
 
 
 class JointPPO(PPO):
-    """PPO of one agent that observes and acts for all, on the global reward.
-
-    Args:
-        env: See `LibraryLearner`.
-        **config: Fields of `JointPPOConfig`.
-
-    Raises:
-        ValueError: As the base; from `learn`, where a forbidden action is chosen.
-    """
+    """PPO of one agent that observes and acts for all, on the global reward. See `JointPPOConfig` for the arguments."""
 
     config_class: ClassVar[type[Any]] = JointPPOConfig
 

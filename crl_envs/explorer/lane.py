@@ -266,13 +266,9 @@ def suitable_learners(world: str) -> tuple[str, ...]:
     Args:
         world: Key of a world.
     """
-    installed = installed_learners()
     settled = {source for source, _ in PRESETS.values()}
-    names = [
-        name
-        for name in sorted({*installed, *PRESETS})
-        if (spec := _live_spec(name)) is not None and _learns_on(spec, world)
-    ]
+    every = sorted({*installed_learners(), *PRESETS})
+    names = [name for name in every if _learns_live(learner_spec(name), world)]
     return tuple(name for name in names if name not in settled or f"{name}-local" not in names)
 
 
@@ -281,14 +277,9 @@ def explores_apart(name: str) -> bool:
     return Traits(learner_spec(name).load()).evaluates_greedily
 
 
-def _live_spec(name: str) -> LearnerSpec | None:
-    spec = learner_spec(name)
+def _learns_live(spec: LearnerSpec, world: str) -> bool:
     if installed_learners()[spec.source].value.startswith(_LIBRARIES):
-        return None
-    return spec
-
-
-def _learns_on(spec: LearnerSpec, world: str) -> bool:
+        return False
     try:
         cls = spec.load()
         if "step_callback" not in inspect.signature(cls.learn).parameters:  # type: ignore[attr-defined]

@@ -47,14 +47,7 @@ class VectorDifferenceReward(VectorGlobalReward):
     """`DifferenceReward` for a batch: rewards ``float64 (B, n)``; the rest is as `VectorGlobalReward` has it.
 
     ``infos["local_reward"]`` holds the agents' own rewards, ``(B, n)``. Columns whose step is a reset have rewards 0.
-
-    Args:
-        env: A `WorldVectorEnv`, perhaps wrapped.
-        reduce: ``"mean"`` or ``"sum"``.
-        clamp: ``"step"`` or ``"episode"``.
-
-    Raises:
-        ValueError: Another kind of environment, or an unknown `reduce` or `clamp`.
+    Arguments and errors are those of `DifferenceReward`.
     """
 
     wanted = _WANTED
@@ -139,7 +132,11 @@ class DifferenceReward(RewardWrapper):
             or `clamp`.
     """
 
-    batched = VectorDifferenceReward
+    def __new__(cls, env: Any = None, reduce: str = "mean", clamp: str = "step") -> Any:
+        """Make a `VectorDifferenceReward` of a vector environment; the defaults are there for pickle."""
+        if isinstance(env, VectorEnv):
+            return VectorDifferenceReward(env, reduce, clamp)
+        return super().__new__(cls)
 
     def __init__(self, env: Any, reduce: str = "mean", clamp: str = "step") -> None:
         if not isinstance(env, ParallelEnv) or not isinstance(env.unwrapped, WorldEnv):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import numpy as np
@@ -33,15 +33,7 @@ REDUCTIONS: Final = ("mean", "sum")
 
 
 class RewardWrapper(CopiesApart, BaseParallelWrapper):
-    """Base of the wrappers that give other rewards; for a vector env, what is made is an object of `batched`."""
-
-    batched: ClassVar[Callable[..., Any]]
-
-    def __new__(cls, env: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Make the wrapper; pickle gives no env."""
-        if isinstance(env, VectorEnv):
-            return cls.batched(env, *args, **kwargs)
-        return super().__new__(cls)
+    """Base of the wrappers that give other rewards."""
 
     def __init__(self, env: Any) -> None:
         if not isinstance(env, ParallelEnv):
@@ -99,14 +91,7 @@ class VectorRewardWrapper(CopiesApart, VectorWrapper):
 class VectorGlobalReward(VectorRewardWrapper):
     """`GlobalReward` for a batch: rewards ``float64 (B, n)``, in each row the same number n times.
 
-    ``infos["local_reward"]`` holds the agents' own rewards, ``(B, n)``.
-
-    Args:
-        env: A `WorldVectorEnv`, perhaps wrapped.
-        reduce: ``"mean"`` or ``"sum"``.
-
-    Raises:
-        ValueError: Another kind of environment, or an unknown `reduce`.
+    ``infos["local_reward"]`` holds the agents' own rewards, ``(B, n)``. Arguments and errors are `GlobalReward`'s.
     """
 
     def __init__(self, env: VectorEnv[Any, Any, Any], reduce: str = "mean") -> None:
@@ -139,7 +124,11 @@ class GlobalReward(RewardWrapper):
         ValueError: Another kind of environment, or an unknown `reduce`.
     """
 
-    batched = VectorGlobalReward
+    def __new__(cls, env: Any = None, reduce: str = "mean") -> Any:
+        """Make a `VectorGlobalReward` of a vector environment; the defaults are there for pickle."""
+        if isinstance(env, VectorEnv):
+            return VectorGlobalReward(env, reduce)
+        return super().__new__(cls)
 
     def __init__(self, env: Any, reduce: str = "mean") -> None:
         super().__init__(env)

@@ -29,15 +29,7 @@ class VectorNoisyReward(VectorRewardWrapper):
     """`NoisyReward` for a batch: rewards ``float64 (B, n)``; the rest is as `VectorGlobalReward` has it.
 
     ``infos["local_reward"]`` holds the agents' own rewards, ``(B, n)``. Columns whose step is a reset, or that stand
-    still, have no noise.
-
-    Args:
-        env: A `WorldVectorEnv`, perhaps wrapped.
-        scale: Standard deviation σ ≥ 0 of the noise of one step.
-        shared: True (default): one draw a step and column. False: one for each agent.
-
-    Raises:
-        ValueError: Another kind of environment, or a bad `scale` or `shared`.
+    still, have no noise. Arguments and errors are those of `NoisyReward`.
     """
 
     def __init__(self, env: VectorEnv[Any, Any, Any], scale: float, shared: bool = True) -> None:
@@ -78,7 +70,11 @@ class NoisyReward(RewardWrapper):
         ValueError: Another kind of environment, or a bad `scale` or `shared`.
     """
 
-    batched = VectorNoisyReward
+    def __new__(cls, env: Any = None, scale: float = 0.0, shared: bool = True) -> Any:
+        """Make a `VectorNoisyReward` of a vector environment; the defaults are there for pickle."""
+        if isinstance(env, VectorEnv):
+            return VectorNoisyReward(env, scale, shared)
+        return super().__new__(cls)
 
     def __init__(self, env: Any, scale: float, shared: bool = True) -> None:
         super().__init__(env)
