@@ -309,7 +309,7 @@ def read_plan(folder: Path) -> Plan:
             found.get("reproduces"),
             found.get("iterations"),
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"{str(folder)!r} holds no sweep: it has no {MANIFEST}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(

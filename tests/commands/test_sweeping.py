@@ -151,6 +151,17 @@ def test_what_is_refused(
 
 
 @pytest.mark.parametrize(
+    "line", ["extend {} --learners random", "resume {}", "score {} --json", "report {}"]
+)
+def test_a_file_is_no_folder_of_a_sweep(line: str, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    output = call(line.format(taken), code=2).output
+    assert "holds no sweep" in " ".join(output.split())
+    assert taken.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
     "command",
     [
         "list",
