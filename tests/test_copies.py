@@ -165,6 +165,7 @@ def test_an_array_that_two_hold_stays_one() -> None:
     class Holder(OwnsArrays):
         pass
 
+    before = set(_COPIES)  # of what other tests have left to the garbage collector
     first, second = Holder(), Holder()
     first.array = second.array = np.zeros(3)
     first.nested = {"list": [(first.array, "text")]}
@@ -172,8 +173,9 @@ def test_an_array_that_two_hold_stays_one() -> None:
     one, other = through_object_store([first, second])
     one.array += 1
     assert other.array.tolist() == one.nested["list"][0][0].tolist() == [1, 1, 1]
+    assert set(_COPIES) - before
     del one, other
-    assert not _COPIES
+    assert not set(_COPIES) - before
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
