@@ -33,10 +33,6 @@ class Advertising(NamedTuple):
     fanout: int = 0
     threshold: float = -1.0  # of notification; negative: none
 
-    def is_unasked(self) -> bool:
-        """Return whether anything is said but answers."""
-        return self.broadcasts or self.period > 0 or self.threshold >= 0.0
-
 
 @dataclass(frozen=True)
 class DelegationReturn:
