@@ -164,7 +164,7 @@ def check_seed_zero(subject: Subject) -> None:
 
 
 def _begin_zero(subject: Subject, env: ParallelEnvLike) -> Episode:
-    return Episode(env, seed=0, limit=subject.max_steps)
+    return subject.begin_with(env, 0)
 
 
 def _repeats(episode: Episode, expected: Sequence[Step]) -> bool:
