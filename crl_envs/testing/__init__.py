@@ -169,6 +169,8 @@ def _faults(subject: Subject) -> Iterator[ConformanceError]:
             if not found & {error.check, _root(error).check, text}:
                 yield error
             found |= {error.check, text}
+            if error.check == "seeds-differ":  # then no later check sees anything differ either
+                subject = subject.relaxed()
             if check.run is check_api and "reference" not in vars(subject):
                 return  # there is nothing to look at
 

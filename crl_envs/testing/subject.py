@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypedDict
 
@@ -70,7 +70,7 @@ class Subject:
     env_fn: EnvFn
     episodes: int = 2
     max_steps: int = 500
-    max_turns: int = 10_000
+    max_turns: int = 5_000
     seed: int = 0
     stochastic: bool = True
     pickling: bool = True
@@ -84,6 +84,12 @@ class Subject:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"{name}={value!r}: expected an int of at least {least}")
+
+    def relaxed(self) -> Subject:
+        """Return the same subject, of which nothing random is expected."""
+        same = replace(self, stochastic=False)
+        vars(same).update({"reference": self.reference})
+        return same
 
     @contextmanager
     def fresh(self) -> Iterator[ParallelEnvLike]:
