@@ -115,7 +115,7 @@ class Episode:
         seed: int | None,
         actions: int = 0,
         limit: int = 500,
-        turns: int = 5_000,
+        turns: int = 2_500,
         number: int = 0,
     ) -> None:
         self.env = env

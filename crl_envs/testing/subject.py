@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from gymnasium.spaces import Space
 
-from crl_envs.testing.errors import ConformanceError
+from crl_envs.testing.errors import ConformanceError, fault
 from crl_envs.testing.rollouts import Episode, ParallelEnvLike, Step
 
 EnvFn = Callable[[], ParallelEnvLike]
@@ -70,7 +70,7 @@ class Subject:
     env_fn: EnvFn
     episodes: int = 2
     max_steps: int = 500
-    max_turns: int = 5_000
+    max_turns: int = 2_500
     seed: int = 0
     stochastic: bool = True
     pickling: bool = True
@@ -93,8 +93,16 @@ class Subject:
 
     @contextmanager
     def fresh(self) -> Iterator[ParallelEnvLike]:
-        """A fresh environment, closed at the end."""
-        with closing(self.env_fn()) as env:
+        """A fresh environment, closed at the end.
+
+        Raises:
+            ConformanceError: `api` if there is none to be had.
+        """
+        try:
+            made = self.env_fn()
+        except Exception as error:
+            raise fault("api", f"making the env raised {type(error).__name__}: {error}") from error
+        with closing(made) as env:
             yield env
 
     def begin(

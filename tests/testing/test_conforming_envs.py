@@ -402,6 +402,12 @@ class TestAllFindings:
 
         assert [fault.check for fault in find_faults(Dead)] == ["api"]
 
+        def unmade() -> Any:
+            raise RuntimeError("no")
+
+        (found,) = find_faults(unmade)
+        assert str(found) == "[api] making the env raised RuntimeError: no"
+
 
 def test_many_agents_and_large_observations_take_no_longer() -> None:
     steps = []
