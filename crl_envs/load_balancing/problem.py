@@ -330,7 +330,7 @@ class LoadBalancingProblem:
         return np.array(checked, np.int64)
 
     def _discoverers(self, successors: NDArray[np.int32]) -> NDArray[np.uint8]:
-        """Agents that have the discovery action."""
+        """Return agents that have the discovery action."""
         finders = np.zeros(self.n, np.uint8)
         if self.discovery == "all":
             finders[: self.founders] = 1
