@@ -32,7 +32,7 @@ MOST_TURNS = 20_000
 
 
 def _tries(episode: Sequence[Step]) -> int:
-    """How many pairs like `episode` must all coincide before a check says they do not differ."""
+    """Return how many pairs like `episode` must all coincide before a check says they do not differ."""
     turns = sum(len(step.acting) for step in episode)
     return max(FEWEST_TRIES, min(FEWEST_STEPS // len(episode), MOST_TURNS // max(turns, 1)))
 
