@@ -8,9 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from crl_envs.bench.experiment import Analysis, Experiment, Reference, Task, Value
+from crl_envs.bench.experiment import (
+    Analysis,
+    Experiment,
+    Reference,
+    Task,
+    Value,
+    comparison,
+    scaling_verdict,
+    score_verdict,
+)
 from crl_envs.bench.experiments.neural import LEARNERS, ROLLOUT, SIZES, comparisons, rollouts
-from crl_envs.bench.experiments.verdicts import comparison, scaling_verdict, score_verdict
 from crl_envs.bounds import (
     exploration_trials,
     least_squares_trials,

@@ -7,8 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from crl_envs.bench.experiment import Analysis, Experiment, Task
-from crl_envs.bench.experiments.verdicts import best_by_value, losses, score_verdict
+from crl_envs.bench.experiment import (
+    Analysis,
+    Experiment,
+    Task,
+    best_by_value,
+    losses,
+    score_verdict,
+)
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from crl_envs.bench.experiment import Value
-from crl_envs.bench.experiments.verdicts import comparison
+from crl_envs.bench.experiment import Value, comparison
 
 # Env steps, and budgets are multiples of it: what Stable-Baselines3's PPO collects between two updates here. What has
 # longer rollouts has learnt from up to one of them more than a budget says; a record's ``env_steps`` tell.

@@ -10,7 +10,18 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from crl_envs.bench.experiment import Analysis, Experiment, Reference, Task, Value
+from crl_envs.bench.experiment import (
+    Analysis,
+    Experiment,
+    Reference,
+    Task,
+    Value,
+    best_by_value,
+    comparison,
+    losses,
+    scaling_verdict,
+    score_verdict,
+)
 from crl_envs.bench.experiments.neural import (
     ANONYMOUS,
     LEARNERS,
@@ -18,13 +29,6 @@ from crl_envs.bench.experiments.neural import (
     SIZES,
     comparisons,
     rollouts,
-)
-from crl_envs.bench.experiments.verdicts import (
-    best_by_value,
-    comparison,
-    losses,
-    scaling_verdict,
-    score_verdict,
 )
 
 HORIZON: Final = 20
