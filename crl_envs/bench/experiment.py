@@ -102,7 +102,7 @@ class Experiment:
 
     Attributes:
         name: As in the ids of its runs.
-        version: From 1; whatever changes a result changes it.
+        version: From 1, the default; whatever changes a result changes it.
         title: One line.
         statement: The problem, what is varied, what is held fixed, what a good learner does, and the paper.
         knob: What is varied; also its name in the ids.
@@ -112,11 +112,11 @@ class Experiment:
         budget: What a run of a value may learn from, in `unit`.
         first: The first evaluation comes after this much.
         evaluations: Their number, spaced geometrically from `first` to the budget.
-        unit: Of budgets: ``"env steps"``: learn, and play `episodes` episodes with what has been learnt in another
-            environment at each evaluation. ``"episodes"``: what is measured are the episodes learnt from themselves,
-            for what learns while it works.
+        unit: Of budgets. ``"env steps"`` (default): learn, and play `episodes` episodes with what has been learnt in
+            another environment at each evaluation. ``"episodes"``: what is measured are the episodes learnt from
+            themselves, for what learns while it works.
         episodes: Of an evaluation, where the unit is env steps.
-        epsilon: A run has arrived when its score stays at 1 − ε or above.
+        epsilon: A run has arrived when its score stays at 1 − ε or above; .1 by default.
         baselines: Shipped learners that fit, by name: what ``--learners all`` means.
         analysis: How the scores are read.
         compiled: Whether the ParallelEnv is what compiled learners are fastest on; else it is the vector env.
@@ -129,7 +129,7 @@ class Experiment:
     """
 
     name: str
-    version: int
+    version: int = 1
     title: str
     statement: str
     knob: Knob
@@ -139,9 +139,9 @@ class Experiment:
     budget: Callable[[Any], int]
     first: int
     evaluations: int
-    unit: Unit
+    unit: Unit = "env steps"
     episodes: int
-    epsilon: float
+    epsilon: float = 0.1
     baselines: tuple[str, ...]
     analysis: Analysis
     compiled: bool = False

@@ -41,6 +41,21 @@ from crl_envs.bench.store import Status, Store, StoreError, cores, git_commit, m
 from crl_envs.bench.worker import Job, add_path, bury, rehearse, work
 from crl_envs.core.arguments import check_int
 
+DIED: Final = (
+    "the process that made the run died without a word: it crashed in compiled code, called os._exit, or was killed "
+    "by the system, perhaps for its memory"
+)
+_FORKS: Final = sys.platform == "linux"
+_GRACE: Final = 5.0  # seconds beyond a run's limit for it to end by itself and leave a traceback
+_PATIENCE: Final = 10  # seconds for killed processes to be gone, and threads to stop
+_START: Final = (
+    "import sys; sys.path[:] = sys.argv[2:]\n"
+    "from crl_envs.bench.engines.local import serve; serve(int(sys.argv[1]))"
+)
+_IDLE: Final = 16  # processes of learners; one with torch takes a quarter of a GiB
+_MESSAGE: Final = 2**17  # bytes
+_SIGNAL_OF_PARENTS_DEATH, _SUBREAPER = 1, 36  # of prctl, <linux/prctl.h>
+
 
 class LocalEngine:
     """See the module, and `crl_envs.bench.engines.Engine`.
@@ -125,24 +140,6 @@ def _errors(slots: Sequence[_Slot]) -> list[BaseException]:
     return [slot.error for slot in slots if slot.error is not None]
 
 
-DIED: Final = (
-    "the process that made the run died without a word: it crashed in compiled code, called os._exit, or was killed "
-    "by the system, perhaps for its memory"
-)
-_FORKS: Final = sys.platform == "linux"
-_GRACE: Final = 5.0  # seconds beyond a run's limit for it to end by itself and leave a traceback
-_PATIENCE: Final = (
-    10  # seconds for killed processes to be gone, and for a thread to see that it is to stop
-)
-_START: Final = (
-    "import sys; sys.path[:] = sys.argv[2:]\n"
-    "from crl_envs.bench.engines.local import serve; serve(int(sys.argv[1]))"
-)
-_IDLE: Final = 16  # processes of learners; one with torch takes a quarter of a GiB
-_MESSAGE: Final = 2**17  # bytes
-_SIGNAL_OF_PARENTS_DEATH, _SUBREAPER = 1, 36  # of prctl, <linux/prctl.h>
-
-
 class Isolation:
     """Makes runs, from any number of threads at once; `stop` ends them."""
 
@@ -204,9 +201,14 @@ class Isolation:
         name = repr(job.spec) if job.case is None else job.spec.source
         of_learner = self._maker(job.id.experiment, name)
         for step, maker in enumerate((self._maker(job.id.experiment), of_learner)):
-            if maker.is_prepared(makers, (step, job), self._keep):
+            with maker.lock:
+                if not maker.tried:
+                    maker.tried = True
+                    line = self._asked(makers, (step, job))
+                    maker.line = line if line.recv(_MESSAGE) else None
+            if maker.line is not None:
                 makers.append(maker)
-        line = self._keep(_asked(makers, ("run", job)))
+        line = self._asked(makers, ("run", job))
         refused = ""
         try:
             line.settimeout(patience)
@@ -261,13 +263,25 @@ class Isolation:
                     self._lines.discard(line)
         return maker
 
-    def _keep(self, line: socket.socket) -> socket.socket:
-        """Note that a line is to be shut by `stop`."""
+    def _asked(self, makers: Sequence[_Maker], message: Any) -> socket.socket:
+        """The line to a fork of the last maker that is still there: learners may kill their own."""
+        ours, theirs = _pair()
+        with theirs:
+            for maker in reversed(makers):
+                if maker.line is not None:
+                    with suppress(OSError):
+                        socket.send_fds(maker.line, [pickle.dumps(message)], [theirs.fileno()])
+                        break
+            else:
+                ours.close()
+                raise RuntimeError(
+                    "no process can be started: the one that all others come from is gone"
+                )
         with self._lock:
-            self._lines.add(line)
+            self._lines.add(ours)
             if self._stopped:
-                _shut(line)
-        return line
+                _shut(ours)
+        return ours
 
     def _spawned(self, job: Job, patience: float | None) -> tuple[int, str]:
         context = multiprocessing.get_context("spawn")
@@ -298,36 +312,8 @@ class _Maker:
     def __init__(self, line: socket.socket | None = None) -> None:
         self.line = line
         self.users = 0  # of a learner's: the others are kept
-        self._lock = threading.Lock()
-        self._tried = line is not None
-
-    def is_prepared(
-        self,
-        parents: Sequence[_Maker],
-        message: Any,
-        keep: Callable[[socket.socket], socket.socket],
-    ) -> bool:
-        """Whether it is there; made out of the last parent when it is first asked for."""
-        with self._lock:
-            if not self._tried:
-                self._tried = True
-                line = keep(_asked(parents, message))
-                if line.recv(_MESSAGE):
-                    self.line = line
-        return self.line is not None
-
-
-def _asked(makers: Sequence[_Maker], message: Any) -> socket.socket:
-    """The line to a fork of the last maker that is still there: learners may kill their own."""
-    ours, theirs = _pair()
-    with theirs:
-        for maker in reversed(makers):
-            if maker.line is not None:
-                with suppress(OSError):
-                    socket.send_fds(maker.line, [pickle.dumps(message)], [theirs.fileno()])
-                    return ours
-    ours.close()
-    raise RuntimeError("no process can be started: the one that all others come from is gone")
+        self.lock = threading.Lock()
+        self.tried = line is not None  # to make it, when it was first needed
 
 
 def _pair() -> tuple[socket.socket, socket.socket]:
