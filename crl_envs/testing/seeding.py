@@ -31,7 +31,7 @@ FEWEST_STEPS = 4096
 
 
 def _tries(episode: Sequence[Step]) -> int:
-    """How many pairs like `episode` must all coincide before a check says they do not differ."""
+    """Return how many pairs like `episode` must all coincide before a check says they do not differ."""
     return max(FEWEST_TRIES, FEWEST_STEPS // len(episode))
 
 

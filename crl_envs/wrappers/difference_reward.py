@@ -212,7 +212,7 @@ class EchoStream(Stream):
         return self._source.clock[self._columns]
 
     def keys(self, purpose: Purpose) -> UInt64Array:
-        """The keys of each column: ``uint64[M]``."""
+        """Return the keys of each column: ``uint64[M]``."""
         return self._source.keys(purpose)[self._columns]
 
 
@@ -227,7 +227,7 @@ def _refuse_overridden(env: WorldEnv | WorldVectorEnv) -> None:
 def play(
     world: Any, state: Any, action: NDArray[np.integer], lacking: Counterfactual, stream: Stream
 ) -> tuple[Any, NDArray[np.float32]]:
-    """One step of the worlds in which an agent does nothing.
+    """Step the worlds in which an agent does nothing.
 
     Args:
         world: The dynamics.
@@ -256,7 +256,7 @@ def play(
 def differences(
     local: NDArray[Any], without: NDArray[Any], lacking: Counterfactual, reduce: Reduce
 ) -> NDArray[np.float64]:
-    """D: ``float64[n, B]``, 0 for those who don't figure in `lacking`.
+    """Return D: ``float64[n, B]``, 0 for those who don't figure in `lacking`.
 
     Args:
         local: ``[n, B]``, the agents' own rewards.
@@ -273,7 +273,7 @@ def differences(
 
 
 def _at(state: Any, columns: NDArray[np.int64]) -> Any:
-    """The given columns of a state."""
+    """Return the given columns of a state."""
     if isinstance(state, tuple):
         return type(state)(*(field[..., columns] for field in state))
     return state[..., columns]

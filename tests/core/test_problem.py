@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -32,6 +33,7 @@ def test_signature_and_page_have_every_field(env: Any, problem: Any) -> None:
         assert parameters[field.name].annotation == field.type
         assert f"\n    {field.name}: " in env.__doc__
     assert "The fields of" not in env.__doc__
+    assert not re.search(r"\{\w+\}", problem.__doc__)
 
 
 @pytest.mark.parametrize(("env", "problem"), ENVS.items())
