@@ -70,7 +70,7 @@ def play_stretches(
 
 @njit(cache=True, nogil=True, _nrt=False)
 def take_mean(values, nonzero, count):
-    """Return the mean as `crl_envs.core.returns.team_reward` adds it up; leaves zeros. All but `nonzero` are zero."""
+    """Return the mean as `crl_envs.core.arrays.team_reward` adds it up; leaves zeros. All but `nonzero` are zero."""
     n = values.size
     if count <= 1:
         total = 0.0

@@ -33,8 +33,8 @@ from crl_envs.core.arguments import (
     check_real,
     keep,
 )
+from crl_envs.core.arrays import EpisodeTally
 from crl_envs.core.copies import owned
-from crl_envs.core.returns import EpisodeTally
 
 require("sb3-contrib", "2.7", "pip install 'crl-envs[sb3]'")
 

@@ -12,7 +12,7 @@ import numpy as np
 from crl_envs.bench.contract import Traits
 from crl_envs.bench.experiment import Task
 from crl_envs.bench.measured_env import MeasuredEnv
-from crl_envs.core.returns import Returns, team_reward
+from crl_envs.core.arrays import Returns, team_reward
 
 _TAG: Final = 0x6576616C  # sets these seeds apart from others derived from a run's
 
