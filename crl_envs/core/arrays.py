@@ -404,6 +404,35 @@ def team_reward(local: NDArray[Any], reduce: Reduce = "mean") -> NDArray[np.floa
     return total / local.shape[0] if reduce == "mean" else total
 
 
+def take_mean(values: NDArray[np.float64], nonzero: NDArray[np.int64], count: int) -> float:
+    """Return the mean of values as `team_reward` adds them up, and leave zeros: for compiled loops.
+
+    Args:
+        values: ``float64[n]``, overwritten.
+        nonzero: ``int64[≥ count]``, where they are: all others are 0.
+        count: How many.
+    """
+    n = values.size
+    if count <= 1:
+        total = 0.0
+        for position in range(count):
+            total = values[nonzero[position]]
+            values[nonzero[position]] = 0.0
+        return total / n
+    length = n
+    while length > 1:
+        half = length // 2
+        odd = values[length - 1]
+        for i in range(half):
+            values[i] = values[i] + values[half + i]
+        if length % 2:
+            values[0] += odd
+        length = half
+    total = values[0]
+    values[:] = 0.0
+    return total / n  # type: ignore[no-any-return]
+
+
 def own_rewards(
     rewards: dict[Any, float], infos: Mapping[Any, Mapping[str, Any]]
 ) -> dict[Any, float]:
