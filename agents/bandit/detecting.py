@@ -233,14 +233,9 @@ class _Block(NamedTuple):
         self, points: NDArray[np.int64], agents: NDArray[np.bool_] | None = None
     ) -> NDArray[np.bool_]:
         """Return who plays 1 at each point: ``bool[points, agents]``, of all agents or of some."""
-        sets, barred = (
-            (self.sets, self.barred)
-            if agents is None
-            else (
-                self.sets[agents],
-                self.barred[agents],
-            )
-        )
+        sets, barred = self.sets, self.barred
+        if agents is not None:
+            sets, barred = sets[agents], barred[agents]
         x = points[:, None]
         return np.asarray((parity(x & sets) == 0) & (x & barred == 0))
 

@@ -312,9 +312,8 @@ class ParallelArrays(EnvArrays):
             self._read, self._masks = masks, stack_masks(masks, self.agents, self._sizes)
             self._constant = all(map(_is_constant, masks))
             if self._constant and self._masks is not None:
-                self._masks.setflags(
-                    write=False
-                )  # says that it stays the same for as long as it is given
+                # Says that it stays the same for as long as it is given.
+                self._masks.setflags(write=False)
         return Frame(seen, self._masks, live)
 
     def _stacked(self, observations: Mapping[Any, Any]) -> NDArray[Any]:
