@@ -244,7 +244,7 @@ class Learner(CopiesApart, ABC):
             setattr(self, name, array if array.ndim else array.item())
 
     def reads_rows(self) -> bool:
-        """Return whether the learner tells observations apart, so that their spaces must make a table."""
+        """Return whether observations are rows of a table, which their spaces must then make."""
         return True
 
     def acts_in_any_columns(self) -> bool:

@@ -209,7 +209,7 @@ class _Design:
 
 
 class _Block(NamedTuple):
-    """2^order trials and the agents (a, j) that they tell apart, larger sets first."""
+    """2^order trials and the agents (a, j) that they decide on, larger sets first."""
 
     order: int
     sets: NDArray[np.int64]  # [agents], a as a bit mask

@@ -23,13 +23,7 @@ from crl_envs.core import arrays, numba_stream
 from crl_envs.core.numba_stream import lane_word, stream_key
 from crl_envs.core.stream import Purpose
 from crl_envs.load_balancing import numba_kernel
-from crl_envs.load_balancing.numba_kernel import (
-    advance,
-    choices,
-    draw_keys,
-    has_ended,
-    reward_of,
-)
+from crl_envs.load_balancing.numba_kernel import advance, choices, draw_keys, has_ended, reward_of
 from crl_envs.load_balancing.rules import FIRST_DELEGATION, STORE
 
 for function in shortest_queue.JITABLE:

@@ -233,7 +233,7 @@ class DelegationQ(DelegationTable):
         """
 
     def reads_rows(self) -> bool:
-        """Return whether observations are told apart."""
+        """Return whether an observation is a state."""
         return self.config.states == "observation"
 
     def weigh(self, entries: list[float], legal: list[bool]) -> list[float]:

@@ -224,9 +224,7 @@ class Reinforce(Learner):
         sums = np.bincount(target, weights=weights, minlength=returns.size)
         return sums.reshape(returns.shape) / size
 
-    def _find_neighborhoods(
-        self,
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    def _find_neighborhoods(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
         """Return closed neighbourhoods as pairs in one fixed order.
 
         Returns:
@@ -350,10 +348,7 @@ def scores_of_counts(
 
 
 def sum_of_scores(
-    places: NDArray[np.intp],
-    actions: NDArray[np.integer],
-    size: int,
-    limits: NDArray[np.uint64],
+    places: NDArray[np.intp], actions: NDArray[np.integer], size: int, limits: NDArray[np.uint64]
 ) -> NDArray[np.float64]:
     """Return the same, exact too, where each visit has limits of its own.
 

@@ -249,7 +249,7 @@ def make_regressions(n: int, cells: int, columns: int) -> list[Regression]:
     """Return a regression for each column, of the kind that the number of indicators n · cells asks for.
 
     Raises:
-        ValueError: They would take too much memory by the time that all agents can be told apart.
+        ValueError: They would take too much memory by the time that every agent can be estimated.
     """
     indicators = n * cells
     kind: type[Regression] = GramRegression

@@ -362,7 +362,7 @@ def _is_constant(mask: Any) -> bool:
 
 
 def _slice_space(space: spaces.Space[Any], i: int, n: int) -> spaces.Space[Any]:
-    """Agent i's part of the joint observation space of n agents."""
+    """Return agent i's part of the joint observation space of n agents."""
     if isinstance(space, spaces.MultiDiscrete) and space.nvec.shape[:1] == (n,):
         if space.nvec.ndim == 1:
             return spaces.Discrete(int(space.nvec[i]), start=int(space.start[i]))
@@ -581,6 +581,6 @@ class EpisodeTally(OwnsArrays):
 
 
 def _add_in_order(start: NDArray[np.float64], terms: NDArray[Any]) -> NDArray[np.float64]:
-    """``((start + terms[0]) + terms[1]) + …``: ``np.sum`` would choose an order by shape."""
+    """Return ``((start + terms[0]) + terms[1]) + …``; ``np.sum`` would choose an order by shape."""
     every = np.concatenate([start[None], terms], dtype=np.float64)
     return np.asarray(np.add.accumulate(every, axis=0)[-1])

@@ -24,13 +24,7 @@ from crl_envs.core import arrays, delegation, numba_stream
 from crl_envs.core.numba_stream import lane_word, stream_key
 from crl_envs.core.stream import Purpose
 from crl_envs.load_balancing import numba_kernel
-from crl_envs.load_balancing.numba_kernel import (
-    advance,
-    choices,
-    draw_keys,
-    has_ended,
-    reward_of,
-)
+from crl_envs.load_balancing.numba_kernel import advance, choices, draw_keys, has_ended, reward_of
 from crl_envs.load_balancing.rules import Outcome
 
 for function in (*bus.JITABLE, *core.JITABLE):
@@ -103,20 +97,7 @@ def _compiled_for(version):
     """Return the loop, compiled anew when the version is another one; see `source_digest`."""
 
     @njit(cache=True, nogil=True, _nrt=False)
-    def _play(
-        rules,
-        costs,
-        state,
-        keys,
-        column,
-        events,
-        scratch,
-        totals,
-        seeds,
-        clocks,
-        now,
-        most,
-    ):
+    def _play(rules, costs, state, keys, column, events, scratch, totals, seeds, clocks, now, most):
         if version < 0:  # never: it is read so that it is part of what identifies the code
             return 0
         acted, chosen, rewards, links, dops, states, changes, seekers, legal, active = events
@@ -162,31 +143,15 @@ def _compiled_for(version):
                         choices(rules, state, i, legal[i], 0)
                         seekers[n_seekers] = i
                         n_seekers += 1
-            core.after_step(
-                column,
-                core.Events(
-                    acted[:n_acted],
-                    chosen,
-                    rewards,
-                    links,
-                    dops,
-                    states,
-                    changes[:n_changes],
-                    seekers[:n_seekers],
-                    legal,
-                    active,
-                ),
-                core.Words(
-                    stream_key(seeds[1], clock, _GOSSIP)
-                    if column.advertising.period > 0
-                    else uint64(0),
-                    stream_key(seeds[1], clock, _POST_LOSS) if column.rules.loss > 0 else uint64(0),
-                    stream_key(seeds[1], clock, _POST_DELAY)
-                    if column.rules.delay > 0
-                    else uint64(0),
-                ),
-                now,
+            period, post = column.advertising.period, column.rules
+            gossip = stream_key(seeds[1], clock, _GOSSIP) if period > 0 else uint64(0)
+            loss = stream_key(seeds[1], clock, _POST_LOSS) if post.loss > 0 else uint64(0)
+            delay = stream_key(seeds[1], clock, _POST_DELAY) if post.delay > 0 else uint64(0)
+            who, changed, looking = acted[:n_acted], changes[:n_changes], seekers[:n_seekers]
+            seen = core.Events(
+                who, chosen, rewards, links, dops, states, changed, looking, legal, active
             )
+            core.after_step(column, seen, core.Words(gossip, loss, delay), now)
             team[0] += _take_mean(rewards, acted, n_acted)
             if has_ended(state, 0):
                 break

@@ -205,7 +205,7 @@ class CRL(Learner):
         self._counted = np.zeros((self.view.num_envs, len(Counted)), np.int64)
 
     def reads_rows(self) -> bool:
-        """Return whether observations are told apart."""
+        """Return whether an observation is a state."""
         return self.config.states == "observation"
 
     def values(self) -> NDArray[np.float64]:
@@ -269,7 +269,7 @@ class CRL(Learner):
         return False
 
     def compiled_loop(self) -> str | None:
-        """Return the loop over whole episodes, unless switched off or observations are told apart."""
+        """Return the loop over whole episodes, unless switched off or observations are states."""
         compiles = self.config.fused and self.view.n_rows == 1
         return "agents.delegation.crl.compiled" if compiles else None
 
