@@ -15,7 +15,7 @@ class AgentEncoder:
     """One-hot vectors for Discrete and MultiDiscrete observations, Boxes flattened; the agent's number if wanted.
 
     A policy that all agents share can't let two agents that observe the same do different things, as the bandit asks
-    for, unless it is told who they are: with `agent_ids` a one-hot vector of length n is appended.
+    for, unless it sees who they are: with `agent_ids` a one-hot vector of length n is appended.
 
     Args:
         space: What one agent observes: Discrete, MultiDiscrete or Box.
@@ -53,7 +53,7 @@ class AgentEncoder:
         )
 
     def encode(self, observations: NDArray[Any]) -> NDArray[np.float32]:
-        """``(…, n, *space.shape)`` to a fresh ``float32 (…, n, d)``."""
+        """Encode ``(…, n, *space.shape)`` as a fresh ``float32 (…, n, d)``."""
         array = np.asarray(observations)
         lead = array.shape[: array.ndim - self._ndim]
         rows = array.reshape(*lead, -1)
