@@ -9,9 +9,9 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from crl_envs.core.arrays import fold_sum
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
-from crl_envs.core.returns import fold_sum
 from crl_envs.core.stream import Stream
 from crl_envs.core.world import Edges, World, check_actions
 from crl_envs.load_balancing.problem import LoadBalancingArguments, LoadBalancingProblem
