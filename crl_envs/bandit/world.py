@@ -8,7 +8,9 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from crl_envs.bandit.array_form import array_form
 from crl_envs.bandit.problem import BanditArguments, BanditProblem
+from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Purpose, Stream, threshold
@@ -84,6 +86,10 @@ class BanditWorld(World[State]):
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
         """Return nothing: the state has no measurements."""
         return {}
+
+    def array_form(self) -> ArrayForm:
+        """Return the dynamics over any array namespace."""
+        return array_form(self.problem)
 
     def optimum(self) -> Optimum:
         """Return the larger of the two probabilities."""

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from crl_envs.core.arguments import about, check_choice, shown
 from crl_envs.core.stream import Purpose, fixed_words
-from crl_envs.core.world import Edges
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -107,6 +106,8 @@ def random_graph(n: int, seed: int, degree: int = 2) -> Edges:
     others += others >= sources
     return _both_ways(sources, others)
 
+
+Edges = NDArray[np.int64]  # int64[E, 2], (source, target) agent indices
 
 UNDIRECTED: Final[dict[str, Callable[[int, int], Edges]]] = {
     "ring": lambda n, _: ring(n),

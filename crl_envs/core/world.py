@@ -16,16 +16,17 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
+from crl_envs.core.topology import Edges as Edges  # whoever has a world needs it
 
 if TYPE_CHECKING:
     import networkx as nx
 
 StateT = TypeVar("StateT")
 T = TypeVar("T", bound=np.generic)
-Edges = NDArray[np.int64]  # int64[E, 2], (source, target) agent indices
 
 _BYTES: Final = bytes(range(256))
 _FEW: Final = 1000  # bytes, which Python looks through in less time than NumPy takes to begin
@@ -129,6 +130,10 @@ class World(OwnsArrays, ABC, Generic[StateT]):
     def info(self, state: StateT) -> dict[str, NDArray[Any]]:
         """Return what learners see beside the mask: named arrays ``[n, …, B]``."""
         return {}
+
+    def array_form(self) -> ArrayForm | None:
+        """Return the dynamics over any array namespace, for devices; None where the world has no such form."""
+        return None
 
     @abstractmethod
     def state_array(self, state: StateT) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import is_word
+from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.overrides import overridden
@@ -17,6 +18,7 @@ from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.topology import Adjacency
 from crl_envs.core.world import Edges, World, check_actions
 from crl_envs.sysadmin import numpy_kernel
+from crl_envs.sysadmin.array_form import array_form
 from crl_envs.sysadmin.dynamics import (
     BINARY,
     DEAD,
@@ -126,6 +128,10 @@ class MachinesWorld(World[State]):
 
     def _pay(self, state: State, reboot: State) -> NDArray[np.float32]:
         return self._paid.take(2 * state + reboot, mode="wrap")  # sooner than to check each index
+
+    def array_form(self) -> ArrayForm:
+        """Return the dynamics over any array namespace."""
+        return array_form(self.problem, None if self.problem.observe == "own" else self._observed)
 
     @property
     def _kernel(self) -> Any:

@@ -1,0 +1,143 @@
+"""A world as pure functions over an array namespace: NumPy's or JAX's, one environment or a batch of them.
+
+Arrays have the agents first and the batch, if any, last, as those of a `World`. Randomness comes in as words, one an agent
+for each purpose that the world draws for; where they come from is the caller's affair. Tables of probabilities and
+rewards are arguments, so that they can be mapped over; numbers of agents, graphs and horizons are fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crl_envs.core.stream import Purpose, threshold
+from crl_envs.core.topology import Adjacency
+
+Array = Any  # of the namespace
+Tables = Mapping[str, Any]
+Words = Mapping[Purpose, Array]  # uint32[n, …]
+
+_MOST_CHOSEN = 16  # entries of a table that is looked up by comparing
+_MOST_GATHERED = 16  # neighbours up to which all agents get as many places as the best connected one
+
+
+class Chance(NamedTuple):
+    """Probabilities as words: an event happens where ``word <= last`` and ``some``, so that 0 is never and 1 always."""
+
+    last: Array  # uint32
+    some: Array  # bool
+
+    @classmethod
+    def of(cls, probability: NDArray[np.float64]) -> Chance:
+        """Return what has these probabilities, in units of 2^−32."""
+        below = threshold(probability)
+        some = below > 0
+        return cls((below - some).astype(np.uint32), some)
+
+
+@dataclass(frozen=True)
+class ArrayForm:
+    """The dynamics of a world.
+
+    Attributes:
+        tables: What `step` and `initial` look up; NumPy arrays, to be moved to a device.
+        purposes: What a step draws words for; a reset draws for ``Purpose.INITIAL``.
+        initial: ``(xp, tables, words)`` to a state at the start of an episode.
+        step: ``(xp, tables, state, action, words)`` to the next state and the rewards ``float32[n, …]``.
+        observation: ``(xp, state)`` to ``[n, …]``, or ``[n, k, …]`` for a space of shape (k,).
+        terminal: ``(xp, state)`` to ``bool[…]``.
+        state_array: ``(xp, state)`` to ``[d, …]``.
+        metrics: ``(xp, state)`` to named measurements.
+    """
+
+    tables: Tables
+    purposes: tuple[Purpose, ...]
+    initial: Callable[[Any, Tables, Words], Any]
+    step: Callable[[Any, Tables, Any, Array, Words], tuple[Any, Array]]
+    observation: Callable[[Any, Any], Array]
+    terminal: Callable[[Any, Any], Array]
+    state_array: Callable[[Any, Any], Array]
+    metrics: Callable[[Any, Any], dict[str, Array]]
+
+
+def column(values: Array, like: Array) -> Array:
+    """Return ``[n]`` so that it goes with ``[n, …]``."""
+    return values.reshape(values.shape + (1,) * (like.ndim - 1))
+
+
+def look_up(xp: Any, table: Array, index: Array) -> Array:
+    """Return ``table[index]``, by comparisons where the table is short: those go through a processor's vectors."""
+    size = table.shape[0]
+    if xp is np or size > _MOST_CHOSEN:
+        return xp.take(table, index, axis=0)
+    found = xp.broadcast_to(table[0], index.shape)
+    for k in range(1, size):
+        found = xp.where(index == k, table[k], found)
+    return found
+
+
+def happens(xp: Any, word: Array, chance: Chance, index: Array) -> Array:
+    """Return where the event of the chance at `index` happens: ``bool``, of the words' shape."""
+    some = look_up(xp, chance.some, index)
+    return (word <= look_up(xp, chance.last, index)) & some
+
+
+def counting(sources: Adjacency) -> Callable[[Any, Array, Callable[[Array, Array], Array]], Array]:
+    """Return a function that counts for each agent those of its sources for which something holds.
+
+    It is called as ``count(xp, values, test)`` with values ``[n, …]``; ``test(theirs, own)`` gives 0 or 1, and 0 for
+    theirs of 0. It returns ``int32[n, …]``.
+
+    Args:
+        sources: For each agent those that count. Where all have the same ones by their distance around the ring 0 … n−1,
+            values are rolled; where nobody has many, they are gathered; else they are added up edge by edge.
+    """
+    n, degree = sources.degree.size, sources.degree
+    most = int(degree.max(initial=0))
+    owners = np.repeat(np.arange(n), degree)
+    if most == 0:
+        return lambda xp, values, test: xp.zeros(values.shape, np.int32)
+    if (degree == most).all() and most <= _MOST_GATHERED:
+        distances = np.sort((owners - sources.indices).reshape(n, most) % n, axis=1)
+        if (distances == distances[0]).all():
+            return _rolling(distances[0].tolist())
+    if most <= _MOST_GATHERED:
+        places = np.full((most, n), n)
+        within = np.arange(owners.size) - sources.indptr[owners]
+        places[within, owners] = sources.indices
+        return _gathering(places)
+    return _scattering(sources.indices, owners)
+
+
+def _rolling(distances: list[int]) -> Any:
+    def count(xp: Any, values: Array, test: Any) -> Array:
+        found = [test(xp.roll(values, d, axis=0), values).astype(np.int32) for d in distances]
+        return sum(found[1:], start=found[0])
+
+    return count
+
+
+def _gathering(places: NDArray[np.int64]) -> Any:
+    def count(xp: Any, values: Array, test: Any) -> Array:
+        nobody = xp.zeros((1, *values.shape[1:]), values.dtype)
+        known = xp.concatenate([values, nobody])
+        found = [test(known[at], values).astype(np.int32) for at in places]
+        return sum(found[1:], start=found[0])
+
+    return count
+
+
+def _scattering(sources: NDArray[np.int64], targets: NDArray[np.int64]) -> Any:
+    def count(xp: Any, values: Array, test: Any) -> Array:
+        found = test(values[sources], values[targets]).astype(np.int32)
+        total = xp.zeros(values.shape, np.int32)
+        if xp is np:
+            np.add.at(total, targets, found)
+            return total
+        return total.at[targets].add(found)
+
+    return count

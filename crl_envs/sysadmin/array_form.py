@@ -1,0 +1,101 @@
+"""SYSADMIN as functions over an array namespace, all its dynamics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crl_envs.core.array_form import ArrayForm, Chance, column, counting, happens, look_up
+from crl_envs.core.stream import Purpose
+from crl_envs.sysadmin.dynamics import (
+    DEAD,
+    FAULTY,
+    GOOD,
+    LOADED,
+    PROGRESS,
+    STATUS_LOAD,
+    SUCCESS,
+    reward,
+    risk,
+)
+from crl_envs.sysadmin.problem import SysadminProblem
+
+
+def array_form(problem: SysadminProblem, observed: NDArray[np.int64] | None) -> ArrayForm:
+    """Return SYSADMIN's dynamics; the state is ``uint8[n, …]``, as that of the world.
+
+    Args:
+        problem: The arguments.
+        observed: ``int64[n, 1 + k]``, the agents that each one sees, n standing for nobody; None: only itself.
+    """
+    two_fold = problem.dynamics == STATUS_LOAD
+    chances, offsets = problem.by_degree(risk) if two_fold else problem.up_probabilities
+    count, width = counting(problem.parents), problem.parents.degree + 1
+    swap = None if problem.swap is None else problem.swap[:, 0]
+    first = np.array([3 * FAULTY, 3 * GOOD] if two_fold else [0, 1], np.uint8)
+    nobody = 9 if two_fold else 2
+
+    def initial(xp: Any, tables: Any, words: Any) -> Any:
+        word = words[Purpose.INITIAL]
+        up = happens(xp, word, Chance(*tables["start_up"]), xp.zeros(word.shape, np.uint8))
+        return look_up(xp, xp.asarray(first), up.astype(np.uint8))
+
+    def entry(xp: Any, row: Any, counted: Any) -> Any:
+        own = row.astype(np.int32) * column(xp.asarray(width, np.int32), row)
+        return own + counted + column(xp.asarray(offsets, np.int32), row)
+
+    def step(xp: Any, tables: Any, state: Any, action: Any, words: Any) -> Any:
+        reboot = action.astype(np.uint8)
+        if swap is not None:
+            reboot = reboot ^ column(xp.asarray(swap), reboot)
+        moved = (two_parts if two_fold else one_part)(xp, tables, state, words)
+        paid = look_up(xp, tables["reward"], 2 * state + reboot)
+        return xp.where(reboot != 0, np.uint8(3 * GOOD if two_fold else 1), moved), paid
+
+    def one_part(xp: Any, tables: Any, state: Any, words: Any) -> Any:
+        index = entry(xp, state, count(xp, state, lambda theirs, own: theirs))
+        up = happens(xp, words[Purpose.TRANSITION], Chance(*tables["up"]), index)
+        return up.astype(np.uint8)
+
+    def two_parts(xp: Any, tables: Any, state: Any, words: Any) -> Any:
+        status, load = state // 3, state % 3
+        index = entry(xp, status, count(xp, status, lambda theirs, own: theirs > own))
+        falls = happens(xp, words[Purpose.TRANSITION], Chance(*tables["risk"]), index)
+        gains = happens(xp, words[Purpose.LOAD], Chance(*tables["progress"]), state)
+        idle = (status == DEAD) | (load == SUCCESS)
+        next_load = xp.where(idle, np.uint8(0), load + gains.astype(np.uint8))
+        return 3 * (status + falls.astype(np.uint8)) + next_load
+
+    def observation(xp: Any, state: Any) -> Any:
+        if observed is None:
+            return state
+        absent = xp.full((1, *state.shape[1:]), nobody, np.uint8)
+        return xp.concatenate([state, absent])[observed]
+
+    def metrics(xp: Any, state: Any) -> dict[str, Any]:
+        if not two_fold:
+            return {"up": state.mean(axis=0)}
+        status, load = state // 3, state % 3
+        named = {"good": GOOD, "faulty": FAULTY, "dead": DEAD}
+        shares = {name: (status == value).mean(axis=0) for name, value in named.items()}
+        return shares | {"loaded": (load == LOADED).mean(axis=0)}
+
+    tables: dict[str, Any] = {
+        "start_up": Chance.of(np.array([problem.start_up])),
+        "reward": reward(problem.dynamics).ravel().astype(np.float32),
+        "risk" if two_fold else "up": Chance.of(chances),
+    }
+    if two_fold:
+        tables["progress"] = Chance.of(PROGRESS)
+    return ArrayForm(
+        tables=tables,
+        purposes=(Purpose.TRANSITION, Purpose.LOAD) if two_fold else (Purpose.TRANSITION,),
+        initial=initial,
+        step=step,
+        observation=observation,
+        terminal=lambda xp, state: xp.zeros(state.shape[1:], np.bool_),
+        state_array=lambda xp, state: state,
+        metrics=metrics,
+    )
