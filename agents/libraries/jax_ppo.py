@@ -183,7 +183,8 @@ class IPPO(LibraryLearner):
         )
         advantages = self._advantages(turns)
         samples = (turns, advantages, advantages + turns.value)
-        rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), samples)
+        total = self.config.copies * self.config.n_steps
+        rows = jax.tree.map(lambda x: x.reshape(total, *x.shape[2:]), samples)
         shuffle, key = jax.random.split(learnt.shuffle)
         trained, _ = jax.lax.scan(
             partial(self._epoch, rows),
@@ -346,7 +347,7 @@ class IPPO(LibraryLearner):
 
     @cached_property
     def _compiled(self) -> Any:
-        return jax.jit(self.update, donate_argnums=0)
+        return jax.jit(self.update)
 
     def __getstate__(self) -> dict[str, Any]:
         made = ("_compiled", "_adam", "_neighborhood")

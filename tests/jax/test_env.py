@@ -1,0 +1,242 @@
+"""Worlds in JAX: bit by bit those of `make_vec`, inside of jit, vmap and scan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pytest
+
+jax = pytest.importorskip("jax", reason="the extra 'jax' isn't installed")
+
+import jax.numpy as jnp  # noqa: E402
+
+import crl_envs  # noqa: E402
+from crl_envs import jax as crl_jax  # noqa: E402
+from crl_envs.core.stream import Purpose  # noqa: E402
+from crl_envs.jax.stream import keys, words  # noqa: E402
+
+SYSADMIN, BANDIT = "crl/sysadmin-v0", "crl/bandit-v0"
+GRAPH = nx.gnp_random_graph(12, 0.3, seed=1, directed=True)
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "bandit": (BANDIT, {"n_agents": 7}),
+    "bandit, sure": (BANDIT, {"p_correct": 1.0, "p_wrong": 0.0}),
+    "ring": (SYSADMIN, {}),
+    "one machine": (SYSADMIN, {"n_agents": 1}),
+    "two machines": (SYSADMIN, {"n_agents": 2, "horizon": 1}),
+    "relabelled": (SYSADMIN, {"n_agents": 9, "relabel": True, "horizon": 7}),
+    "both ways": (SYSADMIN, {"dynamics": "ring-bidirectional", "start_up": 0.0}),
+    "large star": (SYSADMIN, {"topology": "star", "n_agents": 40, "start_up": 1.0}),
+    "ippc, grid, neighbours": (
+        SYSADMIN,
+        {"dynamics": "ippc2011", "topology": "grid", "n_agents": 12, "observe": "neighborhood"},
+    ),
+    "random": (SYSADMIN, {"topology": "random", "observe": "neighborhood"}),
+    "graph": (SYSADMIN, {"topology": GRAPH}),
+    "status and load": (SYSADMIN, {"dynamics": "status-load"}),
+    "status and load, legs": (
+        SYSADMIN,
+        {"dynamics": "status-load", "topology": "legs", "n_agents": 8, "observe": "neighborhood"},
+    ),
+    "status and load, star": (
+        SYSADMIN,
+        {"dynamics": "status-load", "topology": "star", "n_agents": 30},
+    ),
+}
+SEEDS = [0, 2**32 - 1, 2**63 + 5]
+
+
+def columns_first(array: Any) -> Any:
+    return np.moveaxis(np.asarray(array), -1, 0)
+
+
+@pytest.mark.parametrize(("id", "arguments"), CASES.values(), ids=CASES)
+def test_a_thousand_steps_are_those_of_make_vec(id: str, arguments: dict[str, Any]) -> None:
+    steps, columns = 1000, 2
+    env = crl_jax.make(id, **arguments)
+    rng = np.random.default_rng(0)
+    actions = rng.integers(0, 2, (steps, env.n_agents, columns))
+
+    @jax.jit
+    def play(state: Any) -> Any:
+        def turn(state: Any, action: Any) -> Any:
+            seen, state, rewards, done, info = env.step(state, action)
+            whole = env.state_array(state)
+            last = info["final_observation"]
+            return state, (seen, rewards, done, info["terminated"], last, whole)
+
+        return jax.lax.scan(turn, state, jnp.asarray(actions))[1]
+
+    for seed in SEEDS:
+        vec = crl_envs.make_vec(id, columns, autoreset_mode="SameStep", **arguments)
+        seen, _ = vec.reset(seed=seed)
+        first, state = env.reset(seed, num_envs=columns)
+        np.testing.assert_array_equal(columns_first(first), seen)
+        assert first.dtype == seen.dtype
+        played = [np.asarray(part) for part in play(state)]
+        assert played[1].dtype == np.float32
+        for t in range(steps):
+            seen, rewards, terminations, truncations, infos = vec.step(actions[t].T)
+            expected = [seen, rewards, terminations | truncations, terminations]
+            for found, wanted in zip(played, expected, strict=False):
+                assert np.array_equal(columns_first(found[t]), wanted), (seed, t)
+            np.testing.assert_array_equal(columns_first(played[5][t]), vec.state())
+            for b in np.flatnonzero(terminations | truncations):
+                np.testing.assert_array_equal(played[4][t][..., b], infos["final_obs"][b])
+
+
+class TestOneEnvironment:
+    def test_is_a_column_and_a_mapped_one(self) -> None:
+        env = crl_jax.make(SYSADMIN, n_agents=5, horizon=4)
+        _, batch = env.reset(7, num_envs=3)
+        singles = [env.reset(7 + b)[1] for b in range(3)]
+        mapped = jax.vmap(env.reset)(jnp.stack([crl_jax.pair(7 + b) for b in range(3)]))[1]
+        step, each = jax.jit(env.step), jax.jit(jax.vmap(env.step))
+        for t in range(10):
+            action = jnp.asarray(np.random.default_rng(t).integers(0, 2, (5, 3)))
+            seen, batch, rewards, done, _ = step(batch, action)
+            rows, mapped, paid, over, _ = each(mapped, action.T)
+            np.testing.assert_array_equal(rows.T, seen)
+            np.testing.assert_array_equal(paid.T, rewards)
+            np.testing.assert_array_equal(over, done)
+            for b in range(3):
+                own, singles[b], reward, ended, _ = step(singles[b], action[:, b])
+                np.testing.assert_array_equal(own, seen[:, b])
+                np.testing.assert_array_equal(reward, rewards[:, b])
+                assert ended == done[b]
+
+    def test_without_autoreset_an_episode_goes_on_until_it_is_restarted(self) -> None:
+        env = crl_jax.make(SYSADMIN, autoreset=False, n_agents=3, horizon=2)
+        vec = crl_envs.make_vec(SYSADMIN, 2, autoreset_mode="Disabled", n_agents=3, horizon=2)
+        vec.reset(seed=1)
+        _, state = env.reset(1, num_envs=2)
+        action = jnp.zeros((3, 2), jnp.int32)
+        for _ in range(2):
+            seen, state, _, done, _ = env.step(state, action)
+            expected, *_ = vec.step(np.zeros((2, 3), int))
+        assert done.all()
+        np.testing.assert_array_equal(seen.T, expected)
+        mask = np.array([True, False])
+        expected, _ = vec.reset(options={"reset_mask": mask})
+        state = env.restart(state, jnp.asarray(mask))
+        np.testing.assert_array_equal(env.observe(state).T, expected)
+        assert state.elapsed.tolist() == [0, 2]
+
+    def test_seeds_of_every_kind(self) -> None:
+        env = crl_jax.make(SYSADMIN, n_agents=50)
+        seen = env.reset(2**40 + 3)[0]
+        np.testing.assert_array_equal(env.reset(crl_jax.pair(2**40 + 3))[0], seen)
+        key = jax.random.key(9)
+        halves = jax.random.key_data(key)
+        np.testing.assert_array_equal(env.reset(key)[0], env.reset(halves)[0])
+        many = jax.jit(jax.vmap(env.reset))(jax.random.split(key, 4))[0]
+        assert many.shape == (4, 50)
+        assert len({tuple(row.tolist()) for row in many}) == 4
+
+    @pytest.mark.parametrize(
+        ("seed", "columns"), [(-1, None), (2**64, None), (0.5, None), (2**64 - 1, 2), ("0", 3)]
+    )
+    def test_bad_seeds(self, seed: Any, columns: Any) -> None:
+        with pytest.raises(ValueError, match="seed must be an integer in"):
+            crl_jax.make(SYSADMIN).reset(seed, num_envs=columns)
+
+    def test_arrays_that_are_no_seeds(self) -> None:
+        env = crl_jax.make(SYSADMIN)
+        for seed, columns in ((jnp.zeros(3, jnp.uint32), None), (crl_jax.pair(1), 2)):
+            with pytest.raises(ValueError, match=r"uint32\[2, …\] without num_envs"):
+                env.reset(seed, num_envs=columns)
+
+
+def test_an_action_out_of_range_is_none_and_says_so() -> None:
+    env = crl_jax.make(SYSADMIN, n_agents=4)
+    _, state = env.reset(0)
+    wild = env.step(state, jnp.array([2, -1, 1, 0]))
+    tame = env.step(state, jnp.array([0, 0, 1, 0]))
+    assert wild[4]["illegal_action"].tolist() == [True, True, False, False]
+    assert not tame[4]["illegal_action"].any()
+    np.testing.assert_array_equal(wild[0], tame[0])
+    np.testing.assert_array_equal(wild[2], tame[2])
+
+
+def test_tables_can_be_mapped_over() -> None:
+    """What happens with other probabilities is what happens in worlds made with them."""
+    chances = [0.0, 0.3, 1.0]
+    envs = [crl_jax.make(BANDIT, n_agents=6, p_correct=p) for p in chances]
+    tables = jax.tree.map(lambda *each: jnp.stack(each), *(env.params for env in envs))
+    _, state = envs[0].reset(3)
+    action = jnp.asarray(envs[0].world.correct_action)
+    rewards = jax.vmap(lambda params: envs[0].step(state, action, params)[2])(tables)
+    for env, found in zip(envs, rewards, strict=True):
+        np.testing.assert_array_equal(found, env.step(state, action)[2])
+    assert rewards[0].sum() == 0
+    assert rewards[2].sum() == 6
+
+
+@pytest.mark.parametrize(("id", "arguments"), CASES.values(), ids=CASES)
+def test_rows_for_networks_are_those_of_the_argument_encode(
+    id: str, arguments: dict[str, Any]
+) -> None:
+    env = crl_jax.make(id, **arguments)
+    vec = crl_envs.make_vec(id, 3, encode="onehot", **arguments)
+    rows, _ = vec.reset(seed=8)
+    seen, state = env.reset(8, num_envs=3)
+    np.testing.assert_array_equal(env.encode(seen), rows)
+    np.testing.assert_array_equal(env.encode_state(state), vec.state())
+    assert rows.shape[-1] == env.encoded_size
+    assert vec.state().shape[-1] == env.encoded_state_size
+
+
+def test_measurements() -> None:
+    for dynamics in ("ring", "status-load"):
+        arguments: Any = {"n_agents": 30, "dynamics": dynamics}
+        vec = crl_envs.make_vec(SYSADMIN, 2, **arguments)
+        vec.reset(seed=1)
+        env = crl_jax.make(SYSADMIN, **arguments)
+        found = env.metrics(env.reset(1, num_envs=2)[1])
+        for name, value in vec.metrics().items():
+            np.testing.assert_allclose(found[name], value, rtol=1e-6)
+
+
+class TestRefused:
+    def test_a_world_without_such_a_form_by_name(self) -> None:
+        with pytest.raises(ValueError, match="load_balancing has no JAX form: use crl_envs.make_vec"):
+            crl_jax.make("crl/load_balancing-v0")
+
+    def test_traced_arguments(self) -> None:
+        def make(n: Any) -> Any:
+            return crl_jax.make(SYSADMIN, n_agents=n).n_agents
+
+        with pytest.raises(ValueError, match="n_agents must be an integer in"):
+            jax.jit(make)(3)
+
+    def test_bad_arguments_as_elsewhere(self) -> None:
+        with pytest.raises(ValueError, match=r"no argument 'n_agent' \(did you mean 'n_agents'"):
+            crl_jax.make(SYSADMIN, n_agent=3)
+        with pytest.raises(ValueError, match="autoreset must be True or False"):
+            crl_jax.make(SYSADMIN, autoreset="NextStep")
+        with pytest.raises(ValueError, match="horizon must be an integer in"):
+            crl_jax.make(SYSADMIN, horizon=2**31)
+
+    def test_more_than_the_device_has_room_for(self) -> None:
+        class Small:
+            def memory_stats(self) -> dict[str, int]:
+                return {"bytes_limit": 2**20}
+
+            def __str__(self) -> str:
+                return "a small one"
+
+        env = crl_jax.make(SYSADMIN, n_agents=1000)
+        env.check_room(1, Small())
+        with pytest.raises(ValueError, match="num_envs must be smaller for a small one: 1000 environ"):
+            env.check_room(1000, Small())
+        env.check_room(1000)  # a processor doesn't say what it has
+
+
+def test_one_may_draw_from_the_same_stream_for_other_purposes() -> None:
+    env = crl_jax.make(SYSADMIN, n_agents=4)
+    vec = crl_envs.make_vec(SYSADMIN, 3, n_agents=4)
+    vec.reset(seed=5)
+    _, state = env.reset(5, num_envs=3)
+    drawn = words(keys(state.seed, state.clock, Purpose.ACTION), 4)
+    np.testing.assert_array_equal(drawn, vec._stream.words(Purpose.ACTION, 4))
