@@ -19,8 +19,9 @@ ENVS = """envs = gym.wrappers.vector.RecordEpisodeStatistics(
         crl_envs.make_gym_vec("crl/sysadmin-v0", 8, n_agents=5, horizon=20, encode="onehot"))
 """
 
-if "CLEANRL" not in os.environ:
-    sys.exit("set CLEANRL to the folder of a clone of https://github.com/vwxyzjn/cleanrl")
+if not os.environ.get("CLEANRL"):
+    print("skipped: CLEANRL must be the folder of a clone of https://github.com/vwxyzjn/cleanrl")
+    sys.exit()
 script = Path(os.environ["CLEANRL"], "cleanrl", "ppo.py").resolve()
 code, count = re.subn(
     r"envs = gym\.vector\.SyncVectorEnv\(.*?\n    \)\n", ENVS, script.read_text("utf-8"), flags=re.S

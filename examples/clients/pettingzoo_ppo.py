@@ -1,6 +1,6 @@
-"""PPO in one file on the dicts of a ParallelEnv, in the manner of PettingZoo's tutorial: ``python examples/clients/pettingzoo_ppo.py``.
+"""PPO in one file on the dicts of a ParallelEnv: ``python examples/clients/pettingzoo_ppo.py``.
 
-One network for all agents; a batch is one step of all of them.
+The way of PettingZoo's tutorial in CleanRL's style. One network for all agents; a batch is one step of all of them.
 """
 
 import numpy as np

@@ -65,7 +65,7 @@ def learn(algorithm, configuration, critic_sees):
         }
         models[agent] = {"policy": Policy(**spaces), "value": Value(critic_sees, **spaces)}
         memories[agent] = RandomMemory(memory_size=ROLLOUT, num_envs=env.num_envs)
-    none = dict.fromkeys(env.possible_agents, {})  # skrl 2.1 refuses its own default, {}
+    none = {agent: {} for agent in env.possible_agents}  # skrl 2.1 refuses its own default, {}
     cfg = configuration(
         rollouts=ROLLOUT,
         learning_epochs=8,

@@ -1,6 +1,6 @@
 """IPPO in TorchRL through its own PettingZooWrapper: ``python examples/clients/torchrl_ippo.py``.
 
-The wrapper makes tensors of the infos, hence ``infos="numeric"``. It calls the agents agent_0 … agent_4 the group "agent".
+The wrapper makes tensors of the infos, hence ``infos="numeric"``. agent_0 … agent_4 are its group "agent".
 """
 
 import torch
