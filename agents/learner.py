@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import math
 import os
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents import checkpoint
 from agents.view import Episode, Frame, Transition, View, runs_compiled
+from crl_envs.core import archive
+from crl_envs.core.archive import Arrays
 from crl_envs.core.arguments import check_bool, check_int, check_keywords, shown
+from crl_envs.core.arrays import team_reward
 from crl_envs.core.copies import CopiesApart
-from crl_envs.core.returns import team_reward
 from crl_envs.core.stream import Purpose, Stream
 
 Callback = Callable[["Learner"], Any]
 
-_APART: Final = np.uint64(
-    2**63
-)  # clock at which the draws of `act` begin, far from those of `learn`
+_APART: Final = np.uint64(2**63)  # clock of the first draws of `act`, far from those of `learn`
+_CHECKPOINT: Final = "crl-envs learner 2"
 
 
 def check_callback(name: str, callback: Any) -> Callback:
@@ -188,7 +191,7 @@ class Learner(CopiesApart, ABC):
             "episodes": self.episodes,
             "history": self.history,
         }
-        checkpoint.write(path, meta, self._all_arrays())
+        write_checkpoint(path, meta, self._all_arrays())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], env: Any) -> Self:
@@ -201,7 +204,7 @@ class Learner(CopiesApart, ABC):
             ValueError: The file is damaged, of another learner, or doesn't fit the environment.
             OSError: The file can't be opened.
         """
-        meta, arrays = checkpoint.read(path)
+        meta, arrays = read_checkpoint(path)
         try:
             learner: Self = _class_named(cls, meta["learner"])(env, **meta["config"])
             learner._restore(meta, arrays)
@@ -241,7 +244,7 @@ class Learner(CopiesApart, ABC):
             setattr(self, name, array if array.ndim else array.item())
 
     def reads_rows(self) -> bool:
-        """Return whether the learner tells observations apart, so that their spaces must make a table."""
+        """Return whether observations are rows of a table, which their spaces must then make."""
         return True
 
     def acts_in_any_columns(self) -> bool:
@@ -278,7 +281,7 @@ class Learner(CopiesApart, ABC):
         view, stream = self.view, self._stream
         loop = self.compiled_loop()
         if loop is not None and runs_compiled(self):
-            import_module(loop).play(self, stream, episode, step_callback, every)
+            import_module(loop).play(self, episode, step_callback, every)
             return
         while view.n_running:
             actions = self.choose(frame, stream.words(Purpose.ACTION, view.n_agents))
@@ -288,6 +291,40 @@ class Learner(CopiesApart, ABC):
             episode.add(transition)
             frame = transition.frame
             if step_callback is not None and (self.elapsed % every == 0 or not view.n_running):
+                step_callback(self)
+
+    def play_stretches(
+        self,
+        episode: Episode,
+        step_callback: Callback | None,
+        every: int,
+        run: Callable[..., int],
+        after: Callable[[int], None],
+    ) -> None:
+        """Play the episode to its end by a compiled loop, in stretches of `every` steps when somebody wants to see.
+
+        Args:
+            episode: To be counted.
+            step_callback: Called with the learner after each stretch.
+            every: Steps of a stretch.
+            run: ``run(world, state, seeds, clocks, most) -> steps`` plays a stretch; seeds and clocks are
+                ``uint64[2]``, the environment's and the learner's.
+            after: Called with the steps of a stretch before anybody sees it.
+        """
+        view, stream = self.view, self._stream
+
+        def stretch(world: Any, state: Any, drawn: Stream, most: int) -> int:
+            clocks = np.array([drawn.clock[0], stream.clock[0]], np.uint64)
+            seeds = np.array([drawn.seeds[0], stream.seeds[0]], np.uint64)
+            most = most if step_callback is None else min(most, every)
+            return run(world, state, seeds, clocks, most)
+
+        while view.n_running:
+            steps = view.fast_forward(stretch)
+            stream.advance(ticks=steps)
+            episode.count(steps)
+            after(steps)
+            if step_callback is not None:
                 step_callback(self)
 
     def _remember(self, episode: Episode) -> None:
@@ -351,6 +388,33 @@ def check_totals(total_episodes: int | None, total_steps: int | None) -> None:
             "exactly one of total_episodes and total_steps must be given, "
             f"got total_episodes={shown(total_episodes)}, total_steps={shown(total_steps)}"
         )
+
+
+def write_checkpoint(path: str | os.PathLike[str], meta: Mapping[str, Any], arrays: Arrays) -> None:
+    """Write what is known of a learner to exactly `path`; see `crl_envs.core.archive.write`."""
+    archive.write(path, _CHECKPOINT, meta, arrays)
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays]:
+    """Return what `write_checkpoint` wrote.
+
+    Raises:
+        ValueError: The file is damaged or isn't a checkpoint; the message names it.
+        OSError: The file can't be opened.
+    """
+    return archive.read(path, _CHECKPOINT, "a learner's checkpoint")
+
+
+def source_digest(*modules: ModuleType) -> int:
+    """Return a number that changes with the modules' source, for compiled loops.
+
+    Numba keeps compiled code for as long as the file of the outermost function is the same, whatever it calls from
+    other files. A function that has this number in its closure is compiled anew when one of them changes.
+    """
+    digest = 0
+    for module in modules:
+        digest = zlib.crc32(Path(str(module.__file__)).read_bytes(), digest)
+    return digest
 
 
 def _class_named(base: type[Any], name: str) -> type[Any]:

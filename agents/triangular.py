@@ -1,4 +1,4 @@
-"""Triangular systems of equations in NumPy alone."""
+"""Systems of equations with triangular matrices, in NumPy alone."""
 
 from __future__ import annotations
 
@@ -20,3 +20,10 @@ def forward_substitution(
         x[stripe] = np.linalg.solve(lower[stripe, stripe], x[stripe])
         x[stripe.stop :] -= lower[stripe.stop :, stripe] @ x[stripe]
     return x
+
+
+def solve_factorised(lower: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the solution of L Lᵀ x = b for a lower triangular L, such as Cholesky's."""
+    upper = lower.T[::-1, ::-1]  # lower triangular too, read from the end
+    half_way = forward_substitution(lower, right)
+    return forward_substitution(upper, half_way[::-1])[::-1].copy()

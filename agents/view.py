@@ -20,10 +20,10 @@ from crl_envs.core import WorldEnv, WorldVectorEnv, arrays
 from crl_envs.core.arguments import shown
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.overrides import overridden
-from crl_envs.core.returns import Returns
 from crl_envs.core.topology import sorted_edges
 from crl_envs.load_balancing import LoadBalancingEnv, LoadBalancingWorld
 
+MOST_ENTRIES: Final = 50_000_000  # of a learner's table
 _MOST_BOX_COMPONENTS: Final = 12
 _NOTHING: Final = np.empty(0)
 _MOST_EXACT: Final = 2.0**53  # up to here float64 has all whole numbers
@@ -166,6 +166,16 @@ class View(OwnsArrays):
         """Return actions counted from the first of each agent's space instead of from 0: ``[n, B]``."""
         return actions if self.action_starts is None else actions + self.action_starts
 
+    def check_table(self, rows: str) -> tuple[int, int, int, int]:
+        """Return n, O, A and B; raise a ValueError, which calls rows `rows`, for a table of too many entries."""
+        n, o, a, b = self.n_agents, self.n_rows, self.n_actions, self.num_envs
+        if n * o * a * b > MOST_ENTRIES:
+            raise ValueError(
+                f"env needs a table of {n} agents × {o} {rows} × {a} actions × {b} columns; "
+                f"at most {MOST_ENTRIES} entries are allowed"
+            )
+        return n, o, a, b
+
     def frame_of_dict(
         self, observations: Mapping[Any, Any], masks: Mapping[Any, Any] | None = None
     ) -> Frame:
@@ -282,7 +292,7 @@ class Episode(OwnsArrays):
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._given = Returns(view.n_agents, view.num_envs)
+        self._given = arrays.Returns(view.n_agents, view.num_envs)
         self._local = self._given
         self.elapsed = 0
         self.steps = np.zeros(view.num_envs, np.int64)
@@ -503,18 +513,23 @@ def topology_edges(env: Any, agents: list[Any]) -> NDArray[np.int64]:
             "the learner needs to know the agents' neighbors: env must have "
             "infos[agent]['neighbors'] or env.unwrapped.topology, got neither"
         )
-    nodes = set(graph.nodes)
-    if nodes == set(agents):
-        index: dict[Any, int] = {agent: i for i, agent in enumerate(agents)}
-    elif nodes == set(range(len(agents))):
-        index = {i: i for i in range(len(agents))}
-    else:
-        raise ValueError(
-            f"env.unwrapped.topology must have the nodes 0 … {len(agents) - 1} or the agents' ids, "
-            f"got {graph}"
-        )
+    index = node_indices(graph, agents)
     pairs = [(index[a], index[b]) for a, b in graph.edges()]
     return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def node_indices(graph: Any, agents: list[Any]) -> dict[Any, int]:
+    """Return the index of the agent that each node of a graph stands for, in the agents' order.
+
+    Raises:
+        ValueError: The nodes are neither 0 … n−1 nor the agents' ids.
+    """
+    for nodes in (agents, range(len(agents))):
+        if set(graph.nodes) == set(nodes):
+            return {node: i for i, node in enumerate(nodes)}
+    raise ValueError(
+        f"env.unwrapped.topology must have the nodes 0 … {len(agents) - 1} or the agents' ids, got {graph}"
+    )
 
 
 def pairs_both_ways(pairs: NDArray[np.int64]) -> NDArray[np.int64]:

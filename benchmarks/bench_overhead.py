@@ -4,7 +4,7 @@ python -m benchmarks.bench_overhead
 python -m benchmarks.bench_overhead --repeats 9
 
 Each run is made as in a sweep, in a process of its own. Wall time of learning and of the evaluations' episodes is by
-the run's own clock, which `crl_envs.bench.play.play` keeps in the record; the rest is all other time from before its
+the run's own clock, which `crl_envs.bench.worker.play` keeps in the record; the rest is all other time from before its
 process is begun until nothing is left of it. The process that runs are forked from is made for one that isn't counted.
 """
 
@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import Spread, parser, print_machine, print_table, write_json
+from crl_envs.bench.engines.local import Isolation
 from crl_envs.bench.experiment import Value
 from crl_envs.bench.experiments import find_experiment
-from crl_envs.bench.isolation import Isolation
 from crl_envs.bench.learners import learner_spec
-from crl_envs.bench.run_id import RunId
-from crl_envs.bench.store import Store
+from crl_envs.bench.store import RunId, Store
 from crl_envs.bench.worker import Job
 
 CASES = (

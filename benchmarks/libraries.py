@@ -20,10 +20,9 @@ from typing import Any
 from benchmarks.measure import parser, print_machine, print_table, write_json
 from crl_envs.adapters import MissingLibraryError
 from crl_envs.bench.contract import Traits
-from crl_envs.bench.evaluation import evaluate
+from crl_envs.bench.evaluation import MeasuredEnv, evaluate
 from crl_envs.bench.experiment import Task
 from crl_envs.bench.learners import learner_spec
-from crl_envs.bench.measured_env import MeasuredEnv
 
 TASK = Task("crl/sysadmin-v0", {"n_agents": 5, "horizon": 50})
 NAMES = (

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from crl_envs.bench.provenance import versions
+from crl_envs.bench.store import versions
 
 
 @dataclass(frozen=True)

@@ -197,13 +197,7 @@ def local_success(
     Raises:
         ValueError: An argument is out of its range.
     """
-    return 1 - _failure(
-        check_int("m", m, low=0, high=MOST_TRIALS),
-        check_probability("p_correct", p_correct),
-        check_probability("p_wrong", p_wrong),
-        check_probability("ties", ties),
-        check_real("unseen", unseen),
-    )
+    return 1 - _checked_failure(m, p_correct, p_wrong, ties, unseen)
 
 
 def all_right(
@@ -232,16 +226,7 @@ def all_right(
         ValueError: An argument is out of its range.
     """
     n = check_int("n", n, low=1)
-    return _all_right(
-        n,
-        _failure(
-            check_int("m", m, low=0, high=MOST_TRIALS),
-            check_probability("p_correct", p_correct),
-            check_probability("p_wrong", p_wrong),
-            check_probability("ties", ties),
-            check_real("unseen", unseen),
-        ),
-    )
+    return _all_right(n, _checked_failure(m, p_correct, p_wrong, ties, unseen))
 
 
 def local_trials(
@@ -523,6 +508,16 @@ def _binomial(m: int, p: float) -> NDArray[np.float64]:
     mass[:mode] = np.cumprod(s / (m - s + 1) * ((1 - p) / p))[::-1]
     mass /= mass.sum()
     return mass
+
+
+def _checked_failure(m: int, p_correct: float, p_wrong: float, ties: float, unseen: float) -> float:
+    return _failure(
+        check_int("m", m, low=0, high=MOST_TRIALS),
+        check_probability("p_correct", p_correct),
+        check_probability("p_wrong", p_wrong),
+        check_probability("ties", ties),
+        check_real("unseen", unseen),
+    )
 
 
 def _failure(m: int, p_correct: float, p_wrong: float, ties: float, unseen: float) -> float:

@@ -1,20 +1,20 @@
 """What the site takes from elsewhere than docstrings: environments' arguments, and the fields of NamedTuples.
 
-Arguments come from the environments' problems, as `crl_envs.core.problem.documented_by` has them; what a field is, from
-the comment on its line.
+Arguments come from the environments' problems, as the decorators of `crl_envs.core.problem` have them; what a field is,
+from the comment on its line.
 """
 
 from __future__ import annotations
 
+import inspect
+from importlib import import_module
 from typing import Any
 
 import griffe
 
-from crl_envs.core.problem import page
-
 
 class Arguments(griffe.Extension):
-    """Does to the classes that are read from source what the decorator does to those that run."""
+    """Does to the classes that are read from source what the decorators do to those that run."""
 
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         self._document(pkg)
@@ -29,7 +29,11 @@ class Arguments(griffe.Extension):
             if any(str(base) == "NamedTuple" for base in env.bases):
                 self._list_fields(env)
             for decorator in env.decorators:
-                if decorator.callable_path == "crl_envs.core.problem.documented_by":
+                if not decorator.callable_path.startswith("crl_envs.core.problem."):
+                    continue
+                running = getattr(import_module(module.path), env.name)
+                env.docstring.value = inspect.cleandoc(running.__doc__)
+                if decorator.callable_path.endswith(".documented_by"):
                     name = str(decorator.value.arguments[0])  # type: ignore[union-attr]
                     self._fill(env, module[name])
 
@@ -53,4 +57,3 @@ class Arguments(griffe.Extension):
         for last in own[1:]:
             last.kind = kind
         init.parameters = griffe.Parameters(own[0], *given, *own[1:])
-        env.docstring.value = page(env.docstring.value, problem.docstring.value)

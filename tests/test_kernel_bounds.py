@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import crl_envs
-from agents import CRL, ModelBased, checkpoint
+from agents import CRL, ModelBased
 from agents.delegation.crl.mind import Minds
+from agents.learner import read_checkpoint, write_checkpoint
 from agents.tabular.reward_regression import RowRegression, make_rooms, pack, unpack
 from crl_envs.core.stream import Stream
 from crl_envs.testing.compare import difference, snapshot
@@ -227,11 +228,11 @@ def test_a_checkpoint_of_crl_with_places_that_are_not_there(
     crl: tuple[CRL, Path], tmp_path: Path, array: str, how: str
 ) -> None:
     learner, path = crl
-    meta, arrays = checkpoint.read(path)
+    meta, arrays = read_checkpoint(path)
     meta.pop("format")
     name = next(key for key in arrays if key.replace(".", "_") == array)
     spoilt(array)[how](arrays[name], starts(learner.columns[0].minds))
-    checkpoint.write(tmp_path / "odd.npz", meta, arrays)
+    write_checkpoint(tmp_path / "odd.npz", meta, arrays)
     with pytest.raises(ValueError, match=r"odd\.npz doesn't fit CRL on"):
         CRL.load(tmp_path / "odd.npz", learner.env)
 
@@ -255,10 +256,10 @@ def test_other_checkpoints_with_places_that_are_not_there(tmp_path: Path) -> Non
     env = crl_envs.make("crl/sysadmin-v0", n_agents=3, horizon=2)
     settings = {"exploration": "epsilon-greedy", "planning_episodes": 2}
     ModelBased(env, **settings).learn(total_episodes=1).save(tmp_path / "good.npz")
-    meta, arrays = checkpoint.read(tmp_path / "good.npz")
+    meta, arrays = read_checkpoint(tmp_path / "good.npz")
     meta.pop("format")
     arrays["learnt_followed"][:] = 2
-    checkpoint.write(tmp_path / "odd.npz", meta, arrays)
+    write_checkpoint(tmp_path / "odd.npz", meta, arrays)
     with pytest.raises(ValueError, match=r"odd\.npz .* followed has actions that aren't there"):
         ModelBased.load(tmp_path / "odd.npz", env)
     regression = RowRegression(2, 4)

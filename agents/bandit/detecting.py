@@ -209,7 +209,7 @@ class _Design:
 
 
 class _Block(NamedTuple):
-    """2^order trials and the agents (a, j) that they tell apart, larger sets first."""
+    """2^order trials and the agents (a, j) that they decide on, larger sets first."""
 
     order: int
     sets: NDArray[np.int64]  # [agents], a as a bit mask
@@ -233,14 +233,9 @@ class _Block(NamedTuple):
         self, points: NDArray[np.int64], agents: NDArray[np.bool_] | None = None
     ) -> NDArray[np.bool_]:
         """Return who plays 1 at each point: ``bool[points, agents]``, of all agents or of some."""
-        sets, barred = (
-            (self.sets, self.barred)
-            if agents is None
-            else (
-                self.sets[agents],
-                self.barred[agents],
-            )
-        )
+        sets, barred = self.sets, self.barred
+        if agents is not None:
+            sets, barred = sets[agents], barred[agents]
         x = points[:, None]
         return np.asarray((parity(x & sets) == 0) & (x & barred == 0))
 

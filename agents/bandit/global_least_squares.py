@@ -48,7 +48,7 @@ from numpy.typing import NDArray
 from agents.bandit.bandit_learner import BanditLearner
 from agents.bandit.walsh_hadamard import parity, walsh_hadamard
 from agents.learner import global_reward
-from agents.triangular import forward_substitution
+from agents.triangular import solve_factorised
 from agents.view import Frame, Transition
 from crl_envs.core.arguments import check_choice, check_real, check_seed, is_word, keep, shown
 from crl_envs.core.copies import OwnsArrays
@@ -124,9 +124,8 @@ class GlobalLeastSquares(BanditLearner):
         n, b = self.view.n_agents, self.view.num_envs
         ridge = self.config.ridge
         self._penalty = n * (NOISE_RATIO if isinstance(ridge, str) else float(ridge))
-        self._actions = [
-            np.empty((0, -(-n // 8), b), np.uint8)
-        ]  # blocks of trials, 8 agents a byte
+        # Blocks of trials, 8 agents a byte.
+        self._actions = [np.empty((0, -(-n // 8), b), np.uint8)]
         self._rewards = [np.empty((0, b))]
         self._moments: list[_Moments] = []  # of the columns; none yet
         self._solved: tuple[int, NDArray[np.float64]] | None = None  # after m trials: w
@@ -240,9 +239,7 @@ class GlobalLeastSquares(BanditLearner):
         least = np.diagonal(lower).min() ** 2
         if least <= len(gram) * np.finfo(np.float64).eps * largest:
             return None
-        upper = lower.T[::-1, ::-1]  # lower triangular too, read from the end
-        half_way = forward_substitution(lower, cross)
-        return forward_substitution(upper, half_way[::-1])[::-1].copy()
+        return solve_factorised(lower, cross)
 
     def _round(self) -> int:
         """Return M: trials of the design until it begins again."""

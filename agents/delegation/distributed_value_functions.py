@@ -129,12 +129,9 @@ class DistributedValueFunctions(DelegationQ):
         self.heard = np.full((b, n, a), self.first)
         self.now = np.zeros(b, np.int64)
         self._rules = self.config.bus.rules()
-        self._mails = [
-            empty_mail(self._rules, n * a) for _ in range(b)
-        ]  # link i·A + a: to i, behind a
-        self._listening: list[dict[int, list[int]]] = [
-            {} for _ in range(b)
-        ]  # links from each agent
+        # Link i·A + a leads to i, from whoever is behind its action a.
+        self._mails = [empty_mail(self._rules, n * a) for _ in range(b)]
+        self._listening: list[dict[int, list[int]]] = [{}] * b  # links from each agent
         self._counted = np.zeros((b, len(Counted)), np.int64)
 
     def begin_episode(self) -> None:

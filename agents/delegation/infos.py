@@ -23,7 +23,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.view import Frame, Transition, View
+from agents.view import Frame, Transition, View, node_indices
 from crl_envs.core.arguments import shown
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.delegation import Dop, Kind
@@ -234,19 +234,14 @@ class WorkInfos(OwnsArrays):
                 "env must tell who the neighbors are, in infos[agent]['neighbors'] or as "
                 "env.unwrapped.topology, got neither"
             )
-        named = set(graph.nodes) == set(view.agents)
-        if not named and set(graph.nodes) != set(range(view.n_agents)):
-            raise ValueError(
-                f"env.unwrapped.topology must have the nodes 0 … {view.n_agents - 1} or the agents' ids, "
-                f"got {graph}"
-            )
+        index = node_indices(graph, view.agents)
         table = np.full((view.n_agents, self.slots), -1, np.int32)
-        for agent, i in self._index.items():
-            others = list(graph.neighbors(agent if named else i))
+        for node, i in index.items():
+            others = list(graph.neighbors(node))
             if len(others) != width[i]:
                 raise ValueError(
-                    f"{agent} must have as many delegation actions as successors in env.unwrapped.topology, "
+                    f"{view.agents[i]} must have as many delegation actions as successors in env.unwrapped.topology, "
                     f"got {width[i]} and {len(others)}"
                 )
-            table[i, : len(others)] = [self._index[j] if named else j for j in others]
+            table[i, : len(others)] = [index[j] for j in others]
         return table

@@ -14,29 +14,23 @@ import numpy as np
 from numba import njit, uint64
 from numba.extending import register_jitable
 
-from agents.delegation import shortest_queue, stretches
+from agents.delegation import shortest_queue
 from agents.delegation.shortest_queue import ShortestQueue
-from agents.delegation.stretches import play_stretches, source_digest, take_mean
-from agents.learner import Callback
+from agents.learner import Callback, source_digest
 from agents.random_policy import RandomPolicy
 from agents.view import Episode
-from crl_envs.core import numba_stream
+from crl_envs.core import arrays, numba_stream
 from crl_envs.core.numba_stream import lane_word, stream_key
-from crl_envs.core.stream import Purpose, Stream
+from crl_envs.core.stream import Purpose
 from crl_envs.load_balancing import numba_kernel
-from crl_envs.load_balancing.numba_kernel import (
-    advance,
-    choices,
-    draw_keys,
-    has_ended,
-    reward_of,
-)
+from crl_envs.load_balancing.numba_kernel import advance, choices, draw_keys, has_ended, reward_of
 from crl_envs.load_balancing.rules import FIRST_DELEGATION, STORE
 
 for function in shortest_queue.JITABLE:
     register_jitable(_nrt=False)(function)
 _number_asked, _draw_first = shortest_queue.number_asked, shortest_queue.draw_first
 _least_full = shortest_queue.least_full
+_take_mean = njit(cache=True, nogil=True, _nrt=False)(arrays.take_mean)
 
 _ACTION = int(Purpose.ACTION)
 
@@ -51,12 +45,11 @@ class _Rule(NamedTuple):
 
 def play(
     policy: RandomPolicy | ShortestQueue,
-    stream: Stream,
     episode: Episode,
     step_callback: Callback | None,
     every: int,
 ) -> None:
-    """Play the episode that has just begun to its end; see `agents.delegation.stretches.play_stretches`."""
+    """Play the episode that has just begun to its end; see `Learner.play_stretches`."""
     n, a = policy.view.n_agents, policy.view.n_actions
     rule = _Rule(uniform=True)
     if isinstance(policy, ShortestQueue):
@@ -90,7 +83,7 @@ def play(
             policy.polls += polls
             polls[:] = 0
 
-    play_stretches(policy, stream, episode, step_callback, every, run, after)
+    policy.play_stretches(episode, step_callback, every, run, after)
 
 
 def _compiled_for(version):
@@ -131,7 +124,7 @@ def _compiled_for(version):
                 i = acting[position]
                 rewards[i] = np.float64(reward_of(rules, costs, state, i, 0))
                 sums[i, 0] += rewards[i]
-            team[0] += take_mean(rewards, acting, n_acting)
+            team[0] += _take_mean(rewards, acting, n_acting)
             if has_ended(state, 0):
                 break
         return steps
@@ -170,4 +163,4 @@ def _shortest_queue(rules, state, rule, legal, neighbor, slots, polls, i, word):
     return _least_full(stored, queued, rules.capacity, active, neighbor, slots, asked, i)
 
 
-_play = _compiled_for(source_digest(stretches, numba_kernel, numba_stream, shortest_queue))
+_play = _compiled_for(source_digest(arrays, numba_kernel, numba_stream, shortest_queue))

@@ -24,7 +24,6 @@ from agents.learner import Learner
 from agents.view import Frame, Transition
 from crl_envs.core.arguments import SMALLEST_REAL, check_choice, check_real, check_seed, keep
 
-_MOST_ENTRIES: Final = 50_000_000
 _UNREAD: Final = -2  # kind of an action before the environment has said
 
 
@@ -55,12 +54,7 @@ class DelegationTable(Learner):
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
         self.work = WorkInfos(self.view)
-        b, n, s, a = self.view.num_envs, self.view.n_agents, self.view.n_rows, self.view.n_actions
-        if b * n * s * a > _MOST_ENTRIES:
-            raise ValueError(
-                f"env needs a table of {n} agents × {s} states × {a} actions × {b} columns; "
-                f"at most {_MOST_ENTRIES} entries are allowed"
-            )
+        n, s, a, b = self.view.check_table("states")
         self.table = np.full((b, n, s, a), float(self.first))
         self.behind = np.full((b, n, a), -1, np.int64)
         self.offered = np.zeros((b, n, a), np.bool_)
@@ -124,9 +118,8 @@ class DelegationTable(Learner):
         self._works = self._kind > NOOP
         self._through = [np.flatnonzero(row == DELEGATION).tolist() for row in self._kind]
         for b in range(self.view.num_envs):
-            for i, through in enumerate(
-                self._through
-            ):  # a learner from a checkpoint missed who left
+            for i, through in enumerate(self._through):
+                # A learner from a checkpoint missed who left.
                 self.offered[b, i, through] = self.work.neighbors[b][i, : len(through)] >= 0
             self.read_neighbors(b)
 
@@ -240,7 +233,7 @@ class DelegationQ(DelegationTable):
         """
 
     def reads_rows(self) -> bool:
-        """Return whether observations are told apart."""
+        """Return whether an observation is a state."""
         return self.config.states == "observation"
 
     def weigh(self, entries: list[float], legal: list[bool]) -> list[float]:

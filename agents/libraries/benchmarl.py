@@ -5,9 +5,9 @@
 - VDN: the sum of the agents' values is fitted to the team's (Sunehag et al. 2018, arXiv 1706.05296).
 - QMIX: a monotone function of them, which depends on the state (Rashid et al. 2018, arXiv 1803.11485).
 
-The networks have parameters shared by all agents, which are told apart by their numbers, unless the configuration says
-otherwise. PPO learns from local or global rewards. The other two fit one value of the team, and BenchMARL gives them
-the mean of the agents' rewards whatever these are: local rewards would make no difference.
+The networks have parameters shared by all agents, with the agent's number among the inputs, unless the configuration
+says otherwise. PPO learns from local or global rewards. The other two fit one value of the team, and BenchMARL gives
+them the mean of the agents' rewards whatever these are: local rewards would make no difference.
 
 Tested with BenchMARL 1.5.2, TorchRL 0.11.1 and torch 2.13, on the CPU.
 """
@@ -40,7 +40,7 @@ from crl_envs.core.arguments import (
     check_real,
     keep,
 )
-from crl_envs.core.returns import EpisodeTally
+from crl_envs.core.arrays import EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
 
@@ -206,7 +206,7 @@ class BenchmarlLearner(LibraryLearner):
                 seed=self.config.seed,
                 config=self._experiment_config(folder),
             )
-            # TorchRL caches the keys of a transformed environment only when told that they stay.
+            # TorchRL caches the keys of a transformed environment only when its specs are locked.
             self.experiment.collector.env.set_spec_lock_()
             self._random_state = torch.get_rng_state()
 
@@ -376,7 +376,7 @@ class _LearnersTask(ColumnsTask):
 
 
 class _Stretches(Experiment):
-    """An experiment that can be told to go on."""
+    """An experiment that can go on after it has ended."""
 
     def go_on(self, iterations: int) -> None:
         """Collect and learn so many times more."""

@@ -25,10 +25,10 @@ from crl_envs.core.arguments import (
     keep,
     shown,
 )
+from crl_envs.core.arrays import EpisodeTally
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
-from crl_envs.core.returns import EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.wrappers import GlobalReward, NoisyReward, VectorNoisyReward
 
@@ -42,7 +42,7 @@ class LibraryConfig:
     Attributes:
         rewards: What agents learn from. ``"local"`` (default): their own rewards; ``"global"``: the mean over agents,
             with noise that grows with n.
-        agent_ids: Whether the network is told which agent it acts for, True by default. Without it agents that observe
+        agent_ids: Whether the network sees which agent it acts for, True by default. Without it agents that observe
             the same do the same, which is faster to learn where that is best and can't solve the bandit.
         learning_rate: Adam's step size > 0, 0.005 by default: the networks are small and the runs short.
         gamma: Discount in [0, 1], 0.99 by default.

@@ -27,14 +27,9 @@ from agents.libraries.learner import LibraryConfig, LibraryLearner
 from crl_envs.adapters.columns import WorldColumns
 from crl_envs.adapters.library import require
 from crl_envs.adapters.sb3 import AgentVecEnv, JointVecEnv
-from crl_envs.core.arguments import (
-    check_int,
-    check_probability,
-    check_real,
-    keep,
-)
+from crl_envs.core.arguments import check_int, check_probability, check_real, keep
+from crl_envs.core.arrays import EpisodeTally
 from crl_envs.core.copies import owned
-from crl_envs.core.returns import EpisodeTally
 
 require("sb3-contrib", "2.7", "pip install 'crl-envs[sb3]'")
 
@@ -167,7 +162,7 @@ class SB3Learner(LibraryLearner):
         model: SB3's own object.
 
     Raises:
-        ValueError: As the base; from `learn`, where a forbidden action is chosen, which `MaskablePPO` never does.
+        ValueError: As `LibraryLearner`; from `learn`, for a forbidden action, which `MaskablePPO` never chooses.
     """
 
     packages: ClassVar[tuple[str, ...]] = ("stable-baselines3", "sb3-contrib", "torch")

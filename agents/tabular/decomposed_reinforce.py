@@ -115,9 +115,7 @@ class DecomposedReinforce(Reinforce):
         cells = view.n_rows * view.n_actions
         self._regressions = make_regressions(view.n_agents, cells, view.num_envs)
         self._noted: list[tuple[NDArray[Any], FloatArray, FloatArray]] = []
-        self._returns = np.zeros(
-            (view.n_agents, view.num_envs)
-        )  # Ĝ of the episode that has just ended
+        self._returns = np.zeros((view.n_agents, view.num_envs))  # Ĝ of the last episode
 
     def estimates(self) -> FloatArray:
         """Return R̂: ``float64[n, O, A, B]``, in units of a local reward; 0 before the first episode."""

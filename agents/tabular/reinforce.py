@@ -48,7 +48,6 @@ from crl_envs.core.backend import resolve_backend
 from crl_envs.core.stream import threshold
 
 _CERTAIN: Final = np.uint64(2**32)
-_MOST_ENTRIES: Final = 50_000_000
 _FEW_ROWS: Final = 64  # a table of no more is gone through as a whole after each episode
 _MOST_UNREAD: Final = 1_000_000  # visits kept until they are added to the eligibility
 
@@ -115,13 +114,7 @@ class Reinforce(Learner):
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
-        view = self.view
-        n, o, b, a = view.n_agents, view.n_rows, view.num_envs, view.n_actions
-        if n * o * b * a > _MOST_ENTRIES:
-            raise ValueError(
-                f"env needs a table of {n} agents × {o} observations × {a} actions × {b} columns; "
-                f"at most {_MOST_ENTRIES} entries are allowed"
-            )
+        n, o, a, b = self.view.check_table("observations")
         # Entry (i·O + o)·B + b of a table is agent i's, for observation o, in column b.
         self._logits = np.zeros((n * o * b, a - 1))  # float64[n·O·B, A−1]
         self._limits = cumulative_limits(self._logits)  # uint64[n·O·B, A−1]
@@ -148,9 +141,8 @@ class Reinforce(Learner):
     def probabilities(self) -> NDArray[np.float64]:
         """Return the policy when all actions are legal, as it is executed: ``float64[n, O, A, B]``."""
         ends = np.zeros((len(self._limits), 1), np.uint64)
-        share = np.diff(self._limits, axis=1, prepend=ends, append=ends + _CERTAIN) / float(
-            _CERTAIN
-        )
+        share = np.diff(self._limits, axis=1, prepend=ends, append=ends + _CERTAIN)
+        share = share / float(_CERTAIN)
         view = self.view
         shape = (view.n_agents, view.n_rows, view.num_envs, view.n_actions)
         return share.reshape(shape).transpose(0, 1, 3, 2)
@@ -232,9 +224,7 @@ class Reinforce(Learner):
         sums = np.bincount(target, weights=weights, minlength=returns.size)
         return sums.reshape(returns.shape) / size
 
-    def _find_neighborhoods(
-        self,
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    def _find_neighborhoods(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
         """Return closed neighbourhoods as pairs in one fixed order.
 
         Returns:
@@ -338,9 +328,7 @@ class Visit(NamedTuple):
 
     entries: NDArray[np.intp]  # [n, B] or [M], table entry of what the agent saw
     actions: NDArray[np.integer]  # [n, B] or [M]
-    limits: (
-        NDArray[np.uint64] | None
-    )  # [n, B, A−1] or [M, A−1], by which it acted; None: the table's
+    limits: NDArray[np.uint64] | None  # […, A−1], by which it acted; None: the table's
 
 
 def scores_of_counts(
@@ -360,10 +348,7 @@ def scores_of_counts(
 
 
 def sum_of_scores(
-    places: NDArray[np.intp],
-    actions: NDArray[np.integer],
-    size: int,
-    limits: NDArray[np.uint64],
+    places: NDArray[np.intp], actions: NDArray[np.integer], size: int, limits: NDArray[np.uint64]
 ) -> NDArray[np.float64]:
     """Return the same, exact too, where each visit has limits of its own.
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.triangular import forward_substitution
+from agents.triangular import solve_factorised
 from crl_envs.core.copies import OwnsArrays
 
 FloatArray = NDArray[np.float64]
@@ -150,10 +150,7 @@ class GramRegression(Regression):
     def _minimise(self, right: FloatArray, ridge: float) -> FloatArray:
         gram = self.kept - np.outer(self.total_seen, self.total_seen / self.sums[0])
         gram[np.diag_indices_from(gram)] += ridge
-        lower = np.asarray(np.linalg.cholesky(gram), np.float64)
-        half_way = forward_substitution(lower, right)
-        upper = lower.T[::-1, ::-1]  # lower triangular too, read from the end
-        return forward_substitution(upper, half_way[::-1])[::-1].copy()
+        return solve_factorised(np.asarray(np.linalg.cholesky(gram), np.float64), right)
 
 
 class RowRegression(Regression):
@@ -252,7 +249,7 @@ def make_regressions(n: int, cells: int, columns: int) -> list[Regression]:
     """Return a regression for each column, of the kind that the number of indicators n · cells asks for.
 
     Raises:
-        ValueError: They would take too much memory by the time that all agents can be told apart.
+        ValueError: They would take too much memory by the time that every agent can be estimated.
     """
     indicators = n * cells
     kind: type[Regression] = GramRegression

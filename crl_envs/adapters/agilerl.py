@@ -73,7 +73,7 @@ def make_vec_env(
     seed: int | None = None,
     **kwargs: Any,
 ) -> AgileVecEnv:
-    """Copies of an environment in this process: our own worlds as arrays, others one after the other.
+    """Make copies of an environment in this process: our own worlds as arrays, others one after the other.
 
     Args:
         env: A registered id, or a callable that returns a ParallelEnv whose agents have equal spaces.
@@ -190,7 +190,7 @@ class AgileVecEnv(PettingZooVecEnv):
         )
 
     def render(self) -> tuple[Any, ...]:
-        """A picture of each environment."""
+        """Return a picture of each environment."""
         return tuple(self.columns.render())
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -205,7 +205,7 @@ class AgileVecEnv(PettingZooVecEnv):
         return self._by_agent(self.encoder.encode(frame.observations)), infos
 
     def _joined(self, by_agent: Mapping[str, Any]) -> NDArray[Any]:
-        """Actions as ``(B, n, …)``."""
+        """Return actions as ``(B, n, …)``."""
         columns = self.columns
         shape = columns.action_space.shape or ()
         if self._shared:
@@ -220,7 +220,7 @@ class AgileVecEnv(PettingZooVecEnv):
         )
 
     def _by_agent(self, array: NDArray[Any]) -> ByAgent:
-        """``(B, n, …)`` as agent → a fresh ``(E, …)``."""
+        """Return ``(B, n, …)`` as agent → a fresh ``(E, …)``."""
         if self._shared:
             return {"agent": array.reshape(-1, *array.shape[2:]).copy()}
         return {agent: array[:, i].copy() for i, agent in enumerate(self.agents)}

@@ -121,7 +121,7 @@ class ColumnsTask(TaskClass):
     def get_env_fun(
         self, num_envs: int, continuous_actions: bool, seed: int | None, device: Any
     ) -> Callable[[], EnvBase]:
-        """A callable that makes one environment of `num_envs` copies.
+        """Return a callable that makes one environment of `num_envs` copies.
 
         Raises:
             ValueError: Continuous actions of a discrete environment, or the other way round.
@@ -144,55 +144,55 @@ class ColumnsTask(TaskClass):
         )
 
     def supports_continuous_actions(self) -> bool:
-        """Whether actions are continuous."""
+        """Return whether actions are continuous."""
         return self.continuous
 
     def supports_discrete_actions(self) -> bool:
-        """Whether actions are discrete."""
+        """Return whether actions are discrete."""
         return not self.continuous
 
     def max_steps(self, env: EnvBase) -> int:
-        """Longest episode of an evaluation in environment steps."""
+        """Return the longest episode of an evaluation in environment steps."""
         steps: int = self.config["max_steps"]
         return steps
 
     def has_render(self, env: EnvBase) -> bool:
-        """Whether there are pictures."""
+        """Return whether there are pictures."""
         return bool(env.columns.render_mode == "rgb_array")
 
     def group_map(self, env: EnvBase) -> dict[str, list[str]]:
-        """One group of all agents."""
+        """Return one group of all agents."""
         groups: dict[str, list[str]] = env.group_map
         return groups
 
     def observation_spec(self, env: EnvBase) -> Composite:
-        """What agents observe, of one environment."""
+        """Return what agents observe, of one environment."""
         return _only(env, (GROUP, "observation"))
 
     def info_spec(self, env: EnvBase) -> Composite | None:
-        """Own rewards, where others are given."""
+        """Return own rewards, where others are given."""
         return _only(env, (GROUP, "info"))
 
     def state_spec(self, env: EnvBase) -> Composite | None:
         """Return the state of one environment, where there is one and critics are to see it."""
-        return _only(env, "state") if self.config["state"] else None
+        return _only(env, "state") if self.config.get("state", True) else None
 
     def action_spec(self, env: EnvBase) -> Composite:
-        """The actions of one environment's agents."""
+        """Return the actions of one environment's agents."""
         return env.full_action_spec_unbatched
 
     def action_mask_spec(self, env: EnvBase) -> Composite | None:
-        """The masks of one environment's agents, where masks vary."""
+        """Return the masks of one environment's agents, where masks vary."""
         return _only(env, (GROUP, "action_mask"))
 
     @staticmethod
     def env_name() -> str:
-        """What the environments are called together."""
+        """Return what the environments are called together."""
         return "crl_envs"
 
 
 def _only(env: EnvBase, key: Any) -> Composite | None:
-    """One entry of what one environment observes."""
+    """Return one entry of what one environment observes."""
     whole = env.full_observation_spec_unbatched
     if key not in whole.keys(True):
         return None

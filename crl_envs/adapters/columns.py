@@ -18,10 +18,18 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from crl_envs.core.arguments import check_choice, check_int
-from crl_envs.core.arrays import EnvArrays, Frame, Options, ParallelArrays, Step, VectorArrays
+from crl_envs.core.arrays import (
+    EnvArrays,
+    EpisodeReturn,
+    EpisodeTally,
+    Frame,
+    Options,
+    ParallelArrays,
+    Step,
+    VectorArrays,
+)
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
-from crl_envs.core.returns import EpisodeReturn, EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.registration import has_world, make, make_vec
 from crl_envs.wrappers import GlobalReward
@@ -50,7 +58,7 @@ class WorldColumn:
     common: Any
 
     def state(self) -> NDArray[Any]:
-        """The full state, ``[d]``."""
+        """Return the full state, ``[d]``."""
         row: NDArray[Any] = self.vec.state()[self.column]
         return row
 
@@ -218,7 +226,7 @@ Columns = WorldColumns | ParallelColumns
 
 
 def columns_of(env: EnvOrId, copies: int, rewards: Rewards = "local", **kwargs: Any) -> Columns:
-    """Copies of an environment: as arrays where it is one of our worlds, one after the other otherwise.
+    """Make copies of an environment: as arrays where it is one of our worlds, one after the other otherwise.
 
     A world that is to be drawn (``render_mode``) isn't an array: each copy draws itself.
 
@@ -242,7 +250,7 @@ def columns_of(env: EnvOrId, copies: int, rewards: Rewards = "local", **kwargs: 
 def first_of(
     env: EnvOrId, copies: int, **kwargs: Any
 ) -> tuple[ParallelEnv[Any, Any, Any], WorldVectorEnv | None]:
-    """One environment, and `copies` of it as arrays where it is nothing but a world that isn't drawn.
+    """Return one environment, and `copies` of it as arrays where it is nothing but a world that isn't drawn.
 
     Raises:
         ValueError: A bad argument; an unknown id.
@@ -261,7 +269,7 @@ def first_of(
 
 
 def made(env: EnvOrId, **kwargs: Any) -> ParallelEnv[Any, Any, Any]:
-    """A new environment.
+    """Make an environment.
 
     Raises:
         ValueError: A bad argument; an unknown id; neither an id nor a callable that makes a ParallelEnv.
@@ -277,10 +285,8 @@ def made(env: EnvOrId, **kwargs: Any) -> ParallelEnv[Any, Any, Any]:
     return found
 
 
-def common_spaces(
-    env: ParallelEnv[Any, Any, Any],
-) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
-    """The observation and action space that all agents have.
+def common_spaces(env: ParallelEnv[Any, Any, Any]) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
+    """Return the observation and action space that all agents have.
 
     Raises:
         ValueError: They differ.
@@ -337,7 +343,7 @@ class MaskGuard:
 
     @staticmethod
     def refusal(agent: Any, action: Any) -> ValueError:
-        """The error that says what to do about an agent's forbidden action."""
+        """Return the error that says what to do about an agent's forbidden action."""
         return ValueError(
             f"{agent} chose action {action}, which its action mask forbids: use an algorithm that obeys "
             "masks (MaskablePPO of sb3-contrib, the algorithms of BenchMARL), or masks='ignore', with which "

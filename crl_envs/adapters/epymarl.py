@@ -122,7 +122,7 @@ class TupleEnv(gymnasium.Env[tuple[Any, ...], tuple[Any, ...]]):
         return observations, step.rewards[0].tolist(), terminated, truncated, info
 
     def render(self) -> Any:
-        """The environment's picture, in the ``render_mode`` that it was made with."""
+        """Return the environment's picture, in the ``render_mode`` that it was made with."""
         return self.columns.render()[0]
 
     def close(self) -> None:

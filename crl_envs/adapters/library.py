@@ -34,6 +34,6 @@ def require(distribution: str, minimum: str, install: str) -> None:
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """The numbers at the head of a version: ``"2.13.0+cpu"`` gives (2, 13, 0)."""
+    """Return the numbers at the head of a version: ``"2.13.0+cpu"`` gives (2, 13, 0)."""
     release = re.match(r"\d+(\.\d+)*", text)
     return tuple(int(part) for part in release[0].split(".")) if release else ()

@@ -127,7 +127,7 @@ def make_env(
     masks: Masks = "check",
     **kwargs: Any,
 ) -> ParallelMultiAgentEnv:
-    """An environment as RLlib wants it.
+    """Make an environment as RLlib wants it.
 
     Args:
         env: A registered id, or a callable that returns a ParallelEnv whose agents have equal spaces.
@@ -224,7 +224,7 @@ class ParallelMultiAgentEnv(MultiAgentEnv):
         )
 
     def render(self) -> Any:
-        """The environment's picture."""
+        """Return the environment's picture."""
         return self.columns.render()[0]
 
     def close(self) -> None:

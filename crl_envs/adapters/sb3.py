@@ -59,10 +59,9 @@ from crl_envs.adapters.columns import (
 )
 from crl_envs.adapters.library import require
 from crl_envs.core.arguments import check_choice, check_seed
-from crl_envs.core.arrays import Step
+from crl_envs.core.arrays import EpisodeReturn, Reduce, Step, team_reward
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.encoding import AgentEncoder
-from crl_envs.core.returns import EpisodeReturn, Reduce, team_reward
 from crl_envs.wrappers import JointAction
 from crl_envs.wrappers.joint_action import join_observations
 
@@ -85,7 +84,7 @@ def make_vec_env(
     seed: int | None = None,
     **kwargs: Any,
 ) -> AgentVecEnv:
-    """Copies of a multi-agent environment as a VecEnv whose ``num_envs = copies · n`` environments are the agents.
+    """Make copies of a multi-agent environment as a VecEnv whose ``num_envs = copies · n`` environments are the agents.
 
     Our own worlds run as arrays; of any other ParallelEnv the copies are stepped one after the other.
 
@@ -118,7 +117,7 @@ def make_joint_vec_env(
     seed: int | None = None,
     **kwargs: Any,
 ) -> VecEnv:
-    """Copies of an environment as a VecEnv with one agent each that acts for all, on the global reward.
+    """Make copies of an environment as a VecEnv with one agent each that acts for all, on the global reward.
 
     The arrays' twin of `crl_envs.wrappers.JointAction`, with the same spaces and masks. Environments that aren't one of
     our worlds are wrapped in it; their agents' spaces may differ.
@@ -193,19 +192,19 @@ class _ColumnsVecEnv(OwnsArrays, VecEnv):
 
     @abstractmethod
     def _rewards(self, step: Step) -> NDArray[np.float32]:
-        """``(B, rows)``."""
+        """Return ``(B, rows)``."""
 
     @abstractmethod
     def _flags(self, step: Step) -> NDArray[np.bool_]:
-        """Which of SB3's environments were truncated and not terminated, ``(B, rows)``."""
+        """Return which of SB3's environments were truncated and not terminated, ``(B, rows)``."""
 
     @abstractmethod
     def _infos(self, step: Step) -> list[dict[str, Any]]:
-        """One dict for each of SB3's environments."""
+        """Return one dict for each of SB3's environments."""
 
     @abstractmethod
     def _own_return(self, ended: EpisodeReturn, row: int) -> float:
-        """The sum of own rewards of an episode."""
+        """Return the sum of own rewards of an episode."""
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return what is legal now, for MaskablePPO: ``bool (num_envs, …)``, all True where there are no masks.
@@ -304,7 +303,7 @@ class _ColumnsVecEnv(OwnsArrays, VecEnv):
         self.columns.close()
 
     def get_attr(self, attr_name: str, indices: Indices = None) -> list[Any]:
-        """An attribute of the environment that each of SB3's environments belongs to.
+        """Return an attribute of the environment that each of SB3's environments belongs to.
 
         Raises:
             AttributeError: There is none.
@@ -354,7 +353,7 @@ class _ColumnsVecEnv(OwnsArrays, VecEnv):
         )
 
     def env_is_wrapped(self, wrapper_class: type[Any], indices: Indices = None) -> list[bool]:
-        """Whether the environments have a wrapper; True for SB3's Monitor, whose work is done here."""
+        """Return whether the environments have a wrapper; True for SB3's Monitor, whose work is done here."""
         if issubclass(wrapper_class, Monitor):
             return [True for _ in self._get_indices(indices)]
         return self._of_each(
@@ -362,11 +361,11 @@ class _ColumnsVecEnv(OwnsArrays, VecEnv):
         )
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
-        """A picture of each environment, one for all of its agents."""
+        """Return a picture of each environment, one for all of its agents."""
         return self.columns.render()
 
     def _of_each(self, ask: Callable[[Any], Any], indices: Indices) -> list[Any]:
-        """What each environment answers, asked once, for each of SB3's environments."""
+        """Return what each environment answers, asked once, for each of SB3's environments."""
         places = [at // self._rows for at in self._get_indices(indices)]
         answers = {place: ask(self.columns.envs[place]) for place in dict.fromkeys(places)}
         return [answers[place] for place in places]
@@ -485,7 +484,7 @@ class _JointCopies(DummyVecEnv):
 
 
 def _layers(env: Any) -> Iterable[Any]:
-    """The environment, and what it wraps."""
+    """Yield the environment, and what it wraps."""
     while env is not None:
         yield env
         env = inspect.getattr_static(env, "env", None)

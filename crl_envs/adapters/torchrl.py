@@ -41,7 +41,7 @@ Traps:
   Without the group map agents are grouped by their names. It wants infos of numbers only, so that those of our worlds,
   which name neighbours, must be taken away by a wrapper of yours. ``return_state=True`` is right for a Box only: of
   other state spaces it declares one-hot vectors and gives numbers. Discrete observations come as one-hot vectors of
-  integers, and networks need a ``.float()``; nothing tells agents apart. It resets once by itself, and that uses up
+  integers, and networks need a ``.float()``; they have no agent number. It resets once by itself, and that uses up
   the seed.
 """
 
@@ -81,7 +81,7 @@ def make_env(
     device: torch.device | str = "cpu",
     **kwargs: Any,
 ) -> ColumnsEnv:
-    """Copies of an environment as one TorchRL environment.
+    """Make copies of an environment as one TorchRL environment.
 
     Args:
         env_fn_or_id: A registered id, or a callable that returns any ParallelEnv (a class, a function).
@@ -171,7 +171,7 @@ class ColumnsEnv(EnvBase):
         return self.columns.n_agents
 
     def rand_action(self, tensordict: TensorDictBase | None = None) -> TensorDictBase:
-        """Random actions, legal ones where `tensordict` has masks; TorchRL's own would ignore them."""
+        """Return random actions, legal ones where `tensordict` has masks; TorchRL's own would ignore them."""
         drawn = super().rand_action(tensordict)
         masks = drawn.get((GROUP, "action_mask"), None)
         if masks is not None:
@@ -180,7 +180,7 @@ class ColumnsEnv(EnvBase):
         return drawn
 
     def render(self) -> Any:
-        """A picture of the first environment."""
+        """Return a picture of the first environment."""
         return self.columns.render()[0]
 
     def close(self, *, raise_if_closed: bool = True) -> None:
@@ -263,7 +263,7 @@ class ColumnsEnv(EnvBase):
     def _given(
         self, frame: Frame, local_rewards: NDArray[Any], flags: dict[str, NDArray[np.bool_]]
     ) -> TensorDict:
-        """What the agents know after a reset or a step."""
+        """Return what the agents know after a reset or a step."""
         b, n = self.columns.num_envs, self.n_agents
         rows = self.encoder.encode(frame.observations)
         group = {"observation": self._tensor(rows, torch.float32)}
@@ -282,7 +282,7 @@ class ColumnsEnv(EnvBase):
         return TensorDict(root, (b,), device=self.device)
 
     def _tensor(self, array: NDArray[Any] | None, dtype: torch.dtype) -> torch.Tensor:
-        """A copy, so that what environments do to their arrays later doesn't change it."""
+        """Return a copy, so that what environments do to their arrays later doesn't change it."""
         return torch.tensor(array, dtype=dtype, device=self.device)
 
 

@@ -32,7 +32,7 @@ class BanditEnv(WorldEnv):
     The single-state problem on which Bagnell & Ng (2005, Theorem 3.1 and §5, Figure 2) show that learning from the
     global reward takes about n trials and from local rewards about log n. Each agent has two actions. One of them is
     right, with probability ½ either, drawn once from `instance_seed`. An episode is one trial: all agents act at once,
-    each is paid for its own action alone, and the episode is over. No agent is told which action is right or what the
+    each is paid for its own action alone, and the episode is over. No agent sees which action is right or what the
     others do.
 
     With its own reward every agent has a two-armed bandit of its own, however many others there are. With the team's

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 import crl_envs
 from crl_envs.adapters import MissingLibraryError
 from crl_envs.bench.learners import installed_learners
-from crl_envs.bench.provenance import cores
+from crl_envs.bench.store import cores
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.cache import cache_folder
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.bench.learners import LearnerSpec
-from crl_envs.bench.run_id import RunId
+from crl_envs.bench.store import RunId
 from crl_envs.bench.text import Table
 
 KNOB: Final = "case"  # as it stands in the ids of these runs

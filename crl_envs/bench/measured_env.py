@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
-from crl_envs.core.returns import Returns, in_order, mean_of, own_rewards, team_reward
+from crl_envs.core.arrays import Returns, in_order, mean_of, own_rewards, team_reward
 
 
 class EnoughEpisodes(BaseException):

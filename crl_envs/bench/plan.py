@@ -11,13 +11,18 @@ from typing import Any, Final
 from crl_envs.bench.experiment import Experiment, Value
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.figure import Case, Extent, Figure
-from crl_envs.bench.files import write_atomically
 from crl_envs.bench.learners import LearnerSpec, find_learner, learner_spec, missing_libraries
 from crl_envs.bench.papers import find_reproduction
-from crl_envs.bench.play import case_mismatch, mismatch
-from crl_envs.bench.run_id import RunId
-from crl_envs.bench.store import Record, Store, checked, refusals_named, with_checksum
-from crl_envs.bench.worker import NO_LIMITS, Limits
+from crl_envs.bench.store import (
+    Record,
+    RunId,
+    Store,
+    checked,
+    refusals_named,
+    with_checksum,
+    write_atomically,
+)
+from crl_envs.bench.worker import NO_LIMITS, Limits, case_mismatch, mismatch
 from crl_envs.core.arguments import check_bool, check_int, check_seed
 
 FORMAT: Final = "crl-envs sweep 1"

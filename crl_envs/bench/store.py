@@ -1,12 +1,12 @@
-"""The store of a sweep: one file a run, whole or not there, with a checksum.
+"""The store of a sweep: one file a run, whole or not there, with a checksum; the runs' ids and provenance.
 
     DIR/runs/sysadmin-n@1/n=0064/reinforce-local/seed=07.json
     DIR/runs/bagnell-ng@1/case=…/reinforce…/seeds=00-09.json and .npz           the second: arrays that it has recorded
     DIR/checkpoints/sysadmin-n@1/n=0064/reinforce-local/seed=07.5120     of a run that isn't over, after that budget
 
-A run's file is rewritten after each of its evaluations, in one step, so that a process that is killed loses what it
-was doing and nothing else. A file that can't be read, whose checksum is wrong or that belongs elsewhere is moved to
-``DIR/set-aside`` and named; it is never read as if nothing had happened.
+A run's id names it by value, and is its file's name. The file is rewritten after each of its evaluations, in one step,
+so that a process that is killed loses what it was doing and nothing else. A file that can't be read, whose checksum is
+wrong or that belongs elsewhere is moved to ``DIR/set-aside`` and named; it is never read as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -15,18 +15,130 @@ import errno
 import hashlib
 import io
 import json
+import math
+import os
+import platform
+import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.bench.files import write_atomically
-from crl_envs.bench.run_id import RunId
+import crl_envs
 from crl_envs.bench.text import printable
+from crl_envs.core.arguments import check_int, check_seed
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_WHOLE: Final = re.compile(
+    r"(?P<experiment>[^/@]+)@(?P<version>\d+)/(?P<knob>[^/=]+)=(?P<value>[^/]+)/(?P<learner>[^/]+)/"
+    r"(?:seed=(?P<seed>\d+)|seeds=(?P<first>\d+)-(?P<last>\d+))"
+)
+
+
+@dataclass(frozen=True)
+class RunId:
+    """What fixes a run's result: two runs of one id, with one version of the packages, are equal.
+
+    Attributes:
+        experiment: Its name.
+        version: Of the experiment, from 1: whatever changes its results changes this.
+        knob: The argument that the experiment varies.
+        value: Its value: a whole number, a number or a name.
+        learner: Name of the learner with its settings.
+        seed: Of the learner and the environment.
+        columns: How many seeds, from that one on, are learnt at once as columns of one vector env. The result of each
+            may depend on their number.
+
+    Raises:
+        ValueError: A name with characters that don't belong into a file's name, or a number out of its range.
+    """
+
+    experiment: str
+    version: int
+    knob: str
+    value: int | float | str
+    learner: str
+    seed: int
+    columns: int = 1
+
+    def __post_init__(self) -> None:
+        check_int("version", self.version, low=1)
+        check_int("columns", self.columns, low=1)
+        check_seed("seed", self.seed)
+        for name in ("experiment", "knob", "learner"):
+            _check_name(name, getattr(self, name))
+        _check_name("value", self.value_text)
+        if type(_parsed(self.value_text)) is not type(self.value):
+            raise ValueError(
+                f"value must be an int, a finite float or a name that is no number, got {self.value!r}"
+            )
+
+    @property
+    def value_text(self) -> str:
+        """The value as it stands in the id: at least four digits of a whole number, so that names sort."""
+        if isinstance(self.value, int) and not isinstance(self.value, bool):
+            return f"{self.value:04d}"
+        return repr(self.value) if isinstance(self.value, float) else str(self.value)
+
+    @property
+    def task(self) -> str:
+        """The part that names the problem."""
+        return f"{self.experiment}@{self.version}/{self.knob}={self.value_text}"
+
+    def __str__(self) -> str:
+        if self.columns == 1:
+            return f"{self.task}/{self.learner}/seed={self.seed:02d}"
+        last = self.seed + self.columns - 1
+        return f"{self.task}/{self.learner}/seeds={self.seed:02d}-{last:02d}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the id that a text is.
+
+        Raises:
+            ValueError: The text isn't one.
+        """
+        match = _WHOLE.fullmatch(text)
+        if match is None:
+            raise ValueError(
+                f"id must look like 'experiment@1/n=0064/learner/seed=07', got {text!r}"
+            )
+        parts = match.groupdict()
+        first, last = (parts["seed"],) * 2 if parts["seed"] else (parts["first"], parts["last"])
+        return cls(
+            parts["experiment"],
+            int(parts["version"]),
+            parts["knob"],
+            _parsed(parts["value"]),
+            parts["learner"],
+            int(first),
+            int(last) - int(first) + 1,
+        )
+
+
+def _parsed(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            number: int | float = kind(text)
+        except ValueError:
+            continue
+        return number if math.isfinite(number) else text
+    return text
+
+
+def _check_name(name: str, value: Any) -> None:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError(
+            f"{name} must be letters, digits and any of _ . + -, beginning with a letter or digit, got {value!r}"
+        )
+
 
 FORMAT: Final = "crl-envs run 1"
 Status = Literal["running", "done", "failed", "timeout", "out of memory"]
@@ -375,3 +487,98 @@ def checksum(content: Mapping[str, Any]) -> str:
     """Return the SHA-256 of what JSON can hold, whatever the order of its entries."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+UMASK: Final = os.umask(0o022)
+os.umask(UMASK)
+
+
+def writable_folder(path: Path) -> Path:
+    """Make the folder and prove that a file can be written in it.
+
+    Raises:
+        ValueError: It can't be made or written in.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = _beside(path / "probe")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ValueError(f"out must be a folder to write in, got {str(path)!r}: {error}") from None
+    return path
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a file beside its final place and then move it there in one step."""
+    data = content.encode() if isinstance(content, str) else content
+    draft = _beside(path)
+    try:
+        draft.write_bytes(data)
+        draft.chmod(0o666 & ~UMASK)  # whatever a learner has set since
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+PACKAGES: Final = ("numpy", "gymnasium", "pettingzoo", "numba")
+
+
+def versions(*further: str) -> dict[str, str]:
+    """Return the versions of Python, of this package and of those installed packages that can matter to a result."""
+    found = {"python": platform.python_version(), "crl-envs": crl_envs.__version__}
+    installed = {package: _version(package) for package in (*PACKAGES, *further)}
+    return found | {package: known for package, known in installed.items() if known is not None}
+
+
+def machine() -> dict[str, Any]:
+    """Return what is computed on: system, processor and the number of cores that this process may use."""
+    return {"system": platform.platform(), "processor": _processor(), "cores": cores()}
+
+
+def cores() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def git_commit() -> str | None:
+    """Return the commit of the clone that the package is run from, with ``+`` for changes; None when it isn't one."""
+    folder = Path(crl_envs.__file__).parent
+    if not (folder.parent / ".git").exists():
+        return None
+    commands = (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", "-C", str(folder), *command], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for command in commands
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if changes else "")
+
+
+@cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+@cache
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

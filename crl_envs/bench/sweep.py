@@ -11,7 +11,6 @@ from typing import Final, NamedTuple
 from filelock import FileLock, Timeout
 
 from crl_envs.bench.engines import Engine
-from crl_envs.bench.files import writable_folder
 from crl_envs.bench.learners import missing_libraries
 from crl_envs.bench.plan import (
     MANIFEST,
@@ -22,7 +21,7 @@ from crl_envs.bench.plan import (
     read_plan,
     write_plan,
 )
-from crl_envs.bench.store import Record, Status, Store, StoreError, refusals_named
+from crl_envs.bench.store import Record, Status, Store, StoreError, refusals_named, writable_folder
 from crl_envs.bench.worker import Job
 
 _LOOK_EVERY: Final = 0.5  # seconds

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crl_envs.bench.score.intervals import Interval
+from crl_envs.bench.score.statistics import Interval
 
 DIGITS: Final = 9
 NOTHING: Final = 1e-12

@@ -12,10 +12,9 @@ import typer
 
 import crl_envs
 from crl_envs.bench.contract import Traits
-from crl_envs.bench.evaluation import acting
-from crl_envs.bench.files import writable_folder
+from crl_envs.bench.evaluation import MeasuredEnv, acting
 from crl_envs.bench.learners import LearnerSpec, learner_spec
-from crl_envs.bench.measured_env import MeasuredEnv
+from crl_envs.bench.store import writable_folder
 from crl_envs.commands.console import counting_bar, refusals, say
 from crl_envs.core.arguments import check_int, check_seed
 from crl_envs.rendering.film import Film

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from crl_envs.bench.files import write_atomically
 from crl_envs.bench.papers import find_reproduction
 from crl_envs.bench.plan import reproduction_plan
+from crl_envs.bench.store import write_atomically
 from crl_envs.bench.sweep import begin
 from crl_envs.bench.text import Table
 from crl_envs.commands.console import counting_bar, refusals, say, show

@@ -18,16 +18,14 @@ from crl_envs.bench.engines import Engine
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.engines.ray import RayEngine
 from crl_envs.bench.experiments import find_experiment
-from crl_envs.bench.files import writable_folder
 from crl_envs.bench.learners import learner_spec
 from crl_envs.bench.plan import Plan, make_plan, read_plan
 from crl_envs.bench.report.figures import Drawn, drawn, write_figures
 from crl_envs.bench.report.figures import as_json as summary_text
-from crl_envs.bench.run_id import RunId
-from crl_envs.bench.score.intervals import Interval
 from crl_envs.bench.score.results import Results, results
 from crl_envs.bench.score.results import as_json as as_json_text
-from crl_envs.bench.store import Record, Store, as_text
+from crl_envs.bench.score.statistics import Interval
+from crl_envs.bench.store import Record, RunId, Store, as_text, writable_folder
 from crl_envs.bench.sweep import Progress as SweepProgress
 from crl_envs.bench.sweep import begin, carry_out, locked
 from crl_envs.bench.sweep import extend as extend_plan

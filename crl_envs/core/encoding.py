@@ -36,15 +36,15 @@ class AgentEncoder:
 
     def __init__(self, space: spaces.Space[Any], n_agents: int, agent_ids: bool = False) -> None:
         ids = n_agents if check_bool("agent_ids", agent_ids) else 0
-        self._ids = np.eye(n_agents, dtype=np.float32)[:, :ids]
+        self._ids = np.eye(n_agents, ids, dtype=np.float32)
         if isinstance(space, spaces.Box):
-            self._codes: list[NDArray[np.float32]] | None = None
-            self._start: NDArray[Any] = np.zeros(0)
+            self._zero: NDArray[np.int64] | None = None
             low, high = np.ravel(space.low), np.ravel(space.high)
         elif isinstance(space, spaces.Discrete | spaces.MultiDiscrete):
-            sizes = np.ravel(space.nvec if isinstance(space, spaces.MultiDiscrete) else space.n)
-            self._codes = [np.eye(size, dtype=np.float32) for size in sizes.tolist()]
-            self._start = np.ravel(space.start)
+            given = space.nvec if isinstance(space, spaces.MultiDiscrete) else space.n
+            sizes = np.ravel(given).astype(np.int64)
+            # Where each component's vector begins, less its first value.
+            self._zero = np.cumsum(sizes) - sizes - np.ravel(space.start).astype(np.int64)
             low, high = np.zeros(sizes.sum()), np.ones(sizes.sum())
         else:
             raise ValueError(
@@ -62,13 +62,15 @@ class AgentEncoder:
         array = np.asarray(observations)
         lead = array.shape[: array.ndim - self._ndim]
         rows = array.reshape(*lead, -1)
-        if self._codes is None:
-            parts = [rows.astype(np.float32)]
+        width = (self.space.shape or (0,))[0]
+        own = width - self._ids.shape[1]
+        made = np.zeros((*lead, width), np.float32)
+        if self._zero is None:
+            made[..., :own] = rows
         else:
-            values = rows.astype(np.int64) - self._start
-            parts = [code[values[..., k]] for k, code in enumerate(self._codes)]
-        ids = np.broadcast_to(self._ids, (*lead, self._ids.shape[1]))
-        return np.concatenate([*parts, ids], axis=-1)
+            np.put_along_axis(made, rows.astype(np.int64) + self._zero, 1.0, axis=-1)
+        made[..., own:] = self._ids
+        return made
 
 
 class EncodedWorld(World[Any]):

@@ -5,17 +5,32 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any, Final, TypeVar
 
 EnvT = TypeVar("EnvT", bound=type[Any])
+ProblemT = TypeVar("ProblemT", bound=type[Any])
 
 _OF_THE_VIEW: Final = """\
     render_mode: ``"human"``, ``"rgb_array"``, ``"ansi"`` or None; see the rendering page.
     encode: ``"onehot"``: observations and ``state()`` are ``Box (d,) float32``, as networks want them: Discrete
         components as one-hot vectors, Boxes flattened. Default None: as described under Observation Space."""
 _SECTION: Final = re.compile(r"(?<=^## Arguments\n\n).*?(?=^## )", re.DOTALL | re.MULTILINE)
+
+
+def listing(**choices: Iterable[str]) -> Callable[[ProblemT], ProblemT]:
+    """Write into a problem's docstring, in the place of a name in braces, the words that an argument may be."""
+
+    def fill(problem: ProblemT) -> ProblemT:
+        for name, words in choices.items():
+            *others, last = (f'``"{word}"``' for word in words)
+            if problem.__doc__:  # there is none with python -OO
+                listed = f"{', '.join(others)} or {last}"
+                problem.__doc__ = problem.__doc__.replace(f"{{{name}}}", listed)
+        return problem
+
+    return fill
 
 
 def documented_by(problem: type[Any]) -> Callable[[EnvT], EnvT]:

@@ -9,10 +9,10 @@ from html import escape
 from itertools import chain, count
 from typing import Any, Final
 
-from crl_envs.bench.plotting import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 from crl_envs.core.optimum import Optimum
 from crl_envs.explorer.lane import WINDOW, Points, Sight
 from crl_envs.explorer.session import KeptCurve
+from crl_envs.rendering.palette import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 
 LANES: Final = ((BLUE, "solid"), (VERMILLION, "dashed"))  # differ without colours, too
 CAPTION: Final = f"Thin: the return of each episode. Thick: the mean of the last {WINDOW}."

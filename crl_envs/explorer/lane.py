@@ -17,7 +17,7 @@ import numpy as np
 import crl_envs
 from crl_envs.bench.contract import Traits
 from crl_envs.bench.learners import PRESETS, LearnerSpec, installed_learners, learner_spec
-from crl_envs.core.returns import Returns, in_order, team_reward
+from crl_envs.core.arrays import Returns, in_order, team_reward
 from crl_envs.explorer.worlds import WORLDS, Task
 
 WINDOW: Final = 20  # episodes of the moving mean

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from nicegui import run, ui
 
-from crl_envs.bench.plotting import BLUE, SKY, VERMILLION
 from crl_envs.explorer.chart import (
     CAPTION,
     DARK,
@@ -31,6 +30,7 @@ from crl_envs.explorer.worlds import (
     default_task,
     shown_choices,
 )
+from crl_envs.rendering.palette import BLUE, SKY, VERMILLION
 
 _TICK: Final = 0.1  # seconds between two looks at the session
 _CHART: Final = 0.5  # seconds between two drawings of the chart, at least

@@ -67,7 +67,7 @@ def coordinate_ascent(
     policies whose agents share their tables: one action for all, then one table on the own state for all, then one
     for all agents with as many others in scope, then tables on the whole configuration for those. All such tables are
     tried where there are at most 64, else their entries are changed one after the other. Then the agents take
-    turns: each tries every other action in every configuration that it meets, and takes the best as long as there is
+    turns: each tries every other action in every configuration that occurs, and takes the best as long as there is
     one that improves. An entry that never occurs keeps its action.
 
     A change of one agent's policy is felt by other agents one edge a step later, be it an edge of the model or one
@@ -253,7 +253,7 @@ class _Search:
         return True
 
     def _candidates(self, agent: int) -> tuple[Ints, Ints, Ints]:
-        """Entries that the agent meets, another action, and the episodes in which it does: all three ``int64[m]``."""
+        """Return the agent's entries that occur, another action, and the episodes of that: all three ``int64[m]``."""
         seen = self.states[:, self.scopes.of(agent)].astype(np.int64)
         weights = self.model.n_states ** np.arange(seen.shape[1])
         entry = self.scopes.first[agent] + np.einsum("tkb,k->tb", seen, weights)

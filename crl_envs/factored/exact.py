@@ -36,7 +36,7 @@ class JointTablePolicy:
     actions: NDArray[np.uint8]
 
     def act(self, states: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
-        """Actions ``uint8[n, B]`` in joint states ``uint8[n, B]`` at step 0 … T − 1."""
+        """Return actions ``uint8[n, B]`` in joint states ``uint8[n, B]`` at step 0 … T − 1."""
         place = self.n_states ** np.arange(len(states))
         return np.asarray(self.actions[step, place @ states.astype(np.int64)].T)
 

@@ -106,7 +106,7 @@ class GreedyPolicy:
     weights: Floats
 
     def act(self, states: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
-        """Actions ``uint8[n, B]`` in joint states ``uint8[n, B]`` at step 0 … T − 1."""
+        """Return actions ``uint8[n, B]`` in joint states ``uint8[n, B]`` at step 0 … T − 1."""
         factors = [t.given(states, self.weights[step + 1]) for t in self.terms]
         sizes = [self.n_actions] * len(states)
         _, best = maximise(factors, elimination_order((f.scope for f in factors), sizes))
@@ -144,14 +144,14 @@ class Term:
     shape: tuple[int, ...]
 
     def excess(self, weights: Floats, following: Floats) -> Factor:
-        """Its part of R + E[V_{t+1}] − V_t as one column."""
+        """Return its part of R + E[V_{t+1}] − V_t as one column."""
         table = (
             self.reward + self.ahead @ following[self.columns] - self.now @ weights[self.columns]
         )
         return Factor(self.scope, table.reshape(1, *self.shape))
 
     def given(self, states: NDArray[np.uint8], following: Floats) -> Factor:
-        """Its part of R + E[V_{t+1}] as a function of actions, in joint states ``uint8[n, B]``."""
+        """Return its part of R + E[V_{t+1}] as a function of actions, in joint states ``uint8[n, B]``."""
         shape = self.shape[: len(self.inputs)]
         row = np.zeros(states.shape[1], np.int64)
         for agent, size in zip(self.inputs, shape, strict=True):

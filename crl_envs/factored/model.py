@@ -115,7 +115,7 @@ class FactoredMDP:
     __hash__ = None  # type: ignore[assignment]  # arrays
 
     def distance(self, other: FactoredMDP) -> Distance:
-        """How far two models of the same structure are apart, in max norm.
+        """Return how far two models of the same structure are apart, in max norm.
 
         Raises:
             ValueError: They differ in agents, states, actions or edges.
@@ -138,7 +138,7 @@ class FactoredMDP:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> FactoredMDP:
-        """The model in a file.
+        """Return the model in a file.
 
         Raises:
             ValueError: The file is damaged or holds no model; the message names it.

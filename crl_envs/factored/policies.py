@@ -21,7 +21,7 @@ class JointPolicy(Protocol):
     """What a simulation asks for actions."""
 
     def act(self, states: NDArray[np.uint8], step: int) -> NDArray[np.integer]:
-        """Actions ``[n, B]`` of all agents in joint states ``uint8[n, B]`` at step 0 … T − 1."""
+        """Return actions ``[n, B]`` of all agents in joint states ``uint8[n, B]`` at step 0 … T − 1."""
         ...
 
 
@@ -80,7 +80,7 @@ POLICY_CLASSES: Final[Mapping[str, PolicyClass]] = {
 
 
 def find_policy_class(name: str) -> PolicyClass:
-    """The class of that name.
+    """Return the class of that name.
 
     Raises:
         ValueError: There is none; near matches are suggested.
@@ -114,7 +114,7 @@ class TablePolicy:
         object.__setattr__(self, "table", frozen(self.table))
 
     def act(self, states: NDArray[np.uint8], step: int = 0) -> NDArray[np.uint8]:
-        """Actions ``uint8[n, B]`` in joint states ``uint8[n, B]``; the same at every step."""
+        """Return actions ``uint8[n, B]`` in joint states ``uint8[n, B]``; the same at every step."""
         if self._own_only:
             return self._rows[np.arange(self.scopes.n)[:, None], states]
         return self.table[self.scopes.entries(states)]

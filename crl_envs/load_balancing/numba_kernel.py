@@ -1,4 +1,4 @@
-"""The load-balancing dynamics in Numba: the events of `numpy_kernel.advance`, one column after another.
+"""The load-balancing dynamics in Numba: the events of `rules.advance`, one column after another.
 
 `advance`, `draw_keys`, `choices`, `reward_of` and `has_ended` are for learners that fuse their loop with the world's:
 what the environment's views say, for compiled code.
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit, uint64
+from numba.extending import overload
 
 from crl_envs.core.numba_stream import lane_word, stream_key
-from crl_envs.load_balancing import numpy_kernel
 from crl_envs.load_balancing import rules as shared
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
@@ -33,8 +33,8 @@ _INNER = {
     "no_cfunc_wrapper": True,
 }
 
-_draws = njit(**_INNER)(numpy_kernel.draws)
-_ticket = njit(**_INNER)(numpy_kernel.ticket)
+_draws = njit(**_INNER)(shared.draws)
+_ticket = njit(**_INNER)(shared.ticket)
 _is_open = njit(**_INNER)(shared.is_open)
 _may_discover = njit(**_INNER)(shared.may_discover)
 _store_reward = njit(**_INNER)(shared.store_reward)
@@ -53,7 +53,7 @@ _IDLED = int(Outcome.IDLED)
 
 @njit(cache=True, nogil=True, _nrt=False)
 def advance(rules, state, action, keys):
-    """See `numpy_kernel.advance`."""
+    """See `rules.advance`."""
     for c in range(action.shape[1]):
         for i in range(action.shape[0]):
             state.outcome[i, c] = _NONE
@@ -113,18 +113,18 @@ def reward_of(rules, costs, state, i, c):
     return costs.reward[outcome]
 
 
-@njit(**_INNER)
-def has_ended(state, c):
-    """Return whether every load has entered and none is in flight."""
-    if state.tally[_REMAINING, c] > 0:
-        return False
-    for e in range(state.backlog.shape[0]):
-        if state.backlog[e, c] > 0:
-            return False
-    for place in range(state.at.shape[0]):
-        if state.at[place, c] >= 0:
-            return False
-    return True
+@overload(shared.all_below, jit_options=_INNER)
+def _all_below(limit, array, columns):
+    def all_below(limit, array, columns):
+        for i in range(array.shape[0]):
+            if array[i, columns] >= limit:
+                return False
+        return True
+
+    return all_below
+
+
+has_ended = njit(**_INNER)(shared.has_ended)
 
 
 @njit(**_INNER)

@@ -8,8 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.load_balancing.numpy_kernel import neighbor_table
-from crl_envs.load_balancing.rules import FIRST_DELEGATION, NEVER, Count, Outcome, State
+from crl_envs.load_balancing.rules import (
+    FIRST_DELEGATION,
+    NEVER,
+    Count,
+    Outcome,
+    State,
+    neighbor_table,
+)
 from crl_envs.load_balancing.world import LoadBalancingWorld
 from crl_envs.rendering.layout import Positions, ellipse, is_circulant, positions_of
 from crl_envs.rendering.palette import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, WHITE

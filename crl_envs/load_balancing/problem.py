@@ -32,12 +32,14 @@ from crl_envs.core.stream import threshold
 from crl_envs.core.world import Edges
 from crl_envs.load_balancing.graphs import build_edges, default_servers, hops_from, slot_table
 from crl_envs.load_balancing.rules import (
+    DOP_OF_OUTCOME,
     ENDLESS,
     NEVER,
+    USES_LINK,
     WHEN_FULL,
     Costs,
+    Outcome,
     Rules,
-    costs_of,
     store_reward,
 )
 
@@ -276,12 +278,24 @@ class LoadBalancingProblem:
     @cached_property
     def costs(self) -> Costs:
         """What outcomes cost."""
-        return costs_of(
-            self.min_q_value,
-            self.delegation_reward,
-            self.connection_cost,
+        by_outcome = {
+            Outcome.NONE: 0.0,
+            Outcome.STORED: 0.0,
+            Outcome.STORE_FAILED: self.min_q_value,
+            Outcome.DELEGATED: self.delegation_reward + self.connection_cost,
+            Outcome.MESSAGE_LOST: self.connection_cost,
+            Outcome.DISCOVERED: self.connection_cost,
+            Outcome.NOT_DISCOVERED: self.connection_cost,
+            Outcome.IDLED: self.min_q_value,  # or waiting would be the best policy
+        }
+        link = [self.connection_cost if o in USES_LINK else 0.0 for o in Outcome]
+        return Costs(
+            reward=np.array([by_outcome[o] for o in Outcome], np.float32),
+            link=np.array(link, np.float32),
+            dop=np.array([DOP_OF_OUTCOME[o] for o in Outcome], np.int8),
+            min_q=self.min_q_value,
             gradient=self.cost_model == "gradient",
-            before=self.spare == "before",
+            before=int(self.spare == "before"),
         )
 
     def store_costs(self, spare: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -316,7 +330,7 @@ class LoadBalancingProblem:
         return np.array(checked, np.int64)
 
     def _discoverers(self, successors: NDArray[np.int32]) -> NDArray[np.uint8]:
-        """Agents that have the discovery action."""
+        """Return agents that have the discovery action."""
         finders = np.zeros(self.n, np.uint8)
         if self.discovery == "all":
             finders[: self.founders] = 1

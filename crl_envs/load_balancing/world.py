@@ -9,12 +9,11 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from crl_envs.core.arrays import fold_sum
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
-from crl_envs.core.returns import fold_sum
 from crl_envs.core.stream import Stream
 from crl_envs.core.world import Edges, World, check_actions
-from crl_envs.load_balancing import numpy_kernel
 from crl_envs.load_balancing.problem import LoadBalancingArguments, LoadBalancingProblem
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
@@ -28,8 +27,14 @@ from crl_envs.load_balancing.rules import (
     Rules,
     State,
     action_kinds,
+    admit,
+    advance,
+    draws,
+    has_ended,
     is_open,
     may_discover,
+    neighbor_table,
+    order_queues,
     store_reward,
 )
 
@@ -71,7 +76,7 @@ class LoadBalancingWorld(World[State]):
         self._n_actions = len(self.action_kinds)
         self._divisor = np.maximum(self.capacity, 1)[:, None]
         self._roomless = np.flatnonzero(self.capacity == 0)
-        drawn = zip(PURPOSES, numpy_kernel.draws(self.rules), strict=True)
+        drawn = zip(PURPOSES, draws(self.rules), strict=True)
         self._drawn = tuple(purpose if used else None for purpose, used in drawn)
         self.single_action_space = spaces.Discrete(self._n_actions)
         self.single_observation_space = spaces.Box(0.0, 1.0, (4,), np.float32)
@@ -110,12 +115,12 @@ class LoadBalancingWorld(World[State]):
     def initial(self, stream: Stream) -> State:
         """Return empty agents, and the first loads at the entries (none yet where arrivals are Poisson)."""
         state = _empty_state(self.rules, self.places, stream.num_envs)
-        numpy_kernel.admit(self.rules, state)
-        numpy_kernel.order_queues(state)
+        admit(self.rules, state)
+        order_queues(state)
         return state
 
     def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
-        """Carry out one step; see `numpy_kernel` for the order of events."""
+        """Carry out one step; see `rules` for the order of events."""
         rules = self.rules
         n = rules.capacity.size
         check_actions(action, (n, state.load.shape[1]), self._n_actions, stream)
@@ -136,7 +141,7 @@ class LoadBalancingWorld(World[State]):
         if self.backend == "numba":
             _numba_kernel().advance(self.rules, next_state, action, keys)
         else:
-            numpy_kernel.advance(self.rules, next_state, action, keys)
+            advance(self.rules, next_state, action, keys)
         return next_state
 
     def reward(
@@ -171,10 +176,9 @@ class LoadBalancingWorld(World[State]):
     def terminal(self, state: State) -> NDArray[np.bool_]:
         """Return whether every load has entered and none is in flight."""
         exhausted: NDArray[np.bool_] = state.tally[Count.REMAINING] == 0
-        if not exhausted.any():
+        if not exhausted.any():  # sooner than to look at every place
             return exhausted
-        idle: NDArray[np.bool_] = (state.backlog.sum(axis=0) == 0) & (state.at < 0).all(axis=0)
-        return exhausted & idle
+        return np.asarray(has_ended(state, slice(None)))
 
     def action_mask(self, state: State) -> NDArray[np.int8]:
         """``int8[n, A, B]``: with a load, everything but the no-op that its slots allow; without, only the no-op."""
@@ -207,7 +211,7 @@ class LoadBalancingWorld(World[State]):
             "dop": self.costs.dop[state.outcome],
             "connection_cost": self.costs.link[state.outcome],
             "active": state.active > 0,
-            "neighbors": numpy_kernel.neighbor_table(self.rules, state),
+            "neighbors": neighbor_table(self.rules, state),
         }
 
     def state_array(self, state: State) -> NDArray[np.int32]:

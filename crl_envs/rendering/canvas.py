@@ -76,7 +76,7 @@ class Sheet:
         return artist
 
     def frame(self, moment: Moment) -> Frame:
-        """The picture of a moment; what the subclass shows has been set."""
+        """Return the picture of a moment; what the subclass shows has been set."""
         self._status.set_text(self.picture.status(moment))
         for line, level in zip(self._lines, self.history.levels, strict=True):
             line.set_ydata(level)

@@ -63,7 +63,7 @@ class GraphSheet(Sheet):
                 self._colours = self.colour_bar(look.quantity, (SIDE + 0.01, 0.37, 0.2, 0.022))
 
     def draw(self, moment: Moment) -> Frame:
-        """The picture of a moment: ``uint8[600, 900, 3]``."""
+        """Return the picture of a moment: ``uint8[600, 900, 3]``."""
         scene = self.picture.scene(moment)
         for strands, pairs in zip(self._strands, scene.strands, strict=True):
             strands.connect(pairs)
@@ -215,13 +215,13 @@ def _diameter(at: Points) -> float:
 
 
 def _one_way(edges: Indices) -> Indices:
-    """Those edges whose reverse isn't one."""
+    """Return those edges whose reverse isn't one."""
     both = set(map(tuple, edges.tolist()))
     return np.array([e for e in both if e[::-1] not in both], np.int64).reshape(-1, 2)
 
 
 def _shortened(ends: NDArray[np.float64], gap: float) -> NDArray[np.float64]:
-    """Segments ``float64[k, 2, 2]`` that begin and end `gap` pixels before their agents' middles."""
+    """Return segments ``float64[k, 2, 2]`` that begin and end `gap` pixels before their agents' middles."""
     way = ends[:, 1] - ends[:, 0]
     length = np.maximum(np.hypot(way[:, 0], way[:, 1]), 1e-9)[:, None]
     cut = way / length * np.minimum(gap, 0.4 * length)

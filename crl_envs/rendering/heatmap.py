@@ -46,6 +46,6 @@ class HeatSheet(Sheet):
             self._image = self.moving(image)
 
     def draw(self, moment: Moment) -> Frame:
-        """The picture of a moment: ``uint8[600, 900, 3]``."""
+        """Return the picture of a moment: ``uint8[600, 900, 3]``."""
         self._image.set_data(np.ma.masked_invalid(self.history.values))
         return self.frame(moment)

@@ -80,11 +80,11 @@ class Picture(ABC, Generic[WorldT]):
 
     @abstractmethod
     def look(self) -> Look:
-        """The unchanging part of the graph scene."""
+        """Return the unchanging part of the graph scene."""
 
     @abstractmethod
     def scene(self, moment: Moment) -> Scene:
-        """The graph scene."""
+        """Return the graph scene."""
 
     @abstractmethod
     def values(self, moment: Moment) -> NDArray[np.float64]:
@@ -112,7 +112,7 @@ class Picture(ABC, Generic[WorldT]):
 
 
 def return_text(moment: Moment) -> str:
-    """``return 3.25``, the mean over agents of the rewards so far."""
+    """Return ``return 3.25``, the mean over agents of the rewards so far."""
     if moment.team_return is None:
         return "return unknown (steps were skipped)"
     return f"return {moment.team_return:.2f}"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.adapters.library import require
-from crl_envs.core.returns import team_reward
+from crl_envs.core.arrays import team_reward
 from crl_envs.core.world import World
 from crl_envs.rendering.history import History
 from crl_envs.rendering.picture import Moment, Picture
@@ -50,7 +50,7 @@ class Renderer:
             self._window = Window(fps)
 
     def begin(self, state: Any) -> None:
-        """An episode begins."""
+        """Begin an episode."""
         self.moment = Moment(state, episode=self.moment.episode + 1)
         if not self.picture.remembers:
             self.history.clear()
@@ -61,35 +61,19 @@ class Renderer:
 
     def note(self, state: Any, action: NDArray[np.integer], reward: NDArray[np.floating]) -> None:
         """A step was taken: ``[n]`` actions (0 for illegal ones) and local rewards led to `state`."""
-        moment = self.moment
-        moment.state, moment.step = state, moment.step + 1
-        moment.action, moment.reward = action, reward.astype(np.float64)
-        if moment.team_return is not None:
-            moment.team_return += float(team_reward(moment.reward[:, None])[0])
-        self._note()
-        if self._window is not None:
-            self.render()
+        self._move(state, 1, action, reward.astype(np.float64))
 
     def skip(self, state: Any, steps: int) -> None:
         """Steps were played unseen; `state` is what they led to, or has been made by hand if there were none."""
-        moment = self.moment
         if steps == 0:
-            moment.state = state
+            self.moment.state = state
             return
-        moment.state, moment.step = state, moment.step + steps
-        moment.action = None
-        moment.reward = self.picture.reward_of(state) if steps == 1 else None
-        if moment.reward is None or moment.team_return is None:
-            moment.team_return = None
-        else:
-            moment.team_return += float(team_reward(moment.reward[:, None])[0])
         self.history.skip(steps - 1)
-        self._note()
-        if self._window is not None:
-            self.render()
+        reward = self.picture.reward_of(state) if steps == 1 else None
+        self._move(state, steps, None, reward)
 
     def render(self) -> NDArray[np.uint8] | str | None:
-        """The present picture: an array, text, or None where it is shown in a window."""
+        """Return the present picture: an array, text, or None where it is shown in a window."""
         if self.mode == "ansi":
             return as_text(self.picture, self.moment)
         if self._sheet is None:
@@ -104,6 +88,24 @@ class Renderer:
         """Close the window."""
         if self._window is not None:
             self._window.close()
+
+    def _move(
+        self,
+        state: Any,
+        steps: int,
+        action: NDArray[np.integer] | None,
+        reward: NDArray[np.float64] | None,
+    ) -> None:
+        moment = self.moment
+        moment.state, moment.step = state, moment.step + steps
+        moment.action, moment.reward = action, reward
+        if reward is None:
+            moment.team_return = None
+        elif moment.team_return is not None:
+            moment.team_return += float(team_reward(reward[:, None])[0])
+        self._note()
+        if self._window is not None:
+            self.render()
 
     def _note(self) -> None:
         values = None if self._is_graph else self.picture.values(self.moment)

@@ -80,12 +80,7 @@ def n_states(dynamics: str) -> int:
 
 
 def up_probability(dynamics: str, degree: int) -> NDArray[np.float64]:
-    """Return P(up next | own state, parents up) of a machine that isn't rebooted.
-
-    - ``ring``: Guestrin, Koller & Parr (2003), .95, .475, .0475, .0238 for one parent; every further parent that
-      is down halves it.
-    - ``ring-bidirectional``: .95 · .5^(parents down), times .05 for a machine that is down.
-    - ``ippc2011``: .45 + .5 · (1 + parents up) / (1 + parents) for a machine that is up, .1 for one that is down.
+    """Return P(up next | own state, parents up) of a machine that isn't rebooted; see the table of `SysadminEnv`.
 
     Args:
         dynamics: One of `BINARY_DYNAMICS`.

@@ -21,6 +21,7 @@ from crl_envs.core.arguments import (
     shown,
 )
 from crl_envs.core.backend import resolve_backend
+from crl_envs.core.problem import listing
 from crl_envs.core.stream import Purpose, fixed_words
 from crl_envs.core.topology import (
     UNDIRECTED,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 _BYTES_PER_EDGE = 64
 
 
+@listing(dynamics=DYNAMICS)
 @dataclass(frozen=True)
 class SysadminProblem:
     """Machines on a graph, each with a small discrete state.
@@ -58,7 +60,7 @@ class SysadminProblem:
         n_agents: Number of machines n, 1 to 100,000,000 (fewer on graphs other than the default ring, see the
             error). Default None: 10, or the number of nodes of `topology` when
             that is a graph.
-        dynamics: ``"ring"``, ``"ring-bidirectional"``, ``"ippc2011"`` or ``"status-load"``, see the description.
+        dynamics: {dynamics}, see the description.
             Default ``"ring"``.
         topology: ``"ring"``, ``"star"``, ``"legs"`` (three chains that begin at machine 0), ``"ring_of_rings"``,
             ``"grid"``, ``"random"`` (two neighbours drawn by each machine) or a networkx graph, whose nodes 0 … n − 1

@@ -70,6 +70,7 @@ class MachinesWorld(World[State]):
         self.n_agents, self.horizon = problem.n, problem.horizon
         self.backend = resolve_backend(problem.backend)
         self._edges, self.parents, self.swap = problem.edges, problem.parents, problem.swap
+        self._paid = reward(problem.dynamics).ravel().astype(_FLOAT)
         self.single_action_space = spaces.Discrete(_N_ACTIONS)
         self.single_observation_space = self._observation_space()
         self.seal()
@@ -116,6 +117,15 @@ class MachinesWorld(World[State]):
     def state_array(self, state: State) -> State:
         """Return all states ``uint8[n, B]``."""
         return state.copy()
+
+    def reward(
+        self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
+    ) -> NDArray[np.float32]:
+        """Return what the table of the dynamics says of each machine's state and reboot."""
+        return self._pay(state, self.executed(action))
+
+    def _pay(self, state: State, reboot: State) -> NDArray[np.float32]:
+        return self._paid.take(2 * state + reboot, mode="wrap")  # sooner than to check each index
 
     @property
     def _kernel(self) -> Any:
@@ -164,7 +174,6 @@ class SysadminWorld(MachinesWorld):
         if dynamics == STATUS_LOAD:
             raise ValueError("dynamics='status-load' is StatusLoadWorld's")
         self._pays_up_alone = BINARY[dynamics].reward == UP_AND_LEFT_ALONE
-        self._paid = reward(dynamics).ravel().astype(_FLOAT)
         self._fused_ring = self.problem.is_directed_ring and self._pays_up_alone
 
     def initial(self, stream: Stream) -> State:
@@ -175,12 +184,6 @@ class SysadminWorld(MachinesWorld):
         """Draw every machine's next state given its own, its parents' and its reboot."""
         self.check(state, action, stream)
         return self._next_state(state, self.executed(action), stream)[0]
-
-    def reward(
-        self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
-    ) -> NDArray[np.float32]:
-        """Return what the table of the dynamics says of each machine's state and reboot."""
-        return self._pay(state, self.executed(action))
 
     def step(
         self, state: State, action: NDArray[np.integer], stream: Stream
@@ -239,7 +242,7 @@ class SysadminWorld(MachinesWorld):
     def _pay(self, state: State, reboot: State) -> NDArray[np.float32]:
         if self._pays_up_alone:  # sooner than to look it up
             return np.greater(state, reboot).astype(_FLOAT)
-        return self._paid.take(2 * state + reboot, mode="wrap")  # sooner than to check each index
+        return super()._pay(state, reboot)
 
 
 class StatusLoadWorld(MachinesWorld):
@@ -283,12 +286,6 @@ class StatusLoadWorld(MachinesWorld):
             next_state,
         )
         return next_state
-
-    def reward(
-        self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
-    ) -> NDArray[np.float32]:
-        """Return 1 where the load is a success."""
-        return np.asarray(state % 3 == SUCCESS, _FLOAT)
 
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
         """Return the shares ``float64[B]`` of machines that are good, faulty, dead and loaded."""

@@ -22,7 +22,7 @@ class Difference(NamedTuple):
 
 
 def snapshot(value: Any) -> Any:
-    """A copy of `value` that no later write to `value` changes; types and dtypes are kept.
+    """Return a copy of `value` that no later write to `value` changes; types and dtypes are kept.
 
     An object that cannot be copied is returned itself.
     """

@@ -46,7 +46,7 @@ def fault(
     episode: int | None = None,
     step: int | None = None,
 ) -> ConformanceError:
-    """The error to raise when `check` fails, its message put together from the parts."""
+    """Return the error to raise when `check` fails, its message put together from the parts."""
     where = [] if agent is None else [f"agent {agent!r}"]
     if episode is not None:
         where.append(f"episode {episode}")
@@ -59,7 +59,7 @@ def fault(
 
 
 def quote(value: Any) -> str:
-    """`value` with its type, short enough for a message."""
+    """Return `value` with its type, short enough for a message."""
     if isinstance(value, np.ndarray):
         text = np.array2string(value, threshold=12, edgeitems=3).replace("\n", "")
         return f"array {_shorten(text)} of dtype {value.dtype} and shape {value.shape}"

@@ -40,10 +40,10 @@ class ParallelEnvLike(Protocol):
         """Act; observations, rewards, terminations, truncations and infos by agent."""
 
     def observation_space(self, agent: Any, /) -> Space[Any]:
-        """The space of the agent's observations."""
+        """Return the space of the agent's observations."""
 
     def action_space(self, agent: Any, /) -> Space[Any]:
-        """The space of the agent's actions."""
+        """Return the space of the agent's actions."""
 
     def close(self) -> object:
         """Give back what the environment holds."""
@@ -75,7 +75,7 @@ class Step:
     originals: dict[str, Any]  # STEP_DATA and state as returned, not copied
 
     def fault(self, check: str, what: str, agent: Any = None) -> ConformanceError:
-        """The error to raise when `check` fails here."""
+        """Return the error to raise when `check` fails here."""
         return fault(check, what, agent=agent, episode=self.episode, step=self.index)
 
     def expect(
@@ -239,12 +239,12 @@ class Episode:
 
 
 def raised(flag: Any) -> bool:
-    """Whether a flag says yes; for odd ones (a NumPy bool, an array, None) too."""
+    """Return whether a flag says yes; for odd ones (a NumPy bool, an array, None) too."""
     return flag is not None and flag is not False and bool(np.any(flag))
 
 
 def space_of(env: ParallelEnvLike, method: str, agent: Any) -> Space[Any]:
-    """`env.observation_space(agent)` or `env.action_space(agent)`.
+    """Return `env.observation_space(agent)` or `env.action_space(agent)`.
 
     Raises:
         ConformanceError: `spaces` if that raises or gives no Gymnasium space.
@@ -261,7 +261,7 @@ def space_of(env: ParallelEnvLike, method: str, agent: Any) -> Space[Any]:
 
 
 def read_state(env: ParallelEnvLike) -> Any:
-    """`env.state()`, NO_STATE if the environment does not implement it, or `Raised`."""
+    """Return `env.state()`, NO_STATE if the environment does not implement it, or `Raised`."""
     method = getattr(env, "state", None)
     if method is None:
         return NO_STATE
@@ -283,7 +283,7 @@ def _size(value: Any) -> int:
 
 
 def step_difference(seen: Step, expected: Step) -> Difference | None:
-    """The first difference of two steps, the name of the part at the head of its path."""
+    """Return the first difference of two steps, the name of the part at the head of its path."""
     for name in _COMPARED:
         found = difference(getattr(seen, name), getattr(expected, name))
         if found is not None:

@@ -26,7 +26,7 @@ def masks(observation: Any, info: Any) -> dict[str, Any]:
 
 
 def mask_expectation(space: spaces.Space[Any], mask: Any) -> str | None:
-    """What `mask` should have been, or None if it is a good mask for `space`.
+    """Return what `mask` should have been, or None if it is a good mask for `space`.
 
     Args:
         space: An action space. Discrete takes a mask of shape (n,), MultiDiscrete with a flat
@@ -108,7 +108,7 @@ def _sample_box(space: spaces.Box[Any], rng: np.random.Generator) -> np.ndarray[
 
 
 def dtype_expectation(space: spaces.Space[Any], value: Any) -> str | None:
-    """What the type of `value` should have been, or None if it is right.
+    """Return what the type of `value` should have been, or None if it is right.
 
     Box, MultiDiscrete and MultiBinary take an array of exactly the space's dtype (`contains` also
     takes any dtype that casts safely, so that a batch of mixed dtypes passes). Discrete takes a
@@ -145,7 +145,7 @@ def _first_part(parts: Any) -> str | None:
 
 
 def membership_expectation(space: spaces.Space[Any], value: Any) -> str | None:
-    """What `value` should have been, or None if it lies in `space` and has finite numbers only."""
+    """Return what `value` should have been, or None if it lies in `space` and has finite numbers only."""
     wrong_type = dtype_expectation(space, value)
     if wrong_type is not None:
         return wrong_type

@@ -93,7 +93,7 @@ class Subject:
 
     @contextmanager
     def fresh(self) -> Iterator[ParallelEnvLike]:
-        """A fresh environment, closed at the end.
+        """Yield a fresh environment, closed at the end.
 
         Raises:
             ConformanceError: `api` if there is none to be had.
@@ -128,7 +128,7 @@ class Subject:
     def play(
         self, env: ParallelEnvLike, k: int | None, *, actions: int = 0, number: int = 0
     ) -> list[Step]:
-        """`begin`, played to the end."""
+        """Return what `begin` gives, played to the end."""
         return self.begin(env, k, actions=actions, number=number).finish()
 
     @cached_property
@@ -158,7 +158,7 @@ class Subject:
             )
 
     def play_on(self, env: ParallelEnvLike, k: int, count: int) -> tuple[list[Step], ...]:
-        """A whole episode with the k-th seed, then `count` steps each of two without a seed."""
+        """Return a whole episode with the k-th seed, then `count` steps each of two without a seed."""
         first = self.play(env, k)
         after = [self.begin(env, None, number=number).play(count) for number in (1, 2)]
         return (first, *after)

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from crl_envs.core.arguments import check_choice, shown
+from crl_envs.core.arrays import Reduce, team_reward
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
-from crl_envs.core.returns import Reduce, team_reward
 from crl_envs.core.stream import Purpose, Stream, UInt64Array
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import column_select, legalise
@@ -211,7 +211,7 @@ class EchoStream(Stream):
         return self._source.clock[self._columns]
 
     def keys(self, purpose: Purpose) -> UInt64Array:
-        """The keys of each column: ``uint64[M]``."""
+        """Return the keys of each column: ``uint64[M]``."""
         return self._source.keys(purpose)[self._columns]
 
 
@@ -226,7 +226,7 @@ def _refuse_overridden(env: WorldEnv | WorldVectorEnv) -> None:
 def play(
     world: Any, state: Any, action: NDArray[np.integer], lacking: Counterfactual, stream: Stream
 ) -> tuple[Any, NDArray[np.float32]]:
-    """One step of the worlds in which an agent does nothing.
+    """Step the worlds in which an agent does nothing.
 
     Args:
         world: The dynamics.
@@ -255,7 +255,7 @@ def play(
 def differences(
     local: NDArray[Any], without: NDArray[Any], lacking: Counterfactual, reduce: Reduce
 ) -> NDArray[np.float64]:
-    """D: ``float64[n, B]``, 0 for those who don't figure in `lacking`.
+    """Return D: ``float64[n, B]``, 0 for those who don't figure in `lacking`.
 
     Args:
         local: ``[n, B]``, the agents' own rewards.
@@ -272,7 +272,7 @@ def differences(
 
 
 def _at(state: Any, columns: NDArray[np.int64]) -> Any:
-    """The given columns of a state."""
+    """Return the given columns of a state."""
     if isinstance(state, tuple):
         return type(state)(*(field[..., columns] for field in state))
     return state[..., columns]

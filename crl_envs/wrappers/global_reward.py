@@ -12,9 +12,9 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 from crl_envs.core.arguments import check_choice, shown
+from crl_envs.core.arrays import Reduce, team_reward
 from crl_envs.core.copies import CopiesApart
 from crl_envs.core.optimum import Optimum
-from crl_envs.core.returns import Reduce, team_reward
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import Edges
 
@@ -79,15 +79,15 @@ class VectorRewardWrapper(CopiesApart, VectorWrapper):
         return self._world_env.edges
 
     def optimum(self) -> Optimum:
-        """What is known about the best expected episode return, mean over agents, whatever `reduce` is."""
+        """Return what is known about the best expected episode return, mean over agents, whatever `reduce` is."""
         return self._world_env.optimum()
 
     def metrics(self) -> dict[str, NDArray[Any]]:
-        """Measurements of the present states: arrays ``(B,)``, and ``(B, n)`` for what each agent has."""
+        """Return measurements of the present states: arrays ``(B,)``, and ``(B, n)`` for what each agent has."""
         return self._world_env.metrics()
 
     def state(self) -> NDArray[Any]:
-        """The full states, a fresh array ``(B, d)``."""
+        """Return the full states, a fresh array ``(B, d)``."""
         return self._world_env.state()
 
     @property

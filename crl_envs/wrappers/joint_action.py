@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from crl_envs.core.arguments import about, check_bool, check_choice, check_seed, shown
+from crl_envs.core.arrays import Reduce, team_reward
 from crl_envs.core.copies import CopiesApart
-from crl_envs.core.returns import Reduce, team_reward
 
 _NOTHING: dict[str, Any] = {}
 _MOST_FLAT: Final = 65_536  # joint actions as one number
@@ -140,15 +140,15 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
         return self._observe(observations), team, terminated, truncated, info
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """The present ``info["action_mask"]`` as ``bool``: what sb3-contrib's MaskablePPO asks for."""
+        """Return the present ``info["action_mask"]`` as ``bool``: what sb3-contrib's MaskablePPO asks for."""
         return self._mask.astype(np.bool_)
 
     def state(self) -> NDArray[Any]:
-        """The ParallelEnv's full state."""
+        """Return the ParallelEnv's full state."""
         return cast(NDArray[Any], self.env.state())
 
     def render(self) -> Any:
-        """The ParallelEnv's picture."""
+        """Return the ParallelEnv's picture."""
         return self.env.render()
 
     def close(self) -> None:
@@ -156,7 +156,7 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
         self.env.close()
 
     def _split(self, action: NDArray[Any]) -> dict[Any, Any]:
-        """The live agents' actions out of the joint one."""
+        """Return the live agents' actions out of the joint one."""
         if self._scalar_actions:
             every = dict(zip(self.agents, action.tolist(), strict=True))
         else:
@@ -169,7 +169,7 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
         return {agent: every[agent] for agent in self._live}
 
     def _observe(self, observations: dict[Any, Any]) -> NDArray[Any]:
-        """The joint observation, a fresh array; agents that are away keep their last part of it."""
+        """Return the joint observation, a fresh array; agents that are away keep their last part of it."""
         dtype = self._observation.dtype
         if self._scalar_observations and list(observations) == self.agents:
             self._observation = np.array(list(observations.values()), dtype)
@@ -183,7 +183,7 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
         return self._observation.copy()
 
     def _masks(self, infos: dict[Any, dict[str, Any]]) -> NDArray[np.int8]:
-        """All agents' masks end to end, a fresh array."""
+        """Return all agents' masks end to end, a fresh array."""
         live = set(self._live)
         parts = []
         for agent, anything, first in zip(self.agents, self._anything, self._first, strict=True):
@@ -257,7 +257,7 @@ def _count(joint: spaces.MultiDiscrete) -> int:
 
 
 def _parts(space: spaces.Space[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Sizes and first values of the components of a Discrete or MultiDiscrete space."""
+    """Return sizes and first values of the components of a Discrete or MultiDiscrete space."""
     given = cast(Any, space)
     sizes = given.n if isinstance(space, spaces.Discrete) else given.nvec
     return np.ravel(sizes).astype(np.int64), np.ravel(given.start).astype(np.int64)
@@ -272,14 +272,14 @@ def _bounds(sizes: list[int]) -> list[int]:
 
 
 def _own_action(space: spaces.Space[Any], part: NDArray[Any]) -> Any:
-    """An agent's action out of its part of the joint one."""
+    """Return an agent's action out of its part of the joint one."""
     if isinstance(space, spaces.Discrete):
         return int(part[0])
     return part.reshape(space.shape or ()).astype(space.dtype)
 
 
 def _first_values(sizes: NDArray[Any]) -> NDArray[np.int8]:
-    """``int8[sizes.sum()]``: 1 at the first value of each component."""
+    """Return ``int8[sizes.sum()]``: 1 at the first value of each component."""
     first = np.zeros(int(sizes.sum()), np.int8)
     first[np.cumsum(sizes) - sizes] = 1
     return first

@@ -114,7 +114,7 @@ class NoisyReward(RewardWrapper):
 def draw_noise(
     keys: UInt64Array, n: int, layer: int, scale: float, shared: bool
 ) -> NDArray[np.float64]:
-    """The errors of one step: ``float64[n, B]``.
+    """Return the errors of one step: ``float64[n, B]``.
 
     Args:
         keys: ``uint64[B]``, a key for each column.
@@ -137,7 +137,7 @@ def standard_normal(drawn: UInt32Array) -> NDArray[np.float64]:
 
 
 def _layers_inside(env: Any, kind: type[Any]) -> int:
-    """How many wrappers of that kind are around the innermost environment."""
+    """Return how many wrappers of that kind are around the innermost environment."""
     count = 0
     while env is not None:
         count += isinstance(env, kind)

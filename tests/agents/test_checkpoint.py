@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents import Learner, Reinforce, checkpoint
+from agents import Learner, Reinforce
+from agents.learner import read_checkpoint, write_checkpoint
 from crl_envs.core import archive as archives
 from crl_envs.wrappers import GlobalReward
 from tests.core.toy import TOY
@@ -199,7 +200,7 @@ def test_an_archive_that_would_be_too_large(
     path = tmp_path / "large.npz"
     path.write_bytes(saved)
     with pytest.raises(ValueError, match=r"npz is not a learner's checkpoint: its size must be at"):
-        checkpoint.read(path)
+        read_checkpoint(path)
 
 
 def test_a_missing_file_is_reported_as_such(tmp_path: Path) -> None:
@@ -227,10 +228,10 @@ def test_contents_that_make_no_sense(
 ) -> None:
     path = tmp_path / "odd.npz"
     path.write_bytes(saved)
-    meta, arrays = checkpoint.read(path)
+    meta, arrays = read_checkpoint(path)
     change(meta, arrays)
     meta.pop("format")
-    checkpoint.write(path, meta, arrays)
+    write_checkpoint(path, meta, arrays)
     with pytest.raises(ValueError, match=rf"odd\.npz doesn't fit Reinforce on .*{message}"):
         Reinforce.load(path, make(SYSADMIN, n_agents=3))
 

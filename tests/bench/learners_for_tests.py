@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 import crl_envs.bench.evaluation
-import crl_envs.bench.play
+import crl_envs.bench.worker
 import crl_envs.core.stream
 from agents import LocalMeans
 
@@ -371,7 +371,7 @@ def note(pid: int) -> None:
 def patch() -> None:
     """What is measured, and what is drawn."""
     found = crl_envs.bench.evaluation.Found(99.0, 99.0, 1, None)
-    crl_envs.bench.play.evaluate = crl_envs.bench.evaluation.evaluate = lambda *args: found
+    crl_envs.bench.worker.evaluate = crl_envs.bench.evaluation.evaluate = lambda *args: found
     for name in ("Stream", "words", "lane_words", "threshold"):
         setattr(crl_envs.core.stream, name, lambda *args, **kwargs: 0)
 

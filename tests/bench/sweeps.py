@@ -6,7 +6,7 @@ from typing import Any
 
 from crl_envs.bench.experiment import Analysis, Experiment, Task
 from crl_envs.bench.learners import LearnerSpec
-from crl_envs.bench.run_id import RunId
+from crl_envs.bench.store import RunId
 
 LEARNERS = "tests.bench.learners_for_tests"
 NO_ANALYSIS = Analysis(scaling=True, verdict=lambda summary: [])

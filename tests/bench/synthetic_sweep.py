@@ -8,9 +8,8 @@ import zlib
 import numpy as np
 
 from crl_envs.bench.experiment import Analysis, Experiment, Reference, Task
-from crl_envs.bench.run_id import RunId
-from crl_envs.bench.score.landmarks import Landmarks
-from crl_envs.bench.store import Evaluation, Record
+from crl_envs.bench.score.measures import Landmarks
+from crl_envs.bench.store import Evaluation, Record, RunId
 
 SIZES = (8, 16, 32, 64, 128)
 TRACEBACK = """Traceback (most recent call last):

@@ -12,15 +12,14 @@ import numpy as np
 import pytest
 
 from crl_envs.bench.contract import Traits
+from crl_envs.bench.experiment import number
 from crl_envs.bench.experiments import EXPERIMENTS, find_experiment
 from crl_envs.bench.experiments.bandit import trials_enough
 from crl_envs.bench.experiments.neural import ROLLOUT
-from crl_envs.bench.experiments.verdicts import number
 from crl_envs.bench.learners import learner_spec, missing_libraries
-from crl_envs.bench.run_id import RunId
-from crl_envs.bench.score.landmarks import Landmarks, landmarks
-from crl_envs.bench.score.samples import Log
-from crl_envs.bench.score.summary import Settings, summary
+from crl_envs.bench.score.measures import Landmarks, Log, landmarks
+from crl_envs.bench.score.results import Settings, summary
+from crl_envs.bench.store import RunId
 from crl_envs.bounds import all_right
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from crl_envs.bench.files import writable_folder, write_atomically
+from crl_envs.bench.store import writable_folder, write_atomically
 
 
 def test_writes_text_and_bytes_and_nothing_beside(tmp_path: Path) -> None:

@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from crl_envs.bench import isolation
+from crl_envs.bench.engines import local
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.learners import learner_spec
-from crl_envs.bench.play import play
-from crl_envs.bench.run_id import RunId
-from crl_envs.bench.store import Record, Store
+from crl_envs.bench.store import Record, RunId, Store
 from crl_envs.bench.text import printable
-from crl_envs.bench.worker import Job, Limits, bury
+from crl_envs.bench.worker import Job, Limits, bury, play
 from crl_envs.commands.app import app
 from tests.bench.learners_for_tests import BAD
 
@@ -65,7 +63,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, list[int
     before = (Path.cwd(), os.umask(0o022), dict(os.environ))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIDS_FOR_TESTS", str(out / "pids"))
-        patch.setattr(isolation, "_GRACE", 0.5)
+        patch.setattr(local, "_GRACE", 0.5)
         result = CliRunner(env={"COLUMNS": "160"}).invoke(app, shlex.split(line))
     assert result.exit_code == 1, result.output
     assert (Path.cwd(), os.umask(before[1]), dict(os.environ)) == (before[0], 0o022, before[2])
@@ -116,7 +114,7 @@ def test_what_is_printed_and_written_is_printable(swept: tuple[Path, str, list[i
     json.loads((folder / "scores.json").read_text())
 
 
-@pytest.mark.skipif(not isolation._FORKS, reason="only groups are ended elsewhere")
+@pytest.mark.skipif(not local._FORKS, reason="only groups are ended elsewhere")
 def test_no_process_is_left(swept: tuple[Path, str, list[int]]) -> None:
     """Neither children, nor those that left the group, nor those whose parents are gone."""
     assert 4 <= len(swept[2]) <= 6  # one may be ended before it has left its number
@@ -125,8 +123,8 @@ def test_no_process_is_left(swept: tuple[Path, str, list[int]]) -> None:
 
 def test_without_forks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where forks aren't safe a run has a new process: the same records, and the same ends."""
-    monkeypatch.setattr(isolation, "_FORKS", False)
-    isolated = isolation.Isolation()
+    monkeypatch.setattr(local, "_FORKS", False)
+    isolated = local.Isolation()
     try:
         for name, status in {"Vandal": "done", "Aborts": "failed", "ExitsWell": "failed"}.items():
             spec = learner_spec(BAD[name])

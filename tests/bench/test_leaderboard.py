@@ -9,10 +9,9 @@ import pytest
 
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.plan import read_plan
-from crl_envs.bench.run_id import RunId
-from crl_envs.bench.score.landmarks import Landmarks
+from crl_envs.bench.score.measures import Landmarks
 from crl_envs.bench.score.results import as_json, sweep_scores
-from crl_envs.bench.store import Evaluation, Record
+from crl_envs.bench.store import Evaluation, Record, RunId
 
 DOCS = Path(__file__).parents[2] / "docs"
 # The folder of a sweep's data, the page that has its numbers, and its seeds.

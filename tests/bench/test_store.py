@@ -15,8 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crl_envs.bench.run_id import RunId
-from crl_envs.bench.store import Evaluation, Record, Recorded, Store, as_text, from_bytes
+from crl_envs.bench.store import Evaluation, Record, Recorded, RunId, Store, as_text, from_bytes
 
 
 def run_id(n=8, seed=0):
@@ -124,7 +123,7 @@ def test_a_killed_writer_leaves_the_last_whole_file(tmp_path):
     script = textwrap.dedent(
         f"""
         from pathlib import Path
-        from crl_envs.bench.run_id import RunId
+        from crl_envs.bench.store import RunId
         from crl_envs.bench.store import Evaluation, Record, Store
         store = Store(Path({str(tmp_path)!r}))
         record = Record(RunId("sysadmin-n", 1, "n", 8, "random", 0))

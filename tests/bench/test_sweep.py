@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crl_envs.bench import isolation
+from crl_envs.bench.engines import local
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.plan import Plan, make_plan, read_plan
@@ -84,7 +84,7 @@ def test_scores_do_not_depend_on_the_number_of_processes(
     """Nor on whether what was loaded for a learner is kept."""
     of = plan("local-means", "random")
     two = swept(tmp_path / "two", of, 2)
-    monkeypatch.setattr(isolation, "_IDLE", 0)
+    monkeypatch.setattr(local, "_IDLE", 0)
     one = swept(tmp_path / "one", of, 1)
     assert scores(one) == scores(two)
 

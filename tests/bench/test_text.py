@@ -1,7 +1,7 @@
 import json
 import math
 
-from crl_envs.bench.score.intervals import Interval
+from crl_envs.bench.score.statistics import Interval
 from crl_envs.bench.text import Table, number, plain, with_interval
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crl_envs.bench import isolation
+from crl_envs.bench.engines import local
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.plan import make_plan
 from crl_envs.bench.store import Store
@@ -30,7 +30,7 @@ def _evaluations(folder: Path) -> dict[str, object]:
 
 def test_any_order(cases: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIDS_FOR_TESTS", str(tmp_path / "pids"))
-    monkeypatch.setattr(isolation, "_GRACE", 0.5)
+    monkeypatch.setattr(local, "_GRACE", 0.5)
     begin(tmp_path / "alone", make_plan(["bandit-n"], GOOD, seeds=1, quick=True))
     carry_out(tmp_path / "alone", LocalEngine(1))
     expected = _evaluations(tmp_path / "alone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -26,12 +27,13 @@ ENVS = {
 @pytest.mark.parametrize(("env", "problem"), ENVS.items())
 def test_signature_and_page_have_every_field(env: Any, problem: Any) -> None:
     parameters = inspect.signature(env).parameters
-    assert list(parameters) == [*(f.name for f in fields(problem)), "render_mode"]
+    assert list(parameters) == [*(f.name for f in fields(problem)), "render_mode", "encode"]
     for field in fields(problem):
         assert parameters[field.name].default == field.default
         assert parameters[field.name].annotation == field.type
         assert f"\n    {field.name}: " in env.__doc__
     assert "The fields of" not in env.__doc__
+    assert not re.search(r"\{\w+\}", problem.__doc__)
 
 
 @pytest.mark.parametrize(("env", "problem"), ENVS.items())

@@ -287,7 +287,9 @@ class Nursery(Lamps):
             agent = f"child_{self._born}"
             self.agents.append(agent)
             self.levels[agent] = self.first_level()
-            for part, value in zip(returned, (self.observe(agent), 0.0, False, False, {}), strict=True):
+            for part, value in zip(
+                returned, (self.observe(agent), 0.0, False, False, {}), strict=True
+            ):
                 part[agent] = value
         return returned
 

@@ -26,7 +26,7 @@ class Advertising(NamedTuple):
     """All strategies in use as constants for `agents.delegation.crl.mind`."""
 
     returns: int = (
-        0  # 0: delegations return nothing; 1: the value before the receiver acts; 2: after
+        0  # delegations return 0: nothing; 1: the value before the receiver acts; 2: after
     )
     broadcasts: bool = False
     period: int = 0  # of gossip in steps; 0: none

@@ -15,23 +15,16 @@ import numpy as np
 from numba import njit, uint64
 from numba.extending import overload, register_jitable
 
-from agents.delegation import bus, stretches
+from agents.delegation import bus
 from agents.delegation.crl import mind as core
 from agents.delegation.crl.learner import CRL
-from agents.delegation.stretches import play_stretches, source_digest, take_mean
-from agents.learner import Callback
+from agents.learner import Callback, source_digest
 from agents.view import Episode
-from crl_envs.core import delegation, numba_stream
+from crl_envs.core import arrays, delegation, numba_stream
 from crl_envs.core.numba_stream import lane_word, stream_key
-from crl_envs.core.stream import Purpose, Stream
+from crl_envs.core.stream import Purpose
 from crl_envs.load_balancing import numba_kernel
-from crl_envs.load_balancing.numba_kernel import (
-    advance,
-    choices,
-    draw_keys,
-    has_ended,
-    reward_of,
-)
+from crl_envs.load_balancing.numba_kernel import advance, choices, draw_keys, has_ended, reward_of
 from crl_envs.load_balancing.rules import Outcome
 
 for function in (*bus.JITABLE, *core.JITABLE):
@@ -44,19 +37,15 @@ def _word_at(words, lane):
     return lambda words, lane: np.int64(lane_word(words, lane))
 
 
+_take_mean = njit(cache=True, nogil=True, _nrt=False)(arrays.take_mean)
+
 _ACTION, _GOSSIP = int(Purpose.ACTION), int(Purpose.GOSSIP)
 _POST_LOSS, _POST_DELAY = int(Purpose.POST_LOSS), int(Purpose.POST_DELAY)
 _DISCOVERED = int(Outcome.DISCOVERED)
 
 
-def play(
-    learner: CRL,
-    stream: Stream,
-    episode: Episode,
-    step_callback: Callback | None,
-    every: int,
-) -> None:
-    """Play the episode that has just begun to its end; see `agents.delegation.stretches.play_stretches`."""
+def play(learner: CRL, episode: Episode, step_callback: Callback | None, every: int) -> None:
+    """Play the episode that has just begun to its end; see `Learner.play_stretches`."""
     n, a, slots = learner.view.n_agents, learner.view.n_actions, learner.work.slots
     minds = core.as_arrays(learner.columns[0].minds)
     column = learner.columns[0]._replace(minds=minds)
@@ -98,7 +87,7 @@ def play(
 
     learner.columns[0] = column
     try:
-        play_stretches(learner, stream, episode, step_callback, every, run, after)
+        learner.play_stretches(episode, step_callback, every, run, after)
     finally:
         learner.columns[0] = column._replace(minds=core.as_lists(minds))
         learner.work.neighbors[0][:] = minds.neighbor
@@ -108,20 +97,7 @@ def _compiled_for(version):
     """Return the loop, compiled anew when the version is another one; see `source_digest`."""
 
     @njit(cache=True, nogil=True, _nrt=False)
-    def _play(
-        rules,
-        costs,
-        state,
-        keys,
-        column,
-        events,
-        scratch,
-        totals,
-        seeds,
-        clocks,
-        now,
-        most,
-    ):
+    def _play(rules, costs, state, keys, column, events, scratch, totals, seeds, clocks, now, most):
         if version < 0:  # never: it is read so that it is part of what identifies the code
             return 0
         acted, chosen, rewards, links, dops, states, changes, seekers, legal, active = events
@@ -167,32 +143,16 @@ def _compiled_for(version):
                         choices(rules, state, i, legal[i], 0)
                         seekers[n_seekers] = i
                         n_seekers += 1
-            core.after_step(
-                column,
-                core.Events(
-                    acted[:n_acted],
-                    chosen,
-                    rewards,
-                    links,
-                    dops,
-                    states,
-                    changes[:n_changes],
-                    seekers[:n_seekers],
-                    legal,
-                    active,
-                ),
-                core.Words(
-                    stream_key(seeds[1], clock, _GOSSIP)
-                    if column.advertising.period > 0
-                    else uint64(0),
-                    stream_key(seeds[1], clock, _POST_LOSS) if column.rules.loss > 0 else uint64(0),
-                    stream_key(seeds[1], clock, _POST_DELAY)
-                    if column.rules.delay > 0
-                    else uint64(0),
-                ),
-                now,
+            period, post = column.advertising.period, column.rules
+            gossip = stream_key(seeds[1], clock, _GOSSIP) if period > 0 else uint64(0)
+            loss = stream_key(seeds[1], clock, _POST_LOSS) if post.loss > 0 else uint64(0)
+            delay = stream_key(seeds[1], clock, _POST_DELAY) if post.delay > 0 else uint64(0)
+            who, changed, looking = acted[:n_acted], changes[:n_changes], seekers[:n_seekers]
+            seen = core.Events(
+                who, chosen, rewards, links, dops, states, changed, looking, legal, active
             )
-            team[0] += take_mean(rewards, acted, n_acted)
+            core.after_step(column, seen, core.Words(gossip, loss, delay), now)
+            team[0] += _take_mean(rewards, acted, n_acted)
             if has_ended(state, 0):
                 break
         return steps
@@ -220,4 +180,4 @@ def _note_found(rules, state, minds, i, changes, n_changes):
     return n_changes
 
 
-_play = _compiled_for(source_digest(bus, stretches, core, delegation, numba_kernel, numba_stream))
+_play = _compiled_for(source_digest(arrays, bus, core, delegation, numba_kernel, numba_stream))

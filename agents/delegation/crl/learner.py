@@ -50,7 +50,7 @@ from agents.delegation.crl.advertising import (
 )
 from agents.delegation.infos import DISCOVERY, NOOP, WorkInfos, holders
 from agents.learner import Callback, Learner
-from agents.view import Episode, Frame, Transition
+from agents.view import MOST_ENTRIES, Episode, Frame, Transition
 from crl_envs.core.arguments import (
     SMALLEST_REAL,
     check_bool,
@@ -61,7 +61,6 @@ from crl_envs.core.arguments import (
 )
 from crl_envs.core.stream import Purpose
 
-_MOST_ENTRIES: Final = 50_000_000
 _AUDIENCE, _MAIL = "audience_", "mail_"
 _NOTHING: Final = 1.0  # in a checkpoint, where no message is: values are ≤ 0
 
@@ -151,10 +150,8 @@ class CRLConfig:
     def settings(self, tells_costs: bool) -> core.Settings:
         """Return the constants for `mind`; `tells_costs`: whether the environment says what links cost."""
         temperature = float(self.temperature)
-        link, delegation = (
-            float(self.initial_connection_cost),
-            float(self.initial_delegation_reward),
-        )
+        link = float(self.initial_connection_cost)
+        delegation = float(self.initial_delegation_reward)
         return core.Settings(
             temperature=temperature if self.boltzmann == "divide" else 1.0 / temperature,
             min_q=float(self.min_q),
@@ -208,7 +205,7 @@ class CRL(Learner):
         self._counted = np.zeros((self.view.num_envs, len(Counted)), np.int64)
 
     def reads_rows(self) -> bool:
-        """Return whether observations are told apart."""
+        """Return whether an observation is a state."""
         return self.config.states == "observation"
 
     def values(self) -> NDArray[np.float64]:
@@ -272,7 +269,7 @@ class CRL(Learner):
         return False
 
     def compiled_loop(self) -> str | None:
-        """Return the loop over whole episodes, unless switched off or observations are told apart."""
+        """Return the loop over whole episodes, unless switched off or observations are states."""
         compiles = self.config.fused and self.view.n_rows == 1
         return "agents.delegation.crl.compiled" if compiles else None
 
@@ -345,10 +342,10 @@ class CRL(Learner):
     def _make_columns(self) -> None:
         n, a, s, slots = self.view.n_agents, self.view.n_actions, self.view.n_rows, self.work.slots
         width = core.width(a, slots, s)
-        if n * width * self.view.num_envs > _MOST_ENTRIES:
+        if n * width * self.view.num_envs > MOST_ENTRIES:
             raise ValueError(
                 f"the model would need {n} agents × {width} numbers × {self.view.num_envs} columns, "
-                f"more than {_MOST_ENTRIES}; use states='one' (now {s} states an agent), or fewer columns"
+                f"more than {MOST_ENTRIES}; use states='one' (now {s} states an agent), or fewer columns"
             )
         minds = core.new_minds(self.work.kind, slots, s)
         self.columns = [

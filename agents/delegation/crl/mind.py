@@ -457,13 +457,7 @@ def action_values(column: Column, i: int, now: int) -> None:
 
 
 def choose(
-    column: Column,
-    i: int,
-    legal: Any,
-    weights: Any,
-    now: int,
-    word: Any,
-    greedy: bool,
+    column: Column, i: int, legal: Any, weights: Any, now: int, word: Any, greedy: bool
 ) -> int:
     """Return an agent's action: Boltzmann over Q among the legal ones, or the best of them (§6.1).
 

@@ -16,9 +16,8 @@ from typing import Any, Final
 
 import crl_envs
 from crl_envs.bench.engines import Ended, Started
-from crl_envs.bench.files import write_atomically
-from crl_envs.bench.isolation import DIED, Isolation
-from crl_envs.bench.store import Status
+from crl_envs.bench.engines.local import DIED, Isolation
+from crl_envs.bench.store import Status, write_atomically
 from crl_envs.bench.worker import Job, bury
 
 OUT_OF_MEMORY: Final = "Ray ended the run's process because the machine was out of memory"

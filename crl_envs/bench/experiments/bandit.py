@@ -1,6 +1,8 @@
 """The bandit's experiments: over the number of agents, over noise, and over agents with neural learners.
 
-In all of them ε = .1 is P ≥ .9, the level at which Figure 2 (right) of Bagnell & Ng (2005) can be reproduced.
+In all of them ε = .1 is P ≥ .9, the level at which Figure 2 (right) of Bagnell & Ng (2005) can be reproduced. With few
+agents the share of agents right moves in coarse steps: up to n = 16 the level asks for all of them, and of 64 at most
+three may be wrong.
 """
 
 from __future__ import annotations
@@ -8,9 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from crl_envs.bench.experiment import Analysis, Experiment, Reference, Task, Value
-from crl_envs.bench.experiments.neural import LEARNERS, ROLLOUT, SIZES, comparisons, rollouts
-from crl_envs.bench.experiments.verdicts import comparison, scaling_verdict, score_verdict
+from crl_envs.bench.experiment import (
+    Analysis,
+    Experiment,
+    Reference,
+    Task,
+    Value,
+    comparison,
+    scaling_verdict,
+    score_verdict,
+)
+from crl_envs.bench.experiments.neural import LEARNERS, NEURAL, verdict
 from crl_envs.bounds import (
     exploration_trials,
     least_squares_trials,
@@ -61,7 +71,6 @@ def verdict_over_agents(summary: Mapping[str, Any]) -> list[str]:
 
 BANDIT_N: Final = Experiment(
     name="bandit-n",
-    version=1,
     title="The bandit over the number of agents",
     statement="""\
 The bandit over the number of agents: one state, one step, a hidden right action for each agent.
@@ -96,10 +105,7 @@ and §5 (Figure 2).
     budget=lambda n: 25 * n + 300,
     first=2,  # trials: learners from local rewards need about ten
     evaluations=32,
-    unit="env steps",
     episodes=256,  # at n = 16 their noise is .02 of a score, at n = 256 .005
-    # With few agents the share of agents right moves in coarse steps: at n = 16 the level asks for all of them.
-    epsilon=0.1,
     baselines=(
         "local-means",
         "global-least-squares",
@@ -150,7 +156,6 @@ def verdict_over_noise(summary: Mapping[str, Any]) -> list[str]:
 
 BANDIT_NOISE: Final = Experiment(
     name="bandit-noise",
-    version=1,
     title="The bandit over the noise in its rewards",
     statement="""\
 The bandit over the noise in its rewards: how often the right action doesn't pay.
@@ -177,9 +182,7 @@ Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learn
     budget=noisy_budget,
     first=2,  # trials: at z = .1 the local means need about five
     evaluations=32,
-    unit="env steps",
     episodes=1024,  # their noise is .003 of a score at z = .1 and .02 at .4, where rewards hardly differ
-    epsilon=0.1,  # at most three of 64 agents wrong
     # Random actions are left out: they score 0 by definition, and bandit-n shows that they do.
     baselines=(
         "local-means",
@@ -192,14 +195,9 @@ Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learn
 )
 
 
-def verdict_of_neural(summary: Mapping[str, Any]) -> list[str]:
-    """Say the exponents, the global reward's price, and what sharing parameters saves."""
-    return [*scaling_verdict(summary, "n"), *comparisons(summary)]
-
-
 BANDIT_NEURAL_N: Final = Experiment(
+    **NEURAL,
     name="bandit-neural-n",
-    version=1,
     title="The bandit with neural learners over the number of agents",
     statement="""\
 The bandit with neural learners over the number of agents: what does the global reward cost PPO, DQN, MAPPO and QMIX?
@@ -223,18 +221,12 @@ one thing and half the other.
 Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learning", §3 (Theorem 3.1) and §5 (Figure
 2). The algorithms' papers are named by `agents.libraries`.
 """,
-    knob="n",
-    values=SIZES,
-    quick=(5, 10),
     task=over_agents,
     # All arrive with local rewards; with the global one the PPO of Stable-Baselines3 and of RLlib, and REINFORCE, do at
     # n = 50. A run of Stable-Baselines3's is then 150,000 agent steps, some ten seconds on a core.
     budget=lambda n: 3000,
-    first=ROLLOUT,  # the local means have long arrived: bandit-n looks closer
-    evaluations=16,
-    unit="env steps",
+    # At the first evaluation the local means have long arrived: bandit-n looks closer.
     episodes=1024,  # at n = 5 their noise is .02 of a score, at n = 50 .006
-    epsilon=0.1,  # at n = 5 all agents right, and nearly sure of it
     baselines=(
         "local-means",
         "global-least-squares",
@@ -244,6 +236,5 @@ Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learn
         "random",
         *LEARNERS,
     ),
-    grain=rollouts,
-    analysis=Analysis(scaling=True, references=bounds_over_agents, verdict=verdict_of_neural),
+    analysis=Analysis(scaling=True, references=bounds_over_agents, verdict=verdict),
 )

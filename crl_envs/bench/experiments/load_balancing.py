@@ -7,8 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from crl_envs.bench.experiment import Analysis, Experiment, Task
-from crl_envs.bench.experiments.verdicts import best_by_value, losses, score_verdict
+from crl_envs.bench.experiment import (
+    Analysis,
+    Experiment,
+    Task,
+    best_by_value,
+    losses,
+    score_verdict,
+)
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -24,7 +30,6 @@ LEARNERS: Final = (
 )
 # What a filling is measured by. Its compiled learners are fastest on the ParallelEnv.
 _FILLING: Final[dict[str, Any]] = {
-    "version": 1,
     "budget": lambda value: 1,
     "first": 1,
     "evaluations": 1,
@@ -138,7 +143,7 @@ Dowling & Haridi 2008, "Reinforcement Learning for Online Optimization of Distri
     values=(85, 170, 340, 680, 1360),
     quick=(85, 340),
     task=lambda loads: Task("crl/load_balancing-v0", {"n_agents": 50, "n_loads": loads}),
-    # With up to half of the loads CRL scores .85 to .87, and the learners from which it is to be told apart, dvf,
+    # With up to half of the loads CRL scores .85 to .87, and the learners to distinguish it from, dvf,
     # independent-q and ant-colony, .4 to .84. With all of them everybody is above: there look at the scores.
     epsilon=0.15,
     baselines=LEARNERS,

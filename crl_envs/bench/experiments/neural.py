@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from crl_envs.bench.experiment import Value
-from crl_envs.bench.experiments.verdicts import comparison
+from crl_envs.bench.experiment import comparison, scaling_verdict
 
 # Env steps, and budgets are multiples of it: what Stable-Baselines3's PPO collects between two updates here. What has
 # longer rollouts has learnt from up to one of them more than a budget says; a record's ``env_steps`` tell.
 ROLLOUT: Final = 100
 
-SIZES: Final = (5, 10, 20, 50)
+NEURAL: Final[dict[str, Any]] = {
+    "knob": "n",
+    "values": (5, 10, 20, 50),
+    "quick": (5, 10),
+    "first": ROLLOUT,
+    "evaluations": 16,
+    "grain": lambda n: ROLLOUT,
+}
 
 LEARNERS: Final = (
     "sb3-ppo",
@@ -51,16 +57,12 @@ _SHARING: Final = (
 )
 
 
-def rollouts(n: Value) -> int:
-    """Return what budgets are whole multiples of, in env steps."""
-    return ROLLOUT
-
-
-def comparisons(summary: Mapping[str, Any]) -> list[str]:
-    """Say what the global reward costs each learner that can have either, and what sharing parameters saves."""
+def verdict(summary: Mapping[str, Any]) -> list[str]:
+    """Say the exponents, what the global reward costs each learner that can have either, and what sharing saves."""
     pairs = [(f"{learner}-global", learner) for learner in _LOCAL]
-    return [
+    compared = [
         sentence
         for slower, faster in (("reinforce-global", "reinforce-local"), *pairs, *_SHARING)
         for sentence in comparison(summary, "n", slower, faster)
     ]
+    return [*scaling_verdict(summary, "n"), *compared]

@@ -10,34 +10,34 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from crl_envs.bench.experiment import Analysis, Experiment, Reference, Task, Value
-from crl_envs.bench.experiments.neural import (
-    ANONYMOUS,
-    LEARNERS,
-    ROLLOUT,
-    SIZES,
-    comparisons,
-    rollouts,
-)
-from crl_envs.bench.experiments.verdicts import (
+from crl_envs.bench.experiment import (
+    Analysis,
+    Experiment,
+    Reference,
+    Task,
+    Value,
     best_by_value,
     comparison,
     losses,
     scaling_verdict,
     score_verdict,
 )
+from crl_envs.bench.experiments.neural import ANONYMOUS, LEARNERS, NEURAL, verdict
 
 HORIZON: Final = 20
-MACHINES: Final = (
-    16  # where their number isn't varied: local and global REINFORCE are five times apart
-)
+# Where their number isn't varied: local and global REINFORCE are five times apart.
+MACHINES: Final = 16
 _ANCHOR: Final = 8
 _EPISODES: Final = 70  # what REINFORCE on local rewards takes to .9 at T = 20, at any n
 
 
-def whole_episodes(value: Value) -> int:
-    """Return the steps of an episode: learners update at its end."""
-    return HORIZON
+# The first evaluation comes after one episode, since learners of a model need few: one or two with the local rewards,
+# about n / 15 with the global. Learners update at an episode's end.
+_BY_EPISODES: Final[dict[str, Any]] = {
+    "first": HORIZON,
+    "evaluations": 24,
+    "grain": lambda value: HORIZON,
+}
 
 
 def over_machines(n: int) -> Task:
@@ -68,8 +68,8 @@ def verdict_over_machines(summary: Mapping[str, Any]) -> list[str]:
 
 
 SYSADMIN_N: Final = Experiment(
+    **_BY_EPISODES,
     name="sysadmin-n",
-    version=1,
     title="SYSADMIN over the number of machines",
     statement="""\
 SYSADMIN over the number of machines: how much more training does a team need when there are more of it?
@@ -98,12 +98,7 @@ Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learn
     # REINFORCE on the global reward stays above .9 after about 22 n episodes, so that most of its runs arrive at every
     # n; a third less would censor most of them.
     budget=lambda n: HORIZON * (120 + 26 * n),
-    # One episode, since learners of a model need few: one or two with the local rewards, about n / 15 with the global.
-    first=HORIZON,
-    evaluations=24,
-    unit="env steps",
     episodes=32,  # at n = 8 their noise is .02 of a score, at n = 64 .006
-    epsilon=0.1,
     baselines=(
         "reinforce-local",
         "reinforce-global",
@@ -113,7 +108,6 @@ Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learn
         "model-based-global",
         "random",
     ),
-    grain=whole_episodes,
     analysis=Analysis(scaling=True, references=guides, verdict=verdict_over_machines),
 )
 
@@ -128,8 +122,8 @@ def verdict_over_noise(summary: Mapping[str, Any]) -> list[str]:
 
 
 SYSADMIN_NOISE: Final = Experiment(
+    **_BY_EPISODES,
     name="sysadmin-noise",
-    version=1,
     title="SYSADMIN over noise on the rewards",
     statement="""\
 SYSADMIN over noise on the rewards: what if agents measure what they earn with an error?
@@ -157,14 +151,9 @@ Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learn
     task=lambda noise: Task(
         "crl/sysadmin-v0", {"n_agents": MACHINES, "horizon": HORIZON}, reward_noise=noise
     ),
-    budget=lambda noise: (
-        HORIZON * 600
-    ),  # nearly twice what REINFORCE on the global reward takes without noise
-    first=HORIZON,
-    evaluations=24,
-    unit="env steps",
+    # Nearly twice what REINFORCE on the global reward takes without noise.
+    budget=lambda noise: HORIZON * 600,
     episodes=32,
-    epsilon=0.1,
     baselines=(
         "reinforce-local",
         "reinforce-global",
@@ -172,7 +161,6 @@ Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learn
         "decomposed-reinforce",
         "model-based-local",
     ),
-    grain=whole_episodes,
     analysis=Analysis(scaling=False, verdict=verdict_over_noise),
 )
 
@@ -194,7 +182,6 @@ def verdict_over_horizon(summary: Mapping[str, Any]) -> list[str]:
 
 SYSADMIN_HORIZON: Final = Experiment(
     name="sysadmin-horizon",
-    version=1,
     title="SYSADMIN over the length of an episode",
     statement="""\
 SYSADMIN over the length of an episode: does credit over more time cost more samples?
@@ -222,9 +209,7 @@ whose bound has T in it.
     budget=lambda horizon: 800 * horizon,
     first=40,  # one episode of the longest, eight of the shortest
     evaluations=24,
-    unit="env steps",
     episodes=32,
-    epsilon=0.1,
     baselines=(
         "reinforce-local",
         "reinforce-global",
@@ -255,8 +240,8 @@ def verdict_over_graphs(summary: Mapping[str, Any]) -> list[str]:
 
 
 SYSADMIN_TOPOLOGY: Final = Experiment(
+    **_BY_EPISODES,
     name="sysadmin-topology",
-    version=1,
     title="SYSADMIN over the network",
     statement="""\
 SYSADMIN over the network: whose rewards does an agent's action move?
@@ -283,9 +268,6 @@ Koller, Parr & Venkataraman 2003, "Efficient Solution Algorithms for Factored MD
     quick=("ring", "star"),
     task=on_graph,
     budget=lambda topology: HORIZON * 500,  # after which no learner gains much
-    first=HORIZON,
-    evaluations=24,
-    unit="env steps",
     episodes=64,  # nine machines need more than 32 for the noise that sysadmin-n has at 16
     # Agents that see their own machine reach .65 on the densest graphs, with the global reward .55 within the budget.
     # Half of the way is where all arrive on every graph, so that it says how fast they are; how good is in the scores.
@@ -296,19 +278,13 @@ Koller, Parr & Venkataraman 2003, "Efficient Solution Algorithms for Factored MD
         "reinforce-own",
         "decomposed-reinforce",
     ),
-    grain=whole_episodes,
     analysis=Analysis(scaling=False, verdict=verdict_over_graphs),
 )
 
 
-def verdict_of_neural(summary: Mapping[str, Any]) -> list[str]:
-    """Say the exponents, the global reward's price, and what sharing parameters saves."""
-    return [*scaling_verdict(summary, "n"), *comparisons(summary)]
-
-
 SYSADMIN_NEURAL_N: Final = Experiment(
+    **NEURAL,
     name="sysadmin-neural-n",
-    version=1,
     title="SYSADMIN with neural learners over the number of machines",
     statement="""\
 SYSADMIN with neural learners over the number of machines: what does the global reward cost PPO, DQN, MAPPO and QMIX?
@@ -330,19 +306,13 @@ stand beside them; a need below 100 env steps reads as 100.
 Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learning", §5 (Figure 3). The algorithms'
 papers are named by `agents.libraries`.
 """,
-    knob="n",
-    values=SIZES,
-    quick=(5, 10),
     task=over_machines,
     # With local rewards all arrive long before; with the global one DQN, RLlib's PPO, and PPO that can't tell agents
     # apart do at n = 50, REINFORCE up to n = 10. At n = 50 a run is 400,000 agent steps: half a minute on a core and
     # more, for RLlib two minutes.
     budget=lambda n: 400 * HORIZON,
-    first=ROLLOUT,  # five episodes, as are all steps between evaluations
-    evaluations=16,
-    unit="env steps",
+    # Between evaluations are five episodes, or a multiple.
     episodes=64,  # at n = 5 their noise is .02 of a score, at n = 50 .005
-    epsilon=0.1,
     baselines=(
         "reinforce-local",
         "reinforce-global",
@@ -351,6 +321,5 @@ papers are named by `agents.libraries`.
         *LEARNERS,
         *ANONYMOUS,
     ),
-    grain=rollouts,
-    analysis=Analysis(scaling=True, references=guides, verdict=verdict_of_neural),
+    analysis=Analysis(scaling=True, references=guides, verdict=verdict),
 )

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crl_envs.bench.report import pictures
-from crl_envs.bench.report.data import learning_curves, seconds
-from crl_envs.bench.report.pictures import Styles, styles
+from crl_envs.bench.report.pictures import Styles, learning_curves, styles
 from crl_envs.bench.store import Record
 from crl_envs.bench.text import Table, number
 
@@ -432,3 +431,11 @@ def _interval(found: Mapping[str, float | None]) -> str:
         return _number(found["value"])
     value, low, high = (_number(found[name]) for name in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
+
+
+def seconds(record: Record) -> float | None:
+    """Return the wall time of a run, if its provenance tells."""
+    found = record.provenance.get("seconds")
+    if isinstance(found, Mapping):
+        return float(sum(found.values()))
+    return None if found is None else float(found)

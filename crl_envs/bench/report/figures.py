@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from crl_envs.bench.figure import Cases, Recording, Section
-from crl_envs.bench.files import write_atomically
 from crl_envs.bench.papers import find_reproduction
 from crl_envs.bench.plan import planned_records, read_plan
-from crl_envs.bench.provenance import versions
-from crl_envs.bench.store import Record, Store, refusals_named
+from crl_envs.bench.store import Record, Store, refusals_named, versions, write_atomically
 from crl_envs.bench.text import Table, plain
 from crl_envs.core.backend import resolve_backend
 

@@ -1,30 +1,169 @@
-"""The pictures of a report, as PNG, with a colour and a marker for each learner, the same in tables."""
+"""Pictures as PNG, without a display: those of a report, and what they share with the papers' figures.
+
+Colours are those that colour-blind readers can distinguish. Each learner has a colour and a marker, the same in tables.
+"""
 
 from __future__ import annotations
 
+import io
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from crl_envs.bench.plotting import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    as_png,
-    single_figure,
-)
-from crl_envs.bench.report.data import Curves
-from crl_envs.bench.score.intervals import FloatArray, t_band
+from crl_envs.bench.score.measures import Landmarks, normalised
+from crl_envs.bench.score.statistics import FloatArray, Interval, t_band
+from crl_envs.bench.store import Record
+from crl_envs.rendering.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "ORANGE",
+    "PURPLE",
+    "SKY",
+    "STYLE",
+    "VERMILLION",
+    "as_png",
+    "band",
+    "intervals",
+    "new_figure",
+    "single_figure",
+]
+
+STYLE: Final = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.size": 10,
+    "grid.alpha": 0.3,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 9,
+    "legend.frameon": True,
+    "legend.framealpha": 1.0,
+    "lines.linewidth": 1.2,
+}
+
+
+def new_figure(panels: int, sharey: bool = True) -> tuple[Figure, list[Axes]]:
+    """Return a figure on Agg, whatever backend is configured, with that many panels side by side."""
+    with rc_context(STYLE):  # type: ignore[arg-type]
+        figure = Figure(figsize=(4.6 * panels, 3.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(1, panels, sharey=sharey, squeeze=False)
+    return figure, list(axes[0])
+
+
+def single_figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return a figure of one panel of that size in inches."""
+    with rc_context(STYLE):  # type: ignore[arg-type]
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots()
+    return figure, axes
+
+
+def band(
+    axes: Axes, samples: FloatArray, positions: FloatArray | None = None, **style: Any
+) -> None:
+    """Draw the mean over rows of ``float64[k, m]`` as a line, with its 95 % interval as a shade.
+
+    Args:
+        axes: Where to draw.
+        samples: One row a run.
+        positions: ``float64[m]``, where the columns lie; 0 … m − 1 by default.
+        **style: Of the line.
+    """
+    mean, half = t_band(samples)
+    if positions is None:
+        positions = np.arange(samples.shape[1], dtype=np.float64)
+    axes.fill_between(positions, mean - half, mean + half, color=style["color"], alpha=0.2, lw=0)
+    axes.plot(positions, mean, **style)
+
+
+def intervals(axes: Axes, positions: Any, found: Sequence[Interval], **style: Any) -> None:
+    """Draw values with their intervals; what is infinite is left out."""
+    ends = np.array([tuple(x) for x in found])
+    middle, low, high = np.where(np.isfinite(ends), ends, np.nan).T
+    axes.errorbar(positions, middle, [middle - low, high - middle], **style)
+
+
+def as_png(figure: Figure) -> bytes:
+    """Return the picture's bytes."""
+    buffer = io.BytesIO()
+    with rc_context(STYLE):  # type: ignore[arg-type]
+        figure.savefig(buffer, format="png", dpi=140)
+    return buffer.getvalue()
+
+
+def landmarks_of(scores: Mapping[str, Any], record: Record) -> Landmarks | None:
+    """Return the landmarks of a record's task, if the scores have them."""
+    experiment = scores["experiments"].get(f"{record.id.experiment}@{record.id.version}")
+    if experiment is None:
+        return None
+    ends = experiment["summary"]["landmarks"].get(str(record.id.value))
+    if ends is None:
+        return None
+    lower = float("-inf") if ends["lower"] is None else ends["lower"]
+    return Landmarks(ends["random"], ends["upper"], lower)
+
+
+class Curves(NamedTuple):
+    """The runs of a learner on a task.
+
+    Attributes:
+        budgets: ``float64[evaluations]``, in the experiment's unit.
+        scores: ``float64[runs, evaluations]``; a run that ended early keeps its last score, and one without any
+            evaluation scores 0, as in `crl_envs.bench.score.measures.final_scores`.
+    """
+
+    budgets: FloatArray
+    scores: FloatArray
+
+
+def learning_curves(
+    scores: Mapping[str, Any], id: str, records: Sequence[Record]
+) -> dict[str, dict[str, Curves]]:
+    """Return the scored runs of an experiment, by value of the knob as text and by learner.
+
+    Args:
+        scores: Of the sweep.
+        id: Of the experiment.
+        records: All runs of the sweep; those that are still running are left out, as they are from the scores.
+    """
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        here = f"{record.id.experiment}@{record.id.version}" == id
+        if here and record.status != "running":
+            groups[str(record.id.value), record.id.learner].append(record)
+    found: dict[str, dict[str, Curves]] = defaultdict(dict)
+    for (value, learner), runs in sorted(groups.items()):
+        longest = max(runs, key=lambda run: len(run.evaluations)).evaluations
+        if longest:
+            budgets = np.array([point.budget for point in longest], np.float64)
+            rows = [_scores(scores, run, budgets.size) for run in runs]
+            found[value][learner] = Curves(budgets, np.array(rows))
+    return dict(found)
+
+
+def _scores(scores: Mapping[str, Any], record: Record, length: int) -> FloatArray:
+    landmarks = landmarks_of(scores, record)
+    if landmarks is None or not record.evaluations:
+        return np.zeros(length)
+    returns = np.array([point.global_return for point in record.evaluations])
+    known = normalised(returns, landmarks)
+    return np.pad(known, (0, length - known.size), mode="edge")
+
 
 COLOURS: Final = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, GREY)
 # Eight, which has no divisor in common with the seven colours: 56 learners have 56 pairs of colour and marker.

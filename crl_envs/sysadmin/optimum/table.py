@@ -62,7 +62,7 @@ def recomputed_table(watch: Callable[[int, int], None] = lambda done, total: Non
 
 
 def differences(table: Table) -> list[str]:
-    """Where a table differs from the shipped one by more than rounding and solvers do, a line each."""
+    """Return where a table differs from the shipped one by more than rounding and solvers do, a line each."""
     shipped = {json.dumps(entry["key"]): entry["value"] for entry in shipped_table()[OPTIMA]}
     lines = []
     for entry in table[OPTIMA]:

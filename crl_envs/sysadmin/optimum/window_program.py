@@ -220,7 +220,7 @@ def _plain(windows: Windows) -> _Inequalities:
 
 
 def _mirrored(windows: Windows) -> _Inequalities:
-    """Half of the rows, for a ring that goes both ways and so is its own mirror image.
+    """Return half of the rows, for a ring that goes both ways and so is its own mirror image.
 
     The mean of a feasible (w, h) and its reflection, in which h changes sign, is feasible and as good. So sets that
     mirror each other share a weight, a node's potential is minus its reflection's, and each local function, averaged

@@ -1,7 +1,7 @@
 """How fast do radios find channels around a ring, as there are more of them?"""
 
+from crl_envs.bench.experiment import comparison, scaling_verdict
 from crl_envs.bench.experiments import Analysis, Experiment, Task
-from crl_envs.bench.experiments.verdicts import comparison, scaling_verdict
 
 
 def task(n):

@@ -28,14 +28,11 @@ from agents.bandit.detecting import (
     decode,
     detecting_design,
 )
-from agents.bandit.global_least_squares import (
-    GlobalLeastSquares,
-    GlobalLeastSquaresConfig,
-    forward_substitution,
-)
+from agents.bandit.global_least_squares import GlobalLeastSquares, GlobalLeastSquaresConfig
 from agents.bandit.local_means import LocalMeans, LocalMeansConfig
 from agents.bandit.walsh_hadamard import parity, walsh_hadamard
 from agents.learner import Learner
+from agents.triangular import forward_substitution
 from crl_envs.wrappers import GlobalReward
 from tests.core.toy import TOY
 from tests.wrappers.foreign import Leavers, Spaced

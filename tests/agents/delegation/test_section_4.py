@@ -11,11 +11,12 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from agents import Learner, RandomPolicy, checkpoint
+from agents import Learner, RandomPolicy
 from agents.delegation.ant_colony import AntColony, Hop, visited
 from agents.delegation.distributed_value_functions import DistributedValueFunctions
 from agents.delegation.independent_q import IndependentQ
 from agents.delegation.table import draw
+from agents.learner import read_checkpoint, write_checkpoint
 from crl_envs.wrappers import GlobalReward
 from tests.agents.delegation.relay import Relay
 from tests.load_balancing.driving import EVERYTHING
@@ -501,10 +502,10 @@ def test_what_does_not_fit_is_refused(kind: Any, tmp_path: Path) -> None:
     other = make(LOADS, **TINY | {"out_degree": 3, "discovery": "all"})  # as many actions
     with pytest.raises(ValueError, match="kinds of action"):
         kind.load(path, other).learn(total_episodes=1)
-    meta, arrays = checkpoint.read(path)
+    meta, arrays = read_checkpoint(path)
     arrays["learnt_behind"][0, 0, 2] = 99
     meta.pop("format")
-    checkpoint.write(path, meta, arrays)
+    write_checkpoint(path, meta, arrays)
     with pytest.raises(ValueError, match=r"behind must be in \[-1, 9\]"):
         kind.load(path, make(LOADS, **TINY | {"out_degree": 5}))
 

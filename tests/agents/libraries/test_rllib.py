@@ -9,7 +9,7 @@ import pytest
 
 import crl_envs
 from crl_envs.bench.contract import Traits
-from crl_envs.bench.measured_env import EnoughEpisodes, MeasuredEnv
+from crl_envs.bench.evaluation import EnoughEpisodes, MeasuredEnv
 from tests.adapters.foreign import Constant
 
 pytest.importorskip("ray.rllib")

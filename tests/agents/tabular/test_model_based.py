@@ -13,7 +13,7 @@ from pettingzoo.utils.wrappers import BaseParallelWrapper
 import crl_envs
 from agents import Learner, ModelBased
 from agents.tabular.exploration import EpsilonGreedy, FixedExploration
-from agents.tabular.transition_counts import TransitionCounts
+from agents.tabular.model_based import TransitionCounts
 from crl_envs.factored import OWN_STATE, FactoredMDP, simulate
 from crl_envs.wrappers import GlobalReward
 from tests.agents.textbook import Flaky, Recorder

@@ -15,18 +15,17 @@ from markdown_it import MarkdownIt
 
 from crl_envs.bench.report import pictures, write
 from crl_envs.bench.report.content import content
-from crl_envs.bench.report.data import (
+from crl_envs.bench.report.pictures import learning_curves, styles
+from crl_envs.bench.report.write import (
     COLUMNS,
     as_csv,
     as_parquet,
     has_parquet,
-    learning_curves,
     rows,
+    text,
+    write_report,
 )
-from crl_envs.bench.report.pictures import styles
-from crl_envs.bench.report.write import text, write_report
-from crl_envs.bench.score.results import as_json, sweep_scores
-from crl_envs.bench.score.summary import Settings
+from crl_envs.bench.score.results import Settings, as_json, sweep_scores
 from tests.bench.synthetic_sweep import (
     EXPERIMENTS,
     SIZES,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, bootstrap, mannwhitneyu, trim_mean
 
-from crl_envs.bench.score.aggregates import (
+from crl_envs.bench.score.statistics import (
     AGGREGATES,
     aggregate,
     iqm,

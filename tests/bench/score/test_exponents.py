@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crl_envs.bench.score.intervals import fit_exponent, median_time, slope
+from crl_envs.bench.score.statistics import fit_exponent, median_time, slope
 
 SIZES = (10, 30, 100, 300, 1000)
 

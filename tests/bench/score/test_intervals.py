@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from crl_envs.bench.score.intervals import (
+from crl_envs.bench.score.statistics import (
     Interval,
     bootstrap_interval,
     last_up_crossing,

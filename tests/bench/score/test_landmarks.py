@@ -12,7 +12,7 @@ import pytest
 import crl_envs
 from crl_envs.bench.experiment import Task
 from crl_envs.bench.experiments import EXPERIMENTS
-from crl_envs.bench.score.landmarks import (
+from crl_envs.bench.score.measures import (
     ACCURACY,
     ACCURACY_IN_TURN,
     SEED,

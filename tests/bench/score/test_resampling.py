@@ -7,15 +7,20 @@ import math
 import numpy as np
 import pytest
 
-from crl_envs.bench.score.intervals import (
+from crl_envs.bench.score.measures import (
+    Landmarks,
+    Log,
+    samples_interval,
+    samples_to,
+    scaling_exponent,
+)
+from crl_envs.bench.score.statistics import (
     bootstrap_interval,
     fit_exponent,
     last_up_crossing,
     median_time,
     resampled,
 )
-from crl_envs.bench.score.landmarks import Landmarks
-from crl_envs.bench.score.samples import Log, samples_interval, samples_to, scaling_exponent
 
 UNIT = Landmarks(random=0.0, upper=1.0, lower=1.0)
 RUNS = [1, 2, 5, 10]

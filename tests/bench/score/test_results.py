@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 
 from crl_envs.bench.experiment import Reference
-from crl_envs.bench.run_id import RunId
-from crl_envs.bench.score.landmarks import Landmarks
-from crl_envs.bench.score.results import as_json, sweep_scores
-from crl_envs.bench.score.samples import Log
-from crl_envs.bench.score.summary import Settings, summary
-from crl_envs.bench.store import Evaluation, Record
+from crl_envs.bench.score.measures import Landmarks, Log
+from crl_envs.bench.score.results import Settings, as_json, summary, sweep_scores
+from crl_envs.bench.store import Evaluation, Record, RunId
 from tests.bench.synthetic_sweep import (
     EXPERIMENTS,
     SIZES,

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from crl_envs.bench.score.landmarks import Landmarks
-from crl_envs.bench.score.samples import (
+from crl_envs.bench.score.measures import (
+    Landmarks,
     Log,
     final_scores,
     largest_solved,

@@ -8,10 +8,9 @@ import math
 import numpy as np
 import pytest
 
-from crl_envs.bench.score.intervals import t_interval
-from crl_envs.bench.score.landmarks import Landmarks
-from crl_envs.bench.score.samples import Log, samples_interval, scaling_exponent
-from crl_envs.bench.score.summary import PROFILE_SCORES, Settings, summary
+from crl_envs.bench.score.measures import Landmarks, Log, samples_interval, scaling_exponent
+from crl_envs.bench.score.results import PROFILE_SCORES, Settings, summary
+from crl_envs.bench.score.statistics import t_interval
 
 SIZES = (8, 16, 32, 100)
 LANDMARKS = {n: Landmarks(random=2.0, upper=12.0, lower=7.0) for n in SIZES}

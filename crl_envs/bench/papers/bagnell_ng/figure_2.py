@@ -20,7 +20,7 @@ from crl_envs.bench.figure import (
 )
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.papers.bagnell_ng.learning import read_out_cases, values_of
-from crl_envs.bench.score.intervals import (
+from crl_envs.bench.score.statistics import (
     FloatArray,
     Interval,
     bootstrap_interval,
@@ -152,7 +152,7 @@ def left_verdict(found: Mapping[tuple[str, int], FloatArray]) -> str:
 
 def draw_left(found: Mapping[tuple[str, int], FloatArray]) -> bytes:
     """Draw a panel for each number of agents."""
-    from crl_envs.bench.plotting import as_png, band, new_figure
+    from crl_envs.bench.report.pictures import as_png, band, new_figure
 
     figure, panels = new_figure(len(LEFT_SIZES))
     trials = np.array(LEFT_TRIALS, np.float64)
@@ -171,7 +171,7 @@ def draw_left(found: Mapping[tuple[str, int], FloatArray]) -> bytes:
 
 def looks() -> dict[str, dict[str, Any]]:
     """Return the colours and dashes of the methods."""
-    from crl_envs.bench.plotting import BLUE, GREEN, ORANGE, VERMILLION
+    from crl_envs.bench.report.pictures import BLUE, GREEN, ORANGE, VERMILLION
 
     return {
         LOCAL.label: {"color": BLUE, "linestyle": "-"},
@@ -255,7 +255,7 @@ def right_verdict(needed: Mapping[tuple[str, int], Mapping[float, Interval]]) ->
 
 def draw_right(needed: Mapping[tuple[str, int], Mapping[float, Interval]]) -> bytes:
     """Draw both levels, logarithmic, with the bound and the theory."""
-    from crl_envs.bench.plotting import GREY, as_png, intervals, new_figure
+    from crl_envs.bench.report.pictures import GREY, as_png, intervals, new_figure
 
     figure, panels = new_figure(2)
     sizes = np.array(RIGHT_SIZES, np.float64)

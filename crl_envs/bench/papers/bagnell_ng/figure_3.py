@@ -25,8 +25,8 @@ from crl_envs.bench.papers.bagnell_ng.learning import (
     curves_case,
     iterations_to,
 )
-from crl_envs.bench.score.intervals import FloatArray, Interval, bootstrap_interval, t_interval
-from crl_envs.bench.score.landmarks import Landmarks, step_landmarks
+from crl_envs.bench.score.measures import Landmarks, step_landmarks
+from crl_envs.bench.score.statistics import FloatArray, Interval, bootstrap_interval, t_interval
 from crl_envs.bench.text import Table, number, plain, with_interval
 
 SIZES: Final = (10, 20)
@@ -320,7 +320,7 @@ def _landmark_table(findings: Findings) -> Table:
 
 def draw(findings: Findings) -> bytes:
     """Draw the figure as PNG."""
-    from crl_envs.bench.plotting import BLUE, GREY, VERMILLION, as_png, band, new_figure
+    from crl_envs.bench.report.pictures import BLUE, GREY, VERMILLION, as_png, band, new_figure
 
     styles: dict[str, dict[str, Any]] = {
         "local": {"color": BLUE, "linestyle": "-"},

@@ -10,8 +10,8 @@ import numpy as np
 import crl_envs
 from crl_envs.bench.figure import Case, Extent, Recording, as_word
 from crl_envs.bench.learners import LearnerSpec
-from crl_envs.bench.score.intervals import FloatArray, last_up_crossing, moving_mean
-from crl_envs.bench.score.landmarks import step_landmarks
+from crl_envs.bench.score.measures import step_landmarks
+from crl_envs.bench.score.statistics import FloatArray, last_up_crossing, moving_mean
 from crl_envs.wrappers import GlobalReward, NoisyReward
 
 PAPER: Final = "bagnell-ng"

@@ -33,7 +33,7 @@ from crl_envs.bench.papers.bagnell_ng.learning import (
     gain_level,
     read_out_case,
 )
-from crl_envs.bench.score.intervals import (
+from crl_envs.bench.score.statistics import (
     Exponent,
     FloatArray,
     Interval,
@@ -398,7 +398,7 @@ def notes(extent: Extent) -> str:
 
 def draw(found: Sequence[Measured]) -> bytes:
     """Draw a panel for each problem, both axes logarithmic, censored points hollow with an arrow."""
-    from crl_envs.bench.plotting import (
+    from crl_envs.bench.report.pictures import (
         BLUE,
         GREEN,
         GREY,
@@ -439,7 +439,7 @@ def draw(found: Sequence[Measured]) -> bytes:
 
 def draw_curve(panel: Any, x: Measured, **style: Any) -> None:
     """Draw one curve, with its exponent in the label."""
-    from crl_envs.bench.plotting import intervals
+    from crl_envs.bench.report.pictures import intervals
 
     known = {n: p.needed for n, p in x.points.items() if not p.censored}
     label = f"{x.curve.label}: {growth(x)}"

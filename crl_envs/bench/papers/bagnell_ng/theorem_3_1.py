@@ -24,7 +24,7 @@ from crl_envs.bench.figure import (
 from crl_envs.bench.learners import find_learner
 from crl_envs.bench.papers.bagnell_ng.figure_2 import CORRELATION, LOCAL, Method
 from crl_envs.bench.papers.bagnell_ng.learning import BANDIT, read_out_cases, values_of
-from crl_envs.bench.score.intervals import FloatArray, Interval, bootstrap_interval
+from crl_envs.bench.score.statistics import FloatArray, Interval, bootstrap_interval
 from crl_envs.bench.text import Table, number
 from crl_envs.bounds import identification_lower_bound, trials_lower_bound
 
@@ -252,7 +252,7 @@ def notes(extent: Extent) -> str:
 
 def draw(found: Found, sizes: Sequence[int]) -> bytes:
     """Draw trials against agents, both logarithmic, and the bounds."""
-    from crl_envs.bench.plotting import GREY, as_png, intervals, single_figure
+    from crl_envs.bench.report.pictures import GREY, as_png, intervals, single_figure
 
     figure, panel = single_figure(7.4, 4.4)
     for label, style in looks().items():
@@ -273,7 +273,7 @@ def draw(found: Found, sizes: Sequence[int]) -> bytes:
 
 def looks() -> dict[str, dict[str, Any]]:
     """Return the colours and dashes of the learners, the slowest first."""
-    from crl_envs.bench.plotting import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
+    from crl_envs.bench.report.pictures import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 
     return {
         CORRELATION.label: {"color": GREEN, "linestyle": "-."},

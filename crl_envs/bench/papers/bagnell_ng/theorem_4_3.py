@@ -25,7 +25,7 @@ from crl_envs.bench.figure import (
 )
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.papers.bagnell_ng.learning import HORIZON, PAPER, SYSADMIN
-from crl_envs.bench.score.intervals import (
+from crl_envs.bench.score.statistics import (
     Exponent,
     FloatArray,
     Interval,
@@ -315,7 +315,7 @@ def draw(
     sizes: Sizes,
 ) -> bytes:
     """Draw the gap against trials, the largest error against n, and the trials against n."""
-    from crl_envs.bench.plotting import BLUE, GREEN, VERMILLION, as_png, band, new_figure
+    from crl_envs.bench.report.pictures import BLUE, GREEN, VERMILLION, as_png, band, new_figure
 
     figure, panels = new_figure(3, sharey=False)
     shades = np.linspace(0.35, 1.0, len(local))

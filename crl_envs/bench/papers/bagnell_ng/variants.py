@@ -35,7 +35,7 @@ from crl_envs.bench.papers.bagnell_ng.learning import (
     gain_level,
     iterations_to,
 )
-from crl_envs.bench.score.intervals import (
+from crl_envs.bench.score.statistics import (
     FloatArray,
     Interval,
     bootstrap_interval,
@@ -165,7 +165,14 @@ def decomposed_verdict(reached: Mapping[Condition, Interval]) -> str:
 
 def draw_decomposed(reached: Mapping[Condition, Interval]) -> bytes:
     """Draw the iterations against agents and against noise; both axes logarithmic."""
-    from crl_envs.bench.plotting import BLUE, GREEN, VERMILLION, as_png, intervals, new_figure
+    from crl_envs.bench.report.pictures import (
+        BLUE,
+        GREEN,
+        VERMILLION,
+        as_png,
+        intervals,
+        new_figure,
+    )
 
     looks: dict[str, dict[str, Any]] = {
         LOCAL.label: {"color": BLUE, "linestyle": "-", "marker": "o"},
@@ -396,7 +403,7 @@ def credits_notes(found: Found, extent: Extent, iterations: int) -> str:
 
 def draw_credits(found: Found, optima: Mapping[Setting, Optimum]) -> bytes:
     """Draw learning curves in up to three settings."""
-    from crl_envs.bench.plotting import BLUE, SKY, VERMILLION, as_png, band, new_figure
+    from crl_envs.bench.report.pictures import BLUE, SKY, VERMILLION, as_png, band, new_figure
 
     styles: dict[str, dict[str, Any]] = {
         "own": {"color": SKY, "linestyle": "-."},

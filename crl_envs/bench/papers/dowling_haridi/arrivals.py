@@ -37,7 +37,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     numbered,
     runs_of,
 )
-from crl_envs.bench.score.intervals import t_interval
+from crl_envs.bench.score.statistics import t_interval
 from crl_envs.bench.text import Table, number, with_interval
 
 OFFERED: Final = (0.5, 0.8, 0.95, 0.98)
@@ -214,7 +214,7 @@ def keeping_up(times: Curves) -> str:
 
 def draw_arrivals(times: Curves, played: Runs) -> bytes:
     """Draw the time against offered load, and loads outside and in flight over time at the last offered load."""
-    from crl_envs.bench.plotting import as_png, new_figure
+    from crl_envs.bench.report.pictures import as_png, new_figure
 
     figure, (left, right) = new_figure(2, sharey=False)
     draw_curves(left, times)

@@ -119,7 +119,7 @@ def in_flight_verdict(steps: Curves, messages: Curves) -> str:
 
 def draw_in_flight(steps: Curves, messages: Curves, loads: int) -> bytes:
     """Draw steps and messages against loads in flight."""
-    from crl_envs.bench.plotting import as_png, new_figure
+    from crl_envs.bench.report.pictures import as_png, new_figure
 
     figure, (left, right) = new_figure(2, sharey=False)
     for panel, found in ((left, steps), (right, messages)):
@@ -209,7 +209,7 @@ def loss_verdict(steps: Curves, slower: Mapping[str, Curves]) -> str:
 
 def draw_loss(slower: Mapping[str, Curves]) -> bytes:
     """Draw steps relative to those without loss, for both kinds of loss."""
-    from crl_envs.bench.plotting import as_png, new_figure
+    from crl_envs.bench.report.pictures import as_png, new_figure
 
     figure, panels = new_figure(2)
     titles = {"links": "delegations lost", "bus": "advertisements lost"}
@@ -312,7 +312,7 @@ def failures_verdict(steps: Curves, slower: Curves) -> str:
 
 def draw_failures(steps: Curves, slower: Curves) -> bytes:
     """Draw steps, and steps relative to those without failures."""
-    from crl_envs.bench.plotting import as_png, new_figure
+    from crl_envs.bench.report.pictures import as_png, new_figure
 
     figure, (left, right) = new_figure(2, sharey=False)
     for panel, found in ((left, steps), (right, slower)):
@@ -431,7 +431,7 @@ def _scale_notes(extent: Extent, fewest: Mapping[int, Sequence[int]]) -> str:
 
 def draw_scale(ratios: Curves) -> bytes:
     """Draw ratios against the number of agents."""
-    from crl_envs.bench.plotting import as_png, single_figure
+    from crl_envs.bench.report.pictures import as_png, single_figure
 
     figure, panel = single_figure(8.2, 4.0)
     draw_curves(panel, ratios)

@@ -24,7 +24,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     mean_steps,
     runs_of,
 )
-from crl_envs.bench.score.intervals import FloatArray, Interval, t_interval
+from crl_envs.bench.score.statistics import FloatArray, Interval, t_interval
 from crl_envs.bench.text import Table, number, with_interval
 
 LEVELS: Final = (0.5, 0.9, 0.95, 0.98, 1.0)
@@ -216,7 +216,7 @@ def _every(policy: Policy) -> int:
 
 def styles() -> dict[str, dict[str, Any]]:
     """Return the colours and dashes of the paper's policies."""
-    from crl_envs.bench.plotting import BLUE, GREEN, GREY, VERMILLION
+    from crl_envs.bench.report.pictures import BLUE, GREEN, GREY, VERMILLION
 
     colors = (GREY, GREEN, BLUE, VERMILLION)
     dashes: tuple[Any, ...] = ("-.", ":", "-", (0, (6, 1.2)))
@@ -228,7 +228,7 @@ def styles() -> dict[str, dict[str, Any]]:
 
 def draw_filling(played: Mapping[int, Runs]) -> bytes:
     """Draw the stored loads, means and ranges over seeds. Left: the CRL policies' time scale; right: logarithmic."""
-    from crl_envs.bench.plotting import as_png, new_figure
+    from crl_envs.bench.report.pictures import as_png, new_figure
 
     looks = styles()
     figure, (left, right) = new_figure(2)
@@ -325,7 +325,7 @@ def equalisation_verdict(half: dict[str, Interval]) -> str:
 
 def draw_spread(played: Runs) -> bytes:
     """Draw the spread against the share stored, and against steps."""
-    from crl_envs.bench.plotting import as_png, band, new_figure
+    from crl_envs.bench.report.pictures import as_png, band, new_figure
 
     figure, (left, right) = new_figure(2)
     longest = max(run.length for runs in played.values() for run in runs)

@@ -21,7 +21,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     Run,
     runs_of,
 )
-from crl_envs.bench.score.intervals import FloatArray
+from crl_envs.bench.score.statistics import FloatArray
 from crl_envs.bench.text import Table, number
 
 POLICIES: Final = (*PAPERS, TWO_CHOICES)
@@ -145,7 +145,7 @@ def draw(
     servers: tuple[int, ...],
 ) -> bytes:
     """Draw a panel for each policy."""
-    from crl_envs.bench.plotting import VERMILLION, as_png, new_figure
+    from crl_envs.bench.report.pictures import VERMILLION, as_png, new_figure
 
     figure, panels = new_figure(len(runs))
     figure.set_size_inches(2.6 * len(runs) + 1.2, 4.6)

@@ -21,7 +21,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     Run,
     Runs,
 )
-from crl_envs.bench.score.intervals import FloatArray, Interval, t_interval
+from crl_envs.bench.score.statistics import FloatArray, Interval, t_interval
 from crl_envs.bench.text import number, with_interval
 
 POLICIES: Final = (DISCRETE, GRADIENT, TWO_CHOICES, ALL_CHOICES, RANDOM)
@@ -236,7 +236,7 @@ def relative(runs: Sequence[Run], base: Sequence[Run]) -> Measured:
 
 def looks() -> dict[str, dict[str, Any]]:
     """Return the colours, dashes and markers of the policies."""
-    from crl_envs.bench.plotting import BLUE, GREY, ORANGE, PURPLE, SKY, VERMILLION
+    from crl_envs.bench.report.pictures import BLUE, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
     return {
         DISCRETE.label: {"color": BLUE, "linestyle": "-", "marker": "o"},

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import crl_envs
 from crl_envs.bench.figure import Case, Extent, Recording, Recordings, as_word, learner
 from crl_envs.bench.learners import LearnerSpec
-from crl_envs.bench.score.intervals import FloatArray, Interval, t_interval
+from crl_envs.bench.score.statistics import FloatArray, Interval, t_interval
 
 PAPER: Final = "dowling-haridi"
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     Runs,
     runs_of,
 )
-from crl_envs.bench.score.intervals import FloatArray, Interval, t_interval
+from crl_envs.bench.score.statistics import FloatArray, Interval, t_interval
 from crl_envs.bench.text import Table, number, with_interval
 
 SERVERS: Final = (47, 48)
@@ -151,7 +151,7 @@ def draw_servers(
     policy: Policy, runs: Sequence[Run], values: dict[str, FloatArray] | None
 ) -> bytes:
     """Load at each server; for the gradient model, advertised values beside it."""
-    from crl_envs.bench.plotting import BLUE, GREY, VERMILLION, as_png, new_figure
+    from crl_envs.bench.report.pictures import BLUE, GREY, VERMILLION, as_png, new_figure
 
     figure, panels = new_figure(1 if values is None else 2, sharey=False)
     grid = np.linspace(0, max(run.length for run in runs), 400)
@@ -312,7 +312,7 @@ def added_verdict(waits: Mapping[tuple[str, str], Waits]) -> str:
 
 def draw_added(played: Runs) -> bytes:
     """Draw every run's load at the server, by the ways that can find it."""
-    from crl_envs.bench.plotting import BLUE, VERMILLION, as_png, new_figure
+    from crl_envs.bench.report.pictures import BLUE, VERMILLION, as_png, new_figure
 
     ways = [way for way in WAYS if way != "no discovery"]
     figure, panels = new_figure(len(ways))

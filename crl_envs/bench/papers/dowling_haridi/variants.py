@@ -24,7 +24,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     numbered,
     runs_of,
 )
-from crl_envs.bench.score.intervals import Interval, t_interval
+from crl_envs.bench.score.statistics import Interval, t_interval
 from crl_envs.bench.text import Table, number, with_interval
 
 MOST_RUNS: Final = 5  # of a learner that only runs through the API
@@ -106,7 +106,7 @@ def systems_verdict(steps: Mapping[tuple[str, str], Interval]) -> str:
 
 def draw_systems(played: Runs) -> bytes:
     """Draw total load against steps, means over runs."""
-    from crl_envs.bench.plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, as_png, new_figure
+    from crl_envs.bench.report.pictures import BLUE, GREEN, GREY, ORANGE, PURPLE, as_png, new_figure
 
     figure, panels = new_figure(len(TOPOLOGIES))
     dashes: tuple[Any, ...] = ("-", (0, (6, 1.2)), "--", ":", "-.")
@@ -234,7 +234,7 @@ def advertising_verdict(steps: Mapping[Any, Interval], sent: Mapping[Any, Interv
 
 def draw_advertising(steps: Mapping[Any, Interval], sent: Mapping[Any, Interval]) -> bytes:
     """Draw steps against messages, a panel for each setting; strategies by marker, models by colour."""
-    from crl_envs.bench.plotting import BLUE, VERMILLION, as_png, new_figure
+    from crl_envs.bench.report.pictures import BLUE, VERMILLION, as_png, new_figure
 
     figure, panels = new_figure(len(SETTINGS), sharey=False)
     markers = dict(zip(STRATEGIES, "xosDv^<>P", strict=True))
@@ -389,7 +389,7 @@ def ablation_verdict(
 
 def draw_ablation(steps: Mapping[tuple[str, str], Interval]) -> bytes:
     """Draw steps by change, both models, with intervals."""
-    from crl_envs.bench.plotting import BLUE, VERMILLION, as_png, single_figure
+    from crl_envs.bench.report.pictures import BLUE, VERMILLION, as_png, single_figure
 
     figure, panel = single_figure(8.0, 0.3 * len(CHANGES) + 1.2)
     for model, color, marker, shift in zip(

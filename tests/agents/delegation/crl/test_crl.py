@@ -14,13 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents import CRL, Learner, checkpoint
+from agents import CRL, Learner
 from agents.delegation.crl.advertising import (
     Broadcast,
     ConditionalNotification,
     DelegationReturn,
     PeriodicGossip,
 )
+from agents.learner import read_checkpoint, write_checkpoint
 from crl_envs.wrappers import GlobalReward
 from tests.agents.delegation.relay import GRAPH, Relay
 from tests.load_balancing.driving import EVERYTHING
@@ -700,9 +701,9 @@ def test_a_checkpoint_that_makes_no_sense_is_refused(
     saved: Path, change: Any, tmp_path: Path
 ) -> None:
     """Not least because compiled code doesn't check the places that it writes to."""
-    meta, arrays = checkpoint.read(saved)
+    meta, arrays = read_checkpoint(saved)
     change(arrays)
     meta.pop("format")
-    checkpoint.write(tmp_path / "odd.npz", meta, arrays)
+    write_checkpoint(tmp_path / "odd.npz", meta, arrays)
     with pytest.raises(ValueError, match=r"odd\.npz doesn't fit CRL on"):
         CRL.load(tmp_path / "odd.npz", make(LOAD_BALANCING, **SMALL))

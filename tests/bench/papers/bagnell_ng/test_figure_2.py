@@ -22,7 +22,7 @@ from crl_envs.bench.papers.bagnell_ng.figure_2 import (
     trials_for,
 )
 from crl_envs.bench.papers.bagnell_ng.learning import read_out_cases
-from crl_envs.bench.score.intervals import Interval, reach
+from crl_envs.bench.score.statistics import Interval, reach
 from crl_envs.bounds import local_success
 from tests.bench.papers.reproduced import reproduced
 

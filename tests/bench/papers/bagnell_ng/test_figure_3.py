@@ -9,8 +9,8 @@ import pytest
 from crl_envs.bench.papers.bagnell_ng import figure_3
 from crl_envs.bench.papers.bagnell_ng.figure_3 import Configuration
 from crl_envs.bench.report.figures import Drawn
-from crl_envs.bench.score.intervals import FloatArray
-from crl_envs.bench.score.landmarks import Landmarks
+from crl_envs.bench.score.measures import Landmarks
+from crl_envs.bench.score.statistics import FloatArray
 from crl_envs.bench.store import Store
 from tests.bench.papers.reproduced import reproduced
 

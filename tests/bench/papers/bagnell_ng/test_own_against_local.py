@@ -26,7 +26,7 @@ from crl_envs.bench.papers.bagnell_ng.variants import (
     own_against_local,
     reboots_by_state,
 )
-from crl_envs.bench.score.intervals import Interval
+from crl_envs.bench.score.statistics import Interval
 from crl_envs.core import Optimum
 from tests.bench.papers.reproduced import reproduced
 

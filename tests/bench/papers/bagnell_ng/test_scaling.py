@@ -27,7 +27,7 @@ from crl_envs.bench.papers.bagnell_ng.scaling import (
     scaling,
     spaced,
 )
-from crl_envs.bench.score.intervals import Interval, moving_mean
+from crl_envs.bench.score.statistics import Interval, moving_mean
 from crl_envs.bounds import all_right, local_success, local_trials
 from tests.bench.papers.reproduced import reproduced
 from tests.bench.papers.reproduced import section as made

@@ -27,7 +27,7 @@ from crl_envs.bench.papers.bagnell_ng.theorem_3_1 import (
     theorem_3_1,
     verdict,
 )
-from crl_envs.bench.score.intervals import Interval
+from crl_envs.bench.score.statistics import Interval
 from crl_envs.bounds import identification_lower_bound, trials_lower_bound
 from tests.bench.papers.reproduced import reproduced
 

@@ -23,7 +23,7 @@ from crl_envs.bench.papers.bagnell_ng.variants import (
     decomposed_cases,
     decomposed_verdict,
 )
-from crl_envs.bench.score.intervals import Interval
+from crl_envs.bench.score.statistics import Interval
 from tests.bench.papers.reproduced import section as made_of
 
 

@@ -47,7 +47,7 @@ from crl_envs.bench.papers.dowling_haridi.variants import (
     ablation_verdict,
     advertising_verdict,
 )
-from crl_envs.bench.score.intervals import Interval
+from crl_envs.bench.score.statistics import Interval
 from crl_envs.bench.sweep import carry_out
 from tests.bench.papers.reproduced import recordings, reproduced, section
 

@@ -11,12 +11,12 @@ import pytest
 
 import crl_envs
 from agents import Reinforce
-from crl_envs.bench import play as playing
+from crl_envs.bench import worker
 from crl_envs.bench.contract import Traits
 from crl_envs.bench.evaluation import evaluate, evaluation_seed
 from crl_envs.bench.experiment import Task
-from crl_envs.bench.play import play
 from crl_envs.bench.store import Record, Store, StoreError
+from crl_envs.bench.worker import play
 from tests.bench import learners_for_tests
 from tests.bench.sweeps import run_id, small, spec
 
@@ -71,7 +71,7 @@ def test_a_shipped_learner_learns_as_it_does_alone(tmp_path: Path, monkeypatch: 
             super().__init__(env, **config)
             made.append(self)
 
-    monkeypatch.setattr(playing.LearnerSpec, "load", lambda self: Noted)
+    monkeypatch.setattr(worker.LearnerSpec, "load", lambda self: Noted)
     played(tmp_path, "reinforce", credit="own")
     alone = Reinforce(
         crl_envs.make("crl/sysadmin-v0", n_agents=3, horizon=5), credit="own", seed=0
@@ -89,7 +89,7 @@ def test_killed_and_resumed_is_undisturbed(
     experiment = small(task=lambda n: Task("crl/sysadmin-v0", {"n_agents": n, "horizon": 5}, noise))
     whole = played(tmp_path / "whole", name, experiment)
     evaluations: list[int] = []
-    monkeypatch.setattr(playing, "WRITE_EVERY", 0.0)
+    monkeypatch.setattr(worker, "WRITE_EVERY", 0.0)
 
     def killing(*args: Any) -> Any:
         evaluations.append(1)
@@ -97,10 +97,10 @@ def test_killed_and_resumed_is_undisturbed(
             raise Killed
         return evaluate(*args)
 
-    monkeypatch.setattr(playing, "evaluate", killing)
+    monkeypatch.setattr(worker, "evaluate", killing)
     with pytest.raises(Killed):
         played(tmp_path / "killed", name, experiment)
-    monkeypatch.setattr(playing, "evaluate", evaluate)
+    monkeypatch.setattr(worker, "evaluate", evaluate)
     left, _ = Store(tmp_path / "killed").read(whole.id)
     assert left is not None
     assert (left.status, len(left.evaluations)) == ("running", at - 1)
@@ -116,10 +116,10 @@ def test_what_was_evaluated_before_a_failure_is_kept(
 ) -> None:
     """However seldom records are written; without a checkpoint the run begins anew, and all is as before."""
     whole = played(tmp_path / "whole", name)
-    monkeypatch.setattr(playing, "WRITE_EVERY", every)
+    monkeypatch.setattr(worker, "WRITE_EVERY", every)
     count = iter(range(10))
     monkeypatch.setattr(
-        playing, "evaluate", lambda *args: evaluate(*args) if next(count) < 3 else 1 / 0
+        worker, "evaluate", lambda *args: evaluate(*args) if next(count) < 3 else 1 / 0
     )
     with pytest.raises(ZeroDivisionError):
         played(tmp_path / "failed", name)
@@ -127,7 +127,7 @@ def test_what_was_evaluated_before_a_failure_is_kept(
     assert left is not None
     assert left.evaluations == whole.evaluations[:3]
     assert (left.checkpoint is not None) == (name == "Counting" and every == 0)
-    monkeypatch.setattr(playing, "evaluate", evaluate)
+    monkeypatch.setattr(worker, "evaluate", evaluate)
     assert plain(played(tmp_path / "failed", name)) == plain(whole)
 
 
@@ -135,16 +135,16 @@ def test_a_checkpoint_of_another_learner_is_not_gone_on_with(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
     """Nor of the same one with other settings, under the same id."""
-    monkeypatch.setattr(playing, "WRITE_EVERY", 0.0)
+    monkeypatch.setattr(worker, "WRITE_EVERY", 0.0)
     one, other = spec("reinforce", credit="own"), spec("reinforce", credit="local")
     whole = play(small(), other, run_id(other), Store(tmp_path / "whole"))
     count = iter(range(10))
     monkeypatch.setattr(
-        playing, "evaluate", lambda *args: evaluate(*args) if next(count) < 3 else 1 / 0
+        worker, "evaluate", lambda *args: evaluate(*args) if next(count) < 3 else 1 / 0
     )
     with pytest.raises(ZeroDivisionError):
         play(small(), one, run_id(one), Store(tmp_path))
-    monkeypatch.setattr(playing, "evaluate", evaluate)
+    monkeypatch.setattr(worker, "evaluate", evaluate)
     found = play(small(), other, run_id(other), Store(tmp_path))
     assert found.evaluations == whole.evaluations
     assert "its learner is" in found.provenance["begun_anew"]
@@ -179,7 +179,7 @@ def test_what_is_measured_is_what_the_learner_says(tmp_path: Path, monkeypatch: 
         def act(self, *args: Any, **kwargs: Any) -> Any:
             raise AssertionError("the episodes that are learnt from are measured")
 
-    monkeypatch.setattr(playing.LearnerSpec, "load", lambda self: Unmeasured)
+    monkeypatch.setattr(worker.LearnerSpec, "load", lambda self: Unmeasured)
     found = played(tmp_path / "found", "random", experiment)
     assert [e.env_steps for e in found.evaluations] == [e.env_steps for e in said.evaluations]
     for ours, theirs in zip(found.evaluations, said.evaluations, strict=True):
@@ -226,7 +226,7 @@ def test_what_a_learner_does_wrong_is_named(tmp_path: Path, name: str, why: str)
 def test_a_learner_that_finds_nan(tmp_path: Path, monkeypatch: Any) -> None:
     found = evaluate
     monkeypatch.setattr(
-        playing, "evaluate", lambda *args: found(*args)._replace(global_return=float("nan"))
+        worker, "evaluate", lambda *args: found(*args)._replace(global_return=float("nan"))
     )
     with pytest.raises(ValueError, match="global_return is nan after 10 env steps"):
         played(tmp_path, "random")
@@ -252,7 +252,7 @@ def test_a_full_disk_is_not_the_learners_fault(tmp_path: Path, monkeypatch: Any)
 def test_a_damaged_checkpoint_is_set_aside(tmp_path: Path, monkeypatch: Any) -> None:
     whole = played(tmp_path / "whole", "reinforce")
     calls: list[int] = []
-    monkeypatch.setattr(playing, "WRITE_EVERY", 0.0)
+    monkeypatch.setattr(worker, "WRITE_EVERY", 0.0)
 
     def killing(*args: Any) -> Any:
         calls.append(1)
@@ -260,10 +260,10 @@ def test_a_damaged_checkpoint_is_set_aside(tmp_path: Path, monkeypatch: Any) -> 
             raise Killed
         return evaluate(*args)
 
-    monkeypatch.setattr(playing, "evaluate", killing)
+    monkeypatch.setattr(worker, "evaluate", killing)
     with pytest.raises(Killed):
         played(tmp_path, "reinforce")
-    monkeypatch.setattr(playing, "evaluate", evaluate)
+    monkeypatch.setattr(worker, "evaluate", evaluate)
     (kept,) = [path for path in (tmp_path / "checkpoints").rglob("*") if path.is_file()]
     kept.write_bytes(kept.read_bytes()[:-1] + b"?")
     again = played(tmp_path, "reinforce")

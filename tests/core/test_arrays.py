@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from crl_envs.core.returns import fold_sum, team_reward
+from crl_envs.core.arrays import fold_sum, take_mean, team_reward
 
 matrices = hnp.arrays(
     np.float32,
@@ -67,3 +67,11 @@ def test_team_reward(n: int) -> None:
     total = [n * (n - 1), n * n]
     assert team_reward(local, "sum").tolist() == total
     assert team_reward(local).tolist() == [total[0] / n, total[1] / n]
+
+
+@given(st.lists(st.sampled_from([0.0, 0.1, -7.3, 1e16]), min_size=1, max_size=40))
+def test_a_mean_taken_in_place_is_the_team_reward(values: list[float]) -> None:
+    array = np.array(values)
+    expected, nonzero = float(team_reward(array)), np.flatnonzero(array)
+    assert take_mean(array, nonzero, nonzero.size) == expected
+    assert not array.any()
