@@ -42,7 +42,7 @@ with tempfile.TemporaryDirectory() as config.save_folder:
     )
     experiment.run()
 
-env = make_env("crl/sysadmin-v0", 100, agent_ids=True, seed=1000, **WORLD)
+env = make_env("crl/sysadmin-v0", 300, agent_ids=True, seed=1000, **WORLD)
 with torch.no_grad():
     env.rollout(WORLD["horizon"], experiment.policy)
 report(np.mean([episode.local_return for episode in env.tally.episodes]))

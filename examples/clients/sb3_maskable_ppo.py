@@ -39,10 +39,11 @@ class Turns(gymnasium.Env):
         return self.env.last()[0]["action_mask"]
 
 
-torch.set_num_threads(1)
-aec = pettingzoo.make("aec", "crl/sysadmin-v0", encode="onehot", masks="observation", **WORLD)
-env = ActionMasker(Turns(aec), Turns.action_mask)
-model = MaskablePPO("MlpPolicy", env, n_steps=1000, batch_size=250, learning_rate=3e-3,
-                    gamma=0.9 ** (1 / WORLD["n_agents"]), seed=1)  # fmt: skip
-model.learn(40_000)  # turns: 8,000 steps of the environment's
-report(mean_return(lambda seen: model.predict(seen, deterministic=True)[0]))
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    aec = pettingzoo.make("aec", "crl/sysadmin-v0", encode="onehot", masks="observation", **WORLD)
+    env = ActionMasker(Turns(aec), Turns.action_mask)
+    model = MaskablePPO("MlpPolicy", env, n_steps=1000, batch_size=250, learning_rate=3e-3,
+                        gamma=0.9 ** (1 / WORLD["n_agents"]), seed=1)  # fmt: skip
+    model.learn(40_000)  # turns: 8,000 steps of the environment's
+    report(mean_return(lambda seen: model.predict(seen, deterministic=True)[0]))
