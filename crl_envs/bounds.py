@@ -32,8 +32,7 @@ from crl_envs.core.arguments import (
     check_size,
     shown,
 )
-from crl_envs.core.topology import graph_edges, is_graph, neighbors_of, sources_of
-from crl_envs.core.world import Edges
+from crl_envs.core.topology import Edges, graph_edges, is_graph, neighbors_of, sources_of
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -1,15 +1,15 @@
 """PPO on a device: environment, network and learning in one compiled program, in JAX.
 
-Independent PPO (de Witt et al. 2020, "Is Independent Learning All You Need in the StarCraft Multi-Agent Challenge?") and PPO
-with a critic of the whole state (Yu et al. 2022, "The Surprising Effectiveness of PPO in Cooperative Multi-Agent Games"); PPO
-itself after Schulman et al. (2017). What usually goes wrong, numbered:
+Independent PPO (de Witt et al. 2020, "Is Independent Learning All You Need in the StarCraft Multi-Agent Challenge?")
+and PPO with a critic of the whole state (Yu et al. 2022, "The Surprising Effectiveness of PPO in Cooperative Multi-Agent
+Games"); PPO itself after Schulman et al. (2017). What usually goes wrong, numbered:
 
 1. Truncation isn't termination: an episode that is cut off is continued in the value of its last observation.
 2. Advantages are normalised over a minibatch, in which all agents of its environments are.
-3. A minibatch is a set of environments' steps with all their agents. So shuffling costs as little as with one agent, and
-   a critic of the whole state sees each state once.
-4. Actions are drawn from the environments' own stream, with a purpose of their own: keys of `jax.random` cost more than the
-   worlds do.
+3. A minibatch is a set of environments' steps with all their agents. So shuffling costs as little as with one agent,
+   and a critic of the whole state sees each state once.
+4. Actions are drawn from the environments' own stream, with a purpose of their own: keys of `jax.random` cost more than
+   the worlds do.
 
     env = crl_envs.make_vec("crl/sysadmin-v0", n_agents=100)
     IPPO(env, seed=1).learn(total_steps=20_000).history[-1]["global_return"]
@@ -21,7 +21,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
-from typing import Any, ClassVar, NamedTuple, Self, cast
+from itertools import pairwise
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,13 @@ from numpy.typing import NDArray
 from agents.learner import read_checkpoint, write_checkpoint
 from agents.libraries.learner import LibraryConfig, LibraryLearner, one_column
 from crl_envs.adapters.library import require
-from crl_envs.core.arguments import check_bool, check_choice, check_int, check_probability, check_real, keep
+from crl_envs.core.arguments import (
+    check_bool,
+    check_int,
+    check_probability,
+    check_real,
+    keep,
+)
 from crl_envs.core.arrays import EpisodeReturn, EpisodeTally
 from crl_envs.core.encoding import AgentEncoder
 from crl_envs.core.stream import Purpose
@@ -40,11 +47,11 @@ require("optax", "0.2", "pip install 'crl-envs[jax]'")
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import optax  # noqa: E402
+from jax import Array  # noqa: E402
 
-from crl_envs.jax import JaxEnv, State, pair  # noqa: E402
+from crl_envs.jax import JaxEnv, State  # noqa: E402
 from crl_envs.jax.stream import keys, words  # noqa: E402
 
-Array = jax.Array
 Params = Any  # a tree of arrays
 
 _NEAR_ZERO = 1e-8
@@ -91,7 +98,8 @@ class JaxPPOConfig(LibraryConfig):
         keep(self, check_bool, "shared")
         if self.n_minibatches > self.copies * self.n_steps:
             raise ValueError(
-                f"n_minibatches must be at most copies · n_steps = {self.copies * self.n_steps}, got {self.n_minibatches}"
+                f"n_minibatches must be at most copies · n_steps = {self.copies * self.n_steps}, got "
+                f"{self.n_minibatches}"
             )
 
 
@@ -138,8 +146,8 @@ class IPPO(LibraryLearner):
         vec = one_column(env)
         if not isinstance(vec, WorldVectorEnv):
             raise ValueError(
-                f"env must be a world without wrappers, since it moves to a device whole, got {vec!r}: choose rewards by "
-                "rewards='global'"
+                f"env must be a world without wrappers, since it moves to a device whole, got {vec!r}: choose "
+                "rewards by rewards='global'"
             )
         self.env = JaxEnv(vec.world)
         super().__init__(env, **{**config, "rewards": "local"})
@@ -221,7 +229,9 @@ class IPPO(LibraryLearner):
         """
         leaves = jax.tree.leaves(self.learnt.networks)
         arrays = {f"network_{k}": np.asarray(leaf) for k, leaf in enumerate(leaves)}
-        write_checkpoint(path, {"learner": type(self).__name__, "config": asdict(self.config)}, arrays)
+        write_checkpoint(
+            path, {"learner": type(self).__name__, "config": asdict(self.config)}, arrays
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], env: Any) -> Self:
@@ -241,7 +251,9 @@ class IPPO(LibraryLearner):
             if [a.shape for a in loaded] != [a.shape for a in leaves]:
                 raise ValueError("its networks have other sizes")
         except Exception as error:
-            raise ValueError(f"{os.fspath(path)} doesn't fit {cls.__name__} on {env}: {error}") from error
+            raise ValueError(
+                f"{os.fspath(path)} doesn't fit {cls.__name__} on {env}: {error}"
+            ) from error
         networks = jax.tree.unflatten(tree, [jnp.asarray(a) for a in loaded])
         learner.learnt = learner.learnt._replace(networks=networks)
         return learner
@@ -249,7 +261,7 @@ class IPPO(LibraryLearner):
     # What is played
 
     def _turn(self, networks: Params, learnt: Learnt, _: None) -> tuple[Learnt, Any]:
-        env, config = self.env, self.config
+        env = self.env
         seen, whole = self._inputs(learnt.observation, learnt.env)
         logits, value = self._logits(networks, seen), self._values(networks, seen, whole)
         key = keys(learnt.env.seed, learnt.env.clock, Purpose.ACTION)  # detail 4
@@ -263,7 +275,10 @@ class IPPO(LibraryLearner):
         kept = Turns(seen, whole, action, log_chance, value, next_value, self._pay(own).T, done)
         fresh = jnp.where(done, 0.0, agents), jnp.where(done, 0.0, team)
         following = learnt._replace(env=state, observation=observation, returns=fresh)
-        return following, (kept, {"done": done, "agents": agents, "team": team, "steps": info["steps"]})
+        return following, (
+            kept,
+            {"done": done, "agents": agents, "team": team, "steps": info["steps"]},
+        )
 
     def _pay(self, own: Array) -> Array:
         """Return what agents learn from, ``[n, B]``."""
@@ -397,7 +412,7 @@ class MAPPO(IPPO):
 def _network(key: Array, sizes: list[int], last_scale: float) -> Params:
     """Return layers with orthogonal weights and no biases yet: a list of ``(weights, biases)``."""
     layers = []
-    for k, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for k, (inputs, outputs) in enumerate(pairwise(sizes)):
         key, own = jax.random.split(key)
         scale = last_scale if k == len(sizes) - 2 else 2.0**0.5
         weights = jax.nn.initializers.orthogonal(scale)(own, (inputs, outputs))
@@ -417,11 +432,13 @@ def _networks(n: int) -> Any:
 def _through(layers: Params, rows: Array, shared: bool) -> Array:
     """Return a network's outputs ``[…, n, k]``; with `shared` False agent i's rows go through network i."""
     if not shared:
-        return jax.vmap(lambda own, x: _through(own, x, True), (0, -2), -2)(layers, rows)
+        each: Array = jax.vmap(lambda own, x: _through(own, x, True), (0, -2), -2)(layers, rows)
+        return each
     for weights, biases in layers[:-1]:
         rows = jnp.tanh(rows @ weights + biases)
     weights, biases = layers[-1]
-    return rows @ weights + biases
+    outputs: Array = rows @ weights + biases
+    return outputs
 
 
 def _drawn(logits: Array, word: Array) -> Array:

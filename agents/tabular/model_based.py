@@ -41,8 +41,7 @@ from agents.view import Episode, Frame, Transition, topology_edges
 from crl_envs.bounds import Exploration
 from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed, keep, shown
 from crl_envs.core.copies import OwnsArrays
-from crl_envs.core.topology import sorted_edges, sources_of
-from crl_envs.core.world import Edges
+from crl_envs.core.topology import Edges, sorted_edges, sources_of
 from crl_envs.factored import (
     FactoredMDP,
     JointPolicy,

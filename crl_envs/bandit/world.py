@@ -14,7 +14,8 @@ from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Purpose, Stream, threshold
-from crl_envs.core.world import Edges, World
+from crl_envs.core.topology import Edges
+from crl_envs.core.world import World
 
 State = NDArray[np.uint8]
 

@@ -1,8 +1,8 @@
 """A world as pure functions over an array namespace: NumPy's or JAX's, one environment or a batch of them.
 
-Arrays have the agents first and the batch, if any, last, as those of a `World`. Randomness comes in as words, one an agent
-for each purpose that the world draws for; where they come from is the caller's affair. Tables of probabilities and
-rewards are arguments, so that they can be mapped over; numbers of agents, graphs and horizons are fixed.
+Arrays have the agents first and the batch, if any, last, as those of a `World`. Randomness comes in as words, one an
+agent for each purpose that the world draws for; where they come from is the caller's affair. Tables of probabilities
+and rewards are arguments, so that they can be mapped over; numbers of agents, graphs and horizons are fixed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ Tables = Mapping[str, Any]
 Words = Mapping[Purpose, Array]  # uint32[n, …]
 
 _MOST_CHOSEN = 16  # entries of a table that is looked up by comparing
-_MOST_GATHERED = 16  # neighbours up to which all agents get as many places as the best connected one
+_MOST_GATHERED = (
+    16  # neighbours up to which all agents get as many places as the best connected one
+)
 
 
 class Chance(NamedTuple):
@@ -86,14 +88,17 @@ def happens(xp: Any, word: Array, chance: Chance, index: Array) -> Array:
     return (word <= look_up(xp, chance.last, index)) & some
 
 
-def counting(sources: Adjacency) -> Callable[[Any, Array, Callable[[Array, Array], Array]], Array]:
+Count = Callable[[Any, Array, Callable[[Array, Array], Array]], Array]
+
+
+def counting(sources: Adjacency) -> Count:
     """Return a function that counts for each agent those of its sources for which something holds.
 
     It is called as ``count(xp, values, test)`` with values ``[n, …]``; ``test(theirs, own)`` gives 0 or 1, and 0 for
     theirs of 0. It returns ``int32[n, …]``.
 
     Args:
-        sources: For each agent those that count. Where all have the same ones by their distance around the ring 0 … n−1,
+        sources: For each agent those that count. Where all have theirs at the same distances around the ring 0 … n−1,
             values are rolled; where nobody has many, they are gathered; else they are added up edge by edge.
     """
     n, degree = sources.degree.size, sources.degree
@@ -113,7 +118,7 @@ def counting(sources: Adjacency) -> Callable[[Any, Array, Callable[[Array, Array
     return _scattering(sources.indices, owners)
 
 
-def _rolling(distances: list[int]) -> Any:
+def _rolling(distances: list[int]) -> Count:
     def count(xp: Any, values: Array, test: Any) -> Array:
         found = [test(xp.roll(values, d, axis=0), values).astype(np.int32) for d in distances]
         return sum(found[1:], start=found[0])
@@ -121,7 +126,7 @@ def _rolling(distances: list[int]) -> Any:
     return count
 
 
-def _gathering(places: NDArray[np.int64]) -> Any:
+def _gathering(places: NDArray[np.int64]) -> Count:
     def count(xp: Any, values: Array, test: Any) -> Array:
         nobody = xp.zeros((1, *values.shape[1:]), values.dtype)
         known = xp.concatenate([values, nobody])
@@ -131,7 +136,7 @@ def _gathering(places: NDArray[np.int64]) -> Any:
     return count
 
 
-def _scattering(sources: NDArray[np.int64], targets: NDArray[np.int64]) -> Any:
+def _scattering(sources: NDArray[np.int64], targets: NDArray[np.int64]) -> Count:
     def count(xp: Any, values: Array, test: Any) -> Array:
         found = test(values[sources], values[targets]).astype(np.int32)
         total = xp.zeros(values.shape, np.int32)

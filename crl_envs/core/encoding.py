@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from crl_envs.core.arguments import check_bool, check_choice
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
-from crl_envs.core.world import Edges, World
+from crl_envs.core.topology import Edges
+from crl_envs.core.world import World
 
 ENCODINGS: Final = ("onehot",)
 

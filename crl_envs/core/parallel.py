@@ -25,7 +25,8 @@ from crl_envs.core.copies import CopiesApart
 from crl_envs.core.encoding import EncodedWorld
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
-from crl_envs.core.world import Edges, World, legalise
+from crl_envs.core.topology import Edges
+from crl_envs.core.world import World, legalise
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -17,7 +17,8 @@ from crl_envs.core.arguments import check_choice, check_int, check_options, chec
 from crl_envs.core.copies import CopiesApart
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
-from crl_envs.core.world import Edges, World, column_select, legalise
+from crl_envs.core.topology import Edges
+from crl_envs.core.world import World, column_select, legalise
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -20,7 +20,7 @@ from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
-from crl_envs.core.topology import Edges as Edges  # whoever has a world needs it
+from crl_envs.core.topology import Edges
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from crl_envs.core import archive
 from crl_envs.core.arguments import check_int, keep
-from crl_envs.core.topology import Adjacency, sorted_edges, sources_of
-from crl_envs.core.world import Edges, frozen
+from crl_envs.core.topology import Adjacency, Edges, sorted_edges, sources_of
+from crl_envs.core.world import frozen
 from crl_envs.factored.scopes import Scopes
 
 _KIND: Final = "crl-envs factored mdp 2"

@@ -1,11 +1,11 @@
 """Worlds inside ``jit``, ``vmap`` and ``scan``; needs the extra ``jax``.
 
-    import jax
-    from crl_envs import jax as crl_jax
+import jax
+from crl_envs import jax as crl_jax
 
-    env = crl_jax.make("crl/sysadmin-v0", n_agents=100)
-    observations, state = env.reset(0, num_envs=1024)            # [100, 1024]
-    observations, state, rewards, done, info = jax.jit(env.step)(state, observations == 0)
+env = crl_jax.make("crl/sysadmin-v0", n_agents=100)
+observations, state = env.reset(0, num_envs=1024)            # [100, 1024]
+observations, state, rewards, done, info = jax.jit(env.step)(state, observations == 0)
 """
 
 from crl_envs.adapters.library import require

@@ -11,8 +11,8 @@ from gymnasium import spaces
 from jax import Array
 
 import crl_envs
-from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.arguments import about_bytes, check_bool, check_int, check_seed, shown
+from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.encoding import AgentEncoder
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Purpose
@@ -137,10 +137,10 @@ class JaxEnv:
             params: The tables.
 
         Returns:
-            Observations, the next state, local rewards ``float32[n, …]``, whether the episode is over ``bool[…]``, and infos:
-            ``terminated`` and ``truncated`` ``bool[…]``, ``illegal_action`` ``bool[n, …]`` and, with `autoreset`,
-            ``final_observation`` and ``final_state``: those that the step led to, before a reset; ``steps`` ``int32[…]``
-            of the episode.
+            Observations, the next state, local rewards ``float32[n, …]``, whether the episode is over ``bool[…]``, and
+            infos: ``terminated`` and ``truncated`` ``bool[…]``, ``illegal_action`` ``bool[n, …]``, ``steps`` of the
+            episode ``int32[…]``, and with `autoreset` ``final_observation`` and ``final_state``, those that the step
+            led to before any reset.
         """
         tables = self.params if params is None else params
         illegal = (action < 0) | (action >= self._n_actions)
@@ -178,7 +178,8 @@ class JaxEnv:
 
     def observe(self, state: State) -> Array:
         """Return the observations ``[n, …]``, or ``[n, k, …]`` for a space of shape (k,)."""
-        return self._form.observation(jnp, state.world)
+        seen: Array = self._form.observation(jnp, state.world)
+        return seen
 
     def encode(self, observation: Array) -> Array:
         """Return observations as networks want them: ``float32[…, n, d]``, the numbers of ``encode="onehot"``.
@@ -204,7 +205,8 @@ class JaxEnv:
 
     def state_array(self, state: State) -> Array:
         """Return the full state for centralised critics: ``[d, …]``."""
-        return self._form.state_array(jnp, state.world)
+        whole: Array = self._form.state_array(jnp, state.world)
+        return whole
 
     def metrics(self, state: State) -> dict[str, Array]:
         """Return measurements of a state, in single precision unless JAX is told otherwise."""
@@ -224,7 +226,8 @@ class JaxEnv:
 
     def _restarted(self, columns: Array, state: State, tables: Params) -> State:
         fresh = self._begun(state.seed, state.clock, tables)
-        return jax.tree.map(lambda new, old: jnp.where(columns, new, old), fresh, state)
+        chosen: State = jax.tree.map(lambda new, old: jnp.where(columns, new, old), fresh, state)
+        return chosen
 
     def _pairs(self, seed: Any, num_envs: int | None) -> Array:
         if isinstance(seed, jax.Array) and jnp.issubdtype(seed.dtype, jax.dtypes.prng_key):

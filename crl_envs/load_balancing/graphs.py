@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from crl_envs.core.arguments import check_choice, check_int, check_size, shown
 from crl_envs.core.stream import Purpose, fixed_words
 from crl_envs.core.topology import (
+    Edges,
     graph_edges,
     is_graph,
     node_numbers,
     random_successors,
     sources_of,
 )
-from crl_envs.core.world import Edges
 
 if TYPE_CHECKING:
     import networkx as nx

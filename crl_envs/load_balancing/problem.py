@@ -29,7 +29,7 @@ from crl_envs.core.arguments import (
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.problem import changed
 from crl_envs.core.stream import threshold
-from crl_envs.core.world import Edges
+from crl_envs.core.topology import Edges
 from crl_envs.load_balancing.graphs import build_edges, default_servers, hops_from, slot_table
 from crl_envs.load_balancing.rules import (
     DOP_OF_OUTCOME,

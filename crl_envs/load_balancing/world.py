@@ -13,7 +13,8 @@ from crl_envs.core.arrays import fold_sum
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
-from crl_envs.core.world import Edges, World, check_actions
+from crl_envs.core.topology import Edges
+from crl_envs.core.world import World, check_actions
 from crl_envs.load_balancing.problem import LoadBalancingArguments, LoadBalancingProblem
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,

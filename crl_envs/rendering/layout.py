@@ -8,8 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.topology import grid, legs, ring_of_rings, star
-from crl_envs.core.world import Edges
+from crl_envs.core.topology import Edges, grid, legs, ring_of_rings, star
 
 Positions = NDArray[np.float64]  # float64[n, 2], in the unit square
 

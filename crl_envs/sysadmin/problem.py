@@ -26,6 +26,7 @@ from crl_envs.core.stream import Purpose, fixed_words
 from crl_envs.core.topology import (
     UNDIRECTED,
     Adjacency,
+    Edges,
     directed_ring,
     graph_edges,
     is_graph,
@@ -33,7 +34,7 @@ from crl_envs.core.topology import (
     neighbors_of,
     sources_of,
 )
-from crl_envs.core.world import Edges, freeze
+from crl_envs.core.world import freeze
 from crl_envs.factored import FactoredMDP, Scopes
 from crl_envs.sysadmin.dynamics import (
     BINARY,

@@ -15,8 +15,8 @@ from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.overrides import overridden
 from crl_envs.core.stream import Purpose, Stream, threshold
-from crl_envs.core.topology import Adjacency
-from crl_envs.core.world import Edges, World, check_actions
+from crl_envs.core.topology import Adjacency, Edges
+from crl_envs.core.world import World, check_actions
 from crl_envs.sysadmin import numpy_kernel
 from crl_envs.sysadmin.array_form import array_form
 from crl_envs.sysadmin.dynamics import (

@@ -15,8 +15,8 @@ from crl_envs.core.arguments import check_choice, shown
 from crl_envs.core.arrays import Reduce, team_reward
 from crl_envs.core.copies import CopiesApart
 from crl_envs.core.optimum import Optimum
+from crl_envs.core.topology import Edges
 from crl_envs.core.vector import WorldVectorEnv
-from crl_envs.core.world import Edges
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -200,7 +200,9 @@ def test_measurements() -> None:
 
 class TestRefused:
     def test_a_world_without_such_a_form_by_name(self) -> None:
-        with pytest.raises(ValueError, match="load_balancing has no JAX form: use crl_envs.make_vec"):
+        with pytest.raises(
+            ValueError, match=r"load_balancing has no JAX form: use crl_envs.make_vec"
+        ):
             crl_jax.make("crl/load_balancing-v0")
 
     def test_traced_arguments(self) -> None:
@@ -228,7 +230,9 @@ class TestRefused:
 
         env = crl_jax.make(SYSADMIN, n_agents=1000)
         env.check_room(1, Small())
-        with pytest.raises(ValueError, match="num_envs must be smaller for a small one: 1000 environ"):
+        with pytest.raises(
+            ValueError, match="num_envs must be smaller for a small one: 1000 environ"
+        ):
             env.check_room(1000, Small())
         env.check_room(1000)  # a processor doesn't say what it has
 
