@@ -1,8 +1,8 @@
 """PPO on a device: environment, network and learning in one compiled program, in JAX.
 
 Independent PPO (de Witt et al. 2020, "Is Independent Learning All You Need in the StarCraft Multi-Agent Challenge?")
-and PPO with a critic of the whole state (Yu et al. 2022, "The Surprising Effectiveness of PPO in Cooperative Multi-Agent
-Games"); PPO itself after Schulman et al. (2017). What usually goes wrong, numbered:
+and PPO with a critic of the whole state (Yu et al. 2022, "The Surprising Effectiveness of PPO in Cooperative
+Multi-Agent Games"); PPO itself after Schulman et al. (2017). What usually goes wrong, numbered:
 
 1. Truncation isn't termination: an episode that is cut off is continued in the value of its last observation.
 2. Advantages are normalised over a minibatch, in which all agents of its environments are.
@@ -341,7 +341,8 @@ class IPPO(LibraryLearner):
             change, optimizer = self._adam.update(gradient, optimizer)
             return (optax.apply_updates(networks, change), optimizer), None
 
-        return jax.lax.scan(one, trained, parts)
+        last, _ = jax.lax.scan(one, trained, parts)
+        return last, None
 
     def _loss(self, networks: Params, turns: Turns, advantage: Array, target: Array) -> Array:
         logits = self._logits(networks, turns.seen)
@@ -366,7 +367,15 @@ class IPPO(LibraryLearner):
 
     def __getstate__(self) -> dict[str, Any]:
         made = ("_compiled", "_adam", "_neighborhood")
-        return {name: value for name, value in vars(self).items() if name not in made}
+        kept = {name: value for name, value in vars(self).items() if name not in made}
+        return {**kept, "learnt": _keys_as_numbers(self.learnt)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        shuffle = jax.random.wrap_key_data(jnp.asarray(self.learnt.shuffle))
+        self.learnt = jax.tree.map(jnp.asarray, self.learnt._replace(shuffle=0))._replace(
+            shuffle=shuffle
+        )
 
     # The networks
 
@@ -450,3 +459,11 @@ def _drawn(logits: Array, word: Array) -> Array:
 
 def _log_chance(logits: Array, action: Array) -> Array:
     return jnp.take_along_axis(jax.nn.log_softmax(logits), action[..., None], axis=-1)[..., 0]
+
+
+def _keys_as_numbers(learnt: Learnt) -> Learnt:
+    """Return everything as arrays of NumPy, which any pickle takes, JAX's keys too."""
+    plain: Learnt = jax.tree.map(
+        np.asarray, learnt._replace(shuffle=jax.random.key_data(learnt.shuffle))
+    )
+    return plain

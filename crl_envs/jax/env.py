@@ -64,6 +64,15 @@ class JaxEnv:
         self._n_actions = int(world.single_action_space.n)
         self.params: Params = jax.tree.map(jnp.asarray, form.tables)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_form": None}  # functions inside of functions can't be pickled
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        form = state["world"].array_form()
+        vars(self).update(
+            {**state, "_form": form, "params": jax.tree.map(jnp.asarray, form.tables)}
+        )
+
     @property
     def n_agents(self) -> int:
         """Number of agents n."""
