@@ -150,7 +150,8 @@ $(LOWEST): $(MADE) pyproject.toml constraints.txt
 # Libraries whose versions exclude those of the others. torch comes first, or they bring one of their own.
 PACKAGES_rllib := 'ray[rllib]'
 PACKAGES_agilerl := agilerl peft
-PACKAGES_clients := benchmarl hydra-core sb3-contrib skrl stable-baselines3 supersuit tensorboard tianshou torch_geometric torchrl tyro wandb
+PACKAGES_clients := benchmarl hydra-core sb3-contrib skrl stable-baselines3 supersuit tensorboard \
+  tianshou torch_geometric torchrl tyro wandb
 PACKAGES_epymarl := sacred pyyaml setuptools
 $(VENV)-%/.installed: .ci/constraints-%.txt pyproject.toml
 	@echo "==> Installing $* into $(VENV)-$* (two to five minutes)"

@@ -38,7 +38,7 @@ def learner(env):
         model=Net(state_shape=seen.shape, action_shape=acts.n, hidden_sizes=(32,)),
         action_space=acts,
         eps_training=0.2,
-        eps_inference=0.2,  # Tianshou 2.0 doesn't tell the agents' policies that they are training
+        eps_inference=0.2,  # Tianshou 2.0 never sets the agents' policies to training
     )
     return DQN(
         policy=policy,
