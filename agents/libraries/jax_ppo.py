@@ -8,8 +8,8 @@ Multi-Agent Games"); PPO itself after Schulman et al. (2017). What usually goes 
 2. Advantages are normalised over a minibatch, in which all agents of its environments are.
 3. A minibatch is a set of environments' steps with all their agents. So shuffling costs as little as with one agent,
    and a critic of the whole state sees each state once.
-4. Actions are drawn from the environments' own stream, with a purpose of their own: keys of `jax.random` cost more than
-   the worlds do.
+4. Everything random comes from the environments' own kind of stream (`crl_envs.core.stream`), with purposes of its own:
+   the keys of `jax.random` take longer than the worlds do, and longer to compile.
 
     env = crl_envs.make_vec("crl/sysadmin-v0", n_agents=100)
     IPPO(env, seed=1).learn(total_steps=20_000).history[-1]["global_return"]
@@ -17,6 +17,7 @@ Multi-Agent Games"); PPO itself after Schulman et al. (2017). What usually goes 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -49,8 +50,8 @@ import jax.numpy as jnp  # noqa: E402
 import optax  # noqa: E402
 from jax import Array  # noqa: E402
 
-from crl_envs.jax import JaxEnv, State  # noqa: E402
-from crl_envs.jax.stream import keys, words  # noqa: E402
+from crl_envs.jax import JaxEnv, State, pair  # noqa: E402
+from crl_envs.jax.stream import advance, keys, words  # noqa: E402
 
 Params = Any  # a tree of arrays
 
@@ -111,7 +112,8 @@ class Learnt(NamedTuple):
     env: State
     observation: Array  # [n, B] or [n, k, B]
     returns: tuple[Array, Array]  # float32[n, B] of the agents so far, float32[B] of the team
-    shuffle: Array  # a key of jax.random
+    seed: Array  # uint32[2], of the learner's own stream
+    clock: Array  # uint32[2], updates so far
 
 
 class Turns(NamedTuple):
@@ -154,7 +156,7 @@ class IPPO(LibraryLearner):
         self.config = self.config_class(**config)
         self.env.check_room(self.config.copies * self.config.n_steps)
         self._tally = EpisodeTally(self.config.copies, self.n_agents)
-        self.learnt = self.begin(self.config.seed)
+        self.learnt = jax.jit(self.begin)(np.uint32(self.config.seed))
 
     @property
     def tally(self) -> EpisodeTally:
@@ -168,15 +170,20 @@ class IPPO(LibraryLearner):
             seed: An integer in [0, 2^32 − 1], which may be traced: ``jax.vmap(learner.begin)(jnp.arange(10))`` are ten
                 learners.
         """
-        seeds = jnp.zeros((2, self.config.copies), jnp.uint32)
-        first = jnp.arange(self.config.copies, dtype=jnp.uint32) + jnp.uint32(1)
-        seeds = seeds.at[0].set(first).at[1].set(jnp.asarray(seed, jnp.uint32))
-        observation, state = self.env.reset(seeds)
-        networks_key, shuffle = jax.random.split(jax.random.key(seed))
-        networks = self._new_networks(networks_key)
+        # The learner's own stream has column 0 of those whose seeds have this high half, environments the next ones.
+        low = jnp.arange(1 + self.config.copies, dtype=jnp.uint32)
+        seeds = jnp.stack([low, jnp.full_like(low, seed)])
+        observation, state = self.env.reset(seeds[:, 1:])
+        networks = self._new_networks(seeds[:, 0])
         nothing = jnp.zeros((self.n_agents, self.config.copies))
         return Learnt(
-            networks, self._adam.init(networks), state, observation, (nothing, nothing[0]), shuffle
+            networks,
+            self._adam.init(networks),
+            state,
+            observation,
+            (nothing, nothing[0]),
+            seeds[:, 0],
+            pair(0),
         )
 
     def update(self, learnt: Learnt) -> tuple[Learnt, dict[str, Array]]:
@@ -193,13 +200,17 @@ class IPPO(LibraryLearner):
         samples = (turns, advantages, advantages + turns.value)
         total = self.config.copies * self.config.n_steps
         rows = jax.tree.map(lambda x: x.reshape(total, *x.shape[2:]), samples)
-        shuffle, key = jax.random.split(learnt.shuffle)
+        drawn = words(
+            keys(learnt.seed, learnt.clock, Purpose.SHUFFLE), self.config.n_epochs * total
+        )
         trained, _ = jax.lax.scan(
             partial(self._epoch, rows),
             (learnt.networks, learnt.optimizer),
-            jax.random.split(key, self.config.n_epochs),
+            drawn.reshape(self.config.n_epochs, total),
         )
-        return learnt._replace(networks=trained[0], optimizer=trained[1], shuffle=shuffle), ended
+        return learnt._replace(
+            networks=trained[0], optimizer=trained[1], clock=advance(learnt.clock)
+        ), ended
 
     def train(self, total_steps: int, total_episodes: float) -> None:
         """Update until so many steps or episodes are reached; of those in one update none is left out."""
@@ -299,9 +310,6 @@ class IPPO(LibraryLearner):
     def _inputs(self, observation: Array, state: Any) -> tuple[Array, Array]:
         """Return what the networks see: of each agent ``[B, n, d]``, of the state ``[B, m]``."""
         rows = self.env.encode(observation)
-        if self.config.agent_ids:
-            ids = jnp.broadcast_to(jnp.eye(self.n_agents), (*rows.shape[:-1], self.n_agents))
-            rows = jnp.concatenate([rows, ids], axis=-1)
         if not self.sees_whole:
             return rows, jnp.zeros((rows.shape[0], 0))
         return rows, self.env.encode_state(state)
@@ -328,10 +336,9 @@ class IPPO(LibraryLearner):
 
         return jax.lax.scan(back, jnp.zeros_like(errors[0]), (errors, turns.done), reverse=True)[1]
 
-    def _epoch(self, rows: Any, trained: Any, key: Array) -> tuple[Any, None]:
-        total = self.config.copies * self.config.n_steps
-        size = total // self.config.n_minibatches
-        order = jax.random.permutation(key, total)[: size * self.config.n_minibatches]
+    def _epoch(self, rows: Any, trained: Any, drawn: Array) -> tuple[Any, None]:
+        size = drawn.shape[0] // self.config.n_minibatches
+        order = jnp.argsort(drawn)[: size * self.config.n_minibatches]
         parts = order.reshape(self.config.n_minibatches, size)  # detail 3
 
         def one(trained: Any, part: Array) -> tuple[Any, None]:
@@ -368,33 +375,30 @@ class IPPO(LibraryLearner):
     def __getstate__(self) -> dict[str, Any]:
         made = ("_compiled", "_adam", "_neighborhood")
         kept = {name: value for name, value in vars(self).items() if name not in made}
-        return {**kept, "learnt": _keys_as_numbers(self.learnt)}
+        return {**kept, "learnt": jax.tree.map(np.asarray, self.learnt)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        shuffle = jax.random.wrap_key_data(jnp.asarray(self.learnt.shuffle))
-        self.learnt = jax.tree.map(jnp.asarray, self.learnt._replace(shuffle=0))._replace(
-            shuffle=shuffle
-        )
+        self.learnt = jax.tree.map(jnp.asarray, self.learnt)
 
     # The networks
 
     @property
     def _encoder(self) -> AgentEncoder:
-        return AgentEncoder(self.observation_space, self.n_agents, self.config.agent_ids)
+        return AgentEncoder(self.observation_space, self.n_agents)
 
-    def _new_networks(self, key: Array) -> dict[str, Params]:
-        width = self.env.encoded_size + (self.n_agents if self.config.agent_ids else 0)
-        hidden, (actor, critic) = self.config.hidden, jax.random.split(key)
-        sizes = [width, hidden, hidden]
-        make = _network if self.config.shared else _networks(self.n_agents)
+    def _new_networks(self, seed: Array) -> dict[str, Params]:
+        shared, hidden = self.config.shared, self.config.hidden
+        ids = self.n_agents if shared and self.config.agent_ids else 0
+        sizes = [self.env.encoded_size + ids, hidden, hidden]
+        copies = None if shared else self.n_agents
         return {
-            "actor": make(actor, [*sizes, self.n_actions], 0.01),
-            "critic": self._new_critic(critic, make, sizes),
+            "actor": _network(seed, 0, [*sizes, self.n_actions], 0.01, copies),
+            "critic": self._new_critic(seed, sizes, copies),
         }
 
-    def _new_critic(self, key: Array, make: Any, sizes: list[int]) -> Params:
-        return make(key, [*sizes, 1], 1.0)
+    def _new_critic(self, seed: Array, sizes: list[int], copies: int | None) -> Params:
+        return _network(seed, 16, [*sizes, 1], 1.0, copies)
 
     def _logits(self, networks: Params, seen: Array) -> Array:
         return _through(networks["actor"], seen, self.config.shared)
@@ -411,43 +415,54 @@ class MAPPO(IPPO):
 
     sees_whole: ClassVar[bool] = True
 
-    def _new_critic(self, key: Array, make: Any, sizes: list[int]) -> Params:
-        return _network(key, [self.env.encoded_state_size, *sizes[1:], self.n_agents], 1.0)
+    def _new_critic(self, seed: Array, sizes: list[int], copies: int | None) -> Params:
+        return _network(seed, 16, [self.env.encoded_state_size, *sizes[1:], self.n_agents], 1.0)
 
     def _values(self, networks: Params, seen: Array, whole: Array) -> Array:
         return _through(networks["critic"], whole, True)
 
 
-def _network(key: Array, sizes: list[int], last_scale: float) -> Params:
-    """Return layers with orthogonal weights and no biases yet: a list of ``(weights, biases)``."""
+def _network(
+    seed: Array, first: int, sizes: list[int], last_scale: float, copies: int | None = None
+) -> Params:
+    """Return a new network: a list of layers ``(weights, biases)``.
+
+    Args:
+        seed: ``uint32[2]``, of the stream.
+        first: The clock that the first layer is drawn at; the others follow.
+        sizes: Of its inputs, of its hidden layers and of its outputs.
+        last_scale: Of the last layer, as a share of what keeps variances the same.
+        copies: Number of networks, along the first axis; None: one, without that axis.
+    """
     layers = []
     for k, (inputs, outputs) in enumerate(pairwise(sizes)):
-        key, own = jax.random.split(key)
-        scale = last_scale if k == len(sizes) - 2 else 2.0**0.5
-        weights = jax.nn.initializers.orthogonal(scale)(own, (inputs, outputs))
-        layers.append((weights, jnp.zeros(outputs)))
+        shape = (inputs, outputs) if copies is None else (copies, inputs, outputs)
+        drawn = words(keys(seed, pair(first + k), Purpose.WEIGHTS), math.prod(shape))
+        spread = last_scale if k == len(sizes) - 2 else 2.0**0.5
+        # Of a one-hot row few inputs count, however long it is: no more than the outputs are taken for it.
+        height = spread * (3.0 / min(inputs, outputs)) ** 0.5
+        weights = height * (drawn.astype(jnp.float32) * 2.0**-31 - 1.0).reshape(shape)
+        layers.append((weights, jnp.zeros(shape[:-2] + shape[-1:])))
     return layers
 
 
-def _networks(n: int) -> Any:
-    """Return what makes n networks, one an agent."""
-
-    def make(key: Array, sizes: list[int], last_scale: float) -> Params:
-        return jax.vmap(lambda own: _network(own, sizes, last_scale))(jax.random.split(key, n))
-
-    return make
-
-
 def _through(layers: Params, rows: Array, shared: bool) -> Array:
-    """Return a network's outputs ``[…, n, k]``; with `shared` False agent i's rows go through network i."""
+    """Return a network's outputs ``[…, n, k]``; with `shared` False agent i's rows go through network i.
+
+    A first layer with n inputs more than rows have numbers is one for rows that end in the agent's one-hot number:
+    agent i's is the i-th of these inputs' weights, so that n · n numbers needn't be made.
+    """
     if not shared:
         each: Array = jax.vmap(lambda own, x: _through(own, x, True), (0, -2), -2)(layers, rows)
         return each
-    for weights, biases in layers[:-1]:
-        rows = jnp.tanh(rows @ weights + biases)
-    weights, biases = layers[-1]
-    outputs: Array = rows @ weights + biases
-    return outputs
+    width = rows.shape[-1]
+    (weights, biases), *others = layers
+    found: Array = rows @ weights[:width] + biases
+    if weights.shape[0] > width:
+        found = found + weights[width:]
+    for weights, biases in others:
+        found = jnp.tanh(found) @ weights + biases
+    return found
 
 
 def _drawn(logits: Array, word: Array) -> Array:
@@ -459,11 +474,3 @@ def _drawn(logits: Array, word: Array) -> Array:
 
 def _log_chance(logits: Array, action: Array) -> Array:
     return jnp.take_along_axis(jax.nn.log_softmax(logits), action[..., None], axis=-1)[..., 0]
-
-
-def _keys_as_numbers(learnt: Learnt) -> Learnt:
-    """Return everything as arrays of NumPy, which any pickle takes, JAX's keys too."""
-    plain: Learnt = jax.tree.map(
-        np.asarray, learnt._replace(shuffle=jax.random.key_data(learnt.shuffle))
-    )
-    return plain

@@ -75,6 +75,8 @@ class Purpose(IntEnum):
     GOSSIP = 33
     POST_LOSS = 34
     POST_DELAY = 35
+    WEIGHTS = 36
+    SHUFFLE = 37
 
 
 def philox4x32(
