@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from itertools import pairwise
@@ -39,6 +40,7 @@ from crl_envs.core.arguments import (
     keep,
 )
 from crl_envs.core.arrays import EpisodeReturn, EpisodeTally
+from crl_envs.core.cache import cache_folder
 from crl_envs.core.encoding import AgentEncoder
 from crl_envs.core.stream import Purpose
 from crl_envs.core.vector import WorldVectorEnv
@@ -156,6 +158,7 @@ class IPPO(LibraryLearner):
         self.config = self.config_class(**config)
         self.env.check_room(self.config.copies * self.config.n_steps)
         self._tally = EpisodeTally(self.config.copies, self.n_agents)
+        _keep_compiled()
         self.learnt = jax.jit(self.begin)(np.uint32(self.config.seed))
 
     @property
@@ -420,6 +423,13 @@ class MAPPO(IPPO):
 
     def _values(self, networks: Params, seen: Array, whole: Array) -> Array:
         return _through(networks["critic"], whole, True)
+
+
+def _keep_compiled() -> None:
+    """Let JAX keep compiled programs on disk, if it keeps them nowhere: else each process takes seconds to begin."""
+    if jax.config.jax_compilation_cache_dir is None:
+        with suppress(OSError, RuntimeError):
+            jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
 
 
 def _network(

@@ -35,12 +35,11 @@ def weights(learner: Any) -> list[Any]:
     ("learner", "settings"),
     [
         (IPPO, {}),
-        (MAPPO, {}),
-        (IPPO, {"rewards": "global", "learning_rate": 0.01}),
-        (IPPO, {"shared": False, "agent_ids": False}),
-        (IPPO, {"rewards": "neighborhood", "agent_ids": False}),
+        pytest.param(MAPPO, {}, marks=pytest.mark.slow),
+        pytest.param(IPPO, {"rewards": "global", "learning_rate": 0.01}, marks=pytest.mark.slow),
+        (IPPO, {"shared": False, "rewards": "neighborhood"}),
     ],
-    ids=["ippo", "mappo", "global", "unshared", "neighborhood"],
+    ids=["ippo", "mappo", "global", "unshared"],
 )
 def test_it_learns_to_reboot_what_is_down(learner: Any, settings: Any) -> None:
     """Random agents earn 8.8 of at most 17.8; seeds are fixed, and whoever doesn't learn stays below 12."""
@@ -50,6 +49,7 @@ def test_it_learns_to_reboot_what_is_down(learner: Any, settings: Any) -> None:
     assert greedy.tolist() == [[1, 0, 1, 0, 0]]
 
 
+@pytest.mark.slow
 def test_agents_that_observe_the_same_can_do_different_things() -> None:
     env = world(BANDIT, n_agents=6)
     made = IPPO(env, seed=0, n_steps=10, learning_rate=0.02).learn(total_episodes=6000)
@@ -59,8 +59,12 @@ def test_agents_that_observe_the_same_can_do_different_things() -> None:
 
 
 def test_the_same_seed_gives_the_same_run_and_another_one_another() -> None:
-    runs = [IPPO(world(), seed=seed, **SMALL).learn(total_steps=200) for seed in (3, 3, 4)]
-    assert runs[0].history == runs[1].history != runs[2].history
+    runs = [IPPO(world(), seed=seed, **SMALL).learn(total_steps=200) for seed in (3, 3)]
+    assert runs[0].history == runs[1].history
+    other = jax.tree.leaves(runs[0].begin(4).networks)
+    assert any(
+        (a != b).any() for a, b in zip(weights(IPPO(world(), seed=3, **SMALL)), other, strict=True)
+    )
     for one, other in zip(weights(runs[0]), weights(runs[1]), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -140,6 +144,7 @@ def test_actions_follow_their_chances() -> None:
     np.testing.assert_allclose(_log_chance(logits, jnp.array(1)), np.log(0.6), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_seeds_can_be_mapped_over() -> None:
     made = IPPO(world(), **SMALL)
     many = jax.vmap(made.begin)(jnp.arange(3))
