@@ -307,7 +307,7 @@ class Learner(CopiesApart, ABC):
             episode: To be counted.
             step_callback: Called with the learner after each stretch.
             every: Steps of a stretch.
-            run: ``run(world, state, seeds, clocks, most) -> steps`` plays a stretch; seeds and clocks are
+            run: ``run(world, state, seeds, clocks, most) -> steps`` plays at most so many; seeds and clocks are
                 ``uint64[2]``, the environment's and the learner's.
             after: Called with the steps of a stretch before anybody sees it.
         """
@@ -316,7 +316,8 @@ class Learner(CopiesApart, ABC):
         def stretch(world: Any, state: Any, drawn: Stream, most: int) -> int:
             clocks = np.array([drawn.clock[0], stream.clock[0]], np.uint64)
             seeds = np.array([drawn.seeds[0], stream.seeds[0]], np.uint64)
-            most = most if step_callback is None else min(most, every)
+            if step_callback is not None:
+                most = min(most, every - self.elapsed % every)
             return run(world, state, seeds, clocks, most)
 
         while view.n_running:
@@ -324,7 +325,7 @@ class Learner(CopiesApart, ABC):
             stream.advance(ticks=steps)
             episode.count(steps)
             after(steps)
-            if step_callback is not None:
+            if step_callback is not None and (self.elapsed % every == 0 or not view.n_running):
                 step_callback(self)
 
     def _remember(self, episode: Episode) -> None:

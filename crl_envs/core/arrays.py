@@ -403,15 +403,15 @@ def team_reward(local: NDArray[Any], reduce: Reduce = "mean") -> NDArray[np.floa
     return total / local.shape[0] if reduce == "mean" else total
 
 
-def take_mean(values: NDArray[np.float64], nonzero: NDArray[np.int64], count: int) -> float:
-    """Return the mean of values as `team_reward` adds them up, and leave zeros: for compiled loops.
+def take_mean(values: Any, nonzero: Any, count: int) -> float:
+    """Return the mean of values as `team_reward` adds them up, and leave zeros: for loops that Numba compiles.
 
     Args:
-        values: ``float64[n]``, overwritten.
+        values: ``float64[n]``, overwritten; an array or a list.
         nonzero: ``int64[≥ count]``, where they are: all others are 0.
         count: How many.
     """
-    n = values.size
+    n = len(values)
     if count <= 1:
         total = 0.0
         for position in range(count):
@@ -428,7 +428,8 @@ def take_mean(values: NDArray[np.float64], nonzero: NDArray[np.int64], count: in
             values[0] += odd
         length = half
     total = values[0]
-    values[:] = 0.0
+    for i in range(n):
+        values[i] = 0.0
     return total / n  # type: ignore[no-any-return]
 
 

@@ -158,6 +158,26 @@ def lane_words(keys: UInt64Array, lanes: NDArray[np.int64]) -> UInt32Array:
     return (z >> (_S32 * (lane & np.uint64(1)))).astype(np.uint32)
 
 
+def lane_word(key: Any, lane: int) -> int:
+    """Return the word of one lane; in compiled code this is `numba_stream`'s."""
+    z = (int(key) + ((lane >> 1) + 1) * int(GOLDEN)) & _MASK_64
+    z = ((z ^ (z >> 30)) * int(MIX_1)) & _MASK_64
+    z = ((z ^ (z >> 27)) * int(MIX_2)) & _MASK_64
+    return ((z ^ (z >> 31)) >> (32 * (lane & 1))) & 0xFFFFFFFF
+
+
+def stream_key(seed: Any, clock: Any, purpose: int) -> int:
+    """Return the key of one column, as `Stream.keys`; in compiled code this is `numba_stream`'s."""
+    k0, k1 = int(seed) & 0xFFFFFFFF, int(seed) >> 32
+    x0, x1, x2, x3 = int(clock) & 0xFFFFFFFF, int(clock) >> 32, purpose, 0
+    for _ in range(10):
+        p0, p1 = x0 * int(PHILOX_M0), x2 * int(PHILOX_M1)
+        x0, x2 = (p1 >> 32) ^ x1 ^ k0, (p0 >> 32) ^ x3 ^ k1
+        x1, x3 = p1 & 0xFFFFFFFF, p0 & 0xFFFFFFFF
+        k0, k1 = (k0 + int(PHILOX_W0)) & 0xFFFFFFFF, (k1 + int(PHILOX_W1)) & 0xFFFFFFFF
+    return x0 | (x1 << 32)
+
+
 def threshold(probability: float | NDArray[np.float64]) -> UInt64Array:
     """Return the integer below which a word means success: round(p·2^32), so that p = 0 is never and p = 1 always.
 

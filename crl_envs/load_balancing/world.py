@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
-from typing import Any, Unpack
+from functools import cached_property
+from typing import Any, Final, Unpack
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.core.arrays import fold_sum
-from crl_envs.core.backend import resolve_backend
+from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
 from crl_envs.core.world import Edges, World, check_actions
@@ -139,7 +139,7 @@ class LoadBalancingWorld(World[State]):
         next_state = State(*fields)
         keys = self._keys(stream)
         if self.backend == "numba":
-            _numba_kernel().advance(self.rules, next_state, action, keys)
+            _COMPILED.or_else(advance, self.rules, next_state, action, keys)
         else:
             advance(self.rules, next_state, action, keys)
         return next_state
@@ -340,8 +340,10 @@ def _empty_state(rules: Rules, places: int, columns: int) -> State:
     )
 
 
-@lru_cache(maxsize=1)
-def _numba_kernel() -> Any:
-    from crl_envs.load_balancing import numba_kernel
+def _load_compiled() -> Any:
+    from crl_envs.load_balancing.numba_kernel import advance
 
-    return numba_kernel
+    return advance
+
+
+_COMPILED: Final = Compiled(_load_compiled, seconds=3.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property, partial
 from typing import Any, ClassVar, Final, Unpack, cast
 
 import numpy as np
@@ -10,7 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import is_word
-from crl_envs.core.backend import resolve_backend
+from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.overrides import overridden
 from crl_envs.core.stream import Purpose, Stream, threshold
@@ -127,9 +127,13 @@ class MachinesWorld(World[State]):
     def _pay(self, state: State, reboot: State) -> NDArray[np.float32]:
         return self._paid.take(2 * state + reboot, mode="wrap")  # sooner than to check each index
 
-    @property
-    def _kernel(self) -> Any:
-        return _numba_kernel() if self.backend == "numba" else numpy_kernel
+    def _run(self, kernel: str, *args: Any) -> None:
+        """Call one of the kernels, which write to their last arguments."""
+        plain = getattr(numpy_kernel, kernel)
+        if self.backend == "numba":
+            _COMPILED[kernel].or_else(plain, *args)
+        else:
+            plain(*args)
 
     def _start_words(self, stream: Stream) -> NDArray[np.bool_]:
         return stream.words(Purpose.INITIAL, self.n_agents) < threshold(self.problem.start_up)
@@ -230,12 +234,22 @@ class SysadminWorld(MachinesWorld):
         next_state = np.empty_like(state)
         if self._fused_ring:
             reward = np.empty(state.shape, _FLOAT)
-            self._kernel.step_ring(state, reboot, keys, self._thresholds, next_state, reward)
+            self._run(
+                "step_ring", state, reboot, keys, self._thresholds, next_state, reward
+            )
             return next_state, reward
         _, offsets = self.up_probabilities
         indptr, indices = self.parents
-        self._kernel.step_graph(
-            state, reboot, keys, indptr, indices, offsets, self._thresholds, next_state
+        self._run(
+            "step_graph",
+            state,
+            reboot,
+            keys,
+            indptr,
+            indices,
+            offsets,
+            self._thresholds,
+            next_state,
         )
         return next_state, None
 
@@ -273,7 +287,8 @@ class StatusLoadWorld(MachinesWorld):
         risk, offsets = self._risk
         indptr, indices = self.parents
         next_state = np.empty_like(state)
-        self._kernel.step_status_load(
+        self._run(
+            "step_status_load",
             state,
             self.executed(action),
             stream.keys(Purpose.TRANSITION),
@@ -329,8 +344,13 @@ def make_world(*args: Any, **arguments: Unpack[SysadminArguments]) -> MachinesWo
     return SysadminWorld(*args, **arguments)
 
 
-@lru_cache(maxsize=1)
-def _numba_kernel() -> Any:
+def _load_compiled(kernel: str) -> Any:
     from crl_envs.sysadmin import numba_kernel
 
-    return numba_kernel
+    return getattr(numba_kernel, kernel)
+
+
+_COMPILED: Final = {
+    kernel: Compiled(partial(_load_compiled, kernel), seconds=1.5)
+    for kernel in ("step_ring", "step_graph", "step_status_load")
+}
