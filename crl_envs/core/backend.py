@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -17,7 +18,6 @@ BackendName = Literal["numpy", "numba"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 HEAD_START: Final = "CRL_ENVS_HEAD_START"
-_MOMENT: Final = 0.3  # seconds: about what it takes to import Numba and to load compiled code
 
 
 @cache  # looking through the path takes as long as much of a world's making
@@ -47,21 +47,26 @@ def resolve_backend(name: str) -> BackendName:
 class Compiled(Generic[F]):
     """A compiled function in the place of one that does the same without a compiler, once that is worth the wait.
 
-    Compiling takes seconds, in which the other may have done all that there is to do. So the other one works first. When
-    it has worked for as long as compiling takes, or for a moment and a compiled one is on disk, the compiled one goes on.
+    Compiling takes seconds, in which the other one may have done all that there is to do. So that one works first: for
+    as long as compiling takes, or for a moment where Numba has kept compiled code on disk.
 
-    `HEAD_START` in the environment multiplies that time: 0 compiles at the first use.
+    `HEAD_START` in the environment multiplies both times: 0 compiles at the first use.
 
     Args:
         load: Returns the function compiled by Numba, with ``cache=True``; called once, at most.
+        source: The file that the function is in.
+        name: Its qualified name there.
         seconds: CPU seconds that compiling it takes, about.
+        moment: CPU seconds that loading it is worth; it takes about .3, with Numba.
     """
 
-    def __init__(self, load: Callable[[], F], seconds: float) -> None:
-        self._load, self._seconds = load, seconds
+    def __init__(
+        self, load: Callable[[], F], source: str, name: str, seconds: float, moment: float = 0.3
+    ) -> None:
+        self._load, self._source, self._name = load, Path(source), name
+        self._seconds, self._next_look = seconds, moment
         self._function: F | None = None
-        self._loaded: F | None = None
-        self._spent, self._next_look = 0.0, _MOMENT
+        self._spent = 0.0
 
     def ready(self) -> F | None:
         """Return the compiled function, or None while the other one is to work.
@@ -69,11 +74,11 @@ class Compiled(Generic[F]):
         Raises:
             ValueError: `HEAD_START` is no number ≥ 0.
         """
-        if self._function is None and self._spent >= self._next_look * _head_start():
-            if self._loaded is None:
-                self._loaded, self._next_look = self._load(), self._seconds
-            if self._spent >= self._seconds * _head_start() or _is_kept(self._loaded):
-                self._function = self._loaded
+        if self._function is None and self._spent >= self._next_look * (factor := _head_start()):
+            if self._spent >= self._seconds * factor or self._is_kept():
+                self._function = self._load()
+            else:
+                self._next_look = self._seconds
         return self._function
 
     def waited(self, seconds: float) -> None:
@@ -90,6 +95,24 @@ class Compiled(Generic[F]):
         self._spent += perf_counter() - begun
         return result
 
+    def _is_kept(self) -> bool:
+        """Return whether some form of it is where Numba keeps compiled code, newer than its source.
+
+        Numba isn't asked, since it takes as long to import as what may be all there is to do. It may also keep code
+        elsewhere (where neither place can be written to); that is taken for none.
+        """
+        folder = os.environ.get("NUMBA_CACHE_DIR")
+        files = f"{self._source.stem}.{re.sub('[<>]', '', self._name)}-*.nbi"
+        with suppress(OSError):
+            written = self._source.stat().st_mtime
+            found = (
+                Path(folder).glob(f"*/{files}")
+                if folder
+                else (self._source.parent / "__pycache__").glob(files)
+            )
+            return any(index.stat().st_mtime >= written for index in found)
+        return False
+
 
 def _head_start() -> float:
     given = os.environ.get(HEAD_START, "1")
@@ -97,17 +120,3 @@ def _head_start() -> float:
         if (factor := float(given)) >= 0:
             return factor
     raise ValueError(f"{HEAD_START} in the environment must be a number ≥ 0, got {given!r}")
-
-
-def _is_kept(function: Any) -> bool:
-    """Return whether Numba has some form of a function on disk that is newer than its source."""
-    code = function.py_func.__code__
-    name = function.py_func.__qualname__.replace("<", "").replace(">", "")
-    source = Path(code.co_filename)
-    with suppress(OSError):
-        written = source.stat().st_mtime
-        kept = Path(function.stats.cache_path).glob(
-            f"{source.stem}.{name}-{code.co_firstlineno}.*.nbi"
-        )
-        return any(index.stat().st_mtime >= written for index in kept)
-    return False

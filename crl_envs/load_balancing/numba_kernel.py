@@ -10,12 +10,14 @@ from crl_envs.core import numba_stream  # noqa: F401  (what `lane_word` and `str
 from crl_envs.core.arrays import take_mean
 from crl_envs.load_balancing import rules, scalar_kernel
 
+# Called from compiled code only: wrappers for calls from Python would take longer to compile than the functions.
 # Nothing is allocated: without _nrt=False, counting references to the state's arrays takes most of the time.
+INNER = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 for function in (*scalar_kernel.JITABLE, take_mean):
-    register_jitable(_nrt=False)(function)
+    register_jitable(**INNER)(function)
 
 
-@overload(rules.all_below, jit_options={"_nrt": False})
+@overload(rules.all_below, jit_options=INNER)
 def _all_below(limit, array, columns):
     def all_below(limit, array, columns):
         for i in range(array.shape[0]):

@@ -74,12 +74,12 @@ def draw_keys(rules, keys, seed, clock):
 def choices(rules, state, i, legal, c):
     """Write what agent i, which holds a load, may do: `legal` is ``uint8[A]``, as a row of the action mask."""
     k, extra = rules.successors.shape[1], rules.extra_slots
-    place = state.head[i, c]
+    memory, successors, place = rules.memory, rules.successors, state.head[i, c]
     legal[0] = 0
     legal[STORE] = 1
     for slot in range(k + extra):
-        target = rules.successors[i, slot] if slot < k else state.found[i, slot - k, c]
-        been_there = state.visited[place, target, c] if rules.memory and target >= 0 else 0
+        target = successors[i, slot] if slot < k else state.found[i, slot - k, c]
+        been_there = state.visited[place, target, c] if memory and target >= 0 else 0
         legal[FIRST_DELEGATION + slot] = is_open(target, been_there)
     if extra:
         free = False

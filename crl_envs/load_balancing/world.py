@@ -14,6 +14,7 @@ from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
 from crl_envs.core.world import Edges, World, check_actions
+from crl_envs.load_balancing import scalar_kernel
 from crl_envs.load_balancing.problem import LoadBalancingArguments, LoadBalancingProblem
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
@@ -346,4 +347,4 @@ def _load_compiled() -> Any:
     return advance
 
 
-_COMPILED: Final = Compiled(_load_compiled, seconds=3.0)
+_COMPILED: Final = Compiled(_load_compiled, scalar_kernel.__file__, "advance", seconds=3.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, ClassVar, Final, Unpack, cast
 
 import numpy as np
@@ -350,7 +351,8 @@ def _load_compiled(kernel: str) -> Any:
     return getattr(numba_kernel, kernel)
 
 
+_KERNELS: Final = str(Path(__file__).with_name("numba_kernel.py"))
 _COMPILED: Final = {
-    kernel: Compiled(partial(_load_compiled, kernel), seconds=1.5)
+    kernel: Compiled(partial(_load_compiled, kernel), _KERNELS, kernel, seconds=1.5)
     for kernel in ("step_ring", "step_graph", "step_status_load")
 }

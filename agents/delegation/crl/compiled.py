@@ -183,10 +183,9 @@ def _load_compiled() -> Any:
         return lambda words, lane: lane_word(words, lane)
 
     for function in (*bus.JITABLE, *core.JITABLE, stretch):
-        # A call would hand over each field of each array: inlined, a step takes half as long. _nrt=False leaves out
-        # the counting of references to arrays, which nothing here allocates and which would take most of the time.
-        register_jitable(forceinline=True, _nrt=False)(function)
-    register_jitable(_nrt=False)(_note_found)
+        # A call would hand over each field of each array: inlined, a step takes half as long.
+        register_jitable(**numba_kernel.INNER, forceinline=True)(function)
+    register_jitable(**numba_kernel.INNER)(_note_found)
     version = source_digest(
         arrays, bus, core, delegation, stream, numba_stream, world_rules, scalar_kernel, numba_kernel
     )
@@ -204,4 +203,6 @@ def _load_compiled() -> Any:
     return compiled
 
 
-_COMPILED: Final = Compiled(_load_compiled, seconds=15.0)
+_COMPILED: Final = Compiled(
+    _load_compiled, __file__, "_load_compiled.<locals>.compiled", seconds=15.0, moment=0.0
+)
