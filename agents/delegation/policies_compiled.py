@@ -95,7 +95,7 @@ def stretch(rules, costs, state, keys, rule, scratch, totals, polls, seeds, cloc
         actions[i, 0] = 0
     steps = 0
     while steps < most:
-        action_key = stream_key(seeds[1], clocks[1] + np.uint64(steps), _ACTION)
+        action_key = stream_key(seeds[1, 0], clocks[1, 0] + np.uint64(steps), _ACTION)
         for i in acting[:n_acting]:
             actions[i, 0] = 0
         n_acting = 0
@@ -112,7 +112,7 @@ def stretch(rules, costs, state, keys, rule, scratch, totals, polls, seeds, cloc
                         rules, state, rule, legal, neighbor, slots, polls, i, word
                     )
                     actions[i, 0] = FIRST_DELEGATION + slot if slot >= 0 else STORE
-        draw_keys(rules, keys, seeds[0], clocks[0] + np.uint64(steps))
+        draw_keys(rules, keys, seeds[0, 0], clocks[0, 0] + np.uint64(steps))
         advance(rules, state, actions, keys)
         steps += 1
         for i in acting[:n_acting]:

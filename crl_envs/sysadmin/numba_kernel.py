@@ -6,8 +6,10 @@ from __future__ import annotations
 import numpy as np
 from numba import float32, njit, uint8, uint32, uint64
 
-from crl_envs.core.numba_stream import fill_words, pair_word
+from crl_envs.core.numba_stream import fill_words, lane_word, pair_word, stream_key
+from crl_envs.core.stream import Purpose
 
+_ACTION, _TRANSITION = int(Purpose.ACTION), int(Purpose.TRANSITION)
 _BLOCK = 4096  # agents at a time when there is one column; even
 
 
@@ -128,3 +130,53 @@ def step_status_load(
             if status == 2 or load == 2:
                 next_load = 0
             next_state[i, c] = 0 if action[i, c] else uint8(3 * next_status + next_load)
+
+
+@njit(cache=True, nogil=True)
+def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresholds, seen):
+    """Play binary machines by a table: see `SysadminWorld.play`.
+
+    Args:
+        state: ``uint8[n, B]``, changed.
+        limits: ``uint64[n·2·B, 1]``.
+        swap: ``uint8[n, 1]``, 1 where the two actions are exchanged.
+        paid: ``float32[4]``, by 2·state + reboot.
+        seeds, clocks: ``uint64[2, B]``, the world's and the policy's.
+        steps: How many.
+        ring: Whether `step_ring` is for it.
+        parents: ``int64`` arrays ``indptr, indices, offsets`` of `step_graph`.
+        thresholds: ``uint32``, of either.
+        seen: ``uint32[n·2·B, 2]``, ``float64[n, B]`` and ``float64[B]``, added to.
+    """
+    counts, sums, team = seen
+    indptr, indices, offsets = parents
+    n, b = state.shape
+    reboot, after = np.empty_like(state), np.empty_like(state)
+    reward = np.empty(state.shape, np.float32)
+    keys = np.empty(b, np.uint64)
+    total = np.empty(b, np.float64)
+    now = state
+    for step in range(steps):
+        total[:] = 0.0
+        for c in range(b):
+            keys[c] = stream_key(seeds[1, c], clocks[1, c] + uint64(step), _ACTION)
+        for i in range(n):
+            for c in range(b):
+                s = now[i, c]
+                entry = uint64((2 * i + s) * b + c)
+                a = lane_word(keys[c], i) >= limits[entry, 0]
+                counts[entry, uint64(a)] += uint32(1)
+                reboot[i, c] = uint8(a) ^ swap[i, 0]
+                pay = np.float64(paid[uint64(2 * s + reboot[i, c])])
+                sums[i, c] += pay
+                total[c] += pay
+        for c in range(b):
+            keys[c] = stream_key(seeds[0, c], clocks[0, c] + uint64(step), _TRANSITION)
+            team[c] += total[c] / n
+        if ring:
+            step_ring(now, reboot, keys, thresholds, after, reward)
+        else:
+            step_graph(now, reboot, keys, indptr, indices, offsets, thresholds, after)
+        now, after = after, now
+    if steps % 2:
+        state[:] = now

@@ -172,6 +172,7 @@ class SysadminWorld(MachinesWorld):
     """
 
     n_values = 2
+    compiled: ClassVar[Compiled[Any]]  # the loop of `play`
 
     def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
         super().__init__(*args, **arguments)
@@ -204,6 +205,34 @@ class SysadminWorld(MachinesWorld):
     @cached_property
     def _has_own_parts(self) -> bool:
         return not {"transition", "reward"}.isdisjoint(overridden(self))
+
+    def play(
+        self,
+        state: State,
+        limits: NDArray[np.uint64],
+        seeds: NDArray[np.uint64],
+        clocks: NDArray[np.uint64],
+        steps: int,
+        seen: tuple[NDArray[np.uint32], NDArray[np.float64], NDArray[np.float64]],
+    ) -> None:
+        """Play several steps by a table of policies in compiled code, as a loop over `step` would; needs Numba.
+
+        Args:
+            state: Changed in place.
+            limits: ``uint64[n·2·B, 1]``: entry (2i + s)·B + b is the word from which agent i of column b takes action 1
+                when its machine is in state s; words are the policy's stream's, for `Purpose.ACTION`.
+            seeds: ``uint64[2, B]``, the world's stream's and the policy's.
+            clocks: The same of clocks.
+            steps: How many.
+            seen: Added to: ``uint32[n·2·B, 2]``, how often each entry took which action; ``float64[n, B]``, rewards;
+                ``float64[B]``, the sum over the steps of the mean rewards.
+        """
+        _, offsets = self.up_probabilities
+        swap = np.zeros((self.n_agents, 1), np.uint8) if self.swap is None else self.swap
+        fixed = (self._fused_ring, (*self.parents, offsets), self._thresholds)
+        _load_compiled("play")(
+            state, limits, swap, self._paid, seeds, clocks, steps, *fixed, seen
+        )
 
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
         """Return ``up``, ``float64[B]``: the share of machines that are up."""
@@ -356,3 +385,6 @@ _COMPILED: Final = {
     kernel: Compiled(partial(_load_compiled, kernel), _KERNELS, kernel, seconds=1.5)
     for kernel in ("step_ring", "step_graph", "step_status_load")
 }
+SysadminWorld.compiled = Compiled(
+    partial(_load_compiled, "play"), _KERNELS, "play", seconds=4.0
+)

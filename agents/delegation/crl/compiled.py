@@ -106,7 +106,7 @@ def stretch(rules, costs, state, keys, column, events, scratch, totals, seeds, c
         dops[i] = 0
     steps = 0
     while steps < most:
-        action_key = stream_key(seeds[1], clocks[1] + np.uint64(steps), _ACTION)
+        action_key = stream_key(seeds[1, 0], clocks[1, 0] + np.uint64(steps), _ACTION)
         for i in acted[:n_acted]:
             actions[i, 0] = 0
             dops[i] = 0
@@ -118,11 +118,11 @@ def stretch(rules, costs, state, keys, column, events, scratch, totals, seeds, c
                 choices(rules, state, i, legal[i], 0)
                 word = lane_word(action_key, i)
                 actions[i, 0] = core.choose(column, i, legal[i], weights, now, word, False)
-        draw_keys(rules, keys, seeds[0], clocks[0] + np.uint64(steps))
+        draw_keys(rules, keys, seeds[0, 0], clocks[0, 0] + np.uint64(steps))
         advance(rules, state, actions, keys)
         steps += 1
         now += 1
-        clock = clocks[1] + np.uint64(steps)
+        clock = clocks[1, 0] + np.uint64(steps)
         for i in acted[:n_acted]:
             outcome = state.outcome[i, 0]
             rewards[i] = float(reward_of(rules, costs, state, i, 0))
@@ -139,9 +139,9 @@ def stretch(rules, costs, state, keys, column, events, scratch, totals, seeds, c
                     seekers[n_seekers] = i
                     n_seekers += 1
         period, post = column.advertising.period, column.rules
-        gossip = stream_key(seeds[1], clock, _GOSSIP) if period > 0 else np.uint64(0)
-        loss = stream_key(seeds[1], clock, _POST_LOSS) if post.loss > 0 else np.uint64(0)
-        delay = stream_key(seeds[1], clock, _POST_DELAY) if post.delay > 0 else np.uint64(0)
+        gossip = stream_key(seeds[1, 0], clock, _GOSSIP) if period > 0 else np.uint64(0)
+        loss = stream_key(seeds[1, 0], clock, _POST_LOSS) if post.loss > 0 else np.uint64(0)
+        delay = stream_key(seeds[1, 0], clock, _POST_DELAY) if post.delay > 0 else np.uint64(0)
         who, changed, looking = acted[:n_acted], changes[:n_changes], seekers[:n_seekers]
         seen = core.Events(who, chosen, rewards, links, dops, states, changed, looking, legal, active)
         core.after_step(column, seen, core.Words(gossip, loss, delay), now)
