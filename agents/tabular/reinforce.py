@@ -376,7 +376,8 @@ def scores_of_counts(
     Returns:
         ``float64[M, A−1]``, exact.
     """
-    expected = counts.sum(axis=1)[:, None] * _chances(limits)
+    visits = sum(counts[:, a].astype(np.float64) for a in range(counts.shape[1]))
+    expected = np.asarray(visits)[:, None] * _chances(limits)
     return np.asarray(counts[:, 1:] - expected / float(_CERTAIN))
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numba import float32, njit, uint8, uint32, uint64
 
-from crl_envs.core.numba_stream import fill_words, lane_word, pair_word, stream_key
+from crl_envs.core.numba_stream import fill_words, pair_word, stream_key
 from crl_envs.core.stream import Purpose
 
 _ACTION, _TRANSITION = int(Purpose.ACTION), int(Purpose.TRANSITION)
@@ -146,7 +146,8 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
         ring: Whether `step_ring` is for it.
         parents: ``int64`` arrays ``indptr, indices, offsets`` of `step_graph`.
         thresholds: ``uint32``, of either.
-        seen: ``uint32[n·2·B, 2]``, ``float64[n, B]`` and ``float64[B]``, added to.
+        seen: ``uint32[n·2·B, 2]``, added to, ``float64[n, B]``, written, and ``float64[B]``, added to. All rewards are
+            quarters, so that their sums are exact in any order.
     """
     counts, sums, team = seen
     indptr, indices, offsets = parents
@@ -160,16 +161,18 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
         total[:] = 0.0
         for c in range(b):
             keys[c] = stream_key(seeds[1, c], clocks[1, c] + uint64(step), _ACTION)
-        for i in range(n):
+        for first in range(0, n, 2):
             for c in range(b):
-                s = now[i, c]
-                entry = uint64((2 * i + s) * b + c)
-                a = lane_word(keys[c], i) >= limits[entry, 0]
-                counts[entry, uint64(a)] += uint32(1)
-                reboot[i, c] = uint8(a) ^ swap[i, 0]
-                pay = np.float64(paid[uint64(2 * s + reboot[i, c])])
-                sums[i, c] += pay
-                total[c] += pay
+                words = pair_word(keys[c], first >> 1)
+                for i in range(first, min(first + 2, n)):
+                    s = now[i, c]
+                    entry = uint64((2 * i + s) * b + c)
+                    a = uint8(uint32(words) >= limits[entry, 0])
+                    words = words >> uint64(32)
+                    counts[entry, uint64(a)] += uint32(1)
+                    r = a ^ swap[i, 0]
+                    reboot[i, c] = r
+                    total[c] += paid[uint64(2 * s + r)]
         for c in range(b):
             keys[c] = stream_key(seeds[0, c], clocks[0, c] + uint64(step), _TRANSITION)
             team[c] += total[c] / n
@@ -180,3 +183,11 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
         now, after = after, now
     if steps % 2:
         state[:] = now
+    for i in range(n):
+        for c in range(b):
+            sums[i, c] = 0.0
+            for s in range(2):
+                for a in range(2):
+                    entry = uint64((2 * i + s) * b + c)
+                    r = uint8(a) ^ swap[i, 0]
+                    sums[i, c] += counts[entry, uint64(a)] * np.float64(paid[uint64(2 * s + r)])

@@ -224,8 +224,8 @@ class SysadminWorld(MachinesWorld):
             seeds: ``uint64[2, B]``, the world's stream's and the policy's.
             clocks: The same of clocks.
             steps: How many.
-            seen: Added to: ``uint32[n·2·B, 2]``, how often each entry took which action; ``float64[n, B]``, rewards;
-                ``float64[B]``, the sum over the steps of the mean rewards.
+            seen: ``uint32[n·2·B, 2]``, how often each entry took which action, added to; ``float64[n, B]``, what has been
+                earned by that, written; ``float64[B]``, sums over the steps of the mean rewards, added to.
         """
         _, offsets = self.up_probabilities
         swap = np.zeros((self.n_agents, 1), np.uint8) if self.swap is None else self.swap
