@@ -161,7 +161,7 @@ class Reinforce(Learner):
             kind: type[np.integer] = np.uint8 if self.view.n_actions <= 256 else np.intp
             actions = np.empty(words.size, kind)
             entries = self._flat_entries(frame)
-            _CHOOSE.or_else(_choose_all, *entries, self._limits, words.ravel(), actions)
+            _CHOOSE(*entries, self._limits, words.ravel(), actions)
             return actions.reshape(words.shape)
         _, limits = self._look_up(frame)
         above = words[..., None] >= limits
@@ -182,7 +182,7 @@ class Reinforce(Learner):
         """Note what each agent saw and did, and with which probabilities."""
         if self._counts_visits(frame):
             entries = self._flat_entries(frame)
-            _COUNT.or_else(_count_all, *entries, actions.ravel(), self._counts)
+            _COUNT(*entries, actions.ravel(), self._counts)
             return
         entries, found = self._look_up(frame)
         limits = None if frame.legal is None else found
@@ -468,8 +468,8 @@ def _compile(loop: Callable[..., None]) -> Any:
 
 
 _CHOOSE, _COUNT = (
-    Compiled(partial(_compile, loop), __file__, loop.__name__, seconds=0.7)
-    for loop in (choose_each, count_each)
+    Compiled(plain, partial(_compile, loop), __file__, loop.__name__, seconds=0.7)
+    for plain, loop in ((_choose_all, choose_each), (_count_all, count_each))
 )
 
 

@@ -53,19 +53,30 @@ class Compiled(Generic[F]):
     `HEAD_START` in the environment multiplies both times: 0 compiles at the first use.
 
     Args:
+        plain: The other one; None where there are more ways to do without.
         load: Returns the function compiled by Numba, with ``cache=True``; called once, at most.
         source: The file that the function is in.
         name: Its qualified name there.
         seconds: CPU seconds that compiling it takes, about.
         moment: CPU seconds that loading it is worth; it takes about .3, with Numba.
+
+    Attributes:
+        plain: The same.
+        function: The compiled one, from when it is in use.
     """
 
     def __init__(
-        self, load: Callable[[], F], source: str, name: str, seconds: float, moment: float = 0.3
+        self,
+        plain: Any,
+        load: Callable[[], F],
+        source: str,
+        name: str,
+        seconds: float,
+        moment: float = 0.3,
     ) -> None:
-        self._load, self._source, self._name = load, Path(source), name
+        self.plain, self._load, self._source, self._name = plain, load, Path(source), name
         self._seconds, self._next_look = seconds, moment
-        self._function: F | None = None
+        self.function: F | None = None
         self._spent = 0.0
 
     def ready(self) -> F | None:
@@ -74,24 +85,24 @@ class Compiled(Generic[F]):
         Raises:
             ValueError: `HEAD_START` is no number ≥ 0.
         """
-        if self._function is None and self._spent >= self._next_look * (factor := _head_start()):
+        if self.function is None and self._spent >= self._next_look * (factor := _head_start()):
             if self._spent >= self._seconds * factor or self._is_kept():
-                self._function = self._load()
+                self.function = self._load()
             else:
                 self._next_look = self._seconds
-        return self._function
+        return self.function
 
     def waited(self, seconds: float) -> None:
         """Take in that the other one has worked for so long."""
         self._spent += seconds
 
-    def or_else(self, plain: Callable[..., Any], *args: Any) -> Any:
-        """Call the compiled function, or `plain` in its place."""
-        function = self._function or self.ready()
+    def __call__(self, *args: Any) -> Any:
+        """Call the compiled function, or the other one in its place."""
+        function = self.function or self.ready()
         if function is not None:
             return function(*args)
         begun = perf_counter()
-        result = plain(*args)
+        result = self.plain(*args)
         self._spent += perf_counter() - begun
         return result
 

@@ -58,6 +58,14 @@ def fill_words(key, first_pair, out):
         out[j] = z ^ (z >> uint64(31))
 
 
+@njit(cache=True, nogil=True)
+def fill_keys(seeds, clock, purpose, block):
+    """Write the keys of a clock ``uint64[B]`` and the ones after it to ``uint64[ahead, B]``."""
+    for ahead in range(block.shape[0]):
+        for c in range(block.shape[1]):
+            block[ahead, c] = stream_key(seeds[c], clock[c] + uint64(ahead), purpose)
+
+
 @overload(stream.lane_word, inline="always")
 def _lane_word(key, lane):
     return lambda key, lane: np.int64(lane_word(key, lane))

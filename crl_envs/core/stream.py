@@ -19,8 +19,10 @@ from __future__ import annotations
 import copy
 import os
 import secrets
+import sys
 from enum import IntEnum
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -28,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_seed
+from crl_envs.core.backend import Compiled
 from crl_envs.core.copies import owned
 
 UInt32Array = NDArray[np.uint32]
@@ -277,15 +280,11 @@ class Stream:
     def _compute(self, purpose: Purpose) -> UInt64Array:
         """Keys of the present clock and of some after it: ``uint64[ahead, B]``."""
         ahead = max(1, min(_MOST_STEPS_AHEAD, _KEYS_PER_BLOCK // self.num_envs))
-        clock = self.clock + np.arange(ahead, dtype=np.uint64)[:, None]
-        counter = (
-            clock & _LOW,
-            clock >> _S32,
-            np.full(1, purpose, np.uint64),
-            np.zeros(1, np.uint64),
-        )
-        low, high, _, _ = philox4x32(counter, (self.seeds & _LOW, self.seeds >> _S32))
-        block = low | (high << _S32)
+        block = np.empty((ahead, self.num_envs), np.uint64)
+        if "numba" in sys.modules:  # never for the keys alone
+            _COMPILED(self.seeds, self.clock, int(purpose), block)
+        else:
+            _fill_keys(self.seeds, self.clock, int(purpose), block)
         return block
 
     def __getstate__(self) -> dict[str, object]:
@@ -303,6 +302,28 @@ class Stream:
         return copy.deepcopy(self)
 
 
+def _fill_keys(seeds: UInt64Array, clock: UInt64Array, purpose: int, block: UInt64Array) -> None:
+    """Write the keys of a clock ``uint64[B]`` and the ones after it to ``uint64[ahead, B]``."""
+    clocks = clock + np.arange(len(block), dtype=np.uint64)[:, None]
+    nothing = np.zeros(1, np.uint64)
+    counter = (clocks & _LOW, clocks >> _S32, np.full(1, purpose, np.uint64), nothing)
+    low, high, _, _ = philox4x32(counter, (seeds & _LOW, seeds >> _S32))
+    np.bitwise_or(low, high << _S32, out=block)
+
+
+def _load_compiled() -> Any:
+    from crl_envs.core.numba_stream import fill_keys
+
+    return fill_keys
+
+
+_COMPILED: Final = Compiled(
+    _fill_keys,
+    _load_compiled,
+    str(Path(__file__).with_name("numba_stream.py")),
+    "fill_keys",
+    seconds=0.6,
+)
 _UNSEEDED: Final[WeakSet[Stream]] = WeakSet()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from gymnasium import spaces
@@ -24,10 +24,14 @@ from crl_envs.core.arguments import (
 from crl_envs.core.copies import CopiesApart
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
-from crl_envs.core.world import Edges, World, column_select, legalise
+from crl_envs.core.world import Edges, World, column_select, in_range, legalise
 
 if TYPE_CHECKING:
     import networkx as nx
+
+_BLOCK: Final = 256  # environments
+_NOBODY: Final = np.zeros(1, np.bool_)
+_NEXT_STEP, _SAME_STEP = AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP  # sooner than to look them up
 
 StepResult = tuple[
     NDArray[Any], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
@@ -74,12 +78,14 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         self.autoreset_mode = autoreset_mode
         self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
         self.n_agents = world.n_agents
+        self._n_actions = int(world.single_action_space.n)
         self._dtype: Any = np.uint8 if self._n_actions <= 256 else np.int64
         self._stream = Stream(self.num_envs)
         self._state: Any = None
         self._mask: NDArray[np.int8] | None = None
-        self._elapsed = np.zeros(self.num_envs, np.int64)
+        self._elapsed: int | NDArray[np.int64] = 0  # a number while it is the same for all columns
         self._done = np.zeros(self.num_envs, np.bool_)
+        self._any_done = False
 
     @cached_property
     def single_observation_space(self) -> spaces.Space[Any]:  # type: ignore[override]
@@ -158,48 +164,56 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         """
         self._need_state("step")
         asked = self._pack(actions)
-        idle = self._done
-        any_idle = bool(idle.any())
-        if self.autoreset_mode is AutoresetMode.NEXT_STEP and any_idle and bool(idle.all()):
+        mode, idle, any_idle = self.autoreset_mode, self._done, self._any_done
+        if any_idle and mode is _NEXT_STEP and idle.all():
             self._restart(None)
             nothing = np.zeros((self.num_envs, self.n_agents), np.float32)
             return self._observations(), nothing, ~idle, ~idle, self._infos(None)
 
         action, illegal = legalise(asked, self._mask)
         state, rewards = self.world.step(self._state, action, self._stream)
+        terminations = self.world.terminal(state)
         if any_idle:
             state = column_select(idle, self._state, state)
             rewards[:, idle] = 0.0
             if illegal is not None:
                 illegal[:, idle] = False
+            self._stream.advance(~idle)
+            self._elapsed = self._elapsed + ~idle
+            terminations = self.world.terminal(state) & ~idle
+        else:
+            self._stream.advance()
+            self._elapsed += 1
         self._state = state
-        self._stream.advance(~idle if any_idle else None)
-        self._elapsed += ~idle
-        terminations = self.world.terminal(state) & ~idle
-        truncations = np.zeros_like(idle)
-        if self.world.horizon is not None:
-            truncations = (self._elapsed == self.world.horizon) & ~terminations & ~idle
-        ended = terminations | truncations
+        over, any_ended = self._elapsed == self.world.horizon, _any(terminations)
+        if isinstance(over, bool):
+            truncations = np.zeros(self.num_envs, np.bool_)
+            if over:
+                np.logical_not(terminations, out=truncations)
+                any_ended = True
+        else:
+            truncations = over & ~idle & ~terminations
+            any_ended = any_ended or _any(truncations)
+        ended = terminations | truncations if any_ended else _NOBODY
         self._mask = self.world.action_mask(state)
 
-        match self.autoreset_mode:
-            case AutoresetMode.NEXT_STEP:
+        extra: dict[str, Any] = {}
+        if mode is _SAME_STEP:
+            if any_ended:
+                extra = self._final(ended, illegal)
+                self._restart(ended)
+                illegal = None if illegal is None else illegal & ~ended
+        elif any_idle or any_ended:
+            if mode is _NEXT_STEP:
                 if any_idle:
                     self._restart(idle)
-                self._done = ended
-                extra: dict[str, Any] = {}
-            case AutoresetMode.SAME_STEP:
-                extra = {}
-                if ended.any():
-                    extra = self._final(ended, illegal)
-                    self._restart(ended)
-                    illegal = None if illegal is None else illegal & ~ended
-            case AutoresetMode.DISABLED:
+                self._done = ended if any_ended else np.zeros_like(idle)
+            else:
                 self._done = idle | ended
-                extra = {}
+            self._any_done = any_ended or mode is not _NEXT_STEP
         observations = self._observations()
-        infos = self._infos(illegal) | extra
-        return observations, rewards.T, terminations, truncations, infos
+        infos = self._infos(illegal)
+        return observations, rewards.T, terminations, truncations, {**infos, **extra}
 
     def fast_forward(self, play: Callable[[World[Any], Any, Stream, int], int]) -> int:
         """Let a compiled loop play several steps of all columns at once: `WorldEnv.fast_forward` for B columns.
@@ -210,16 +224,17 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         """
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
             raise ValueError("autoreset_mode must be another one than SameStep for fast_forward()")
-        if self._state is None or self._done.any():
+        if self._state is None or self._any_done:
             raise ResetNeeded("call reset() before fast_forward()")
         horizon = self.world.horizon
-        most = -1 if horizon is None else horizon - int(self._elapsed.max())
+        most = -1 if horizon is None else horizon - int(np.max(self._elapsed))
         steps = play(self.world, self._state, self._stream, most)
         steps = check_int("steps played", steps, low=0, high=LARGEST_INT if most < 0 else most)
         self._stream.advance(ticks=steps)
         self._elapsed += steps
         self._mask = self.world.action_mask(self._state)
-        self._done = self.world.terminal(self._state) | (self._elapsed == (horizon or -1))
+        self._done = self.world.terminal(self._state) | (self._elapsed == horizon)
+        self._any_done = _any(self._done)
         return steps
 
     @property
@@ -230,26 +245,25 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
     def render(self) -> None:
         """Do nothing: vector environments have no render modes; `crl_envs.make` gives one that draws itself."""
 
-    @property
-    def _n_actions(self) -> int:
-        return int(self.world.single_action_space.n)
 
     def _restart(self, columns: NDArray[np.bool_] | None) -> None:
         """Begin new episodes in `columns`; the others' states and clocks stay."""
         fresh = self.world.initial(self._stream)
-        if columns is None:
-            self._state = fresh
-            self._elapsed = np.zeros_like(self._elapsed)
-            self._done = np.zeros_like(self._done)
+        if columns is None or columns.all():
+            columns = None
+            self._state, self._elapsed = fresh, 0
+            self._done, self._any_done = np.zeros_like(self._done), False
         else:
             self._state = column_select(columns, fresh, self._state)
             self._elapsed = np.where(columns, 0, self._elapsed)
             self._done = self._done & ~columns
+            self._any_done = _any(self._done)
         self._stream.advance(columns)
         self._mask = self.world.action_mask(self._state)
 
     def _observations(self) -> NDArray[Any]:
-        return np.moveaxis(self.world.observation(self._state), -1, 0)
+        observed = self.world.observation(self._state)
+        return observed.T if observed.ndim == 2 else np.moveaxis(observed, -1, 0)
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> dict[str, Any]:
         extra = {k: np.moveaxis(v, -1, 0) for k, v in self.world.info(self._state).items()}
@@ -283,10 +297,10 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
                 f"actions must be an integer array of shape {shape}, "
                 f"got {array.dtype} of shape {array.shape}"
             )
-        if array.max() >= self._n_actions or (array.dtype.kind == "i" and array.min() < 0):
+        if not in_range(array, self._n_actions):
             bad = array[(array < 0) | (array >= self._n_actions)][0]
             raise ValueError(f"actions must be in [0, {self._n_actions - 1}], got {bad}")
-        return np.ascontiguousarray(array.T, self._dtype)
+        return _batch_last(array, self._dtype)
 
     def _reset_mask(self, options: Mapping[str, Any] | None) -> NDArray[np.bool_] | None:
         options = check_options(options, ("reset_mask",))
@@ -303,6 +317,21 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
     def _need_state(self, what: str) -> None:
         if self._state is None:
             raise ResetNeeded(f"call reset() before {what}()")
+
+
+def _any(flags: NDArray[np.bool_]) -> bool:
+    return bool(flags.item() if flags.size == 1 else flags.any())
+
+
+def _batch_last(actions: NDArray[Any], dtype: Any) -> NDArray[np.integer]:
+    """Return ``(B, n)`` as a contiguous ``[n, B]``."""
+    turned = actions.T
+    if turned.flags.c_contiguous or turned.size <= _BLOCK:
+        return np.ascontiguousarray(turned, dtype)
+    made = np.empty(turned.shape, dtype)
+    for low in range(0, made.shape[1], _BLOCK):  # NumPy would go through all columns of a row, out of cache
+        made[:, low : low + _BLOCK] = turned[:, low : low + _BLOCK]
+    return made
 
 
 def joint_space(space: spaces.Space[Any], n: int) -> spaces.Space[Any]:

@@ -139,10 +139,8 @@ class LoadBalancingWorld(World[State]):
         fields: Any = (field.copy() for field in state)
         next_state = State(*fields)
         keys = self._keys(stream)
-        if self.backend == "numba":
-            _COMPILED.or_else(advance, self.rules, next_state, action, keys)
-        else:
-            advance(self.rules, next_state, action, keys)
+        kernel = (_COMPILED.function or _COMPILED) if self.backend == "numba" else advance
+        kernel(self.rules, next_state, action, keys)
         return next_state
 
     def reward(
@@ -347,4 +345,6 @@ def _load_compiled() -> Any:
     return advance
 
 
-_COMPILED: Final = Compiled(_load_compiled, scalar_kernel.__file__, "advance", seconds=3.0)
+_COMPILED: Final = Compiled(
+    advance, _load_compiled, scalar_kernel.__file__, "advance", seconds=3.0
+)

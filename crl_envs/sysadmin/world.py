@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, Final, Unpack, cast
@@ -128,13 +129,12 @@ class MachinesWorld(World[State]):
     def _pay(self, state: State, reboot: State) -> NDArray[np.float32]:
         return self._paid.take(2 * state + reboot, mode="wrap")  # sooner than to check each index
 
-    def _run(self, kernel: str, *args: Any) -> None:
-        """Call one of the kernels, which write to their last arguments."""
-        plain = getattr(numpy_kernel, kernel)
-        if self.backend == "numba":
-            _COMPILED[kernel].or_else(plain, *args)
-        else:
-            plain(*args)
+    def _kernel(self, name: str) -> Callable[..., None]:
+        """Return one of the kernels, which write to their last arguments."""
+        compiled = _COMPILED[name]
+        if self.backend == "numpy":
+            return compiled.plain
+        return compiled.function or compiled
 
     def _start_words(self, stream: Stream) -> NDArray[np.bool_]:
         return stream.words(Purpose.INITIAL, self.n_agents) < threshold(self.problem.start_up)
@@ -264,23 +264,13 @@ class SysadminWorld(MachinesWorld):
         next_state = np.empty_like(state)
         if self._fused_ring:
             reward = np.empty(state.shape, _FLOAT)
-            self._run(
-                "step_ring", state, reboot, keys, self._thresholds, next_state, reward
-            )
+            step = self._kernel("step_ring")
+            step(state, reboot, keys, self._thresholds, next_state, reward)
             return next_state, reward
         _, offsets = self.up_probabilities
         indptr, indices = self.parents
-        self._run(
-            "step_graph",
-            state,
-            reboot,
-            keys,
-            indptr,
-            indices,
-            offsets,
-            self._thresholds,
-            next_state,
-        )
+        step = self._kernel("step_graph")
+        step(state, reboot, keys, indptr, indices, offsets, self._thresholds, next_state)
         return next_state, None
 
     def _pay(self, state: State, reboot: State) -> NDArray[np.float32]:
@@ -317,8 +307,7 @@ class StatusLoadWorld(MachinesWorld):
         risk, offsets = self._risk
         indptr, indices = self.parents
         next_state = np.empty_like(state)
-        self._run(
-            "step_status_load",
+        self._kernel("step_status_load")(
             state,
             self.executed(action),
             stream.keys(Purpose.TRANSITION),
@@ -382,9 +371,11 @@ def _load_compiled(kernel: str) -> Any:
 
 _KERNELS: Final = str(Path(__file__).with_name("numba_kernel.py"))
 _COMPILED: Final = {
-    kernel: Compiled(partial(_load_compiled, kernel), _KERNELS, kernel, seconds=1.5)
-    for kernel in ("step_ring", "step_graph", "step_status_load")
+    plain.__name__: Compiled(
+        plain, partial(_load_compiled, plain.__name__), _KERNELS, plain.__name__, seconds=1.5
+    )
+    for plain in (numpy_kernel.step_ring, numpy_kernel.step_graph, numpy_kernel.step_status_load)
 }
 SysadminWorld.compiled = Compiled(
-    partial(_load_compiled, "play"), _KERNELS, "play", seconds=4.0
+    None, partial(_load_compiled, "play"), _KERNELS, "play", seconds=4.0
 )

@@ -204,5 +204,5 @@ def _load_compiled() -> Any:
 
 
 _COMPILED: Final = Compiled(
-    _load_compiled, __file__, "_load_compiled.<locals>.compiled", seconds=15.0, moment=0.0
+    None, _load_compiled, __file__, "_load_compiled.<locals>.compiled", seconds=15.0, moment=0.0
 )
