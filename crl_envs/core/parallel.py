@@ -391,7 +391,7 @@ class ReadOnlyDict(dict[str, Any]):
     clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return dict, (dict(self),)
+        return ReadOnlyDict, (dict(self),)
 
 
 class _Kept:

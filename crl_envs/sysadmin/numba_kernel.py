@@ -152,30 +152,59 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
     counts, sums, team = seen
     indptr, indices, offsets = parents
     n, b = state.shape
-    reboot, after = np.empty_like(state), np.empty_like(state)
+    visits, by_state = counts.reshape(n, 2, b, 2), limits.reshape(n, 2, b)
+    action, reboot, after = np.empty_like(state), np.empty_like(state), np.empty_like(state)
     reward = np.empty(state.shape, np.float32)
-    keys = np.empty(b, np.uint64)
-    total = np.empty(b, np.float64)
+    keys, both = np.empty(b, np.uint64), np.empty((2, b), np.uint32)
+    block = np.empty(_BLOCK // 2, np.uint64)
+    flat = block.view(np.uint32)
+    tally = np.empty((3, b), np.int64)
     now = state
     for step in range(steps):
-        total[:] = 0.0
         for c in range(b):
             keys[c] = stream_key(seeds[1, c], clocks[1, c] + uint64(step), _ACTION)
-        for first in range(0, n, 2):
-            for c in range(b):
-                words = pair_word(keys[c], first >> 1)
-                for i in range(first, min(first + 2, n)):
-                    s = now[i, c]
-                    entry = uint64((2 * i + s) * b + c)
-                    a = uint8(uint32(words) >= limits[entry, 0])
-                    words = words >> uint64(32)
-                    counts[entry, uint64(a)] += uint32(1)
-                    r = a ^ swap[i, 0]
+        tally[:] = 0
+        if b == 1:
+            for low in range(0, n, _BLOCK):
+                high = min(low + _BLOCK, n)
+                fill_words(keys[0], low >> 1, block[: (high - low + 1) >> 1])
+                own, chosen, rows = now[low:high, 0], action[low:high, 0], by_state[low:high]
+                _choose_row(own, flat[: high - low], rows[:, 0, 0], rows[:, 1, 0], chosen)
+                ups, reboots, waste = 0, 0, 0
+                for i in range(low, high):
+                    r = action[i, 0] ^ swap[i, 0]
+                    reboot[i, 0] = r
+                    ups += now[i, 0]
+                    reboots += r
+                    waste += now[i, 0] & r
+                tally[0, 0] += ups
+                tally[1, 0] += reboots
+                tally[2, 0] += waste
+        else:
+            for i in range(n):
+                if i % 2 == 0:
+                    for c in range(b):
+                        z = pair_word(keys[c], i >> 1)
+                        both[0, c] = uint32(z)
+                        both[1, c] = uint32(z >> uint64(32))
+                _choose_row(now[i], both[i % 2], by_state[i, 0], by_state[i, 1], action[i])
+                exchanged = swap[i, 0]
+                for c in range(b):
+                    r = action[i, c] ^ exchanged
                     reboot[i, c] = r
-                    total[c] += paid[uint64(2 * s + r)]
+                    tally[0, c] += now[i, c]
+                    tally[1, c] += r
+                    tally[2, c] += now[i, c] & r
+        for i in range(n):
+            for c in range(b):
+                visits[i, uint64(now[i, c]), c, uint64(action[i, c])] += uint32(1)
         for c in range(b):
+            up, rebooted, wasted = tally[0, c], tally[1, c], tally[2, c]
+            total = paid[3] * np.float64(wasted) + paid[2] * np.float64(up - wasted)
+            total += paid[1] * np.float64(rebooted - wasted)
+            total += paid[0] * np.float64(n - up - rebooted + wasted)
+            team[c] += total / n
             keys[c] = stream_key(seeds[0, c], clocks[0, c] + uint64(step), _TRANSITION)
-            team[c] += total[c] / n
         if ring:
             step_ring(now, reboot, keys, thresholds, after, reward)
         else:
@@ -188,6 +217,11 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
             sums[i, c] = 0.0
             for s in range(2):
                 for a in range(2):
-                    entry = uint64((2 * i + s) * b + c)
                     r = uint8(a) ^ swap[i, 0]
-                    sums[i, c] += counts[entry, uint64(a)] * np.float64(paid[uint64(2 * s + r)])
+                    sums[i, c] += visits[i, s, c, a] * np.float64(paid[uint64(2 * s + r)])
+
+
+@njit(cache=True, nogil=True)
+def _choose_row(own, word, when_down, when_up, action):
+    for i in range(own.shape[0]):
+        action[i] = uint64(word[i]) >= (when_up[i] if own[i] else when_down[i])

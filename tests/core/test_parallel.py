@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import operator
+import pickle
 import pickle
 import sys
 from pathlib import Path
@@ -231,12 +233,26 @@ class TestActions:
         assert [info["illegal_action"] for info in infos.values()] == [m[2] == 0 for m in masks]
 
     def test_constant_infos_cannot_be_written_to(self, env: Any) -> None:
-        """Masks that never change are one array for all steps: read-only."""
+        """Masks that never change are one array for all steps, and infos that never change one dict: read-only."""
         _, infos = env.reset(seed=0)
+        info = infos["agent_0"]
         with pytest.raises(ValueError, match="read-only"):
-            infos["agent_0"]["action_mask"][0] = 0
-        infos["agent_0"]["mine"] = 1
-        assert "mine" not in env.reset(seed=0)[1]["agent_0"]
+            info["action_mask"][0] = 0
+        for write in (
+            lambda: info.update(mine=1),
+            lambda: info.pop("neighbors"),
+            lambda: info.setdefault("mine", 1),
+            lambda: operator.setitem(info, "mine", 1),
+            lambda: operator.delitem(info, "neighbors"),
+            lambda: operator.ior(info, {"mine": 1}),
+        ):
+            with pytest.raises(TypeError, match="write to a copy"):
+                write()
+        own = {**info, "mine": 1}
+        assert type(info.copy()) is type(info | {}) is dict
+        again = env.reset(seed=0)[1]["agent_0"]
+        assert own.keys() - again.keys() == {"mine"}
+        assert type(copy.deepcopy(info)) is type(pickle.loads(pickle.dumps(info))) is type(info)
 
 
 class TestEpisodes:
