@@ -275,7 +275,7 @@ class Reinforce(Learner):
         if not runs_compiled(self, (SysadminEnv, WorldVectorEnv), SysadminWorld):
             return None
         world: SysadminWorld = self.view.env.world
-        return world if world.problem.observe == "own" else None
+        return world if world.can_play else None
 
     def _look_up(self, frame: Frame) -> tuple[NDArray[np.intp], NDArray[np.uint64]]:
         """Return table entries ``[n, B]`` of what the agents see, and the limits ``[n, B, A−1]`` they act by."""

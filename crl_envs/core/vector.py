@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -21,21 +22,32 @@ from crl_envs.core.arguments import (
     check_size,
     shown,
 )
+from crl_envs.core.arrays import team_reward
 from crl_envs.core.copies import CopiesApart
 from crl_envs.core.optimum import Optimum
-from crl_envs.core.stream import Stream
+from crl_envs.core.overrides import overridden
+from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.world import Edges, World, column_select, in_range, legalise
 
 if TYPE_CHECKING:
     import networkx as nx
 
 _BLOCK: Final = 256  # environments
+_NO_COUNTS: Final = np.zeros((0, 2), np.uint32)
 _NOBODY: Final = np.zeros(1, np.bool_)
 _NEXT_STEP, _SAME_STEP = AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP  # sooner than to look them up
 
 StepResult = tuple[
     NDArray[Any], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
 ]
+
+
+class Rollout(NamedTuple):
+    """What `WorldVectorEnv.rollout` adds up."""
+
+    rewards: NDArray[np.float64]  # (B, n), each agent's
+    team: NDArray[np.float64]  # (B,), of the agents' mean
+    episodes: NDArray[np.int64]  # (B,), that have ended
 
 
 class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
@@ -124,7 +136,7 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
     def metrics(self) -> dict[str, NDArray[Any]]:
         """Return measurements of the present states: arrays ``(B,)``, and ``(B, n)`` for what each agent has."""
         self._need_state("metrics")
-        return {k: np.moveaxis(v, -1, 0) for k, v in self.world.metrics(self._state).items()}
+        return {k: _batch_first(v) for k, v in self.world.metrics(self._state).items()}
 
     def state(self) -> NDArray[Any]:
         """Return the full states, a fresh array ``(B, d)``."""
@@ -215,6 +227,63 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         infos = self._infos(illegal)
         return observations, rewards.T, terminations, truncations, {**infos, **extra}
 
+    def act(self, policy: Any) -> NDArray[np.integer]:
+        """Draw actions ``(B, n)`` for the present observations by a table of policies.
+
+        The draws are the environment's own, for its present clock: a call draws nothing from a state that would change,
+        and a second one gives the same.
+
+        Args:
+            policy: Probabilities ``[…, O, A]`` of an agent's A actions given its observation 0 … O−1: ``(O, A)`` for all
+                agents, ``(n, O, A)``, or ``(B, n, O, A)``. They are rounded to multiples of 2⁻³².
+
+        Raises:
+            ValueError: Another shape, or no probabilities; observations that aren't Discrete.
+            gymnasium.error.ResetNeeded: Before the first reset.
+        """
+        self._need_state("act")
+        return self._draw(self._limits(policy)).T
+
+    def rollout(self, policy: Any, steps: int) -> Rollout:
+        """Play several steps by a table of policies: a loop over ``step(act(policy))``, bit for bit.
+
+        Compiled for SYSADMIN's binary worlds with ``observe="own"``, where Numba is and the autoreset mode isn't
+        `SAME_STEP`.
+
+        Args:
+            policy: See `act`.
+            steps: How many, ≥ 0; the resets of `NEXT_STEP` mode are steps, as they are for `step`.
+
+        Raises:
+            ValueError: As `act`, or not such a number of steps.
+            gymnasium.error.ResetNeeded: Before the first reset.
+        """
+        self._need_state("rollout")
+        limits, left = self._limits(policy), check_int("steps", steps, low=0)
+        n, b = self.n_agents, self.num_envs
+        made = Rollout(np.zeros((n, b)).T, np.zeros(b), np.zeros(b, np.int64))
+        world: Any = self.world
+        compiles = (
+            self.autoreset_mode is not _SAME_STEP
+            and world.can_play
+            and not overridden(world)
+            and not overridden(self)
+        )
+        while left:
+            if compiles and not self._any_done and world.compiled.ready() is not None:
+                left -= self._play(limits, left, made)
+                made.episodes[:] += self._done
+                continue
+            begun = perf_counter()
+            _, rewards, terminations, truncations, _ = self.step(self._draw(limits).T)
+            made.rewards[:] += rewards
+            made.team[:] += team_reward(rewards.T)
+            made.episodes[:] += terminations | truncations
+            left -= 1
+            if compiles:
+                world.compiled.waited(perf_counter() - begun)
+        return made
+
     def fast_forward(self, play: Callable[[World[Any], Any, Stream, int], int]) -> int:
         """Let a compiled loop play several steps of all columns at once: `WorldEnv.fast_forward` for B columns.
 
@@ -246,6 +315,46 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         """Do nothing: vector environments have no render modes; `crl_envs.make` gives one that draws itself."""
 
 
+    def _limits(self, policy: Any) -> NDArray[np.uint64]:
+        """Return ``uint64[n, O, B, A − 1]``: action a when a word is in [limit a−1, limit a)."""
+        space = self.world.single_observation_space
+        if not isinstance(space, spaces.Discrete) or space.start:
+            raise ValueError(
+                f"a table of policies is for observations Discrete(O), got an env with {space}"
+            )
+        shape = (self.num_envs, self.n_agents, int(space.n), self._n_actions)
+        table = np.asarray(policy)
+        fits = 2 <= table.ndim <= 4 and table.shape == shape[4 - table.ndim :]
+        if not fits or table.dtype.kind not in "biuf":
+            raise ValueError(
+                f"policy must be numbers of shape {shape[2:]}, {shape[1:]} or {shape}, got {shown(policy)}"
+            )
+        with np.errstate(invalid="ignore"):
+            good = (table >= 0).all() and np.allclose(table.sum(axis=-1), 1.0)
+        if not good:
+            raise ValueError("policy must have probabilities that add up to 1 over the actions")
+        limits = threshold(np.minimum(np.cumsum(table[..., :-1], axis=-1, dtype=np.float64), 1.0))
+        every = np.broadcast_to(limits, (*shape[:3], shape[3] - 1))
+        return np.ascontiguousarray(every.transpose(1, 2, 0, 3))
+
+    def _draw(self, limits: NDArray[np.uint64]) -> NDArray[np.integer]:
+        """Return actions ``[n, B]``."""
+        words = self._stream.words(Purpose.ACTION, self.n_agents)
+        agents, columns = np.arange(self.n_agents)[:, None], np.arange(self.num_envs)
+        own = limits[agents, self.world.observation(self._state), columns]
+        return (words[..., None] >= own).sum(axis=-1).astype(self._dtype)
+
+    def _play(self, limits: NDArray[np.uint64], most: int, made: Rollout) -> int:
+        """Play at most so many steps of the running episodes compiled, and add up what comes of it."""
+
+        def play(world: Any, state: Any, stream: Stream, left: int) -> int:
+            seeds, clocks = np.stack([stream.seeds] * 2), np.stack([stream.clock] * 2)
+            seen = _NO_COUNTS, made.rewards.T, made.team
+            world.play(state, limits.reshape(-1, 1), seeds, clocks, steps := min(most, left), seen)
+            return steps
+
+        return self.fast_forward(play)
+
     def _restart(self, columns: NDArray[np.bool_] | None) -> None:
         """Begin new episodes in `columns`; the others' states and clocks stay."""
         fresh = self.world.initial(self._stream)
@@ -262,16 +371,15 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         self._mask = self.world.action_mask(self._state)
 
     def _observations(self) -> NDArray[Any]:
-        observed = self.world.observation(self._state)
-        return observed.T if observed.ndim == 2 else np.moveaxis(observed, -1, 0)
+        return _batch_first(self.world.observation(self._state))
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> dict[str, Any]:
-        extra = {k: np.moveaxis(v, -1, 0) for k, v in self.world.info(self._state).items()}
+        extra = {k: _batch_first(v) for k, v in self.world.info(self._state).items()}
         if self._mask is None:
             return extra
         flags = np.zeros((self.num_envs, self.n_agents), np.bool_) if illegal is None else illegal.T
         return extra | {
-            "action_mask": np.moveaxis(self._mask, -1, 0).copy(),
+            "action_mask": _batch_first(self._mask).copy(),
             "illegal_action": flags,
         }
 
@@ -321,6 +429,10 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
 
 def _any(flags: NDArray[np.bool_]) -> bool:
     return bool(flags.item() if flags.size == 1 else flags.any())
+
+
+def _batch_first(array: NDArray[Any]) -> NDArray[Any]:
+    return array.T if array.ndim <= 2 else np.moveaxis(array, -1, 0)  # the same, sooner
 
 
 def _batch_last(actions: NDArray[Any], dtype: Any) -> NDArray[np.integer]:

@@ -45,6 +45,8 @@ class World(OwnsArrays, ABC, Generic[StateT]):
 
     _sealed: frozenset[str] = frozenset()  # names of attributes
 
+    can_play = False  # whether it plays by tables of policies compiled, as `SysadminWorld.play`
+
     name: ClassVar[str]
     n_agents: int
     horizon: int | None

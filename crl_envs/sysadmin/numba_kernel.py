@@ -10,6 +10,8 @@ from crl_envs.core.numba_stream import fill_words, pair_word, stream_key
 from crl_envs.core.stream import Purpose
 
 _ACTION, _TRANSITION = int(Purpose.ACTION), int(Purpose.TRANSITION)
+_ALL = uint64(1 << 32)  # words
+_CELLS = 32768  # agents × columns
 _BLOCK = 4096  # agents at a time when there is one column; even
 
 
@@ -146,82 +148,164 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
         ring: Whether `step_ring` is for it.
         parents: ``int64`` arrays ``indptr, indices, offsets`` of `step_graph`.
         thresholds: ``uint32``, of either.
-        seen: ``uint32[n·2·B, 2]``, added to, ``float64[n, B]``, written, and ``float64[B]``, added to. All rewards are
-            quarters, so that their sums are exact in any order.
+        seen: ``uint32[n·2·B, 2]`` or ``[0, 2]``, ``float64[n, B]`` and ``float64[B]``, added to. All rewards are quarters,
+            so that their sums are exact in any order.
     """
     counts, sums, team = seen
-    indptr, indices, offsets = parents
     n, b = state.shape
-    visits, by_state = counts.reshape(n, 2, b, 2), limits.reshape(n, 2, b)
-    action, reboot, after = np.empty_like(state), np.empty_like(state), np.empty_like(state)
-    reward = np.empty(state.shape, np.float32)
-    keys, both = np.empty(b, np.uint64), np.empty((2, b), np.uint32)
-    block = np.empty(_BLOCK // 2, np.uint64)
+    visits, by_state = counts.reshape(len(counts) // (2 * b), 2, b, 2), limits.reshape(n, 2, b)
+    paid = paid.astype(np.float64)
+    drawn = False
+    for limit in limits.flat:
+        drawn = drawn or (0 < limit < _ALL)
+    width = min(b, max(32, _CELLS // n))  # columns that stay in cache through all steps
+    for low in range(0, b, width):
+        high = min(low + width, b)
+        now = state[:, low:high].copy()
+        tables = by_state[:, :, low:high].copy()
+        left = steps
+        while left > 0:
+            part = min(left, 255)  # that a byte can count
+            times = clocks[:, low:high] + uint64(steps - left)
+            tallies = np.zeros((3, n, high - low), np.uint8)
+            now = _play_columns(
+                now,
+                tables,
+                drawn,
+                swap,
+                paid,
+                seeds[:, low:high],
+                times,
+                part,
+                ring,
+                parents,
+                thresholds,
+                tallies,
+                team[low:high],
+            )
+            _add_up(tallies, part, swap, paid, visits, sums, low)
+            left -= part
+        state[:, low:high] = now
+
+
+@njit(cache=True, nogil=True)
+def _add_up(tallies, steps, swap, paid, visits, sums, low):
+    for i in range(tallies.shape[1]):
+        exchanged = swap[i, 0]
+        for c in range(tallies.shape[2]):
+            ups, acts = np.int64(tallies[0, i, c]), np.int64(tallies[1, i, c])
+            both = np.int64(tallies[2, i, c])
+            neither = steps - ups - acts + both
+            earned = neither * paid[exchanged] + (acts - both) * paid[uint8(1) ^ exchanged]
+            earned += (ups - both) * paid[uint8(2) + exchanged]
+            sums[i, low + c] += earned + both * paid[uint8(3) - exchanged]
+            if len(visits):
+                visits[i, 0, low + c, 0] += uint32(neither)
+                visits[i, 0, low + c, 1] += uint32(acts - both)
+                visits[i, 1, low + c, 0] += uint32(ups - both)
+                visits[i, 1, low + c, 1] += uint32(both)
+
+
+@njit(cache=True, nogil=True)
+def _play_columns(
+    now, limits, drawn, swap, paid, seeds, clocks, steps, ring, parents, thresholds, tallies, team
+):
+    """Play some columns; return their states, and add up ups, actions and both at once ``uint8[3, n, B]``."""
+    indptr, indices, offsets = parents
+    n, b = now.shape
+    # A word is at the limit or above unless there is a last word below it.
+    last, some = np.empty((2, n, b), np.uint32), np.empty((2, n, b), np.uint8)
+    for i in range(n):
+        for s in range(2):
+            for c in range(b):
+                last[s, i, c] = uint32(limits[i, s, c] - uint64(1))
+                some[s, i, c] = limits[i, s, c] > uint64(0)
+    reboot, after = np.empty_like(now), np.empty_like(now)
+    reward = np.empty(now.shape, np.float32)
+    keys, words = np.empty(b, np.uint64), np.zeros((2, b), np.uint32)
+    block = np.zeros(_BLOCK // 2, np.uint64)
     flat = block.view(np.uint32)
-    tally = np.empty((3, b), np.int64)
-    now = state
+    total = np.empty((3, b), np.int32)
     for step in range(steps):
         for c in range(b):
             keys[c] = stream_key(seeds[1, c], clocks[1, c] + uint64(step), _ACTION)
-        tally[:] = 0
+        total[:] = 0
         if b == 1:
             for low in range(0, n, _BLOCK):
                 high = min(low + _BLOCK, n)
-                fill_words(keys[0], low >> 1, block[: (high - low + 1) >> 1])
-                own, chosen, rows = now[low:high, 0], action[low:high, 0], by_state[low:high]
-                _choose_row(own, flat[: high - low], rows[:, 0, 0], rows[:, 1, 0], chosen)
-                ups, reboots, waste = 0, 0, 0
-                for i in range(low, high):
-                    r = action[i, 0] ^ swap[i, 0]
-                    reboot[i, 0] = r
-                    ups += now[i, 0]
-                    reboots += r
-                    waste += now[i, 0] & r
-                tally[0, 0] += ups
-                tally[1, 0] += reboots
-                tally[2, 0] += waste
+                if drawn:
+                    fill_words(keys[0], low >> 1, block[: (high - low + 1) >> 1])
+                own, act = now.ravel()[low:high], reboot.ravel()[low:high]
+                _choose_row(
+                    own,
+                    flat[: high - low],
+                    last[0].ravel()[low:high],
+                    last[1].ravel()[low:high],
+                    some[0].ravel()[low:high],
+                    some[1].ravel()[low:high],
+                    act,
+                )
+                ups, acts, both = tallies[0].ravel(), tallies[1].ravel(), tallies[2].ravel()
+                _count(own, act, ups[low:high], acts[low:high], both[low:high])
+                exchanged = swap.ravel()[low:high]
+                for i in range(high - low):
+                    act[i] ^= exchanged[i]
+                for i in range(high - low):
+                    total[0, 0] += own[i]
+                for i in range(high - low):
+                    total[1, 0] += act[i]
+                for i in range(high - low):
+                    total[2, 0] += own[i] & act[i]
         else:
             for i in range(n):
-                if i % 2 == 0:
+                if drawn and i % 2 == 0:
                     for c in range(b):
                         z = pair_word(keys[c], i >> 1)
-                        both[0, c] = uint32(z)
-                        both[1, c] = uint32(z >> uint64(32))
-                _choose_row(now[i], both[i % 2], by_state[i, 0], by_state[i, 1], action[i])
-                exchanged = swap[i, 0]
-                for c in range(b):
-                    r = action[i, c] ^ exchanged
-                    reboot[i, c] = r
-                    tally[0, c] += now[i, c]
-                    tally[1, c] += r
-                    tally[2, c] += now[i, c] & r
-        for i in range(n):
-            for c in range(b):
-                visits[i, uint64(now[i, c]), c, uint64(action[i, c])] += uint32(1)
+                        words[0, c] = uint32(z)
+                        words[1, c] = uint32(z >> uint64(32))
+                _choose_row(
+                    now[i],
+                    words[i & 1],
+                    last[0, i],
+                    last[1, i],
+                    some[0, i],
+                    some[1, i],
+                    reboot[i],
+                )
+                _count(now[i], reboot[i], tallies[0, i], tallies[1, i], tallies[2, i])
+                if swap[i, 0]:
+                    reboot[i] ^= uint8(1)
+                _count(now[i], reboot[i], total[0], total[1], total[2])
         for c in range(b):
-            up, rebooted, wasted = tally[0, c], tally[1, c], tally[2, c]
-            total = paid[3] * np.float64(wasted) + paid[2] * np.float64(up - wasted)
-            total += paid[1] * np.float64(rebooted - wasted)
-            total += paid[0] * np.float64(n - up - rebooted + wasted)
-            team[c] += total / n
+            up, rebooted, waste = total[0, c], total[1, c], total[2, c]
+            earned = paid[3] * waste + paid[2] * (up - waste)
+            earned += paid[1] * (rebooted - waste)
+            earned += paid[0] * (n - up - rebooted + waste)
+            team[c] += earned / n
             keys[c] = stream_key(seeds[0, c], clocks[0, c] + uint64(step), _TRANSITION)
         if ring:
             step_ring(now, reboot, keys, thresholds, after, reward)
         else:
             step_graph(now, reboot, keys, indptr, indices, offsets, thresholds, after)
         now, after = after, now
-    if steps % 2:
-        state[:] = now
-    for i in range(n):
-        for c in range(b):
-            sums[i, c] = 0.0
-            for s in range(2):
-                for a in range(2):
-                    r = uint8(a) ^ swap[i, 0]
-                    sums[i, c] += visits[i, s, c, a] * np.float64(paid[uint64(2 * s + r)])
+    return now
 
 
 @njit(cache=True, nogil=True)
-def _choose_row(own, word, when_down, when_up, action):
-    for i in range(own.shape[0]):
-        action[i] = uint64(word[i]) >= (when_up[i] if own[i] else when_down[i])
+def _choose_row(own, word, last0, last1, some0, some1, act):
+    for c in range(own.shape[0]):
+        s, w = own[c], word[c]
+        down = (w <= last0[c]) & (some0[c] != 0)  # all is read in any case: only then are there vectors
+        up = (w <= last1[c]) & (some1[c] != 0)
+        act[c] = uint8(1) ^ (uint8(up) if s else uint8(down))
+
+
+@njit(cache=True, nogil=True)
+def _count(own, act, ups, acts, both):
+    # Each loop writes to one array: LLVM makes no vectors of more, which might be the same.
+    for c in range(own.shape[0]):
+        ups[c] += own[c]
+    for c in range(own.shape[0]):
+        acts[c] += act[c]
+    for c in range(own.shape[0]):
+        both[c] += own[c] & act[c]

@@ -206,6 +206,11 @@ class SysadminWorld(MachinesWorld):
     def _has_own_parts(self) -> bool:
         return not {"transition", "reward"}.isdisjoint(overridden(self))
 
+    @property
+    def can_play(self) -> bool:  # type: ignore[override]
+        """Whether `play` is for it: agents observe their own machines, and Numba is there."""
+        return self.backend == "numba" and self.problem.observe == "own"
+
     def play(
         self,
         state: State,
@@ -224,8 +229,8 @@ class SysadminWorld(MachinesWorld):
             seeds: ``uint64[2, B]``, the world's stream's and the policy's.
             clocks: The same of clocks.
             steps: How many.
-            seen: ``uint32[n·2·B, 2]``, how often each entry took which action, added to; ``float64[n, B]``, what has been
-                earned by that, written; ``float64[B]``, sums over the steps of the mean rewards, added to.
+            seen: Added to: ``uint32[n·2·B, 2]``, how often each entry took which action (``[0, 2]``: not wanted);
+                ``float64[n, B]``, rewards; ``float64[B]``, mean rewards.
         """
         _, offsets = self.up_probabilities
         swap = np.zeros((self.n_agents, 1), np.uint8) if self.swap is None else self.swap
