@@ -1,4 +1,4 @@
-"""Whole stretches of a policy's episode of load balancing in one loop, which Numba compiles when that is worth the wait.
+"""Whole stretches of a policy's episode of load balancing in one loop, compiled by Numba when that is worth the wait.
 
 The shortest queue's functions and the environment's are those that the way through the API calls, and the uniform
 choice is the same whole-number arithmetic, so the results agree bit for bit. See `agents.delegation.crl.compiled`.
@@ -23,14 +23,8 @@ from crl_envs.core.backend import Compiled
 from crl_envs.core.stream import Purpose, lane_word, stream_key
 from crl_envs.load_balancing import rules as world_rules
 from crl_envs.load_balancing import scalar_kernel
-from crl_envs.load_balancing.rules import FIRST_DELEGATION, STORE, Count
-from crl_envs.load_balancing.scalar_kernel import (
-    advance,
-    choices,
-    draw_keys,
-    has_ended,
-    reward_of,
-)
+from crl_envs.load_balancing.rules import FIRST_DELEGATION, STORE, Count, has_ended
+from crl_envs.load_balancing.scalar_kernel import advance, choices, draw_keys, reward_of
 
 _ACTION, _REMAINING = int(Purpose.ACTION), int(Count.REMAINING)
 _STRETCH: Final = 2000  # steps without a compiler, before it is asked for again
@@ -73,7 +67,7 @@ def play(
         if loop is not None:
             return int(loop(*fixed, scratch, *drawn, most))
         begun = perf_counter()
-        played = stretch(*fixed, lists, *drawn, min(most, _STRETCH))
+        played: int = stretch(*fixed, lists, *drawn, min(most, _STRETCH))
         _COMPILED.waited(perf_counter() - begun)
         return played
 

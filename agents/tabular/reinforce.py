@@ -160,8 +160,8 @@ class Reinforce(Learner):
         if self._counts_visits(frame):
             kind: type[np.integer] = np.uint8 if self.view.n_actions <= 256 else np.intp
             actions = np.empty(words.size, kind)
-            entries = self._flat_entries(frame)
-            _CHOOSE(*entries, self._limits, words.ravel(), actions)
+            flat = self._flat_entries(frame)
+            _CHOOSE(*flat, self._limits, words.ravel(), actions)
             return actions.reshape(words.shape)
         _, limits = self._look_up(frame)
         above = words[..., None] >= limits
@@ -181,8 +181,8 @@ class Reinforce(Learner):
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Note what each agent saw and did, and with which probabilities."""
         if self._counts_visits(frame):
-            entries = self._flat_entries(frame)
-            _COUNT(*entries, actions.ravel(), self._counts)
+            flat = self._flat_entries(frame)
+            _COUNT(*flat, actions.ravel(), self._counts)
             return
         entries, found = self._look_up(frame)
         limits = None if frame.legal is None else found

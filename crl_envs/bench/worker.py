@@ -54,8 +54,8 @@ from crl_envs.bench.store import (
     versions,
 )
 from crl_envs.bench.text import printable
-from crl_envs.core.backend import HEAD_START
 from crl_envs.core.arguments import check_int, check_real
+from crl_envs.core.backend import HEAD_START
 from crl_envs.core.random_state import random_state, set_random_state
 from crl_envs.wrappers import GlobalReward
 

@@ -39,9 +39,7 @@ def list_ids(as_json: AsJson = False) -> None:
             crl_envs.registered_ids(), lambda id: _documentation(id).splitlines()[0]
         ),
         "experiments": _each(experiment_names(), lambda name: find_experiment(name).title),
-        "learners": _each(
-            sorted({*learners, *PRESETS}), lambda name: _learner(name, learners)
-        ),
+        "learners": _each(sorted({*learners, *PRESETS}), lambda name: _learner(name, learners)),
         "reproductions": {entry.name: entry.title for entry in REPRODUCTIONS.values()},
     }
     if as_json:

@@ -73,4 +73,4 @@ def _lane_word(key, lane):
 
 @overload(stream.stream_key, inline="always")
 def _stream_key(seed, clock, purpose):
-    return lambda seed, clock, purpose: stream_key(seed, clock, purpose)
+    return lambda seed, clock, purpose: uint64(stream_key(seed, clock, purpose))

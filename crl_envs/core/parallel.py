@@ -293,7 +293,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         return self._observed.of(observed.ravel(), self._scalars)
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> Infos:
-        """Info dicts, fresh ones where masks vary; else, as arrays and tuples that never change, shared and read-only."""
+        """Info dicts: fresh ones where masks vary, else shared and read-only, as arrays that never change are."""
         if self._templates is None:
             self._templates = self._make_templates()
             self._constant = self._by_agent(map(ReadOnlyDict, self._templates))
@@ -371,7 +371,11 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         return space
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_templates": None, "_constant": {}}  # read-only arrays, of which copies are writable
+        return {
+            **vars(self),
+            "_templates": None,
+            "_constant": {},
+        }  # read-only arrays, of which copies are writable
 
     def _need_state(self, what: str) -> None:
         if self._state is None:
@@ -388,7 +392,7 @@ class ReadOnlyDict(dict[str, Any]):
         raise TypeError("these infos are shared between steps: write to a copy, dict(infos[agent])")
 
     __setitem__ = __delitem__ = __ior__ = _refuse
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ReadOnlyDict, (dict(self),)

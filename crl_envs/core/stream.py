@@ -44,9 +44,7 @@ PHILOX_M0: Final = np.uint64(0xD2511F53)
 PHILOX_M1: Final = np.uint64(0xCD9E8D57)
 PHILOX_W0: Final = np.uint64(0x9E3779B9)
 PHILOX_W1: Final = np.uint64(0xBB67AE85)
-_INTS: Final = tuple(
-    map(int, (GOLDEN, MIX_1, MIX_2, PHILOX_M0, PHILOX_M1, PHILOX_W0, PHILOX_W1))
-)
+_INTS: Final = tuple(map(int, (GOLDEN, MIX_1, MIX_2, PHILOX_M0, PHILOX_M1, PHILOX_W0, PHILOX_W1)))
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 _MASK_64: Final = 2**64 - 1
@@ -166,6 +164,7 @@ def lane_words(keys: UInt64Array, lanes: NDArray[np.int64]) -> UInt32Array:
 
 def lane_word(key: Any, lane: int) -> int:
     """Return the word of one lane; in compiled code this is `numba_stream`'s."""
+    lane = int(lane)
     z = (int(key) + ((lane >> 1) + 1) * _INTS[0]) & _MASK_64
     z = ((z ^ (z >> 30)) * _INTS[1]) & _MASK_64
     z = ((z ^ (z >> 27)) * _INTS[2]) & _MASK_64
@@ -175,9 +174,9 @@ def lane_word(key: Any, lane: int) -> int:
 def stream_key(seed: Any, clock: Any, purpose: int) -> int:
     """Return the key of one column, as `Stream.keys`; in compiled code this is `numba_stream`'s."""
     m0, m1, w0, w1 = _INTS[3:]
-    seed, clock = int(seed), int(clock)
-    k0, k1 = seed & 0xFFFFFFFF, seed >> 32
-    x0, x1, x2, x3 = clock & 0xFFFFFFFF, clock >> 32, purpose, 0
+    k1, k0 = divmod(int(seed), 2**32)
+    x1, x0 = divmod(int(clock), 2**32)
+    x2, x3 = purpose, 0
     for _ in range(10):
         p0, p1 = x0 * m0, x2 * m1
         x0, x2 = (p1 >> 32) ^ x1 ^ k0, (p0 >> 32) ^ x3 ^ k1

@@ -35,7 +35,10 @@ if TYPE_CHECKING:
 _BLOCK: Final = 256  # environments
 _NO_COUNTS: Final = np.zeros((0, 2), np.uint32)
 _NOBODY: Final = np.zeros(1, np.bool_)
-_NEXT_STEP, _SAME_STEP = AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP  # sooner than to look them up
+_NEXT_STEP, _SAME_STEP = (
+    AutoresetMode.NEXT_STEP,
+    AutoresetMode.SAME_STEP,
+)  # sooner than to look them up
 
 StepResult = tuple[
     NDArray[Any], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
@@ -234,8 +237,8 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         and a second one gives the same.
 
         Args:
-            policy: Probabilities ``[…, O, A]`` of an agent's A actions given its observation 0 … O−1: ``(O, A)`` for all
-                agents, ``(n, O, A)``, or ``(B, n, O, A)``. They are rounded to multiples of 2⁻³².
+            policy: Probabilities of an agent's A actions given its observation 0 … O−1: ``(O, A)`` for all agents,
+                ``(n, O, A)``, or ``(B, n, O, A)``. They are rounded to multiples of 2⁻³².
 
         Raises:
             ValueError: Another shape, or no probabilities; observations that aren't Discrete.
@@ -314,7 +317,6 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
     def render(self) -> None:
         """Do nothing: vector environments have no render modes; `crl_envs.make` gives one that draws itself."""
 
-
     def _limits(self, policy: Any) -> NDArray[np.uint64]:
         """Return ``uint64[n, O, B, A − 1]``: action a when a word is in [limit a−1, limit a)."""
         space = self.world.single_observation_space
@@ -342,7 +344,7 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         words = self._stream.words(Purpose.ACTION, self.n_agents)
         agents, columns = np.arange(self.n_agents)[:, None], np.arange(self.num_envs)
         own = limits[agents, self.world.observation(self._state), columns]
-        return (words[..., None] >= own).sum(axis=-1).astype(self._dtype)
+        return np.asarray((words[..., None] >= own).sum(axis=-1), self._dtype)
 
     def _play(self, limits: NDArray[np.uint64], most: int, made: Rollout) -> int:
         """Play at most so many steps of the running episodes compiled, and add up what comes of it."""
@@ -441,7 +443,9 @@ def _batch_last(actions: NDArray[Any], dtype: Any) -> NDArray[np.integer]:
     if turned.flags.c_contiguous or turned.size <= _BLOCK:
         return np.ascontiguousarray(turned, dtype)
     made = np.empty(turned.shape, dtype)
-    for low in range(0, made.shape[1], _BLOCK):  # NumPy would go through all columns of a row, out of cache
+    for low in range(
+        0, made.shape[1], _BLOCK
+    ):  # NumPy would go through all columns of a row, out of cache
         made[:, low : low + _BLOCK] = turned[:, low : low + _BLOCK]
     return made
 

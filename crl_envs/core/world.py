@@ -224,6 +224,4 @@ def in_range(action: NDArray[np.integer], n_actions: int) -> bool:
     signed = action.dtype.kind == "i"
     if not signed and action.nbytes <= _FEW and action.itemsize == 1:
         return not action.tobytes().translate(None, _BYTES[:n_actions])
-    return action.size == 0 or bool(
-        action.max() < n_actions and not (signed and action.min() < 0)
-    )
+    return action.size == 0 or bool(action.max() < n_actions and not (signed and action.min() < 0))

@@ -345,6 +345,4 @@ def _load_compiled() -> Any:
     return advance
 
 
-_COMPILED: Final = Compiled(
-    advance, _load_compiled, scalar_kernel.__file__, "advance", seconds=3.0
-)
+_COMPILED: Final = Compiled(advance, _load_compiled, scalar_kernel.__file__, "advance", seconds=3.0)

@@ -148,8 +148,8 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
         ring: Whether `step_ring` is for it.
         parents: ``int64`` arrays ``indptr, indices, offsets`` of `step_graph`.
         thresholds: ``uint32``, of either.
-        seen: ``uint32[n·2·B, 2]`` or ``[0, 2]``, ``float64[n, B]`` and ``float64[B]``, added to. All rewards are quarters,
-            so that their sums are exact in any order.
+        seen: ``uint32[n·2·B, 2]`` or ``[0, 2]``, ``float64[n, B]`` and ``float64[B]``, added to. All rewards are
+            quarters, so that their sums are exact in any order.
     """
     counts, sums, team = seen
     n, b = state.shape
@@ -295,7 +295,9 @@ def _play_columns(
 def _choose_row(own, word, last0, last1, some0, some1, act):
     for c in range(own.shape[0]):
         s, w = own[c], word[c]
-        down = (w <= last0[c]) & (some0[c] != 0)  # all is read in any case: only then are there vectors
+        down = (w <= last0[c]) & (
+            some0[c] != 0
+        )  # all is read in any case: only then are there vectors
         up = (w <= last1[c]) & (some1[c] != 0)
         act[c] = uint8(1) ^ (uint8(up) if s else uint8(down))
 

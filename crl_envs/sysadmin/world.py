@@ -133,8 +133,9 @@ class MachinesWorld(World[State]):
         """Return one of the kernels, which write to their last arguments."""
         compiled = _COMPILED[name]
         if self.backend == "numpy":
-            return compiled.plain
-        return compiled.function or compiled
+            return compiled.plain  # type: ignore[no-any-return]
+        step: Callable[..., None] = compiled.function or compiled
+        return step
 
     def _start_words(self, stream: Stream) -> NDArray[np.bool_]:
         return stream.words(Purpose.INITIAL, self.n_agents) < threshold(self.problem.start_up)
@@ -235,9 +236,7 @@ class SysadminWorld(MachinesWorld):
         _, offsets = self.up_probabilities
         swap = np.zeros((self.n_agents, 1), np.uint8) if self.swap is None else self.swap
         fixed = (self._fused_ring, (*self.parents, offsets), self._thresholds)
-        _load_compiled("play")(
-            state, limits, swap, self._paid, seeds, clocks, steps, *fixed, seen
-        )
+        _load_compiled("play")(state, limits, swap, self._paid, seeds, clocks, steps, *fixed, seen)
 
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
         """Return ``up``, ``float64[B]``: the share of machines that are up."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import operator
 import pickle
-import pickle
 import sys
 from pathlib import Path
 from typing import Any

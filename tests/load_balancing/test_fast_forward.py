@@ -36,7 +36,8 @@ def compiled():
     from numba import njit
 
     from crl_envs.load_balancing import numba_kernel
-    from crl_envs.load_balancing.scalar_kernel import choices, draw_keys, has_ended, reward_of
+    from crl_envs.load_balancing.rules import has_ended
+    from crl_envs.load_balancing.scalar_kernel import choices, draw_keys, reward_of
 
     @njit
     def read(rules, costs, state, c, legal, rewards):

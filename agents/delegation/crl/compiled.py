@@ -23,14 +23,8 @@ from crl_envs.core.backend import Compiled
 from crl_envs.core.stream import Purpose, lane_word, stream_key
 from crl_envs.load_balancing import rules as world_rules
 from crl_envs.load_balancing import scalar_kernel
-from crl_envs.load_balancing.rules import Count, Outcome
-from crl_envs.load_balancing.scalar_kernel import (
-    advance,
-    choices,
-    draw_keys,
-    has_ended,
-    reward_of,
-)
+from crl_envs.load_balancing.rules import Count, Outcome, has_ended
+from crl_envs.load_balancing.scalar_kernel import advance, choices, draw_keys, reward_of
 
 _ACTION, _GOSSIP = int(Purpose.ACTION), int(Purpose.GOSSIP)
 _POST_LOSS, _POST_DELAY = int(Purpose.POST_LOSS), int(Purpose.POST_DELAY)
@@ -72,14 +66,12 @@ def play(learner: CRL, episode: Episode, step_callback: Callback | None, every: 
             seen = seen._replace(**lists)
             begun = perf_counter()
             most = min(most, _STRETCH)
-            played = stretch(*fixed, column, seen, scratch, totals, seeds, clocks, now, most)
+            played: int = stretch(*fixed, column, seen, scratch, totals, seeds, clocks, now, most)
             _COMPILED.waited(perf_counter() - begun)
             return played
         if isinstance(column.minds.q, list):
             column = learner.columns[0] = column._replace(minds=core.as_arrays(column.minds))
-        return int(
-            loop(*fixed, column, seen, (actions, weights), totals, seeds, clocks, now, most)
-        )
+        return int(loop(*fixed, column, seen, (actions, weights), totals, seeds, clocks, now, most))
 
     def after(steps: int) -> None:
         learner.now += steps
@@ -143,7 +135,9 @@ def stretch(rules, costs, state, keys, column, events, scratch, totals, seeds, c
         loss = stream_key(seeds[1, 0], clock, _POST_LOSS) if post.loss > 0 else np.uint64(0)
         delay = stream_key(seeds[1, 0], clock, _POST_DELAY) if post.delay > 0 else np.uint64(0)
         who, changed, looking = acted[:n_acted], changes[:n_changes], seekers[:n_seekers]
-        seen = core.Events(who, chosen, rewards, links, dops, states, changed, looking, legal, active)
+        seen = core.Events(
+            who, chosen, rewards, links, dops, states, changed, looking, legal, active
+        )
         core.after_step(column, seen, core.Words(gossip, loss, delay), now)
         team[0] += take_mean(rewards, acted, n_acted)
         if state.tally[_REMAINING, 0] == 0 and has_ended(state, 0):
@@ -180,14 +174,22 @@ def _load_compiled() -> Any:
 
     @overload(bus.word_at, inline="always")
     def _word_at(words, lane):
-        return lambda words, lane: lane_word(words, lane)
+        return lambda words, lane: np.int64(lane_word(words, lane))
 
     for function in (*bus.JITABLE, *core.JITABLE, stretch):
         # A call would hand over each field of each array: inlined, a step takes half as long.
         register_jitable(**numba_kernel.INNER, forceinline=True)(function)
     register_jitable(**numba_kernel.INNER)(_note_found)
     version = source_digest(
-        arrays, bus, core, delegation, stream, numba_stream, world_rules, scalar_kernel, numba_kernel
+        arrays,
+        bus,
+        core,
+        delegation,
+        stream,
+        numba_stream,
+        world_rules,
+        scalar_kernel,
+        numba_kernel,
     )
 
     @njit(cache=True, nogil=True, _nrt=False)
