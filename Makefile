@@ -23,7 +23,7 @@ LOWEST := $(VENV)-lowest/.installed
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-all test-processors test-bounds test-campaigns check format docs notebooks build bench clean
-.PHONY: test-rllib test-agilerl test-epymarl epymarl-there
+.PHONY: test-rllib test-agilerl test-clients test-epymarl epymarl-there
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -96,14 +96,16 @@ bench: $(DEV) ## Measure the speed (benchmarks/)
 
 test-rllib: ## Run RLlib's tests and examples, in an environment of their own
 test-agilerl: ## Run AgileRL's
+test-clients: ## Run other people's clients, without an adapter; CLEANRL=folder of a clone for that one too
 test-epymarl: ## Run EPyMARL's: make test-epymarl EPYMARL=folder of a clone
 
-test-rllib test-agilerl test-epymarl: test-%: $(VENV)-%/.installed
+CLONES = EPYMARL='$(abspath $(EPYMARL))' CLEANRL='$(abspath $(CLEANRL))'
+test-rllib test-agilerl test-clients test-epymarl: test-%: $(VENV)-%/.installed
 	@echo "==> Testing with $*"
-	@EPYMARL='$(abspath $(EPYMARL))' $(VENV)-$*/bin/python -m pytest \
-	  $(wildcard tests/adapters/test_$*.py tests/agents/libraries/test_$*.py) $(ARGS)
-	@for example in examples/$*_*.py; do \
-	  echo "==> $$example"; EPYMARL='$(abspath $(EPYMARL))' $(VENV)-$*/bin/python -W ignore $$example || exit 1; done
+	@$(CLONES) $(VENV)-$*/bin/python -m pytest \
+	  $(wildcard tests/adapters/test_$*.py tests/agents/libraries/test_$*.py tests/$*) $(ARGS)
+	@for example in $(wildcard examples/$*_*.py examples/$*/*_*.py); do \
+	  echo "==> $$example"; $(CLONES) $(VENV)-$*/bin/python -W ignore $$example || exit 1; done
 
 epymarl-there:
 	@test -f '$(EPYMARL)/src/main.py' || { \
@@ -148,6 +150,8 @@ $(LOWEST): $(MADE) pyproject.toml constraints.txt
 # Libraries whose versions exclude those of the others. torch comes first, or they bring one of their own.
 PACKAGES_rllib := 'ray[rllib]'
 PACKAGES_agilerl := agilerl peft
+PACKAGES_clients := benchmarl hydra-core sb3-contrib skrl stable-baselines3 supersuit tensorboard \
+  tianshou torch_geometric torchrl tyro wandb
 PACKAGES_epymarl := sacred pyyaml setuptools
 $(VENV)-%/.installed: .ci/constraints-%.txt pyproject.toml
 	@echo "==> Installing $* into $(VENV)-$* (two to five minutes)"

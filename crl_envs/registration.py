@@ -17,7 +17,8 @@ from gymnasium.vector import AutoresetMode
 from pettingzoo import ParallelEnv
 
 from crl_envs.core.agent_vector import AgentVectorEnv
-from crl_envs.core.arguments import check_keywords, shown, suggestion
+from crl_envs.core.arguments import check_choice, check_keywords, shown, suggestion
+from crl_envs.core.encoding import encoded
 from crl_envs.core.overrides import makes_own_world, overridden
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
@@ -75,7 +76,7 @@ _REGISTRY: dict[str, Registration] = {}
 
 
 def register(id: str, entry_point: Callable[..., ParallelEnv[Any, Any, Any]] | str) -> None:
-    """Add an id to `make` and, where PettingZoo has a registry (1.27 on), to ``pettingzoo.make``.
+    """Add an id to `make` and, where PettingZoo has a registry (1.27 on), to ``pettingzoo.make``, both ways.
 
     The joint single-agent form is registered with Gymnasium as ``namespace/name-joint-vN``.
 
@@ -94,7 +95,8 @@ def register(id: str, entry_point: Callable[..., ParallelEnv[Any, Any, Any]] | s
         raise ValueError(f"id {shown(id)} is registered already, for {_REGISTRY[id].entry_point!r}")
     _REGISTRY[id] = Registration(id, entry_point)
     if hasattr(pettingzoo, "register"):
-        pettingzoo.register("parallel", id, entry_point=entry_point)
+        pettingzoo.register("parallel", id, "crl_envs.registration:make", kwargs={"id": id})
+        pettingzoo.register("aec", id, "crl_envs.registration:make_aec", kwargs={"id": id})
     name, version = id.rsplit("-", 1)
     gymnasium.register(
         f"{name}-joint-{version}", entry_point="crl_envs.registration:make_joint", kwargs={"of": id}
@@ -121,6 +123,7 @@ def make(
     id: Literal["crl/bandit-v0"],
     *,
     render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
     **kwargs: Unpack[BanditArguments],
 ) -> BanditEnv: ...
 
@@ -130,6 +133,7 @@ def make(
     id: Literal["crl/load_balancing-v0"],
     *,
     render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
     **kwargs: Unpack[LoadBalancingArguments],
 ) -> LoadBalancingEnv: ...
 
@@ -139,33 +143,66 @@ def make(
     id: Literal["crl/sysadmin-v0"],
     *,
     render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
     **kwargs: Unpack[SysadminArguments],
 ) -> SysadminEnv: ...
 
 
 @overload
-def make(id: Shipped, **kwargs: object) -> WrongArguments: ...
+def make(
+    id: Shipped, *, infos: Literal["numeric"], masks: Literal["observation"] = ..., **kwargs: Any
+) -> ParallelEnv[str, Any, Any]: ...
+
+
+@overload
+def make(
+    id: Shipped, *, masks: Literal["observation"], **kwargs: Any
+) -> ParallelEnv[str, Any, Any]: ...
+
+
+@overload
+def make(
+    id: Shipped, *, infos: str | None = None, masks: str | None = None, **kwargs: object
+) -> WrongArguments: ...
 
 
 @overload
 def make(id: str, **kwargs: Any) -> ParallelEnv[Any, Any, Any]: ...
 
 
-def make(id: str, **kwargs: Any) -> ParallelEnv[Any, Any, Any]:
+def make(
+    id: str, *, infos: str | None = None, masks: str | None = None, **kwargs: Any
+) -> ParallelEnv[Any, Any, Any]:
     """Make an environment: a PettingZoo ParallelEnv with local rewards.
 
-    Type checkers know the arguments and the classes of the shipped environments by their ids.
+    Type checkers know the arguments and the classes of the shipped environments by their ids. For other libraries:
+
+        make("crl/sysadmin-v0", encode="onehot", infos="numeric", masks="observation")
 
     Args:
         id: A registered id, as ``"crl/sysadmin-v0"``.
-        **kwargs: The environment's arguments; see its class.
+        infos: ``"numeric"``: only what a tensor can hold, by `crl_envs.wrappers.NumericInfos`; None: as they are.
+        masks: ``"observation"``: beside the observations and not in the infos, by
+            `crl_envs.wrappers.MaskInObservation`; None: in the infos.
+        **kwargs: The environment's arguments; see its class. All shipped ones have `encode`: with ``"onehot"``
+            observations are ``Box (d,) float32``, as networks want them.
 
     Raises:
         ValueError: Unknown id (near matches are listed), unknown argument, or a value out of range.
     """
     entry_point = _find(id).load()
     check_keywords(id, entry_point, kwargs)
-    return entry_point(**kwargs)
+    if infos is not None:
+        check_choice("infos", infos, ("numeric",))
+    if masks is not None:
+        check_choice("masks", masks, ("observation",))
+    env = entry_point(**kwargs)
+    if infos is None and masks is None:
+        return env
+    from crl_envs.wrappers import MaskInObservation, NumericInfos
+
+    numeric = env if infos is None else NumericInfos(env)
+    return numeric if masks is None else MaskInObservation(numeric)
 
 
 class _MakesVectors(Protocol[ViewT_co]):
@@ -179,6 +216,7 @@ class _MakesVectors(Protocol[ViewT_co]):
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
         **kwargs: Unpack[BanditArguments],
     ) -> ViewT_co: ...
 
@@ -190,6 +228,7 @@ class _MakesVectors(Protocol[ViewT_co]):
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
         **kwargs: Unpack[LoadBalancingArguments],
     ) -> ViewT_co: ...
 
@@ -201,6 +240,7 @@ class _MakesVectors(Protocol[ViewT_co]):
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
         **kwargs: Unpack[SysadminArguments],
     ) -> ViewT_co: ...
 
@@ -236,6 +276,7 @@ def make_vec(
     num_envs: int = 1,
     *,
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    encode: str | None = None,
     **kwargs: Any,
 ) -> WorldVectorEnv:
     """Make `num_envs` environments as arrays, all agents at once: rewards ``(num_envs, n)`` and so on.
@@ -244,12 +285,13 @@ def make_vec(
         id: A registered id whose environment is a world.
         num_envs: Number of environments.
         autoreset_mode: One of Gymnasium's three.
+        encode: ``"onehot"``: observations ``float32 (num_envs, n, d)``, as networks want them.
         **kwargs: The environment's arguments.
 
     Raises:
         ValueError: As `make`; or the id has only the dict view.
     """
-    world = _make_world(id, kwargs)
+    world = encoded(_make_world(id, kwargs), encode)
     return WorldVectorEnv(world, num_envs, autoreset_mode)
 
 
@@ -269,11 +311,32 @@ def make_gym_vec(
     return AgentVectorEnv(make_vec(id, num_envs, autoreset_mode=autoreset_mode, **kwargs))
 
 
-def make_joint(of: str, **kwargs: Any) -> gymnasium.Env[Any, Any]:
-    """Make the environment `of` as one single-agent ``gymnasium.Env`` with the global reward; for Gymnasium."""
+def make_joint(of: str, *, flatten: bool = False, **kwargs: Any) -> gymnasium.Env[Any, Any]:
+    """Make the environment `of` as one single-agent ``gymnasium.Env`` with the global reward; for Gymnasium.
+
+    Args:
+        of: A registered id.
+        flatten: Whether the joint action is one number; see `crl_envs.wrappers.JointAction`.
+        **kwargs: Arguments of `make`.
+
+    Raises:
+        ValueError: As `make`; or there are too many joint actions for one number.
+    """
     from crl_envs.wrappers import JointAction
 
-    return JointAction(make(of, **kwargs))
+    return JointAction(make(of, **kwargs), flatten=flatten)
+
+
+def make_aec(id: str, **kwargs: Any) -> pettingzoo.AECEnv[Any, Any, Any]:
+    """Make an environment in which the agents of a step act one after the other; for ``pettingzoo.make("aec", id)``.
+
+    It is PettingZoo's own conversion of what `make` gives. Nothing happens until the last agent has acted. So only then
+    are there rewards, for all agents at once; an agent finds its own in ``last()`` at its next turn.
+
+    Raises:
+        ValueError: As `make`.
+    """
+    return pettingzoo.utils.parallel_to_aec(make(id, **kwargs))
 
 
 def _why_no_world(entry_point: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,11 +10,13 @@ import gymnasium
 import pettingzoo
 import pytest
 from pettingzoo import ParallelEnv
+from pettingzoo.test import api_test
 
 import crl_envs
 from crl_envs import registration
 from crl_envs.bandit import BanditEnv, BanditWorld
 from crl_envs.core import AgentVectorEnv, WorldVectorEnv
+from crl_envs.wrappers import MaskInObservation, NumericInfos
 
 OWN = ["crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0"]
 
@@ -23,13 +26,13 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """Registries that forget what a test registers."""
     monkeypatch.setattr(registration, "_REGISTRY", dict(registration._REGISTRY))
     monkeypatch.setattr(gymnasium.envs.registration, "registry", dict(gymnasium.registry))
-    if hasattr(pettingzoo, "parallel_registry"):
-        known = dict(pettingzoo.parallel_registry)
-        yield registration._REGISTRY
-        for id in set(pettingzoo.parallel_registry) - set(known):
-            del pettingzoo.parallel_registry[id]
-    else:
-        yield registration._REGISTRY
+    names = ("parallel_registry", "aec_registry")
+    theirs = [getattr(pettingzoo, name) for name in names if hasattr(pettingzoo, name)]
+    known = [dict(registry) for registry in theirs]
+    yield registration._REGISTRY
+    for registry, before in zip(theirs, known, strict=True):
+        for id in set(registry) - set(before):
+            del registry[id]
 
 
 class Foreign(ParallelEnv):
@@ -165,6 +168,42 @@ class TestElsewhere:
     def test_pettingzoo_make_of_a_third_party(self, registry: Any) -> None:
         crl_envs.register("them/foreign-v3", make_foreign)
         assert pettingzoo.make("parallel", "them/foreign-v3", size=2).size == 2
+
+    @pytest.mark.skipif(
+        not hasattr(pettingzoo, "make"), reason="pettingzoo has a registry from 1.27 on"
+    )
+    @pytest.mark.parametrize("id", OWN)
+    def test_pettingzoo_make_one_after_the_other(self, id: str) -> None:
+        """An AEC env passes PettingZoo's own tests, and gives each agent what the ParallelEnv gives it."""
+        env = pettingzoo.make("aec", id, n_agents=3, encode="onehot", masks="observation")
+        same = crl_envs.make(id, n_agents=3)
+        env.reset(seed=1)
+        same.reset(seed=1)
+        total, expected = dict.fromkeys(env.possible_agents, 0.0), {}
+        for _ in range(3):
+            _, rewards, *_ = same.step(dict.fromkeys(same.agents, 0))
+            expected = {agent: expected.get(agent, 0.0) + rewards[agent] for agent in rewards}
+            for _ in env.possible_agents:
+                env.step(0)
+            for agent, reward in env.rewards.items():
+                total[agent] += reward
+            if not same.agents:
+                break
+        assert total == expected
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an observation with a mask is no array
+            api_test(pettingzoo.make("aec", id, n_agents=3, masks="observation"), num_cycles=50)
+
+    @pytest.mark.parametrize("id", OWN)
+    def test_arguments_of_make_choose_wrappers(self, id: str) -> None:
+        env = crl_envs.make(id, n_agents=3, masks="observation", infos="numeric")
+        assert isinstance(env, MaskInObservation)
+        assert isinstance(env.env, NumericInfos)
+        assert isinstance(env.unwrapped, type(crl_envs.make(id)))
+        with pytest.raises(ValueError, match="masks must be one of 'observation', got 'infos'"):
+            crl_envs.make(id, masks="infos")
+        with pytest.raises(ValueError, match="infos must be one of 'numeric', got True"):
+            crl_envs.make(id, infos=True)
 
     @pytest.mark.parametrize("id", OWN)
     def test_gymnasium_make(self, id: str) -> None:

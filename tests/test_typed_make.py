@@ -37,6 +37,16 @@ SNIPPETS = [
         '"crl_envs.core.agent_vector.AgentVectorEnv"',
     ),
     ('reveal_type(crl_envs.make_vec("them/own-v0", a=1))', '"crl_envs.core.vector.WorldVectorEnv"'),
+    (
+        'reveal_type(crl_envs.make("crl/sysadmin-v0", n_agents=3, encode="onehot"))',
+        '"crl_envs.sysadmin.env.SysadminEnv"',
+    ),
+    ('crl_envs.make("crl/bandit-v0", masks="observation", n_agents=3).reset(seed=0)', ""),
+    ('crl_envs.make("crl/bandit-v0", infos="numeric", masks="observation").reset(seed=0)', ""),
+    (
+        'crl_envs.make("crl/sysadmin-v0", encode="binary").reset(seed=0)',
+        '"WrongArguments" has no attribute',
+    ),
     ('crl_envs.make("crl/sysadmin-v0", n_agents=3).reset(seed=0)', ""),
     ('crl_envs.make("crl/sysadmin-v0", **settings).reset(seed=0)', ""),
     ('crl_envs.make("them/own-v0", whatever=3).reset(seed=0)', ""),

@@ -26,6 +26,8 @@ Traps:
   rewards an estimate of the mean of what they will get.
 - An evaluation plays ``max_steps`` steps, even if all its episodes have ended before: give `max_steps` where the
   horizon is only a bound, as in load balancing.
+- A critic that is a graph network or DeepSets (MAPPO's) is refused by BenchMARL where the task has a state:
+  ``make_task(…, state=False)``.
 - Policies are shared by all agents by default (``share_policy_params``). Without ``agent_ids`` those that observe the
   same then do the same; ``agent_ids`` is True here unless you say otherwise.
 - The default settings are made for long runs of many environments: 6000 frames a batch, learning rate 5e-5.
@@ -41,7 +43,7 @@ from typing import Any
 
 from crl_envs.adapters.columns import EnvOrId, Rewards, WorldColumns, columns_of
 from crl_envs.adapters.library import require
-from crl_envs.core.arguments import check_int
+from crl_envs.core.arguments import check_bool, check_int
 
 require("benchmarl", "1.5", "pip install 'crl-envs[torchrl]'")
 
@@ -59,6 +61,7 @@ def make_task(
     agent_ids: bool = True,
     max_steps: int | None = None,
     name: str | None = None,
+    state: bool = True,
     **kwargs: Any,
 ) -> ColumnsTask:
     """Make a BenchMARL task of an environment.
@@ -73,6 +76,8 @@ def make_task(
         max_steps: Longest episode of an evaluation in environment steps. By default the horizon of our worlds, of those
             that have one; 1 is right for the bandit.
         name: What logs and folders are called after. Follows from the environment by default.
+        state: Whether critics of the whole team see the environment's ``state()``. With False they see all agents'
+            observations: graph networks and DeepSets, which take one input an agent, need that.
         **kwargs: Arguments of the environment.
 
     Raises:
@@ -92,6 +97,7 @@ def make_task(
         "rewards": rewards,
         "agent_ids": agent_ids,
         "max_steps": check_int("max_steps", max_steps, low=1),
+        "state": check_bool("state", state),
         "kwargs": kwargs,
     }
     if name is None:
@@ -168,8 +174,8 @@ class ColumnsTask(TaskClass):
         return _only(env, (GROUP, "info"))
 
     def state_spec(self, env: EnvBase) -> Composite | None:
-        """Return the state of one environment, where there is one."""
-        return _only(env, "state")
+        """Return the state of one environment, where there is one and critics are to see it."""
+        return _only(env, "state") if self.config.get("state", True) else None
 
     def action_spec(self, env: EnvBase) -> Composite:
         """Return the actions of one environment's agents."""

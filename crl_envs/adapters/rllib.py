@@ -75,9 +75,9 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from crl_envs.adapters.columns import Columns, EnvOrId, Masks, Play, Rewards, columns_of, ends
-from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.core.arrays import Frame
+from crl_envs.core.encoding import AgentEncoder
 
 require("ray", "2.50", "pip install 'crl-envs[rllib]'")
 require("dm-tree", "0.1", "pip install 'crl-envs[rllib]'")  # Ray may be there without RLlib

@@ -57,11 +57,11 @@ from crl_envs.adapters.columns import (
     first_of,
     made,
 )
-from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.core.arguments import check_choice, check_seed
 from crl_envs.core.arrays import EpisodeReturn, Reduce, Step, team_reward
 from crl_envs.core.copies import OwnsArrays
+from crl_envs.core.encoding import AgentEncoder
 from crl_envs.wrappers import JointAction
 from crl_envs.wrappers.joint_action import join_observations
 

@@ -55,10 +55,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.adapters.columns import Columns, EnvOrId, Masks, Play, Rewards, columns_of, ends
-from crl_envs.adapters.encoding import AgentEncoder
 from crl_envs.adapters.library import require
 from crl_envs.core.arguments import check_seed
 from crl_envs.core.arrays import Frame
+from crl_envs.core.encoding import AgentEncoder
 
 require("torchrl", "0.11", "pip install 'crl-envs[torchrl]'")
 

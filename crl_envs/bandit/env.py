@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from crl_envs.bandit.problem import BanditArguments, BanditProblem
 from crl_envs.bandit.world import BanditWorld
+from crl_envs.core.encoding import encoded
 from crl_envs.core.parallel import WorldEnv, check_fits_dicts
 from crl_envs.core.problem import documented_by
 
@@ -77,7 +78,7 @@ class BanditEnv(WorldEnv):
 
     ## Arguments
 
-    The fields of `crl_envs.bandit.BanditProblem`, and `render_mode`.
+    The fields of `crl_envs.bandit.BanditProblem`, `render_mode` and `encode`.
 
     ## Known Optimum
     The better of the two probabilities, max(`p_correct`, `p_wrong`), for any number of agents:
@@ -131,10 +132,14 @@ class BanditEnv(WorldEnv):
     make_world = BanditWorld
 
     def __init__(
-        self, *args: Any, render_mode: str | None = None, **arguments: Unpack[BanditArguments]
+        self,
+        *args: Any,
+        render_mode: str | None = None,
+        encode: str | None = None,
+        **arguments: Unpack[BanditArguments],
     ) -> None:
         check_fits_dicts(arguments.get("n_agents"))
-        super().__init__(BanditWorld(*args, **arguments), render_mode)
+        super().__init__(encoded(BanditWorld(*args, **arguments), encode), render_mode)
 
     def transition_model(self) -> BanditModel:
         """Return P(reward = 1 | action) for each agent: the whole of the problem."""

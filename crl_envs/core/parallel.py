@@ -22,6 +22,7 @@ from crl_envs.core.arguments import (
     shown,
 )
 from crl_envs.core.copies import CopiesApart
+from crl_envs.core.encoding import EncodedWorld
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
 from crl_envs.core.world import Edges, World, legalise
@@ -98,6 +99,14 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         self._observed, self._rewarded = _Kept(self._false), _Kept(self._false)
         self._templates: list[dict[str, Any]] | None = None
         self._constant: Infos = {}  # of the templates
+        self._np_random: np.random.Generator | None = None
+
+    @property
+    def np_random(self) -> np.random.Generator:
+        """A generator for wrappers such as SuperSuit's, seeded with the environment, which doesn't draw from it."""
+        if self._np_random is None:
+            self._np_random = np.random.default_rng(self._stream.seeds.tolist())
+        return self._np_random
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """Return the observation space of one agent, the same object at each call."""
@@ -170,6 +179,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
             check_options(options)
         if seed is not None:
             self._stream.seed(check_seed("seed", seed))
+            self._np_random = None
         self._state = self.world.initial(self._stream)
         self._stream.advance()
         self._elapsed = 0
@@ -283,7 +293,8 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
                 f"render_mode must be None, got {shown(mode)}: {type(self).__name__} has no render modes"
             )
         check_choice("render_mode", mode, modes)
-        picture = _named(self.picture)(self.world)
+        drawn = self.world.world if isinstance(self.world, EncodedWorld) else self.world
+        picture = _named(self.picture)(drawn)
         return _named(picture.renderer)(picture, mode, self.metadata["render_fps"])
 
     def _observations(self) -> dict[str, Any]:

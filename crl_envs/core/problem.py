@@ -12,9 +12,10 @@ from typing import Any, Final, TypeVar
 EnvT = TypeVar("EnvT", bound=type[Any])
 ProblemT = TypeVar("ProblemT", bound=type[Any])
 
-_RENDER_MODE: Final = (
-    '    render_mode: ``"human"``, ``"rgb_array"``, ``"ansi"`` or None; see the rendering page.'
-)
+_OF_THE_VIEW: Final = """\
+    render_mode: ``"human"``, ``"rgb_array"``, ``"ansi"`` or None; see the rendering page.
+    encode: ``"onehot"``: observations and ``state()`` are ``Box (d,) float32``, as networks want them: Discrete
+        components as one-hot vectors, Boxes flattened. Default None: as described under Observation Space."""
 _SECTION: Final = re.compile(r"(?<=^## Arguments\n\n).*?(?=^## )", re.DOTALL | re.MULTILINE)
 
 
@@ -38,7 +39,7 @@ def documented_by(problem: type[Any]) -> Callable[[EnvT], EnvT]:
     Its ``__init__`` gets all arguments by name, however they were given.
 
     Args:
-        problem: A dataclass that takes all arguments but `render_mode`.
+        problem: A dataclass that takes all arguments but `render_mode` and `encode`.
 
     Returns:
         A class decorator. The class has an ``__init__`` of its own.
@@ -78,7 +79,7 @@ def page(text: str, problem: str) -> str:
         problem: That of its problem, with sections ``Attributes:`` and ``Raises:``.
     """
     attributes, raises = problem.partition("Attributes:\n")[2].split("\n\nRaises:")
-    arguments = f"Args:\n{attributes}\n{_RENDER_MODE}\n\nRaises:{raises}\n\n"
+    arguments = f"Args:\n{attributes}\n{_OF_THE_VIEW}\n\nRaises:{raises}\n\n"
     return _SECTION.sub(lambda _: arguments, text)
 
 

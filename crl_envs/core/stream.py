@@ -295,7 +295,10 @@ class Stream:
         self.num_envs, self.seeds = state["num_envs"], owned(state["seeds"])
         self._begin(owned(state["clock"]))
         if not state.get("seeded", True):
-            _UNSEEDED.add(self)
+            if self._base.any():
+                _UNSEEDED.add(self)
+            else:  # nothing to go on with: copies that SuperSuit, or Ray, makes of a new environment differ
+                self._draw_seed()
 
     def __copy__(self) -> Stream:
         return copy.deepcopy(self)

@@ -269,9 +269,11 @@ class _Search:
         self, near: _Surroundings, entries: Ints, actions: Ints, episodes: Ints
     ) -> NDArray[np.float64]:
         """Return what each change adds to the returns of the agents that feel it: ``float64[m]``."""
-        # One column alone is added up in another order by NumPy.
-        several = all(len(entries[p]) > 1 for p in near.parts(len(entries)))
-        if several and has_numba() and (compiled := _COMPILED.ready()) is not None:
+        # With a window the episodes needn't be what the table makes of them. One column alone is added up in another
+        # order by NumPy.
+        fits = self.reach == self.model.horizon - 1
+        fits = fits and all(len(entries[p]) > 1 for p in near.parts(len(entries)))
+        if fits and has_numba() and (compiled := _COMPILED.ready()) is not None:
             model = self.reward, self.simulator.limits, self.model.n_states, self.model.n_actions
             changes = self.table, entries, actions, episodes
             gains: NDArray[np.float64] = compiled(

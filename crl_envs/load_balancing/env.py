@@ -7,6 +7,7 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from crl_envs.core.encoding import encoded
 from crl_envs.core.parallel import Infos, WorldEnv, check_fits_dicts
 from crl_envs.core.problem import documented_by
 from crl_envs.load_balancing.optimum import fewest_steps
@@ -133,7 +134,7 @@ class LoadBalancingEnv(WorldEnv):
 
     ## Arguments
 
-    The fields of `crl_envs.load_balancing.LoadBalancingProblem`, and `render_mode`.
+    The fields of `crl_envs.load_balancing.LoadBalancingProblem`, `render_mode` and `encode`.
 
     ## Known Optimum
     The return of an episode (mean over agents, summed over the steps) when every load goes straight to where it costs
@@ -208,10 +209,11 @@ class LoadBalancingEnv(WorldEnv):
         self,
         *args: Any,
         render_mode: str | None = None,
+        encode: str | None = None,
         **arguments: Unpack[LoadBalancingArguments],
     ) -> None:
         check_fits_dicts(arguments.get("n_agents"))
-        super().__init__(LoadBalancingWorld(*args, **arguments), render_mode)
+        super().__init__(encoded(LoadBalancingWorld(*args, **arguments), encode), render_mode)
         self._consequences: list[dict[str, Any]] = [
             {
                 "outcome": outcome.name.lower(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
+from crl_envs.core.encoding import encoded
 from crl_envs.core.parallel import WorldEnv, check_fits_dicts
 from crl_envs.core.problem import documented_by
 from crl_envs.factored import FactoredMDP
@@ -112,7 +113,7 @@ class SysadminEnv(WorldEnv):
 
     ## Arguments
 
-    The fields of `crl_envs.sysadmin.SysadminProblem`, and `render_mode`.
+    The fields of `crl_envs.sysadmin.SysadminProblem`, `render_mode` and `encode`.
 
     ## Known Optimum
     The return of an episode (mean over machines, summed over the steps) of the best policy that sees all machines:
@@ -180,10 +181,14 @@ class SysadminEnv(WorldEnv):
     make_world = staticmethod(make_world)
 
     def __init__(
-        self, *args: Any, render_mode: str | None = None, **arguments: Unpack[SysadminArguments]
+        self,
+        *args: Any,
+        render_mode: str | None = None,
+        encode: str | None = None,
+        **arguments: Unpack[SysadminArguments],
     ) -> None:
         check_fits_dicts(arguments.get("n_agents"))
-        super().__init__(make_world(*args, **arguments), render_mode)
+        super().__init__(encoded(make_world(*args, **arguments), encode), render_mode)
 
     def transition_model(self) -> TransitionModel:
         """Return the tables P(s'|s, a), R_i(s, a) and the start distribution of a binary world, n ≤ 5.

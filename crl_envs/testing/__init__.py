@@ -5,14 +5,15 @@
     def test_my_env():
         check_parallel_env(lambda: MyEnv(n_agents=4))
 
-`check_parallel_env` runs all of `ALL_CHECKS`. A single check takes a `Subject`, which holds the
-environment and how hard to test it: `check_alias(Subject(MyEnv, max_steps=50))`.
+`check_parallel_env` runs all of `ALL_CHECKS` up to the first that fails, `find_faults` runs all and
+returns what they find. A single check takes a `Subject`, which holds the environment and how hard to
+test it: `check_alias(Subject(MyEnv, max_steps=50))`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple, Unpack
 
 from crl_envs.testing.errors import ConformanceError
 from crl_envs.testing.isolation import (
@@ -44,12 +45,13 @@ from crl_envs.testing.seeding import (
     check_seeds_differ,
     check_stream,
 )
-from crl_envs.testing.subject import EnvFn, Subject
+from crl_envs.testing.subject import EnvFn, Settings, Subject
 
 __all__ = [
     "ALL_CHECKS",
     "Check",
     "ConformanceError",
+    "Settings",
     "Subject",
     "check_agents",
     "check_alias",
@@ -75,7 +77,10 @@ __all__ = [
     "check_spaces",
     "check_state",
     "check_stream",
+    "find_faults",
 ]
+
+_COPYING: Final = (check_pickle, check_object_store, check_deepcopy)
 
 
 class Check(NamedTuple):
@@ -113,36 +118,65 @@ ALL_CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
-def check_parallel_env(
-    env_fn: EnvFn,
-    *,
-    episodes: int = 2,
-    max_steps: int = 500,
-    seed: int = 0,
-    stochastic: bool = True,
-    pickling: bool = True,
-) -> None:
-    """Run all checks on a PettingZoo `ParallelEnv`.
+def check_parallel_env(env_fn: EnvFn, **settings: Unpack[Settings]) -> None:
+    """Run all checks on a PettingZoo `ParallelEnv`, up to the first that fails.
 
     Stricter than PettingZoo's `parallel_api_test` and `parallel_seed_test`. Actions are random,
     legal under the masks, and drawn from a generator of the checker's own. The result depends on
     `seed` only: an environment that passes once always passes.
 
     Args:
-        env_fn: Gives a fresh environment at each call; called fewer than twenty times.
-        episodes: Number of episodes that the checks of returned values look at.
-        max_steps: Episodes that last longer are cut off after this many steps; that is no fault.
-        seed: Base of the seeds given to `reset`, and with them of all that happens.
-        stochastic: Whether the environment is random, so that episodes with different seeds, and
-            successive episodes, are expected to differ. With False they may, but need not.
-        pickling: Whether to check `pickle` and `deepcopy`.
+        env_fn: Gives a fresh environment at each call.
+        **settings: Fields of `Subject`: how hard to test, and what the environment needn't do.
 
     Raises:
         ConformanceError: A check failed; the message names it, the agent, the step, what was seen and
-            what is expected. Later checks did not run.
+            what is expected. Later checks did not run: `find_faults` runs them.
         ValueError: An argument is out of range.
     """
-    subject = Subject(env_fn, episodes, max_steps, seed, stochastic)
+    for found in _faults(Subject(env_fn, **settings)):
+        raise found
+
+
+def find_faults(env_fn: EnvFn, **settings: Unpack[Settings]) -> list[ConformanceError]:
+    """Run all checks on a PettingZoo `ParallelEnv`, and return what each of them finds.
+
+    Each check reports the first fault that it finds; none reports again what an earlier one has, and because of
+    which it can't play on.
+
+    Args:
+        env_fn: Gives a fresh environment at each call.
+        **settings: As for `check_parallel_env`.
+
+    Returns:
+        The faults, at most one a check; empty for an environment that conforms.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+    return list(_faults(Subject(env_fn, **settings)))
+
+
+def _faults(subject: Subject) -> Iterator[ConformanceError]:
+    found: set[str] = set()  # names of checks, and texts
     for check in ALL_CHECKS:
-        if pickling or check.name not in ("pickle", "object-store", "deepcopy"):
+        if check.run in _COPYING and not subject.pickling:
+            continue
+        try:
             check.run(subject)
+        except ConformanceError as error:
+            text = str(error).partition("] ")[2]
+            if not found & {error.check, _root(error).check, text}:
+                yield error
+            found |= {error.check, text}
+            if check.run is check_api and "reference" not in vars(subject):
+                return  # there is nothing to look at
+            if error.check in ("api", "seeds-differ"):  # then too little is seen to differ later on
+                subject = subject.relaxed()
+
+
+def _root(error: ConformanceError) -> ConformanceError:
+    """Return the fault because of which a check couldn't play on."""
+    while isinstance(error.__cause__, ConformanceError):
+        error = error.__cause__
+    return error

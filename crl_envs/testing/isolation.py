@@ -7,8 +7,10 @@ import pickle
 import random
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any, Final
 
 import numpy as np
+from gymnasium.utils import EzPickle
 
 from crl_envs.testing.errors import fault
 from crl_envs.testing.rollouts import (
@@ -19,7 +21,8 @@ from crl_envs.testing.rollouts import (
 )
 from crl_envs.testing.subject import BRIEF, Subject
 
-_UNLIKELY_SEED = 2_718_281_828
+_UNLIKELY_SEED: Final = 2_718_281_828
+_FLAG: Final = "(pickling=False if copies needn't work)"
 
 
 def check_global_rng(subject: Subject) -> None:
@@ -100,7 +103,8 @@ def check_pickle(subject: Subject) -> None:
 
     Both are played to the end of the episode and into the next one, which is reset without a seed,
     so the generator must have been copied too. Catches environments that cannot be pickled, that
-    come back as fresh ones, and copies that share something with their original.
+    come back as fresh ones, and copies that share something with their original. Environments that
+    say that they are built anew (`EzPickle`) must begin the same episode from a seed instead.
 
     Raises:
         ConformanceError: `pickle`.
@@ -148,15 +152,50 @@ def _check_copy(
         try:
             copied = duplicate(env)
         except Exception as error:
-            what = f"copying raised {type(error).__name__}: {error}; expected a copy"
+            what = f"copying raised {type(error).__name__}: {error}; expected a copy {_FLAG}"
             raise original.steps[-1].fault(check, what) from error
-        why = "the copy made in mid-episode must go on as the original would have"
+        if rebuilds(env):
+            _check_rebuilt(subject, check, copied, original)
+            return
+        why = f"the copy made in mid-episode must go on as the original would have {_FLAG}"
         with attributed_to(check, why), closing(copied):
             assert_same(check, why, original.fork(copied).finish(), expected)
             copied_next = subject.begin(copied, None, number=1).play(BRIEF)
-        why = "the original must go on as if its copy had not been made and played"
+        why = f"the original must go on as if its copy had not been made and played {_FLAG}"
         with attributed_to(check, why):
             assert_same(check, why, original.finish(), expected)
             original_next = subject.begin(env, None, number=1).play(BRIEF)
-        why = "the copy and the original must reset to the same next episode"
+        why = f"the copy and the original must reset to the same next episode {_FLAG}"
         assert_same(check, why, copied_next, original_next)
+
+
+def rebuilds(env: Any) -> bool:
+    """Return whether copies of `env` are built anew from its constructor's arguments, by Gymnasium's `EzPickle`.
+
+    It is looked for in `env` and in what it wraps.
+    """
+    layers, seen = [env], set[int]()
+    while layers:
+        layer = layers.pop()
+        if layer is None or id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        if isinstance(layer, EzPickle):
+            return True
+        layers += [
+            getattr(layer, name, None) for name in ("env", "aec_env", "par_env", "unwrapped")
+        ]
+    return False
+
+
+def _check_rebuilt(
+    subject: Subject, check: str, copied: ParallelEnvLike, original: Episode
+) -> None:
+    """Check a copy that begins from nothing: after a seeded reset it is as any fresh environment."""
+    expected = subject.reference.episodes[0]
+    why = f"an EzPickle copy is built anew, and must begin the same episode from a seed {_FLAG}"
+    with attributed_to(check, why), closing(copied):
+        assert_same(check, why, subject.play(copied, 0), expected)
+    why = f"the original must go on as if its copy had not been made and played {_FLAG}"
+    with attributed_to(check, why):
+        assert_same(check, why, original.finish(), expected)

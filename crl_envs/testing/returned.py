@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import product
 from numbers import Real
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from crl_envs.testing.rollouts import (
     NO_STATE,
     STEP_DATA,
     ParallelEnvLike,
+    Raised,
     Step,
     assert_same,
     raised,
@@ -32,15 +34,22 @@ from crl_envs.testing.spaces import (
 )
 from crl_envs.testing.subject import BRIEF, Subject
 
+_SPACES: Final = ("observation_space", "action_space")
+
 
 def check_api(subject: Subject) -> None:
     """`reset` gives two dicts and `step` five, and neither raises on legal actions.
 
     Raises:
-        ConformanceError: `api`; or `action-mask`, `state` or `spaces` if it is for such a reason
-            that the episodes cannot be played.
+        ConformanceError: `api`; or `action-mask` or `spaces` if it is for such a reason that the
+            episodes cannot be played.
     """
-    _ = subject.reference
+    if subject.reference.broken is not None:
+        raise subject.reference.broken
+    first = subject.reference.episodes[0][0]
+    if first.possible_agents is None and not subject.generated:
+        what = "env.possible_agents is missing (generated=True if agents are made during play)"
+        raise first.fault("api", what)
 
 
 def check_spaces(subject: Subject) -> None:
@@ -53,11 +62,12 @@ def check_spaces(subject: Subject) -> None:
     Raises:
         ConformanceError: `spaces`.
     """
+    possible = subject.reference.episodes[0][0].possible_agents
     with subject.fresh() as env:
         first = {
             (method, agent): space_of(env, method, agent)
-            for method in ("observation_space", "action_space")
-            for agent in subject.reference.observation_spaces
+            for method in _SPACES
+            for agent in possible or ()
         }
         for k in range(2):
             episode = subject.begin(env, k, number=k)
@@ -67,8 +77,9 @@ def check_spaces(subject: Subject) -> None:
 
 
 def _compare_spaces(env: ParallelEnvLike, step: Step, first: dict[tuple[str, Any], Any]) -> None:
-    for (method, agent), space in first.items():
-        if space_of(env, method, agent) is not space:
+    for method, agent in {**first, **dict.fromkeys(product(_SPACES, step.agents))}:
+        space = space_of(env, method, agent)
+        if first.setdefault((method, agent), space) is not space:
             what = f"{method}() gave a new object {space}, expected the same object every time"
             raise step.fault("spaces", what, agent)
 
@@ -130,14 +141,16 @@ def check_agents(subject: Subject) -> None:
         ended: set[Any] = set()
         for step in episode:
             if step.possible_agents != possible:
-                seen, expected = quote(list(step.possible_agents)), quote(list(possible))
+                seen, expected = (quote(list(a or ())) for a in (step.possible_agents, possible))
                 raise step.fault(
                     "agents", f"possible_agents changed: saw {seen}, expected {expected}"
                 )
-            if len(set(step.agents)) != len(step.agents) or not {*step.agents} <= {*possible}:
+            twice = len(set(step.agents)) != len(step.agents)
+            foreign = possible is not None and not {*step.agents} <= {*possible}
+            if twice or (foreign and not subject.generated):
                 what = (
-                    f"saw agents {quote(list(step.agents))}, "
-                    f"expected some of possible_agents, each once"
+                    f"saw agents {quote(list(step.agents))}, expected some of possible_agents, each once"
+                    f"{'' if twice else ' (generated=True if agents are made during play)'}"
                 )
                 raise step.fault("agents", what)
             if step.index == 0 and not step.agents:
@@ -197,18 +210,37 @@ def _check_observations(
 def check_rewards(subject: Subject) -> None:
     """Rewards are finite real numbers: Python or NumPy ones, or arrays of size one.
 
-    Catches NaN and infinities, bools, strings, None, and arrays of more than one number.
+    Catches NaN and infinities, bools, strings, None, and arrays of more than one number. With `vector_rewards` they are
+    1-D arrays of finite numbers, all of the same length.
 
     Raises:
         ConformanceError: `reward`.
     """
+    if subject.vector_rewards:
+        _check_vectors(subject)
+        return
     for step in subject.reference.steps:
         for agent, reward in step.rewards.items():
             one = isinstance(reward, np.ndarray) and reward.size == 1
             number = reward.item() if one else reward
             real = isinstance(number, Real) and not isinstance(number, bool)
             if not real or not math.isfinite(number):
-                step.expect("a finite number", "reward", "reward ", reward, agent)
+                vector = isinstance(reward, np.ndarray) and reward.ndim == 1
+                hint = " (vector_rewards=True for several objectives)" if vector else ""
+                step.expect(f"a finite number{hint}", "reward", "reward ", reward, agent)
+
+
+def _check_vectors(subject: Subject) -> None:
+    size = None
+    for step in subject.reference.steps:
+        for agent, reward in step.rewards.items():
+            numbers = isinstance(reward, np.ndarray) and reward.dtype.kind in "iuf"
+            if not numbers or reward.ndim != 1 or not np.isfinite(reward).all():
+                step.expect("a 1-D array of finite numbers", "reward", "reward ", reward, agent)
+            size = len(reward) if size is None else size
+            if len(reward) != size:
+                what = f"{size} numbers as in earlier rewards"
+                step.expect(what, "reward", "reward ", reward, agent)
 
 
 def check_flags(subject: Subject) -> None:
@@ -276,13 +308,16 @@ def check_state(subject: Subject) -> None:
     if reference.episodes[0][0].state is NO_STATE:
         return
     for step in reference.steps:
+        if isinstance(step.state, Raised):
+            what = f"state() raised {step.state.error}: {step.state.text}"
+            raise step.fault("state", what)
         _check_state_value(step, reference.state_space)
     with subject.fresh() as env:
         episode = subject.begin(env, 0)
         while True:
             step = episode.steps[-1]
             for _ in range(2):
-                again = read_state(env, episode=step.episode, step=step.index)
+                again = read_state(env)
                 if difference(again, step.state) is not None:
                     what = f"saw {quote(again)}, expected {quote(step.state)} as at the call before"
                     raise step.fault("state", what)

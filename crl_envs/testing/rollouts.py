@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, NoReturn, Protocol
 
@@ -22,19 +22,16 @@ from crl_envs.testing.spaces import mask_expectation, masks, sample
 
 NO_STATE: Final = "<no state()>"
 STEP_DATA: Final = ("observations", "rewards", "terminations", "truncations", "infos")
+_MOST_BYTES: Final = 2**26  # of observations in an episode
 _COMPARED: Final = ("agents", "possible_agents", *STEP_DATA, "state")
 
 
 class ParallelEnvLike(Protocol):
-    """What the checks use of PettingZoo's `ParallelEnv`; `state` and `state_space` are optional."""
+    """What the checks use of PettingZoo's `ParallelEnv`, beside `possible_agents`, `state` and `state_space`."""
 
     @property
     def agents(self) -> list[Any]:
         """The live agents."""
-
-    @property
-    def possible_agents(self) -> list[Any]:
-        """All agents there can be."""
 
     def reset(self, seed: int | None = None) -> tuple[dict[Any, Any], dict[Any, Any]]:
         """Begin an episode; observations and infos by agent."""
@@ -52,6 +49,14 @@ class ParallelEnvLike(Protocol):
         """Give back what the environment holds."""
 
 
+@dataclass(frozen=True)
+class Raised:
+    """What stands for the result of a method that raised."""
+
+    error: str  # name of the exception
+    text: str = field(compare=False)  # may hold an address
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What one `reset` or one `step` gave, copied on the spot."""
@@ -60,13 +65,13 @@ class Step:
     index: int  # 0: reset, t: the t-th step
     acting: tuple[Any, ...]  # live agents before the step, none at reset
     agents: tuple[Any, ...]  # live agents after it
-    possible_agents: tuple[Any, ...]
+    possible_agents: tuple[Any, ...] | None  # None where the env has none
     observations: dict[Any, Any]
     rewards: dict[Any, Any]
     terminations: dict[Any, Any]
     truncations: dict[Any, Any]
     infos: dict[Any, Any]
-    state: Any  # NO_STATE where the env has none
+    state: Any  # NO_STATE where the env has none, Raised where it raises
     originals: dict[str, Any]  # STEP_DATA and state as returned, not copied
 
     def fault(self, check: str, what: str, agent: Any = None) -> ConformanceError:
@@ -89,11 +94,18 @@ class Episode:
         seed: Seed for `reset`; with None, `reset` is called without a seed.
         actions: Seed of the actions.
         limit: Most steps; the episode is cut off there.
+        turns: Most turns of agents, that is actions; the episode is cut off at the step that reaches them, or at the
+            one with which its observations fill 64 MiB.
         number: Number of the episode, for messages.
+
+    Attributes:
+        steps: What the reset and the steps gave so far.
+        observation_spaces: Those of the agents seen so far, asked for when they appeared.
+        action_spaces: The same of their actions.
 
     Raises:
         ConformanceError: `api` if the environment raises or returns something of the wrong form,
-            `action-mask` if there is no drawing a legal action, `state` if `state()` raises.
+            `action-mask` if there is no drawing a legal action, `spaces` if an action has no space.
     """
 
     def __init__(
@@ -103,14 +115,18 @@ class Episode:
         seed: int | None,
         actions: int = 0,
         limit: int = 500,
+        turns: int = 2_500,
         number: int = 0,
     ) -> None:
         self.env = env
         self.steps: list[Step] = []
+        self.observation_spaces: dict[Any, Space[Any]] = {}
+        self.action_spaces: dict[Any, Space[Any]] = {}
         self._number = number
         self._limit = limit
+        self._turns = turns
+        self._room = _MOST_BYTES
         self._rng = np.random.default_rng(actions)
-        self._action_spaces: dict[Any, Space[Any]] = {}
         reset = env.reset if seed is None else partial(env.reset, seed=seed)
         result = self._attempt("reset", reset, {} if seed is None else {"seed": seed})
         self._record((), self._unpack(result, "reset", ("observations", "infos")))
@@ -120,7 +136,8 @@ class Episode:
         """Whether nobody is left to act, or the limit is reached."""
         last = self.steps[-1]
         flags = ((last.terminations.get(a), last.truncations.get(a)) for a in last.agents)
-        return len(self.steps) > self._limit or all(raised(a) or raised(b) for a, b in flags)
+        cut = len(self.steps) > self._limit or self._turns <= 0 or self._room <= 0
+        return cut or all(raised(a) or raised(b) for a, b in flags)
 
     def step(self) -> Step:
         """Play one step with a random legal action for every live agent."""
@@ -150,9 +167,9 @@ class Episode:
         return twin
 
     def _action(self, agent: Any, last: Step) -> Any:
-        space = self._action_spaces.get(agent)
+        space = self.action_spaces.get(agent)
         if space is None:
-            space = self._action_spaces[agent] = space_of(self.env, "action_space", agent)
+            space = self.action_spaces[agent] = space_of(self.env, "action_space", agent)
         given = masks(last.observations.get(agent), last.infos.get(agent))
         mask = None
         for mask in given.values():
@@ -182,8 +199,13 @@ class Episode:
 
     def _record(self, acting: tuple[Any, ...], data: dict[str, Any]) -> Step:
         index = len(self.steps)
-        agents, possible = (self._agent_list(name) for name in ("agents", "possible_agents"))
-        state = read_state(self.env, episode=self._number, step=index)
+        agents = self._agent_list("agents")
+        known = hasattr(self.env, "possible_agents")
+        possible = self._agent_list("possible_agents") if known else None
+        state = read_state(self.env)
+        self._meet(agents)
+        self._turns -= len(acting)
+        self._room -= sum(map(_size, data["observations"].values()))
         step = Step(
             episode=self._number,
             index=index,
@@ -196,6 +218,16 @@ class Episode:
         )
         self.steps.append(step)
         return step
+
+    def _meet(self, agents: Sequence[Any]) -> None:
+        for agent in agents:
+            for spaces, method in (
+                (self.observation_spaces, "observation_space"),
+                (self.action_spaces, "action_space"),
+            ):
+                if agent not in spaces:
+                    with suppress(ConformanceError):  # who needs it will say so
+                        spaces[agent] = space_of(self.env, method, agent)
 
     def _agent_list(self, name: str) -> tuple[Any, ...]:
         try:
@@ -228,12 +260,8 @@ def space_of(env: ParallelEnvLike, method: str, agent: Any) -> Space[Any]:
     return space
 
 
-def read_state(env: ParallelEnvLike, *, episode: int, step: int) -> Any:
-    """Return `env.state()`, or NO_STATE if the environment does not implement it.
-
-    Raises:
-        ConformanceError: `state` if it raises anything but NotImplementedError.
-    """
+def read_state(env: ParallelEnvLike) -> Any:
+    """Return `env.state()`, NO_STATE if the environment does not implement it, or `Raised`."""
     method = getattr(env, "state", None)
     if method is None:
         return NO_STATE
@@ -242,8 +270,16 @@ def read_state(env: ParallelEnvLike, *, episode: int, step: int) -> Any:
     except NotImplementedError:
         return NO_STATE
     except Exception as error:
-        what = f"state() raised {type(error).__name__}: {error}"
-        raise fault("state", what, episode=episode, step=step) from error
+        return Raised(type(error).__name__, str(error))
+
+
+def _size(value: Any) -> int:
+    """About how many bytes an observation has."""
+    if isinstance(value, dict):
+        return sum(map(_size, value.values()))
+    if isinstance(value, tuple | list):
+        return sum(map(_size, value))
+    return int(getattr(value, "nbytes", 8))
 
 
 def step_difference(seen: Step, expected: Step) -> Difference | None:

@@ -2,13 +2,13 @@
 
 Some checks ask that two episodes *differ*. Two episodes of a correct environment may coincide by
 chance, so such a check never rests on one pair: it tries pair after pair, drawn independently,
-stops at the first that differs, and fails only if all coincide. It tries at least 32 pairs, and as
-many as make 4,096 steps if episodes are short. If, under the actions played, no episode has a
-probability above p, the chance of a false alarm is at most p**32: 2e-10 for a p of one half. If
-something random shows in one step of a hundred, it is 0.99**4096, about 1e-18. Both episodes of a
-pair are played with the same random actions, so that only the environment's own randomness can make
-them differ. The pairs are fixed by the subject's seed, so an environment that passes once always
-passes.
+stops at the first that differs, and fails only if all coincide. It tries at least 32 pairs, and if
+episodes are short as many as make 4,096 steps or 20,000 turns of agents, whichever is less. If,
+under the actions played, no episode has a probability above p, the chance of a false alarm is at
+most p**32: 2e-10 for a p of one half. If something random shows in one step of a hundred, it is
+0.99**4096, about 1e-18, with few agents. Both episodes of a pair are played with the same random
+actions, so that only the environment's own randomness can make them differ. The pairs are fixed by
+the subject's seed, so an environment that passes once always passes.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ from crl_envs.testing.subject import BRIEF, Subject
 
 FEWEST_TRIES = 32
 FEWEST_STEPS = 4096
+MOST_TURNS = 20_000
 
 
 def _tries(episode: Sequence[Step]) -> int:
     """Return how many pairs like `episode` must all coincide before a check says they do not differ."""
-    return max(FEWEST_TRIES, FEWEST_STEPS // len(episode))
+    turns = sum(len(step.acting) for step in episode)
+    return max(FEWEST_TRIES, min(FEWEST_STEPS // len(episode), MOST_TURNS // max(turns, 1)))
 
 
 def check_determinism(subject: Subject) -> None:
@@ -164,7 +166,7 @@ def check_seed_zero(subject: Subject) -> None:
 
 
 def _begin_zero(subject: Subject, env: ParallelEnvLike) -> Episode:
-    return Episode(env, seed=0, limit=subject.max_steps)
+    return subject.begin_with(env, 0)
 
 
 def _repeats(episode: Episode, expected: Sequence[Step]) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 from gymnasium.spaces import Space
 
-from crl_envs.testing.rollouts import Episode, ParallelEnvLike, Step, space_of
+from crl_envs.testing.errors import ConformanceError, fault
+from crl_envs.testing.rollouts import Episode, ParallelEnvLike, Step
 
 EnvFn = Callable[[], ParallelEnvLike]
 
@@ -22,6 +23,7 @@ class Recording:
     """The episodes of one environment, seeded one by one, and its spaces."""
 
     episodes: tuple[list[Step], ...]
+    broken: ConformanceError | None  # why the last one ends where it does, and no other follows
     observation_spaces: dict[Any, Space[Any]]
     action_spaces: dict[Any, Space[Any]]
     state_space: Any  # None where the env has none
@@ -32,16 +34,34 @@ class Recording:
         return (step for episode in self.episodes for step in episode)
 
 
+class Settings(TypedDict, total=False):
+    """How hard to test an environment, and what it needn't do; see `Subject`."""
+
+    episodes: int
+    max_steps: int
+    max_turns: int
+    seed: int
+    stochastic: bool
+    pickling: bool
+    generated: bool
+    vector_rewards: bool
+
+
 @dataclass(frozen=True)
 class Subject:
-    """The environment under test, and how hard to test it.
+    """The environment under test, how hard to test it, and what it needn't do.
 
     Args:
-        env_fn: Gives a fresh environment at each call.
+        env_fn: Gives a fresh environment at each call; called fewer than thirty times.
         episodes: Number of episodes that the checks of returned values look at.
-        max_steps: Episodes that last longer are cut off after this many steps.
+        max_steps: Episodes that last longer are cut off after this many steps; that is no fault.
+        max_turns: The same for the actions of all agents together, so that many agents don't take longer.
         seed: Base of the seeds: `seed + 1`, `seed + 2`, … go to `reset`. (0 has its own check.)
-        stochastic: Whether episodes with different seeds are expected to differ.
+        stochastic: Whether the environment is random, so that episodes with different seeds, and
+            successive episodes, are expected to differ. With False they may, but need not.
+        pickling: Whether to check `pickle` and `deepcopy`.
+        generated: Whether agents may appear that `possible_agents` doesn't list.
+        vector_rewards: Whether a reward is an array with a number for each objective.
 
     Raises:
         ValueError: An argument is out of range.
@@ -50,21 +70,39 @@ class Subject:
     env_fn: EnvFn
     episodes: int = 2
     max_steps: int = 500
+    max_turns: int = 2_500
     seed: int = 0
     stochastic: bool = True
+    pickling: bool = True
+    generated: bool = False
+    vector_rewards: bool = False
 
     def __post_init__(self) -> None:
         if not callable(self.env_fn):
             raise ValueError(f"env_fn={self.env_fn!r}: expected a callable that returns an env")
-        for name, least in (("episodes", 1), ("max_steps", 1), ("seed", 0)):
+        for name, least in (("episodes", 1), ("max_steps", 1), ("max_turns", 1), ("seed", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"{name}={value!r}: expected an int of at least {least}")
 
+    def relaxed(self) -> Subject:
+        """Return the same subject, of which nothing random is expected."""
+        same = replace(self, stochastic=False)
+        vars(same).update({"reference": self.reference})
+        return same
+
     @contextmanager
     def fresh(self) -> Iterator[ParallelEnvLike]:
-        """Yield a fresh environment, closed at the end."""
-        with closing(self.env_fn()) as env:
+        """Yield a fresh environment, closed at the end.
+
+        Raises:
+            ConformanceError: `api` if there is none to be had.
+        """
+        try:
+            made = self.env_fn()
+        except Exception as error:
+            raise fault("api", f"making the env raised {type(error).__name__}: {error}") from error
+        with closing(made) as env:
             yield env
 
     def begin(
@@ -72,7 +110,20 @@ class Subject:
     ) -> Episode:
         """Reset `env` with the k-th seed (without one if k is None); the episode to be played."""
         seed = None if k is None else self.seed + 1 + k
-        return Episode(env, seed=seed, actions=actions, limit=self.max_steps, number=number)
+        return self.begin_with(env, seed, actions=actions, number=number)
+
+    def begin_with(
+        self, env: ParallelEnvLike, seed: int | None, *, actions: int = 0, number: int = 0
+    ) -> Episode:
+        """Reset `env` with this very seed; the episode to be played."""
+        return Episode(
+            env,
+            seed=seed,
+            actions=actions,
+            limit=self.max_steps,
+            turns=self.max_turns,
+            number=number,
+        )
 
     def play(
         self, env: ParallelEnvLike, k: int | None, *, actions: int = 0, number: int = 0
@@ -82,14 +133,27 @@ class Subject:
 
     @cached_property
     def reference(self) -> Recording:
-        """`episodes` episodes played in one environment by itself, the k-th with the k-th seed."""
+        """`episodes` episodes played in one environment by itself, the k-th with the k-th seed.
+
+        Raises:
+            ConformanceError: There is not even a first reset.
+        """
+        played: list[Episode] = []
+        broken = None
         with self.fresh() as env:
-            played = tuple(self.play(env, k, actions=k, number=k) for k in range(self.episodes))
-            possible = played[0][0].possible_agents
+            try:
+                for k in range(self.episodes):
+                    played.append(self.begin(env, k, actions=k, number=k))
+                    played[-1].finish()
+            except ConformanceError as error:
+                if not played:
+                    raise
+                broken = error
             return Recording(
-                episodes=played,
-                observation_spaces={a: space_of(env, "observation_space", a) for a in possible},
-                action_spaces={a: space_of(env, "action_space", a) for a in possible},
+                episodes=tuple(episode.steps for episode in played),
+                broken=broken,
+                observation_spaces=_joined(episode.observation_spaces for episode in played),
+                action_spaces=_joined(episode.action_spaces for episode in played),
                 state_space=getattr(env, "state_space", None),
             )
 
@@ -98,3 +162,8 @@ class Subject:
         first = self.play(env, k)
         after = [self.begin(env, None, number=number).play(count) for number in (1, 2)]
         return (first, *after)
+
+
+def _joined(parts: Iterable[dict[Any, Space[Any]]]) -> dict[Any, Space[Any]]:
+    """Return one dict of all; of an agent the first entry."""
+    return {agent: space for part in reversed(list(parts)) for agent, space in part.items()}

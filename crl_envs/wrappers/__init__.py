@@ -1,5 +1,6 @@
 """Wrappers: any ParallelEnv in, a ParallelEnv (or a single-agent Gymnasium env) with another view of it out."""
 
+from crl_envs.wrappers.client_views import MaskInObservation, NumericInfos
 from crl_envs.wrappers.difference_reward import DifferenceReward, VectorDifferenceReward
 from crl_envs.wrappers.global_reward import GlobalReward, VectorGlobalReward
 from crl_envs.wrappers.joint_action import JointAction
@@ -9,7 +10,9 @@ __all__ = [
     "DifferenceReward",
     "GlobalReward",
     "JointAction",
+    "MaskInObservation",
     "NoisyReward",
+    "NumericInfos",
     "VectorDifferenceReward",
     "VectorGlobalReward",
     "VectorNoisyReward",

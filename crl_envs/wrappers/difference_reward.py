@@ -151,8 +151,7 @@ class DifferenceReward(RewardWrapper):
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[Any, Any], dict[Any, dict[str, Any]]]:
         """As the wrapped environment's."""
-        result: tuple[dict[Any, Any], dict[Any, dict[str, Any]]]
-        result = self.env.reset(seed=seed, options=options)
+        result = super().reset(seed=seed, options=options)
         if self.clamp == "episode":
             base = self._base
             self._without = _at(base._state, np.zeros(base.world.n_agents, np.int64))

@@ -40,6 +40,13 @@ class RewardWrapper(CopiesApart, BaseParallelWrapper):
             raise ValueError(f"env must be a ParallelEnv or a WorldVectorEnv, got {shown(env)}")
         super().__init__(env)
 
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[Any, Any], dict[Any, dict[str, Any]]]:
+        """Start an episode; ``local_reward`` is 0 then, so that infos have the same keys at every step."""
+        observations, infos = self.env.reset(seed=seed, options=options)
+        return observations, with_own(infos, dict.fromkeys(infos, 0.0))
+
 
 class VectorRewardWrapper(CopiesApart, VectorWrapper):
     """Base of the same for batches; it has the `WorldVectorEnv`'s own properties and measurements."""

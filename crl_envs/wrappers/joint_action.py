@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import reduce
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import gymnasium
 import numpy as np
@@ -13,11 +15,12 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from crl_envs.core.arguments import check_choice, check_seed, shown
+from crl_envs.core.arguments import about, check_bool, check_choice, check_seed, shown
 from crl_envs.core.arrays import Reduce, team_reward
 from crl_envs.core.copies import CopiesApart
 
 _NOTHING: dict[str, Any] = {}
+_MOST_FLAT: Final = 65_536  # joint actions as one number
 
 AgentSpaces = Sequence[tuple[Any, spaces.Space[Any]]]  # (agent, its space), in agent order
 
@@ -27,7 +30,8 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
 
     Everything is in the order of ``env.possible_agents``.
 
-    - ``action_space``: ``MultiDiscrete``, the agents' Discrete and MultiDiscrete actions one after the other.
+    - ``action_space``: ``MultiDiscrete``, the agents' Discrete and MultiDiscrete actions one after the other; with
+      `flatten` ``Discrete``.
     - ``observation_space``: a 1-D ``MultiDiscrete`` when all agents observe Discrete or MultiDiscrete values, a 1-D
       ``Box`` when all observe Boxes.
     - reward: the mean or sum over the agents that took part in the step, as in `GlobalReward`.
@@ -42,12 +46,15 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
     Args:
         env: Any ParallelEnv with ``possible_agents`` and the spaces above.
         reduce: ``"mean"`` or ``"sum"``.
+        flatten: Whether a joint action is one number, as DQN wants it: ``Discrete(A)``, the last agent's action varying
+            fastest. The mask is ``int8[A]`` then.
 
     Raises:
-        ValueError: Another kind of environment, an unknown `reduce`, or an agent with another kind of space.
+        ValueError: Another kind of environment, an unknown `reduce`, an agent with another kind of space, or more than
+            65,536 joint actions to flatten.
     """
 
-    def __init__(self, env: Any, reduce: str = "mean") -> None:
+    def __init__(self, env: Any, reduce: str = "mean", flatten: bool = False) -> None:
         if not isinstance(env, ParallelEnv):
             raise ValueError(f"env must be a ParallelEnv, got {shown(env)}")
         self.reduce = cast(Reduce, check_choice("reduce", reduce, ("mean", "sum")))
@@ -62,7 +69,12 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
         joint_space = join_observations(observed)
         self.observation_space = joint_space
         self._blank = _nearest_to_zero(joint_space)
-        self.action_space = _join_discrete(acted, "action")
+        self._joint_actions = _join_discrete(acted, "action")
+        self.flatten = check_bool("flatten", flatten)
+        joint: Any = self._joint_actions
+        if self.flatten:
+            joint = spaces.Discrete(_count(self._joint_actions))
+        self.action_space = joint
         self._observation_at = _bounds([_size(space) for _, space in observed])
         self._action_at = _bounds([_size(space) for _, space in acted])
         self._first = [_first_values(_parts(space)[0]) for _, space in acted]
@@ -73,7 +85,7 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
         self._live: list[Any] = []
         self._truncated = False
         self._observation = self._blank
-        self._mask = np.concatenate(self._anything)
+        self._mask = self._masks({})
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -105,6 +117,9 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
                 f"action must be an integer array of shape {self.action_space.shape} in "
                 f"{self.action_space}, got {shown(action)}"
             )
+        if self.flatten:
+            digits = np.unravel_index(int(array), tuple(self._joint_actions.nvec))
+            array = self._joint_actions.start + np.array(digits)
         observations, rewards, terminations, truncations, infos = self.env.step(self._split(array))
         local = np.array([rewards.get(agent, 0.0) for agent in self.agents], np.float64)
         took_part = np.array(list(rewards.values()), np.float64)
@@ -185,8 +200,14 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
                     f"action_mask of {agent} must have {len(anything)} entries, got {len(mask)}"
                 )
             parts.append(mask)
-        self._mask = np.concatenate(parts, dtype=np.int8, casting="unsafe")
+        mask = np.concatenate(parts, dtype=np.int8, casting="unsafe")
+        self._mask = self._outer(mask) if self.flatten else mask
         return self._mask.copy()
+
+    def _outer(self, mask: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Return which joint actions are legal: ``int8[A]``, of the masks of the components end to end."""
+        parts = np.split(mask, np.cumsum(self._joint_actions.nvec)[:-1])
+        return reduce(lambda legal, part: np.outer(legal, part).ravel(), parts)
 
 
 def join_observations(observed: AgentSpaces) -> spaces.MultiDiscrete | spaces.Box:
@@ -218,6 +239,21 @@ def _join_discrete(given: AgentSpaces, what: str) -> spaces.MultiDiscrete:
         parts.append(_parts(space))
     sizes, starts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return spaces.MultiDiscrete(sizes, start=starts)
+
+
+def _count(joint: spaces.MultiDiscrete) -> int:
+    """Return the number of joint actions.
+
+    Raises:
+        ValueError: More than `_MOST_FLAT`.
+    """
+    count: int = math.prod(joint.nvec.tolist())
+    if count > _MOST_FLAT:
+        raise ValueError(
+            f"flatten needs at most {_MOST_FLAT} joint actions, got {about(count)}: use the MultiDiscrete action space "
+            "(flatten=False), or fewer agents"
+        )
+    return count
 
 
 def _parts(space: spaces.Space[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -93,8 +93,7 @@ class NoisyReward(RewardWrapper):
         """
         if seed is not None:
             self._stream.seed(seed)
-        result: tuple[dict[Any, Any], dict[Any, dict[str, Any]]]
-        result = self.env.reset(seed=seed, options=options)
+        result = super().reset(seed=seed, options=options)
         self._stream.advance()
         return result
 

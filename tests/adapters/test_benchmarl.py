@@ -33,6 +33,7 @@ with warnings.catch_warnings():
         VdnConfig,
     )
     from benchmarl.experiment import Callback, Experiment, ExperimentConfig
+    from benchmarl.models import DeepsetsConfig
     from benchmarl.models.mlp import MlpConfig
 
     from crl_envs.adapters import benchmarl as adapter
@@ -61,7 +62,7 @@ class Seen(Callback):
         self.batches.append(batch.clone())
 
 
-def experiment(task: Any, algorithm: Any, folder: Path, **settings: Any) -> Any:
+def experiment(task: Any, algorithm: Any, folder: Path, critic: Any = None, **settings: Any) -> Any:
     """A small one, which collects 30 frames at a time of 3 environments."""
     config = ExperimentConfig.get_from_yaml()
     for kind in ("on", "off"):
@@ -80,7 +81,13 @@ def experiment(task: Any, algorithm: Any, folder: Path, **settings: Any) -> Any:
         setattr(config, name, value)
     model = MlpConfig(num_cells=[16], layer_class=torch.nn.Linear, activation_class=torch.nn.Tanh)
     made = Experiment(
-        task, algorithm.get_from_yaml(), model, seed=3, config=config, callbacks=[Seen()]
+        task,
+        algorithm.get_from_yaml(),
+        model,
+        critic_model_config=critic,
+        seed=3,
+        config=config,
+        callbacks=[Seen()],
     )
     made.learnt_in = made.collector.env.base_env  # which is gone from the collector afterwards
     return made
@@ -204,6 +211,17 @@ def test_evaluations_have_an_environment_of_their_own(tmp_path: Path) -> None:
     )
 
 
+def test_a_critic_of_all_observations_needs_a_task_without_state(tmp_path: Path) -> None:
+    critic = DeepsetsConfig.get_from_yaml()
+    run = experiment(
+        make_task("crl/sysadmin-v0", state=False, **RING), MappoConfig, tmp_path, critic=critic
+    )
+    run.run()
+    assert run.learnt_in.tally.env_steps == 60
+    with pytest.raises(ValueError, match="DeepSets"):
+        experiment(make_task("crl/sysadmin-v0", **RING), MappoConfig, tmp_path, critic=critic)
+
+
 class TestSpecs:
     def test_of_one_environment(self) -> None:
         task = make_task(ToyEnv, rewards="global", agent_ids=False)
@@ -284,6 +302,7 @@ class TestBadInput:
         [
             ({"max_steps": 0}, "max_steps must be an integer ≥ 1, got 0"),
             ({"rewards": "team"}, "rewards must be one of 'local', 'global', got 'team'"),
+            ({"state": 1}, "state must be True or False, got 1"),
             ({"agent_ids": None}, "agent_ids must be True or False, got None"),
             ({"n_machines": 3}, "no argument 'n_machines'"),
         ],

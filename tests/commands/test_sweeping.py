@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -192,9 +193,12 @@ def test_the_keyboard_stops_a_sweep(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", script, *shlex.split(line)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        last = time.monotonic() + 120
         while not list(tmp_path.glob("x/checkpoints")) and process.poll() is None:
-            if any("bench.isolation" in _line(pid) for pid in _children(process.pid)):
+            if any("engines.local" in _line(pid) for pid in _children(process.pid)):
                 break
+            assert time.monotonic() < last, "no run has begun"
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         try:
             _, said = process.communicate(timeout=60)

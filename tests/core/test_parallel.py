@@ -357,3 +357,25 @@ def test_who_follows_a_step_reads_few_files(id: str, backend: str) -> None:
     env.step(actions)
     sys.setprofile(before)
     assert 3 <= len(entered) <= 6, entered
+
+
+class TestGeneratorForWrappers:
+    def test_it_follows_the_seed_and_changes_nothing(self) -> None:
+        env, plain = (crl_envs.make("crl/sysadmin-v0", n_agents=3) for _ in range(2))
+        drawn = []
+        for seed in (5, 6, 5):
+            assert str(env.reset(seed=seed)) == str(plain.reset(seed=seed))
+            drawn.append(env.np_random.integers(2**32, size=4).tolist())
+            chosen = dict.fromkeys(env.agents, 0)
+            assert str(env.step(chosen)) == str(plain.step(chosen))
+        assert drawn[0] == drawn[2] != drawn[1]
+
+    def test_it_goes_on_without_a_seed_and_in_copies(self) -> None:
+        env = crl_envs.make("crl/sysadmin-v0", n_agents=3)
+        env.reset(seed=5)
+        first = env.np_random.integers(2**32, size=4).tolist()
+        env.reset()
+        twin = pickle.loads(pickle.dumps(env))
+        second = env.np_random.integers(2**32, size=4).tolist()
+        assert second != first
+        assert twin.np_random.integers(2**32, size=4).tolist() == second

@@ -27,7 +27,7 @@ ENVS = {
 @pytest.mark.parametrize(("env", "problem"), ENVS.items())
 def test_signature_and_page_have_every_field(env: Any, problem: Any) -> None:
     parameters = inspect.signature(env).parameters
-    assert list(parameters) == [*(f.name for f in fields(problem)), "render_mode"]
+    assert list(parameters) == [*(f.name for f in fields(problem)), "render_mode", "encode"]
     for field in fields(problem):
         assert parameters[field.name].default == field.default
         assert parameters[field.name].annotation == field.type

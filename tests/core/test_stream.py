@@ -201,6 +201,15 @@ class TestClock:
         assert Stream(1).seeds[0] != Stream(1).seeds[0]
 
     @pytest.mark.parametrize("twin", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+    def test_copies_of_one_that_has_neither_begun_nor_been_seeded_differ(self, twin: Any) -> None:
+        stream = Stream(2)
+        assert twin(stream).seeds.tolist() != stream.seeds.tolist()
+        stream.advance()
+        assert twin(stream).seeds.tolist() == stream.seeds.tolist()
+        stream.seed(5)
+        assert twin(stream).seeds.tolist() == stream.seeds.tolist()
+
+    @pytest.mark.parametrize("twin", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
     def test_copies_go_on_alike_and_apart(self, twin: Any) -> None:
         stream = Stream(3)
         stream.seed(8)

@@ -78,6 +78,7 @@ def visit(url: str, **headers: str) -> None:
                 socketio_path="/_nicegui_ws/socket.io",
                 transports=["websocket"],
                 headers=headers,
+                wait_timeout=60,
             )
             await asyncio.wait_for(updated.wait(), 60)
             await client.disconnect()

@@ -651,10 +651,35 @@ class Unpicklable(Lamps):
 
 
 @fails("pickle", r"the copy made in mid-episode must go on")
-class PickledAsFresh(Lamps, EzPickle):
-    def __init__(self) -> None:
+class PickledAsFresh(Lamps):
+    def __reduce__(self) -> Any:
+        return type(self), ()
+
+
+@fails("pickle", r"an EzPickle copy is built anew, and must begin the same episode")
+class RebuiltWithOtherArguments(Lamps, EzPickle):
+    def __init__(self, horizon: int = 8) -> None:
+        Lamps.__init__(self, horizon=horizon)
+        EzPickle.__init__(self, horizon=horizon + 1)
+
+
+@fails("deepcopy", r"the original must go on as if its copy had not been made")
+class RebuiltWithASharedGenerator(Lamps, EzPickle):
+    def __init__(self, rng: Any = None) -> None:
         Lamps.__init__(self)
-        EzPickle.__init__(self)
+        if rng is not None:
+            self.rng = rng
+        EzPickle.__init__(self, self.rng)
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (type(self), copy.deepcopy({**vars(self), "agents": []}))
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return type(self)(self.rng)
+
+    def seed(self, seed: int | None) -> None:
+        if seed is not None:
+            self.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
 
 
 @fails("pickle", r"the copy made in mid-episode must go on")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import warnings
 from typing import Any
@@ -15,9 +16,10 @@ from pettingzoo.utils import BaseParallelWrapper
 from crl_envs.testing import (
     ConformanceError,
     Subject,
-    check_deepcopy,
+    check_api,
     check_parallel_env,
     check_stream,
+    find_faults,
 )
 
 from .lamps import DIM, LEVELS, OBSERVATION_SPACES, RAISE, WAIT, Lamps
@@ -251,17 +253,181 @@ class WithoutState(BaseParallelWrapper):
 
 
 def test_pettingzoo_rock_paper_scissors() -> None:
-    """Sound but for two things: `state()` raises, and EzPickle makes of a copy a fresh env."""
+    """Sound but for `state()`, which raises; its copies are built anew, as `EzPickle` says."""
     pytest.importorskip("pygame", reason="rock paper scissors imports it")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from pettingzoo.classic import rps_v2
     with pytest.raises(ConformanceError, match=r"^\[state\] .*'dict' object is not callable"):
         check_parallel_env(rps_v2.parallel_env, stochastic=False)
+    (found,) = find_faults(rps_v2.parallel_env, stochastic=False)
+    assert found.check == "state"
 
     def env_fn() -> ParallelEnv:
         return WithoutState(rps_v2.parallel_env())
 
-    check_parallel_env(env_fn, stochastic=False, pickling=False)
-    with pytest.raises(ConformanceError, match=r"^\[deepcopy\]"):
-        check_deepcopy(Subject(env_fn))
+    check_parallel_env(env_fn, stochastic=False)
+
+
+class Nursery(Lamps):
+    """Every other step a lamp is added, which nobody knew of; agents have names of their own."""
+
+    def __init__(self) -> None:
+        super().__init__(n_agents=2)
+        self._born = 0
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        self._born = 0
+        return super().reset(seed, options)
+
+    def step(self, actions: Any) -> Any:
+        returned = super().step(actions)
+        if self.agents and self.t % 2:
+            self._born += 1
+            agent = f"child_{self._born}"
+            self.agents.append(agent)
+            self.levels[agent] = self.first_level()
+            for part, value in zip(
+                returned, (self.observe(agent), 0.0, False, False, {}), strict=True
+            ):
+                part[agent] = value
+        return returned
+
+    def state(self) -> Any:
+        raise NotImplementedError
+
+    def observation_space(self, agent: str) -> Any:
+        return self._observation_spaces.setdefault(agent, OBSERVATION_SPACES[self.observing]())
+
+    def action_space(self, agent: str) -> Any:
+        return self._action_spaces.setdefault(agent, spaces.Discrete(3))
+
+
+class Orphans(Nursery):
+    """The same without a list of possible agents."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        del self.possible_agents
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        self.possible_agents = ["agent_0", "agent_1"]
+        returned = super().reset(seed, options)
+        del self.possible_agents
+        return returned
+
+
+class Locked(Lamps):
+    def __reduce__(self) -> Any:
+        raise TypeError("no copies")
+
+
+class TwoObjectives(Lamps):
+    def reward(self, agent: str, action: int) -> Any:
+        return np.array([self.levels[agent], -float(action == RAISE)])
+
+
+class TestWhatAnEnvironmentNeednt:
+    """Options for what PettingZoo allows, and the messages that name them."""
+
+    @pytest.mark.parametrize(
+        ("env_class", "check", "flag"),
+        [
+            (Nursery, "agents", {"generated": True}),
+            (Orphans, "api", {"generated": True}),
+            (TwoObjectives, "reward", {"vector_rewards": True}),
+            (lambda: Lamps(noisy=False), "seeds-differ", {"stochastic": False}),
+            (Locked, "pickle", {"pickling": False}),
+        ],
+    )
+    def test_the_message_names_the_option(self, env_class: Any, check: str, flag: Any) -> None:
+        check_parallel_env(env_class, **flag)
+        (found,) = find_faults(env_class)
+        (name,) = flag
+        assert found.check == check
+        assert f"{name}={flag[name]}" in str(found)
+
+    @pytest.mark.parametrize(
+        ("rewards", "match"),
+        [
+            ([[1.0, 2.0], [1.0, 2.0, 3.0]], "expected 3 numbers as in earlier rewards"),
+            ([[1.0, math.nan]], "expected a 1-D array of finite numbers"),
+            ([[[1.0]]], "expected a 1-D array of finite numbers"),
+            ([1.0], "saw reward 1.0 (float), expected a 1-D array of finite numbers"),
+        ],
+    )
+    def test_vectors_that_are_none(self, rewards: Any, match: str) -> None:
+        class Paid(Lamps):
+            def reward(self, agent: str, action: int) -> Any:
+                reward = rewards[self.t % len(rewards)]
+                return np.array(reward) if isinstance(reward, list) else reward
+
+        (found,) = find_faults(Paid, vector_rewards=True, pickling=False)
+        assert found.check == "reward"
+        assert match in str(found)
+
+
+class Breaks(Lamps):
+    """Raises at a step; before, it hands out an array that isn't in its space."""
+
+    def step(self, actions: Any) -> Any:
+        if self.t == 5:
+            raise RuntimeError(f"out of {object()}")
+        return super().step(actions)
+
+    def observe(self, agent: str) -> Any:
+        return super().observe(agent) + np.float32(2.0)
+
+
+class TestAllFindings:
+    def test_a_fault_is_reported_once_and_others_beside_it(self) -> None:
+        class Both(Lamps):
+            def state(self) -> Any:
+                raise ValueError(f"no {object()}")
+
+            def terminated(self, agent: str) -> Any:
+                return np.False_
+
+        assert [fault.check for fault in find_faults(Both, pickling=False)] == ["flags", "state"]
+        assert [fault.check for fault in find_faults(Breaks)] == ["api", "observation-space"]
+        assert find_faults(Lamps) == []
+
+    def test_the_first_is_what_is_raised(self) -> None:
+        with pytest.raises(ConformanceError) as caught:
+            check_parallel_env(Breaks)
+        assert str(caught.value).startswith("[api] episode 0, step 6: step() raised RuntimeError")
+
+    def test_nothing_is_looked_at_where_nothing_begins(self) -> None:
+        class Dead(Lamps):
+            def reset(self, seed: int | None = None, options: Any = None) -> Any:
+                raise RuntimeError("no")
+
+        assert [fault.check for fault in find_faults(Dead)] == ["api"]
+
+        def unmade() -> Any:
+            raise RuntimeError("no")
+
+        (found,) = find_faults(unmade)
+        assert str(found) == "[api] making the env raised RuntimeError: no"
+
+
+def test_many_agents_and_large_observations_take_no_longer() -> None:
+    steps = []
+
+    class Counted(Lamps):
+        def step(self, actions: Any) -> Any:
+            steps.append(len(actions))
+            return super().step(actions)
+
+    check_api(Subject(lambda: Counted(n_agents=50, horizon=10_000), episodes=1, max_turns=120))
+    assert steps == [50, 50, 50]
+
+    class Painted(Lamps):
+        def observe(self, agent: str) -> Any:
+            return np.zeros((1024, 1024, 2), np.float32)  # 8 MiB
+
+    steps.clear()
+    (episode,) = Subject(lambda: Painted(1, 10_000), episodes=1).reference.episodes
+    assert len(episode) == 8
+    with pytest.raises(ValueError, match="max_turns=0: expected an int of at least 1"):
+        check_parallel_env(Lamps, max_turns=0)

@@ -334,3 +334,44 @@ def test_rock_paper_scissors() -> None:
     assert [r[1] for r in results] == [0.0] * 3
     assert [r[0].tolist() for r in results] == [[paper, rock]] * 3
     assert [r[2:4] for r in results] == [(False, False)] * 2 + [(False, True)]
+
+
+class TestFlatten:
+    @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+    def test_a_number_is_a_joint_action_and_its_mask(self, make: Any) -> None:
+        flat, joint = JointAction(make(), flatten=True), JointAction(make())
+        sizes, start = joint.action_space.nvec, joint.action_space.start
+        assert flat.action_space == spaces.Discrete(int(np.prod(sizes)))
+        rng = np.random.default_rng(0)
+        for seed in (3, None):
+            seen, told = flat.reset(seed=seed), joint.reset(seed=seed)
+            for _ in range(20):
+                np.testing.assert_array_equal(seen[0], told[0])
+                own = np.split(told[-1]["action_mask"], np.cumsum(sizes)[:-1])
+                for number in range(flat.action_space.n):
+                    digits = np.unravel_index(number, sizes)
+                    legal = all(part[d] for part, d in zip(own, digits, strict=True))
+                    assert seen[-1]["action_mask"][number] == legal
+                np.testing.assert_array_equal(flat.action_masks(), seen[-1]["action_mask"] != 0)
+                number = int(rng.choice(np.flatnonzero(seen[-1]["action_mask"])))
+                seen = flat.step(number)
+                told = joint.step(start + np.array(np.unravel_index(number, sizes)))
+                assert seen[1:4] == told[1:4]
+                if seen[2] or seen[3]:
+                    break
+
+    @pytest.mark.parametrize("n_agents", [16, 17, 10_000])
+    def test_too_many_are_refused_with_their_number(self, n_agents: int) -> None:
+        env = make("crl/sysadmin-v0", n_agents=n_agents)
+        if n_agents == 16:
+            assert JointAction(env, flatten=True).action_space.n == 65_536
+            return
+        number = {17: r"1\.3e\+05", 10_000: r"10\^3010"}[n_agents]
+        with pytest.raises(ValueError, match=f"at most 65536 joint actions, got {number}"):
+            JointAction(env, flatten=True)
+
+    def test_through_gymnasium(self) -> None:
+        env = gymnasium.make("crl/sysadmin-joint-v0", n_agents=3, flatten=True)
+        assert env.action_space == spaces.Discrete(8)
+        with pytest.raises(ValueError, match="flatten must be True or False, got 1"):
+            gymnasium.make("crl/sysadmin-joint-v0", n_agents=3, flatten=1)

@@ -73,7 +73,9 @@ def test_scale_is_the_standard_deviation(shared: bool) -> None:
 def test_only_rewards_and_infos_differ(id: str) -> None:
     bare, wrapped = make(id), NoisyReward(GlobalReward(make(id)), scale=0.5)
     for seed in (3, None):
-        assert repr(bare.reset(seed=seed)) == repr(wrapped.reset(seed=seed))
+        seen, told = wrapped.reset(seed=seed)
+        assert {info.pop("local_reward") for info in told.values()} == {0.0}
+        assert repr(bare.reset(seed=seed)) == repr((seen, told))
         while bare.agents:
             actions = dict.fromkeys(bare.agents, 0)
             observations, local, *flags, infos = bare.step(actions)
