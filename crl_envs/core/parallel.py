@@ -57,6 +57,8 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
     - ``neighbors``: tuple of the ids of the agents that share an edge with this one;
     - ``illegal_action`` (only where masks vary): True when this step's action was illegal and carried out as 0.
 
+    Where masks don't vary, the steps within an episode give the same read-only dicts: write to a copy of them.
+
     Args:
         world: The dynamics.
         render_mode: One of ``metadata["render_modes"]``, or None; see `render`.
@@ -304,13 +306,18 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         return self._observed.of(observed.ravel(), self._scalars)
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> Infos:
-        """Info dicts: fresh ones where masks vary, else shared and read-only, as arrays that never change are."""
+        """Info dicts; shared and read-only, as arrays that never change are, within episodes where masks don't vary.
+
+        At both ends of an episode all are fresh: there wrappers such as SuperSuit's write to them.
+        """
         if self._templates is None:
             self._templates = self._make_templates()
             self._constant = self._by_agent(map(ReadOnlyDict, self._templates))
-        if self._mask is None:
+        if self._mask is None and self._running and self._elapsed:
             return self._constant.copy()
         infos = self._by_agent(map(dict.copy, self._templates))
+        if self._mask is None:
+            return infos
         masks = self._mask[:, :, 0].copy()
         flags = [False] * len(infos) if illegal is None else illegal[:, 0].tolist()
         for info, mask, flag in zip(infos.values(), masks, flags, strict=True):
