@@ -28,7 +28,8 @@ Details that matter:
    column doesn't notice which others are beside it.
 5. p doesn't change during an episode: the eligibility follows from how often each action was taken at each entry. Only
    steps with illegal actions are added up one by one. Where Numba is, and observations have at most 64 rows, actions
-   are chosen and counted by `choose_each` and `count_each`, compiled, with the same result, bit for bit.
+   are chosen and counted by `choose_each` and `count_each`, and SYSADMIN's binary worlds play whole episodes, compiled
+   (`crl_envs.sysadmin.SysadminWorld.play`), with the same result, bit for bit.
 """
 
 from __future__ import annotations
