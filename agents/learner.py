@@ -299,7 +299,7 @@ class Learner(CopiesApart, ABC):
         step_callback: Callback | None,
         every: int,
         run: Callable[..., int],
-        after: Callable[[int], None],
+        after: Callable[[int], None] | None = None,
     ) -> None:
         """Play the episode to its end by a compiled loop, in stretches of `every` steps when somebody wants to see.
 
@@ -307,24 +307,26 @@ class Learner(CopiesApart, ABC):
             episode: To be counted.
             step_callback: Called with the learner after each stretch.
             every: Steps of a stretch.
-            run: ``run(world, state, seeds, clocks, most) -> steps`` plays a stretch; seeds and clocks are
-                ``uint64[2]``, the environment's and the learner's.
+            run: ``run(world, state, seeds, clocks, most) -> steps`` plays at most so many; seeds and clocks are
+                ``uint64[2, B]``, the environment's and the learner's.
             after: Called with the steps of a stretch before anybody sees it.
         """
         view, stream = self.view, self._stream
 
         def stretch(world: Any, state: Any, drawn: Stream, most: int) -> int:
-            clocks = np.array([drawn.clock[0], stream.clock[0]], np.uint64)
-            seeds = np.array([drawn.seeds[0], stream.seeds[0]], np.uint64)
-            most = most if step_callback is None else min(most, every)
+            clocks = np.array([drawn.clock, stream.clock])
+            seeds = np.array([drawn.seeds, stream.seeds])
+            if step_callback is not None:
+                most = min(most, every - self.elapsed % every)
             return run(world, state, seeds, clocks, most)
 
         while view.n_running:
             steps = view.fast_forward(stretch)
             stream.advance(ticks=steps)
             episode.count(steps)
-            after(steps)
-            if step_callback is not None:
+            if after is not None:
+                after(steps)
+            if step_callback is not None and (self.elapsed % every == 0 or not view.n_running):
                 step_callback(self)
 
     def _remember(self, episode: Episode) -> None:

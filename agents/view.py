@@ -26,6 +26,7 @@ from crl_envs.load_balancing import LoadBalancingEnv, LoadBalancingWorld
 MOST_ENTRIES: Final = 50_000_000  # of a learner's table
 _MOST_BOX_COMPONENTS: Final = 12
 _NOTHING: Final = np.empty(0)
+_ONE: Final = np.ones(1, np.intp)
 _MOST_EXACT: Final = 2.0**53  # up to here float64 has all whole numbers
 
 
@@ -128,10 +129,12 @@ class View(OwnsArrays):
         return Transition(rewards, local, step.team, ended, self._frame(step.frame))
 
     def fast_forward(self, play: Callable[..., int]) -> int:
-        """Play several steps of a single environment by a compiled loop, as ``env.fast_forward``; their number."""
+        """Play several steps by a compiled loop, as ``env.fast_forward``, for the columns in step; their number."""
         steps: int = self.env.fast_forward(play)
         self._arrays.look()
-        self._set_running(np.array([bool(self.env.agents)]))
+        self._set_running(
+            ~self.env.finished if self.is_vector else np.array([bool(self.env.agents)])
+        )
         return steps
 
     def neighbors(self) -> NDArray[np.int64]:
@@ -316,11 +319,11 @@ class Episode(OwnsArrays):
         return self._given.agents(), self._given.team()
 
     def count(self, steps: int) -> None:
-        """Count steps of a single environment whose rewards were added to `running_totals`."""
+        """Count steps, of columns that end together, whose rewards were added to `running_totals`."""
         self.elapsed += steps
         if not self._view.n_running:
             self.steps[:] = self.elapsed
-            self._measure(np.ones(1, np.bool_))
+            self._measure(np.ones(self.steps.size, np.bool_))
 
     @property
     def returns(self) -> NDArray[np.float64]:
@@ -374,14 +377,18 @@ class ObservationEncoder:
 
     def __init__(self, observed: Sequence[tuple[Any, spaces.Space[Any]]]) -> None:
         self.agents = [agent for agent, _ in observed]
-        parts = [_components(agent, space) for agent, space in observed]
-        self._sizes = [radix.size for radix, _, _ in parts]
+        known: dict[int, _Components] = {}  # many agents may have the same space
+        for agent, space in observed:
+            if id(space) not in known:
+                known[id(space)] = _components(agent, space)
+        parts = [known[id(space)] for _, space in observed]
+        self._sizes = [radix.size for radix, _, _, _ in parts]
         self.n_components = sum(self._sizes)
-        self.n_rows = max(_product(radix) for radix, _, _ in parts)
+        self.n_rows = max(_product(radix) for radix, _, _, _ in known.values())
         self._bounds = np.concatenate([[0], np.cumsum(self._sizes)])
-        radix, first, cut = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        radix, first, cut, weights = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         self._radix = radix.astype(np.uintp)[:, None]
-        self._weights = np.concatenate([_weights(radix) for radix, _, _ in parts])[:, None]
+        self._weights = weights[:, None]
         self._first, self._any_first = first[:, None], bool(first.any())
         self._cut, self._any_cut = cut[:, None], not np.isnan(cut).all()
         self._all_cut = not np.isnan(cut).any()
@@ -457,16 +464,17 @@ class ObservationEncoder:
         return digits
 
 
-_Components = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+_Components = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.intp]]
 
 
 def _components(agent: Any, space: spaces.Space[Any]) -> _Components:
-    """Return for each component its number of values, its first value and where it is cut (NaN: not at all)."""
+    """Return for each component its number of values, its first, where it is cut (NaN: not at all) and its weight."""
     if isinstance(space, spaces.Discrete):
-        return np.array([space.n]), np.array([space.start]), np.array([np.nan])
+        return np.array([space.n]), np.array([space.start]), np.array([np.nan]), _ONE
     if isinstance(space, spaces.MultiDiscrete):
         radix = np.ravel(space.nvec).astype(np.int64)
-        return radix, np.ravel(space.start).astype(np.int64), np.full(radix.size, np.nan)
+        first = np.ravel(space.start).astype(np.int64)
+        return radix, first, np.full(radix.size, np.nan), _weights(radix)
     if not isinstance(space, spaces.Box) or 0 in space.shape:
         raise ValueError(
             f"the observation space of {agent} must be Discrete, MultiDiscrete or Box, got {space}"
@@ -479,7 +487,8 @@ def _components(agent: Any, space: spaces.Space[Any]) -> _Components:
         )
     if not (np.isfinite(low) & np.isfinite(high)).all():
         raise ValueError(f"a Box observed by {agent} must be bounded, got {space}")
-    return np.full(low.size, 2), np.zeros(low.size, np.int64), low / 2 + high / 2
+    radix = np.full(low.size, 2)
+    return radix, np.zeros(low.size, np.int64), low / 2 + high / 2, _weights(radix)
 
 
 def _product(radix: NDArray[np.int64]) -> int:
@@ -538,19 +547,21 @@ def pairs_both_ways(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     return sorted_edges(both[:, 0], both[:, 1])
 
 
-def runs_compiled(learner: Any) -> bool:
-    """Return whether a learner's environment is load balancing itself, on one column and with Numba.
+def runs_compiled(
+    learner: Any,
+    envs: tuple[type[Any], ...] = (LoadBalancingEnv,),
+    world_class: type[Any] = LoadBalancingWorld,
+) -> bool:
+    """Return whether a learner's environment is one of these itself, of this world, with Numba.
 
     Then the learner can fuse its loop with the world's compiled one, through `View.fast_forward`. It mustn't
     where a wrapper, or what a user's class or object has of its own, would be gone round: the environment's, the
     world's or the learner's.
     """
-    view = learner.view
-    if not isinstance(view.env, LoadBalancingEnv):
-        return False
-    world = view.env.world
+    env = learner.view.env
     return (
-        type(world) is LoadBalancingWorld
-        and world.backend == "numba"
-        and not any(map(overridden, (view.env, world, learner)))
+        isinstance(env, envs)
+        and type(env.world) is world_class
+        and env.world.backend == "numba"
+        and not any(map(overridden, (env, env.world, learner)))
     )

@@ -1,5 +1,6 @@
 """The command line: through typer's runner, and as a user starts it."""
 
+import inspect
 import json
 import os
 import re
@@ -13,6 +14,8 @@ from typer.testing import CliRunner
 
 import crl_envs
 from crl_envs import cli
+from crl_envs.adapters import MissingLibraryError
+from crl_envs.bench.learners import installed_learners, learner_spec
 from crl_envs.commands.app import app
 from crl_envs.sysadmin.optimum.certificates import OPTIMA, shipped_table
 
@@ -42,6 +45,31 @@ def test_list_has_every_id_with_its_first_line(run: CliRunner) -> None:
         assert id in result.output
     assert "Machines in a network fail" in result.output
     assert re.search(r"^fig3 +Bagnell & Ng 2005, Figure 3", result.output, re.M)
+
+
+def test_list_says_what_learners_say_without_importing_their_libraries(run: CliRunner) -> None:
+    """Texts are read from the files; they are those that the loaded classes have."""
+    script = (
+        "import sys; from crl_envs.cli import main; sys.argv[1:] = ['list', '--json']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'ray', 'numba'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    printed, _, loaded = done.stdout.strip().rpartition("\n")
+    assert loaded == "[]"
+    said = json.loads(printed)["learners"]
+    for name in installed_learners():
+        try:
+            cls = learner_spec(name).load()
+        except MissingLibraryError as error:
+            assert said[name] == f"not installed: {error}"
+            continue
+        own = (inspect.getdoc(cls) or cls.__name__).splitlines()[0]
+        module = (inspect.getdoc(inspect.getmodule(cls)) or "").splitlines()[0]
+        assert said[name] == (module if own.startswith("See the module") else own)
 
 
 @pytest.mark.parametrize("id", crl_envs.registered_ids())

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_int, check_keywords, check_probability, keep, shown
-from crl_envs.core.stream import threshold
+from crl_envs.core.stream import lane_word, threshold
 
 _MOST_IN_TRANSIT: Final = 50_000_000
 
@@ -153,8 +153,8 @@ def post(mail: Mail, link: int, value: float) -> None:
 
 
 def word_at(words: Any, lane: int) -> int:
-    """Return a lane's word out of ``uint32[…]``; compiled, of the stream whose key ``uint64`` `words` is."""
-    return int(words[lane])
+    """Return a lane's word out of ``uint32[…]``, or of the stream whose key, an int, `words` is."""
+    return lane_word(words, lane) if isinstance(words, int) else int(words[lane])
 
 
 def send(rules: PostRules, mail: Mail, now: int, loss_words: Any, delay_words: Any) -> None:

@@ -28,24 +28,28 @@ Details that matter:
    column doesn't notice which others are beside it.
 5. p doesn't change during an episode: the eligibility follows from how often each action was taken at each entry. Only
    steps with illegal actions are added up one by one. Where Numba is, and observations have at most 64 rows, actions
-   are chosen and counted by `choose_each` and `count_each`, compiled, with the same result, bit for bit.
+   are chosen and counted by `choose_each` and `count_each`, and SYSADMIN's binary worlds play whole episodes, compiled
+   (`crl_envs.sysadmin.SysadminWorld.play`), with the same result, bit for bit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
+from time import perf_counter
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.learner import Learner
-from agents.view import Episode, Frame, Transition
+from agents.learner import Callback, Learner
+from agents.view import Episode, Frame, Transition, runs_compiled
+from crl_envs.core import WorldVectorEnv
 from crl_envs.core.arguments import check_choice, check_real, check_seed, keep
-from crl_envs.core.backend import resolve_backend
+from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.stream import threshold
+from crl_envs.sysadmin import SysadminEnv, SysadminWorld
 
 _CERTAIN: Final = np.uint64(2**32)
 _FEW_ROWS: Final = 64  # a table of no more is gone through as a whole after each episode
@@ -157,8 +161,8 @@ class Reinforce(Learner):
         if self._counts_visits(frame):
             kind: type[np.integer] = np.uint8 if self.view.n_actions <= 256 else np.intp
             actions = np.empty(words.size, kind)
-            choose = _compiled(choose_each)
-            choose(*self._flat_entries(frame), self._limits, words.ravel(), actions)
+            flat = self._flat_entries(frame)
+            _CHOOSE(*flat, self._limits, words.ravel(), actions)
             return actions.reshape(words.shape)
         _, limits = self._look_up(frame)
         above = words[..., None] >= limits
@@ -178,7 +182,8 @@ class Reinforce(Learner):
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Note what each agent saw and did, and with which probabilities."""
         if self._counts_visits(frame):
-            _compiled(count_each)(*self._flat_entries(frame), actions.ravel(), self._counts)
+            flat = self._flat_entries(frame)
+            _COUNT(*flat, actions.ravel(), self._counts)
             return
         entries, found = self._look_up(frame)
         limits = None if frame.legal is None else found
@@ -190,6 +195,26 @@ class Reinforce(Learner):
         self._unread += entries.size
         if self._unread > _MOST_UNREAD:
             self._read_visits()
+
+    def play(
+        self, frame: Frame, episode: Episode, step_callback: Callback | None, every: int
+    ) -> None:
+        """See `Learner.play`; SYSADMIN's worlds play whole episodes of tables compiled (`SysadminWorld.play`)."""
+        world = self._player(frame)
+        if world is None:
+            super().play(frame, episode, step_callback, every)
+        elif world.compiled.ready() is None:
+            begun = perf_counter()
+            super().play(frame, episode, step_callback, every)
+            world.compiled.waited(perf_counter() - begun)
+        else:
+            seen = (self._counts, *episode.running_totals())
+
+            def run(world: Any, state: Any, seeds: Any, clocks: Any, most: int) -> int:
+                world.play(state, self._limits, seeds, clocks, most, seen)
+                return most
+
+            self.play_stretches(episode, step_callback, every, run)
 
     def end_episode(self, episode: Episode) -> None:
         """Update the logits, then the baseline."""
@@ -243,6 +268,15 @@ class Reinforce(Learner):
         """Return whether all agents act, by the table's limits, and compiled loops are there for it."""
         same = frame.rows.shape[1] == self.view.num_envs
         return self._compiled and same and frame.legal is None and frame.live is None
+
+    def _player(self, frame: Frame) -> SysadminWorld | None:
+        """Return the world if it can play by the table of limits, and nothing that it would go round is another's."""
+        if not self._counts_visits(frame) or type(self).observe is not Reinforce.observe:
+            return None
+        if not runs_compiled(self, (SysadminEnv, WorldVectorEnv), SysadminWorld):
+            return None
+        world: SysadminWorld = self.view.env.world
+        return world if world.can_play else None
 
     def _look_up(self, frame: Frame) -> tuple[NDArray[np.intp], NDArray[np.uint64]]:
         """Return table entries ``[n, B]`` of what the agents see, and the limits ``[n, B, A−1]`` they act by."""
@@ -343,7 +377,8 @@ def scores_of_counts(
     Returns:
         ``float64[M, A−1]``, exact.
     """
-    expected = counts.sum(axis=1)[:, None] * _chances(limits)
+    visits = sum(counts[:, a].astype(np.float64) for a in range(counts.shape[1]))
+    expected = np.asarray(visits)[:, None] * _chances(limits)
     return np.asarray(counts[:, 1:] - expected / float(_CERTAIN))
 
 
@@ -405,12 +440,38 @@ def count_each(
         flat[np.uint64((first[j] + further[j]) * counts.shape[1] + actions[j])] += 1
 
 
-@cache
-def _compiled(loop: Callable[..., None]) -> Callable[..., None]:
+def _choose_all(
+    first: NDArray[np.intp],
+    further: NDArray[np.intp],
+    limits: NDArray[np.uint64],
+    words: NDArray[np.uint32],
+    actions: NDArray[np.integer],
+) -> None:
+    """Do what `choose_each` does, in NumPy."""
+    above = words[:, None] >= limits.take(first + further, axis=0)
+    actions[:] = above[:, 0] if above.shape[1] == 1 else above.sum(axis=1)
+
+
+def _count_all(
+    first: NDArray[np.intp],
+    further: NDArray[np.intp],
+    actions: NDArray[np.integer],
+    counts: NDArray[np.uint32],
+) -> None:
+    """Do what `count_each` does, in NumPy, where no entry is there twice."""
+    counts.ravel()[(first + further) * counts.shape[1] + actions] += 1
+
+
+def _compile(loop: Callable[..., None]) -> Any:
     from numba import njit  # here: this file is read without Numba, too
 
-    compiled: Callable[..., None] = njit(cache=True, nogil=True)(loop)
-    return compiled
+    return njit(cache=True, nogil=True)(loop)
+
+
+_CHOOSE, _COUNT = (
+    Compiled(plain, partial(_compile, loop), __file__, loop.__name__, seconds=0.7)
+    for plain, loop in ((_choose_all, choose_each), (_count_all, count_each))
+)
 
 
 def _chances(limits: NDArray[np.uint64]) -> NDArray[np.float64]:

@@ -84,7 +84,12 @@ def installed_learners() -> dict[str, EntryPoint]:
 def is_shipped(spec: LearnerSpec) -> bool:
     """Return whether a learner is one of this package's own."""
     found = installed_learners().get(spec.source)
-    return found is not None and (found.dist is None or found.dist.name == "crl-envs")
+    return found is not None and is_ours(found)
+
+
+def is_ours(found: EntryPoint) -> bool:
+    """Return whether an entry point is one of this package's own."""
+    return found.dist is None or found.dist.name == "crl-envs"
 
 
 def learner_spec(name: str) -> LearnerSpec:

@@ -55,6 +55,7 @@ from crl_envs.bench.store import (
 )
 from crl_envs.bench.text import printable
 from crl_envs.core.arguments import check_int, check_real
+from crl_envs.core.backend import HEAD_START
 from crl_envs.core.random_state import random_state, set_random_state
 from crl_envs.wrappers import GlobalReward
 
@@ -124,6 +125,7 @@ def work(job: Job) -> Status:
     """
     # One process makes one run: torch, when a learner imports it, is to take one thread.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault(HEAD_START, "0")  # as many runs use what is compiled
     add_path(job)
     os.umask(UMASK)
     # Forks of one process would draw the same from the generators that are everybody's.
@@ -332,6 +334,7 @@ def play_case(case: Case, store: Store) -> Record:
 
 def rehearse(experiment: Experiment, spec: LearnerSpec) -> None:
     """Load what a learner's runs need, compiled code above all, by the first steps of one that is thrown away."""
+    os.environ.setdefault(HEAD_START, "0")
     cls = spec.load()
     traits = Traits(cls)
     if traits.measures_itself:

@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
-from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
 import crl_envs
-from crl_envs.adapters import MissingLibraryError
+from crl_envs.adapters.library import MissingLibraryError, require
 from crl_envs.bench.doctor import Diagnosis, examine
 from crl_envs.bench.experiment import Experiment
 from crl_envs.bench.experiments import experiment_names, find_experiment
-from crl_envs.bench.learners import PRESETS, installed_learners, learner_spec
+from crl_envs.bench.learners import PRESETS, installed_learners, is_ours, learner_spec
 from crl_envs.bench.papers import REPRODUCTIONS
 from crl_envs.bench.text import Table, printable
 from crl_envs.commands.console import refusals, say, show
 from crl_envs.core.arguments import suggestion
+
+_LIBRARIES: Final = "agents.libraries."
 
 AsJson = Annotated[bool, typer.Option("--json", help="For a script to read.")]
 
 
 def list_ids(as_json: AsJson = False) -> None:
     """List the environments, experiments, learners and reproductions."""
+    learners = installed_learners()
     found = {
         "environments": _each(
             crl_envs.registered_ids(), lambda id: _documentation(id).splitlines()[0]
         ),
         "experiments": _each(experiment_names(), lambda name: find_experiment(name).title),
-        "learners": _each(sorted({*installed_learners(), *PRESETS}), _learner),
+        "learners": _each(sorted({*learners, *PRESETS}), lambda name: _learner(name, learners)),
         "reproductions": {entry.name: entry.title for entry in REPRODUCTIONS.values()},
     }
     if as_json:
@@ -102,17 +109,48 @@ def _each(names: Iterable[str], describe: Callable[[str], str]) -> dict[str, str
     return found
 
 
-def _learner(name: str) -> str:
-    spec = learner_spec(name)
-    settings = (f" ({key}={value!r})" for key, value in spec.config.items())
-    return _first_line(spec.load()) + "".join(settings)
+def _learner(name: str, learners: Mapping[str, EntryPoint]) -> str:
+    source, config = (name, {}) if name in learners else PRESETS[name]
+    if source not in learners:
+        source = learner_spec(name).source  # says what is missing
+    found = learners[source]
+    settings = (f" ({key}={value!r})" for key, value in config.items())
+    if is_ours(found) and found.module.startswith(_LIBRARIES):
+        own, module = _docstrings(found.module, found.attr)
+    else:
+        cls = found.load()
+        own, module = inspect.getdoc(cls) or cls.__name__, inspect.getdoc(inspect.getmodule(cls))
+    said = module if module and own.startswith("See the module") else own
+    return said.splitlines()[0] + "".join(settings)
 
 
-def _first_line(cls: Any) -> str:
-    """Of the docstring of its module where the class's own refers to it, else of its own."""
-    own = (inspect.getdoc(cls) or cls.__name__).splitlines()[0]
-    module = inspect.getdoc(inspect.getmodule(cls))
-    return module.splitlines()[0] if module and own.startswith("See the module") else own
+def _docstrings(module: str, name: str) -> tuple[str, str | None]:
+    """A class's and its module's, read from the file: importing the library that it stands on takes seconds.
+
+    Raises:
+        MissingLibraryError: As the module, and the adapters that it imports, would at their import.
+    """
+    tree = _parsed(module)
+    for adapter in {n.module for n in tree.body if isinstance(n, ast.ImportFrom) and n.module}:
+        if adapter.startswith("crl_envs.adapters."):
+            _require(_parsed(adapter))
+    _require(tree)
+    classes = {n.name: n for n in tree.body if isinstance(n, ast.ClassDef)}
+    return ast.get_docstring(classes[name]) or name, ast.get_docstring(tree)
+
+
+def _parsed(module: str) -> ast.Module:
+    spec = find_spec(module)
+    assert spec is not None and spec.origin is not None
+    return ast.parse(Path(spec.origin).read_bytes())
+
+
+def _require(tree: ast.Module) -> None:
+    """Make a module's calls of `require`, which have nothing but texts."""
+    for node in tree.body:
+        call = getattr(node, "value", None)
+        if isinstance(call, ast.Call) and getattr(call.func, "id", None) == "require":
+            require(*map(ast.literal_eval, call.args))
 
 
 def _described(id: str) -> tuple[str, dict[str, Any]]:

@@ -150,6 +150,11 @@ class VectorArrays(EnvArrays):
     def observed(self) -> list[spaces.Space[Any]]:
         """Each agent's part of the joint space."""
         whole, n = self.env.single_observation_space, self.n_agents
+        if isinstance(whole, spaces.MultiDiscrete) and whole.nvec.shape == (n,):
+            # One object for all that are the same: to make one takes as long as a learner's step.
+            pairs = list(zip(whole.nvec.tolist(), whole.start.tolist(), strict=True))
+            made = {pair: spaces.Discrete(pair[0], start=pair[1]) for pair in set(pairs)}
+            return [made[pair] for pair in pairs]
         return [_slice_space(whole, i, n) for i in range(n)]
 
     @property
@@ -364,8 +369,6 @@ def _is_constant(mask: Any) -> bool:
 def _slice_space(space: spaces.Space[Any], i: int, n: int) -> spaces.Space[Any]:
     """Return agent i's part of the joint observation space of n agents."""
     if isinstance(space, spaces.MultiDiscrete) and space.nvec.shape[:1] == (n,):
-        if space.nvec.ndim == 1:
-            return spaces.Discrete(int(space.nvec[i]), start=int(space.start[i]))
         return spaces.MultiDiscrete(space.nvec[i], start=space.start[i])
     if isinstance(space, spaces.Box) and space.shape[:1] == (n,):
         return spaces.Box(space.low[i], space.high[i], dtype=space.dtype.type)
@@ -403,15 +406,15 @@ def team_reward(local: NDArray[Any], reduce: Reduce = "mean") -> NDArray[np.floa
     return total / local.shape[0] if reduce == "mean" else total
 
 
-def take_mean(values: NDArray[np.float64], nonzero: NDArray[np.int64], count: int) -> float:
-    """Return the mean of values as `team_reward` adds them up, and leave zeros: for compiled loops.
+def take_mean(values: Any, nonzero: Any, count: int) -> float:
+    """Return the mean of values as `team_reward` adds them up, and leave zeros: for loops that Numba compiles.
 
     Args:
-        values: ``float64[n]``, overwritten.
+        values: ``float64[n]``, overwritten; an array or a list.
         nonzero: ``int64[≥ count]``, where they are: all others are 0.
         count: How many.
     """
-    n = values.size
+    n = len(values)
     if count <= 1:
         total = 0.0
         for position in range(count):
@@ -428,7 +431,8 @@ def take_mean(values: NDArray[np.float64], nonzero: NDArray[np.int64], count: in
             values[0] += odd
         length = half
     total = values[0]
-    values[:] = 0.0
+    for i in range(n):
+        values[i] = 0.0
     return total / n  # type: ignore[no-any-return]
 
 

@@ -3,8 +3,11 @@
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call"
 from __future__ import annotations
 
+import numpy as np
 from numba import njit, uint32, uint64
+from numba.extending import overload
 
+from crl_envs.core import stream
 from crl_envs.core.stream import GOLDEN, MIX_1, MIX_2, PHILOX_M0, PHILOX_M1, PHILOX_W0, PHILOX_W1
 
 _LOW = uint64(0xFFFFFFFF)
@@ -53,3 +56,21 @@ def fill_words(key, first_pair, out):
         z = (z ^ (z >> uint64(30))) * MIX_1
         z = (z ^ (z >> uint64(27))) * MIX_2
         out[j] = z ^ (z >> uint64(31))
+
+
+@njit(cache=True, nogil=True)
+def fill_keys(seeds, clock, purpose, block):
+    """Write the keys of a clock ``uint64[B]`` and the ones after it to ``uint64[ahead, B]``."""
+    for ahead in range(block.shape[0]):
+        for c in range(block.shape[1]):
+            block[ahead, c] = stream_key(seeds[c], clock[c] + uint64(ahead), purpose)
+
+
+@overload(stream.lane_word, inline="always")
+def _lane_word(key, lane):
+    return lambda key, lane: np.int64(lane_word(key, lane))
+
+
+@overload(stream.stream_key, inline="always")
+def _stream_key(seed, clock, purpose):
+    return lambda seed, clock, purpose: uint64(stream_key(seed, clock, purpose))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 import numpy as np
 from gymnasium import logger, spaces
@@ -35,6 +35,7 @@ Infos = dict[str, dict[str, Any]]
 
 _PROBE: Final = {"options": 1}  # what PettingZoo's own tests pass to every env
 _BYTE: Final = np.dtype(np.uint8)  # NumPy takes a dtype sooner than a type
+_UNSIGNED: Final = {size: np.dtype(f"u{size}") for size in (1, 2, 4, 8)}
 _BYTES_PER_AGENT: Final = 1000  # of the dicts that a step returns
 
 
@@ -56,6 +57,8 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
     - ``action_mask``: ``int8[A]``, 1 for a legal action, never all zero;
     - ``neighbors``: tuple of the ids of the agents that share an edge with this one;
     - ``illegal_action`` (only where masks vary): True when this step's action was illegal and carried out as 0.
+
+    Where masks don't vary, the steps within an episode give the same read-only dicts: write to a copy of them.
 
     Args:
         world: The dynamics.
@@ -96,7 +99,9 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         self._true = dict.fromkeys(self._everyone, True)
         self._observation_spaces: dict[str, spaces.Space[Any]] = {}
         self._action_spaces: dict[str, spaces.Discrete] = {}
+        self._observed, self._rewarded = _Kept(self._false), _Kept(self._false)
         self._templates: list[dict[str, Any]] | None = None
+        self._constant: Infos = {}  # of the templates
         self._np_random: np.random.Generator | None = None
 
     @property
@@ -222,7 +227,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
             self._renderer.note(self._state, action[:, 0], rewards[:, 0])
         return (
             self._observations(),
-            self._by_agent(rewards.ravel().tolist()),
+            self._rewarded.of(rewards.ravel()),
             (self._true if terminated else self._false).copy(),
             (self._true if truncated else self._false).copy(),
             self._infos(illegal),
@@ -299,19 +304,26 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         observed = self.world.observation(self._state)
         if self._rows:
             return self._by_agent(np.ascontiguousarray(observed[..., 0]))
-        return self._by_agent(map(self._scalars.__getitem__, observed.ravel().tolist()))
+        return self._observed.of(observed.ravel(), self._scalars)
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> Infos:
-        """Fresh info dicts; the arrays and tuples that never change are shared and read-only."""
+        """Info dicts; shared and read-only, as arrays that never change are, within episodes where masks don't vary.
+
+        At both ends of an episode all are fresh: there wrappers such as SuperSuit's write to them.
+        """
         if self._templates is None:
             self._templates = self._make_templates()
+            self._constant = self._by_agent(map(ReadOnlyDict, self._templates))
+        if self._mask is None and self._running and self._elapsed:
+            return self._constant.copy()
         infos = self._by_agent(map(dict.copy, self._templates))
-        if self._mask is not None:
-            masks = self._mask[:, :, 0].copy()
-            flags = [False] * len(infos) if illegal is None else illegal[:, 0].tolist()
-            for info, mask, flag in zip(infos.values(), masks, flags, strict=True):
-                info["action_mask"] = mask
-                info["illegal_action"] = flag
+        if self._mask is None:
+            return infos
+        masks = self._mask[:, :, 0].copy()
+        flags = [False] * len(infos) if illegal is None else illegal[:, 0].tolist()
+        for info, mask, flag in zip(infos.values(), masks, flags, strict=True):
+            info["action_mask"] = mask
+            info["illegal_action"] = flag
         return infos
 
     def _by_agent(self, values: Iterable[Any]) -> dict[str, Any]:
@@ -378,7 +390,11 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         return space
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_templates": None}  # read-only arrays, of which copies are writable
+        return {
+            **vars(self),
+            "_templates": None,
+            "_constant": {},
+        }  # read-only arrays, of which copies are writable
 
     def _need_state(self, what: str) -> None:
         if self._state is None:
@@ -386,6 +402,46 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
 
     def __str__(self) -> str:
         return f"{type(self).__name__}(n_agents={self.world.n_agents})"
+
+
+class ReadOnlyDict(dict[str, Any]):
+    """A dict that is given more than once, and so can't be written to; `copy` and ``|`` make dicts that can."""
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("these infos are shared between steps: write to a copy, dict(infos[agent])")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ReadOnlyDict, (dict(self),)
+
+
+class _Kept:
+    """A dict of one value an agent, of which a step changes what differs: in SYSADMIN, a part.
+
+    Args:
+        like: A dict with the agents.
+    """
+
+    def __init__(self, like: dict[str, Any]) -> None:
+        self._agents = np.array([*like], object)
+        self._dict, self._bits = like.copy(), np.empty(0, np.uint8)
+
+    def of(self, values: NDArray[Any], table: list[Any] | None = None) -> dict[str, Any]:
+        """Return a fresh dict of values ``[n]``, as Python's own, or as what stands there in a table."""
+        bits = values.view(_UNSIGNED[values.itemsize])  # −0.0 isn't 0.0
+        agents = self._agents
+        if bits.size == self._bits.size and bits.dtype is self._bits.dtype:
+            changed = np.flatnonzero(bits != self._bits)
+            if 2 * changed.size < bits.size:
+                agents, values = agents[changed], values[changed]
+        plain = values.tolist()
+        if table is not None:
+            plain = map(table.__getitem__, plain)
+        self._dict.update(zip(agents.tolist(), plain, strict=True))
+        self._bits = bits.copy()
+        return self._dict.copy()
 
 
 def _named(path: str) -> Any:

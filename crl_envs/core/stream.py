@@ -19,8 +19,10 @@ from __future__ import annotations
 import copy
 import os
 import secrets
+import sys
 from enum import IntEnum
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -28,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_seed
+from crl_envs.core.backend import Compiled
 from crl_envs.core.copies import owned
 
 UInt32Array = NDArray[np.uint32]
@@ -41,6 +44,7 @@ PHILOX_M0: Final = np.uint64(0xD2511F53)
 PHILOX_M1: Final = np.uint64(0xCD9E8D57)
 PHILOX_W0: Final = np.uint64(0x9E3779B9)
 PHILOX_W1: Final = np.uint64(0xBB67AE85)
+_INTS: Final = tuple(map(int, (GOLDEN, MIX_1, MIX_2, PHILOX_M0, PHILOX_M1, PHILOX_W0, PHILOX_W1)))
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
 _MASK_64: Final = 2**64 - 1
@@ -160,6 +164,29 @@ def lane_words(keys: UInt64Array, lanes: NDArray[np.int64]) -> UInt32Array:
     return (z >> (_S32 * (lane & np.uint64(1)))).astype(np.uint32)
 
 
+def lane_word(key: Any, lane: int) -> int:
+    """Return the word of one lane; in compiled code this is `numba_stream`'s."""
+    lane = int(lane)
+    z = (int(key) + ((lane >> 1) + 1) * _INTS[0]) & _MASK_64
+    z = ((z ^ (z >> 30)) * _INTS[1]) & _MASK_64
+    z = ((z ^ (z >> 27)) * _INTS[2]) & _MASK_64
+    return ((z ^ (z >> 31)) >> (32 * (lane & 1))) & 0xFFFFFFFF
+
+
+def stream_key(seed: Any, clock: Any, purpose: int) -> int:
+    """Return the key of one column, as `Stream.keys`; in compiled code this is `numba_stream`'s."""
+    m0, m1, w0, w1 = _INTS[3:]
+    k1, k0 = divmod(int(seed), 2**32)
+    x1, x0 = divmod(int(clock), 2**32)
+    x2, x3 = purpose, 0
+    for _ in range(10):
+        p0, p1 = x0 * m0, x2 * m1
+        x0, x2 = (p1 >> 32) ^ x1 ^ k0, (p0 >> 32) ^ x3 ^ k1
+        x1, x3 = p1 & 0xFFFFFFFF, p0 & 0xFFFFFFFF
+        k0, k1 = (k0 + w0) & 0xFFFFFFFF, (k1 + w1) & 0xFFFFFFFF
+    return x0 | (x1 << 32)
+
+
 def threshold(probability: float | NDArray[np.float64]) -> UInt64Array:
     """Return the integer below which a word means success: round(p·2^32), so that p = 0 is never and p = 1 always.
 
@@ -254,15 +281,11 @@ class Stream:
     def _compute(self, purpose: Purpose) -> UInt64Array:
         """Keys of the present clock and of some after it: ``uint64[ahead, B]``."""
         ahead = max(1, min(_MOST_STEPS_AHEAD, _KEYS_PER_BLOCK // self.num_envs))
-        clock = self.clock + np.arange(ahead, dtype=np.uint64)[:, None]
-        counter = (
-            clock & _LOW,
-            clock >> _S32,
-            np.full(1, purpose, np.uint64),
-            np.zeros(1, np.uint64),
-        )
-        low, high, _, _ = philox4x32(counter, (self.seeds & _LOW, self.seeds >> _S32))
-        block = low | (high << _S32)
+        block = np.empty((ahead, self.num_envs), np.uint64)
+        if "numba" in sys.modules:  # never for the keys alone
+            _COMPILED(self.seeds, self.clock, int(purpose), block)
+        else:
+            _fill_keys(self.seeds, self.clock, int(purpose), block)
         return block
 
     def __getstate__(self) -> dict[str, object]:
@@ -283,6 +306,28 @@ class Stream:
         return copy.deepcopy(self)
 
 
+def _fill_keys(seeds: UInt64Array, clock: UInt64Array, purpose: int, block: UInt64Array) -> None:
+    """Write the keys of a clock ``uint64[B]`` and the ones after it to ``uint64[ahead, B]``."""
+    clocks = clock + np.arange(len(block), dtype=np.uint64)[:, None]
+    nothing = np.zeros(1, np.uint64)
+    counter = (clocks & _LOW, clocks >> _S32, np.full(1, purpose, np.uint64), nothing)
+    low, high, _, _ = philox4x32(counter, (seeds & _LOW, seeds >> _S32))
+    np.bitwise_or(low, high << _S32, out=block)
+
+
+def _load_compiled() -> Any:
+    from crl_envs.core.numba_stream import fill_keys
+
+    return fill_keys
+
+
+_COMPILED: Final = Compiled(
+    _fill_keys,
+    _load_compiled,
+    str(Path(__file__).with_name("numba_stream.py")),
+    "fill_keys",
+    seconds=0.6,
+)
 _UNSEEDED: Final[WeakSet[Stream]] = WeakSet()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -13,19 +14,44 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_choice, check_int, check_options, check_size, shown
+from crl_envs.core.arguments import (
+    LARGEST_INT,
+    check_choice,
+    check_int,
+    check_options,
+    check_size,
+    shown,
+)
+from crl_envs.core.arrays import team_reward
 from crl_envs.core.copies import CopiesApart
 from crl_envs.core.optimum import Optimum
-from crl_envs.core.stream import Stream
+from crl_envs.core.overrides import overridden
+from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.topology import Edges
-from crl_envs.core.world import World, column_select, legalise
+from crl_envs.core.world import World, column_select, in_range, legalise
 
 if TYPE_CHECKING:
     import networkx as nx
 
+_BLOCK: Final = 256  # environments
+_NO_COUNTS: Final = np.zeros((0, 2), np.uint32)
+_NOBODY: Final = np.zeros(1, np.bool_)
+_NEXT_STEP, _SAME_STEP = (
+    AutoresetMode.NEXT_STEP,
+    AutoresetMode.SAME_STEP,
+)  # sooner than to look them up
+
 StepResult = tuple[
     NDArray[Any], NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
 ]
+
+
+class Rollout(NamedTuple):
+    """What `WorldVectorEnv.rollout` adds up."""
+
+    rewards: NDArray[np.float64]  # (B, n), each agent's
+    team: NDArray[np.float64]  # (B,), of the agents' mean
+    episodes: NDArray[np.int64]  # (B,), that have ended
 
 
 class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
@@ -68,12 +94,14 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         self.autoreset_mode = autoreset_mode
         self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
         self.n_agents = world.n_agents
+        self._n_actions = int(world.single_action_space.n)
         self._dtype: Any = np.uint8 if self._n_actions <= 256 else np.int64
         self._stream = Stream(self.num_envs)
         self._state: Any = None
         self._mask: NDArray[np.int8] | None = None
-        self._elapsed = np.zeros(self.num_envs, np.int64)
+        self._elapsed: int | NDArray[np.int64] = 0  # a number while it is the same for all columns
         self._done = np.zeros(self.num_envs, np.bool_)
+        self._any_done = False
 
     @cached_property
     def single_observation_space(self) -> spaces.Space[Any]:  # type: ignore[override]
@@ -112,7 +140,7 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
     def metrics(self) -> dict[str, NDArray[Any]]:
         """Return measurements of the present states: arrays ``(B,)``, and ``(B, n)`` for what each agent has."""
         self._need_state("metrics")
-        return {k: np.moveaxis(v, -1, 0) for k, v in self.world.metrics(self._state).items()}
+        return {k: _batch_first(v) for k, v in self.world.metrics(self._state).items()}
 
     def state(self) -> NDArray[Any]:
         """Return the full states, a fresh array ``(B, d)``."""
@@ -152,80 +180,209 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         """
         self._need_state("step")
         asked = self._pack(actions)
-        idle = self._done
-        any_idle = bool(idle.any())
-        if self.autoreset_mode is AutoresetMode.NEXT_STEP and any_idle and bool(idle.all()):
+        mode, idle, any_idle = self.autoreset_mode, self._done, self._any_done
+        if any_idle and mode is _NEXT_STEP and idle.all():
             self._restart(None)
             nothing = np.zeros((self.num_envs, self.n_agents), np.float32)
             return self._observations(), nothing, ~idle, ~idle, self._infos(None)
 
         action, illegal = legalise(asked, self._mask)
         state, rewards = self.world.step(self._state, action, self._stream)
+        terminations = self.world.terminal(state)
         if any_idle:
             state = column_select(idle, self._state, state)
             rewards[:, idle] = 0.0
             if illegal is not None:
                 illegal[:, idle] = False
+            self._stream.advance(~idle)
+            self._elapsed = self._elapsed + ~idle
+            terminations = self.world.terminal(state) & ~idle
+        else:
+            self._stream.advance()
+            self._elapsed += 1
         self._state = state
-        self._stream.advance(~idle if any_idle else None)
-        self._elapsed += ~idle
-        terminations = self.world.terminal(state) & ~idle
-        truncations = np.zeros_like(idle)
-        if self.world.horizon is not None:
-            truncations = (self._elapsed == self.world.horizon) & ~terminations & ~idle
-        ended = terminations | truncations
+        over, any_ended = self._elapsed == self.world.horizon, _any(terminations)
+        if isinstance(over, bool):
+            truncations = np.zeros(self.num_envs, np.bool_)
+            if over:
+                np.logical_not(terminations, out=truncations)
+                any_ended = True
+        else:
+            truncations = over & ~idle & ~terminations
+            any_ended = any_ended or _any(truncations)
+        ended = terminations | truncations if any_ended else _NOBODY
         self._mask = self.world.action_mask(state)
 
-        match self.autoreset_mode:
-            case AutoresetMode.NEXT_STEP:
+        extra: dict[str, Any] = {}
+        if mode is _SAME_STEP:
+            if any_ended:
+                extra = self._final(ended, illegal)
+                self._restart(ended)
+                illegal = None if illegal is None else illegal & ~ended
+        elif any_idle or any_ended:
+            if mode is _NEXT_STEP:
                 if any_idle:
                     self._restart(idle)
-                self._done = ended
-                extra: dict[str, Any] = {}
-            case AutoresetMode.SAME_STEP:
-                extra = {}
-                if ended.any():
-                    extra = self._final(ended, illegal)
-                    self._restart(ended)
-                    illegal = None if illegal is None else illegal & ~ended
-            case AutoresetMode.DISABLED:
+                self._done = ended if any_ended else np.zeros_like(idle)
+            else:
                 self._done = idle | ended
-                extra = {}
+            self._any_done = any_ended or mode is not _NEXT_STEP
         observations = self._observations()
-        infos = self._infos(illegal) | extra
-        return observations, rewards.T, terminations, truncations, infos
+        infos = self._infos(illegal)
+        return observations, rewards.T, terminations, truncations, {**infos, **extra}
+
+    def act(self, policy: Any) -> NDArray[np.integer]:
+        """Draw actions ``(B, n)`` for the present observations by a table of policies.
+
+        The draws are the environment's own, for its present clock: a call draws nothing from a state that would change,
+        and a second one gives the same.
+
+        Args:
+            policy: Probabilities of an agent's A actions given its observation 0 … O−1: ``(O, A)`` for all agents,
+                ``(n, O, A)``, or ``(B, n, O, A)``. They are rounded to multiples of 2⁻³².
+
+        Raises:
+            ValueError: Another shape, or no probabilities; observations that aren't Discrete.
+            gymnasium.error.ResetNeeded: Before the first reset.
+        """
+        self._need_state("act")
+        return self._draw(self._limits(policy)).T
+
+    def rollout(self, policy: Any, steps: int) -> Rollout:
+        """Play several steps by a table of policies: a loop over ``step(act(policy))``, bit for bit.
+
+        Compiled for SYSADMIN's binary worlds with ``observe="own"``, where Numba is and the autoreset mode isn't
+        `SAME_STEP`.
+
+        Args:
+            policy: See `act`.
+            steps: How many, ≥ 0; the resets of `NEXT_STEP` mode are steps, as they are for `step`.
+
+        Raises:
+            ValueError: As `act`, or not such a number of steps.
+            gymnasium.error.ResetNeeded: Before the first reset.
+        """
+        self._need_state("rollout")
+        limits, left = self._limits(policy), check_int("steps", steps, low=0)
+        n, b = self.n_agents, self.num_envs
+        made = Rollout(np.zeros((n, b)).T, np.zeros(b), np.zeros(b, np.int64))
+        world: Any = self.world
+        compiles = (
+            self.autoreset_mode is not _SAME_STEP
+            and world.can_play
+            and not overridden(world)
+            and not overridden(self)
+        )
+        while left:
+            if compiles and not self._any_done and world.compiled.ready() is not None:
+                left -= self._play(limits, left, made)
+                made.episodes[:] += self._done
+                continue
+            begun = perf_counter()
+            _, rewards, terminations, truncations, _ = self.step(self._draw(limits).T)
+            made.rewards[:] += rewards
+            made.team[:] += team_reward(rewards.T)
+            made.episodes[:] += terminations | truncations
+            left -= 1
+            if compiles:
+                world.compiled.waited(perf_counter() - begun)
+        return made
+
+    def fast_forward(self, play: Callable[[World[Any], Any, Stream, int], int]) -> int:
+        """Let a compiled loop play several steps of all columns at once: `WorldEnv.fast_forward` for B columns.
+
+        Raises:
+            ValueError: The autoreset mode is `SAME_STEP`, whose steps begin episodes.
+            gymnasium.error.ResetNeeded: An episode isn't running.
+        """
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            raise ValueError("autoreset_mode must be another one than SameStep for fast_forward()")
+        if self._state is None or self._any_done:
+            raise ResetNeeded("call reset() before fast_forward()")
+        horizon = self.world.horizon
+        most = -1 if horizon is None else horizon - int(np.max(self._elapsed))
+        steps = play(self.world, self._state, self._stream, most)
+        steps = check_int("steps played", steps, low=0, high=LARGEST_INT if most < 0 else most)
+        self._stream.advance(ticks=steps)
+        self._elapsed += steps
+        self._mask = self.world.action_mask(self._state)
+        self._done = self.world.terminal(self._state) | (self._elapsed == horizon)
+        self._any_done = _any(self._done)
+        return steps
+
+    @property
+    def finished(self) -> NDArray[np.bool_]:
+        """``bool[B]``: the columns whose episode has ended, and that the next step, or a reset, begins again."""
+        return self._done.copy()
 
     def render(self) -> None:
         """Do nothing: vector environments have no render modes; `crl_envs.make` gives one that draws itself."""
 
-    @property
-    def _n_actions(self) -> int:
-        return int(self.world.single_action_space.n)
+    def _limits(self, policy: Any) -> NDArray[np.uint64]:
+        """Return ``uint64[n, O, B, A − 1]``: action a when a word is in [limit a−1, limit a)."""
+        space = self.world.single_observation_space
+        if not isinstance(space, spaces.Discrete) or space.start:
+            raise ValueError(
+                f"a table of policies is for observations Discrete(O), got an env with {space}"
+            )
+        shape = (self.num_envs, self.n_agents, int(space.n), self._n_actions)
+        table = np.asarray(policy)
+        fits = 2 <= table.ndim <= 4 and table.shape == shape[4 - table.ndim :]
+        if not fits or table.dtype.kind not in "biuf":
+            raise ValueError(
+                f"policy must be numbers of shape {shape[2:]}, {shape[1:]} or {shape}, got {shown(policy)}"
+            )
+        with np.errstate(invalid="ignore"):
+            good = (table >= 0).all() and np.allclose(table.sum(axis=-1), 1.0)
+        if not good:
+            raise ValueError("policy must have probabilities that add up to 1 over the actions")
+        limits = threshold(np.minimum(np.cumsum(table[..., :-1], axis=-1, dtype=np.float64), 1.0))
+        every = np.broadcast_to(limits, (*shape[:3], shape[3] - 1))
+        return np.ascontiguousarray(every.transpose(1, 2, 0, 3))
+
+    def _draw(self, limits: NDArray[np.uint64]) -> NDArray[np.integer]:
+        """Return actions ``[n, B]``."""
+        words = self._stream.words(Purpose.ACTION, self.n_agents)
+        agents, columns = np.arange(self.n_agents)[:, None], np.arange(self.num_envs)
+        own = limits[agents, self.world.observation(self._state), columns]
+        return np.asarray((words[..., None] >= own).sum(axis=-1), self._dtype)
+
+    def _play(self, limits: NDArray[np.uint64], most: int, made: Rollout) -> int:
+        """Play at most so many steps of the running episodes compiled, and add up what comes of it."""
+
+        def play(world: Any, state: Any, stream: Stream, left: int) -> int:
+            seeds, clocks = np.stack([stream.seeds] * 2), np.stack([stream.clock] * 2)
+            seen = _NO_COUNTS, made.rewards.T, made.team
+            world.play(state, limits.reshape(-1, 1), seeds, clocks, steps := min(most, left), seen)
+            return steps
+
+        return self.fast_forward(play)
 
     def _restart(self, columns: NDArray[np.bool_] | None) -> None:
         """Begin new episodes in `columns`; the others' states and clocks stay."""
         fresh = self.world.initial(self._stream)
-        if columns is None:
-            self._state = fresh
-            self._elapsed = np.zeros_like(self._elapsed)
-            self._done = np.zeros_like(self._done)
+        if columns is None or columns.all():
+            columns = None
+            self._state, self._elapsed = fresh, 0
+            self._done, self._any_done = np.zeros_like(self._done), False
         else:
             self._state = column_select(columns, fresh, self._state)
             self._elapsed = np.where(columns, 0, self._elapsed)
             self._done = self._done & ~columns
+            self._any_done = _any(self._done)
         self._stream.advance(columns)
         self._mask = self.world.action_mask(self._state)
 
     def _observations(self) -> NDArray[Any]:
-        return np.moveaxis(self.world.observation(self._state), -1, 0)
+        return _batch_first(self.world.observation(self._state))
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> dict[str, Any]:
-        extra = {k: np.moveaxis(v, -1, 0) for k, v in self.world.info(self._state).items()}
+        extra = {k: _batch_first(v) for k, v in self.world.info(self._state).items()}
         if self._mask is None:
             return extra
         flags = np.zeros((self.num_envs, self.n_agents), np.bool_) if illegal is None else illegal.T
         return extra | {
-            "action_mask": np.moveaxis(self._mask, -1, 0).copy(),
+            "action_mask": _batch_first(self._mask).copy(),
             "illegal_action": flags,
         }
 
@@ -251,10 +408,10 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
                 f"actions must be an integer array of shape {shape}, "
                 f"got {array.dtype} of shape {array.shape}"
             )
-        if array.max() >= self._n_actions or (array.dtype.kind == "i" and array.min() < 0):
+        if not in_range(array, self._n_actions):
             bad = array[(array < 0) | (array >= self._n_actions)][0]
             raise ValueError(f"actions must be in [0, {self._n_actions - 1}], got {bad}")
-        return np.ascontiguousarray(array.T, self._dtype)
+        return _batch_last(array, self._dtype)
 
     def _reset_mask(self, options: Mapping[str, Any] | None) -> NDArray[np.bool_] | None:
         options = check_options(options, ("reset_mask",))
@@ -271,6 +428,27 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
     def _need_state(self, what: str) -> None:
         if self._state is None:
             raise ResetNeeded(f"call reset() before {what}()")
+
+
+def _any(flags: NDArray[np.bool_]) -> bool:
+    return bool(flags.item() if flags.size == 1 else flags.any())
+
+
+def _batch_first(array: NDArray[Any]) -> NDArray[Any]:
+    return array.T if array.ndim <= 2 else np.moveaxis(array, -1, 0)  # the same, sooner
+
+
+def _batch_last(actions: NDArray[Any], dtype: Any) -> NDArray[np.integer]:
+    """Return ``(B, n)`` as a contiguous ``[n, B]``."""
+    turned = actions.T
+    if turned.flags.c_contiguous or turned.size <= _BLOCK:
+        return np.ascontiguousarray(turned, dtype)
+    made = np.empty(turned.shape, dtype)
+    for low in range(
+        0, made.shape[1], _BLOCK
+    ):  # NumPy would go through all columns of a row, out of cache
+        made[:, low : low + _BLOCK] = turned[:, low : low + _BLOCK]
+    return made
 
 
 def joint_space(space: spaces.Space[Any], n: int) -> spaces.Space[Any]:

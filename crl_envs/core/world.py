@@ -46,6 +46,8 @@ class World(OwnsArrays, ABC, Generic[StateT]):
 
     _sealed: frozenset[str] = frozenset()  # names of attributes
 
+    can_play = False  # whether it plays by tables of policies compiled, as `SysadminWorld.play`
+
     name: ClassVar[str]
     n_agents: int
     horizon: int | None
@@ -216,13 +218,15 @@ def check_actions(
         )
     if stream.num_envs != shape[1]:
         raise ValueError(f"stream must have {shape[1]} columns, got {stream.num_envs}")
-    if kind != "i" and action.nbytes <= _FEW and action.itemsize == 1:
-        wrong = bool(action.tobytes().translate(None, _BYTES[:n_actions]))
-    else:
-        wrong = action.size > 0 and bool(
-            action.max() >= n_actions or (kind == "i" and action.min() < 0)
-        )
-    if wrong:
+    if not in_range(action, n_actions):
         raise ValueError(
             f"action must be in [0, {n_actions - 1}], got {action.min()} … {action.max()}"
         )
+
+
+def in_range(action: NDArray[np.integer], n_actions: int) -> bool:
+    """Return whether all actions, of any integer dtype, are in [0, A)."""
+    signed = action.dtype.kind == "i"
+    if not signed and action.nbytes <= _FEW and action.itemsize == 1:
+        return not action.tobytes().translate(None, _BYTES[:n_actions])
+    return action.size == 0 or bool(action.max() < n_actions and not (signed and action.min() < 0))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
-from typing import Final
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import about, check_int, check_seed
+from crl_envs.core.backend import Compiled, has_numba
 from crl_envs.core.stream import Purpose, Stream
-from crl_envs.core.topology import sorted_edges
+from crl_envs.core.topology import Adjacency, sorted_edges
 from crl_envs.factored.model import FactoredMDP
 from crl_envs.factored.policies import PolicyClass, TablePolicy
 from crl_envs.factored.scopes import Scopes
@@ -233,10 +237,7 @@ class _Search:
     def _improve(self, agent: int, near: _Surroundings) -> bool:
         """Change the agent's entry whose change improves the return most, if one does."""
         entries, actions, episodes = self._candidates(agent)
-        unchanged = np.arange(self.states.shape[2])
-        nothing = np.full(len(unchanged), -1)
-        gains = self._returns(near, entries, actions, episodes)
-        gains -= self._returns(near, nothing, nothing, unchanged)[episodes]
+        gains = self._gains(near, entries, actions, episodes)
         a = self.model.n_actions
         candidates, index = np.unique(entries * a + actions, return_inverse=True)
         total = np.bincount(index, gains)
@@ -263,6 +264,29 @@ class _Search:
         a = self.model.n_actions
         other = (self.table[entries].astype(np.int64) + np.arange(1, a)[:, None]) % a
         return np.tile(entries, a - 1), other.ravel(), np.tile(columns, a - 1)
+
+    def _gains(
+        self, near: _Surroundings, entries: Ints, actions: Ints, episodes: Ints
+    ) -> NDArray[np.float64]:
+        """Return what each change adds to the returns of the agents that feel it: ``float64[m]``."""
+        # With a window the episodes needn't be what the table makes of them. One column alone is added up in another
+        # order by NumPy.
+        fits = self.reach == self.model.horizon - 1
+        fits = fits and all(len(entries[p]) > 1 for p in near.parts(len(entries)))
+        if fits and has_numba() and (compiled := _COMPILED.ready()) is not None:
+            model = self.reward, self.simulator.limits, self.model.n_states, self.model.n_actions
+            changes = self.table, entries, actions, episodes
+            gains: NDArray[np.float64] = compiled(
+                model, near.tables, self.states, self.words, *changes
+            )
+            return gains
+        begun = perf_counter()
+        unchanged = np.arange(self.states.shape[2])
+        nothing = np.full(len(unchanged), -1)
+        gains = self._returns(near, entries, actions, episodes)
+        gains -= self._returns(near, nothing, nothing, unchanged)[episodes]
+        _COMPILED.waited(perf_counter() - begun)
+        return gains
 
     def _returns(
         self, near: _Surroundings, entries: Ints, actions: Ints, episodes: Ints
@@ -317,13 +341,22 @@ class _Surroundings:
         model = search.model
         order, self.counts = _spread(agent, search.influenced, search.reach, model.horizon)
         self.reached = np.array(order)
-        scopes = (search.scopes, model.scopes)
-        needed = np.unique(np.concatenate([s.of(i) for s in scopes for i in order]))
-        self.agents = np.concatenate([self.reached, np.setdiff1d(needed, self.reached)])
-        place = dict(zip(self.agents.tolist(), range(len(self.agents)), strict=True))
-        self.seen, self.inputs = (_Entries(s, self.reached, place) for s in scopes)
+        place = np.full(model.n_agents, -1)
+        for scopes in (search.scopes, model.scopes):
+            place[scopes.others.indices[_rows(scopes.others, self.reached)]] = 0
+        place[self.reached] = -1
+        self.agents = np.concatenate([self.reached, np.flatnonzero(place == 0)])
+        place[self.agents] = np.arange(len(self.agents))
+        self.seen = _Entries(search.scopes, self.reached, place)
+        self.inputs = _Entries(model.scopes, self.reached, place)
         self._n_actions = model.n_actions
         self._rewards = self.reached[:, None] * (model.n_states * model.n_actions)
+
+    @property
+    def tables(self) -> tuple[Any, ...]:
+        """The same for `numba_kernel.gains`."""
+        tables = (self.seen.table, self.inputs.table)
+        return self.agents, np.array(self.counts), *tables
 
     def rewards(self, states: States, actions: States, count: int) -> Ints:
         """Return the places in the flat reward table, of the first `count` agents: ``int64[count, m]``."""
@@ -338,21 +371,32 @@ class _Surroundings:
 
 
 class _Entries:
-    """`Scopes.entries` of some agents, from the states of those around."""
+    """`Scopes.entries` of some agents, from the states of those around.
 
-    def __init__(self, scopes: Scopes, agents: Ints, place: dict[int, int]) -> None:
-        indptr, indices = scopes.others
-        degree = scopes.others.degree[agents]
-        self._first = scopes.first[agents][:, None]
-        self._slots = []
+    Attributes:
+        table: Each agent's first entry, and the places of its others in compressed rows.
+    """
+
+    def __init__(self, scopes: Scopes, agents: Ints, place: Ints) -> None:
+        others = scopes.others
+        indptr = np.concatenate([[0], np.cumsum(others.degree[agents])])
+        sources = place[others.indices[_rows(others, agents)]]
+        self.table = scopes.first[agents], indptr, sources
+        self._n_states = scopes.n_states
+
+    @cached_property
+    def _slots(self) -> list[tuple[Ints, Ints, int]]:
+        _, indptr, sources = self.table
+        degree = np.diff(indptr)
+        slots = []
         for k in range(int(degree.max(initial=0))):
             rows = np.flatnonzero(degree > k)
-            sources = [place[j] for j in indices[indptr[agents[rows]] + k].tolist()]
-            self._slots.append((rows, np.array(sources), int(scopes.n_states ** (k + 1))))
+            slots.append((rows, sources[indptr[rows] + k], int(self._n_states ** (k + 1))))
+        return slots
 
     def __call__(self, states: States, count: int) -> Ints:
         """Return ``int64[count, m]`` of the first `count` agents in states ``[·, m]``."""
-        entry: Ints = self._first[:count] + states[:count]
+        entry: Ints = self.table[0][:count, None] + states[:count]
         for rows, sources, weight in self._slots:
             cut = int(np.searchsorted(rows, count))
             part: Ints = states[sources[:cut]].astype(np.int64) * weight
@@ -361,6 +405,25 @@ class _Entries:
             else:
                 entry[rows[:cut]] += part
         return entry
+
+
+def _rows(adjacency: Adjacency, agents: Ints) -> Ints:
+    """Return where the rows of some agents are in ``adjacency.indices``, one after the other."""
+    sizes = adjacency.degree[agents]
+    ends = np.cumsum(sizes)
+    within = np.arange(int(ends[-1])) - np.repeat(ends - sizes, sizes)
+    return np.asarray(np.repeat(adjacency.indptr[agents], sizes) + within)
+
+
+def _load_compiled() -> Any:
+    from crl_envs.factored import numba_kernel
+
+    return numba_kernel.gains
+
+
+_COMPILED: Final = Compiled(
+    None, _load_compiled, str(Path(__file__).with_name("numba_kernel.py")), "gains", seconds=2.5
+)
 
 
 def _influenced(model: FactoredMDP, scopes: Scopes) -> list[list[int]]:

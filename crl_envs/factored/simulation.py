@@ -44,7 +44,7 @@ class Simulator:
     def __init__(self, model: FactoredMDP) -> None:
         self.model = model
         self._start = _limits(model.start)
-        self._transition = _limits(model.transition.reshape(-1, model.n_states))
+        self.limits = _limits(model.transition.reshape(-1, model.n_states))
 
     def first(self, words: UInt32Array) -> NDArray[np.uint8]:
         """Return the first states ``uint8[n, B]`` from words of the same shape."""
@@ -58,7 +58,7 @@ class Simulator:
 
     def land(self, words: UInt32Array, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return the next states, from rows of the transition table: entry · |A| + action."""
-        return _place(words, self._transition, rows)
+        return _place(words, self.limits, rows)
 
     def rewards(
         self, states: NDArray[np.uint8], actions: NDArray[np.integer]

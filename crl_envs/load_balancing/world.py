@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
-from typing import Any, Unpack
+from functools import cached_property
+from typing import Any, Final, Unpack
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.core.arrays import fold_sum
-from crl_envs.core.backend import resolve_backend
+from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
 from crl_envs.core.topology import Edges
 from crl_envs.core.world import World, check_actions
+from crl_envs.load_balancing import scalar_kernel
 from crl_envs.load_balancing.problem import LoadBalancingArguments, LoadBalancingProblem
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
@@ -139,10 +140,8 @@ class LoadBalancingWorld(World[State]):
         fields: Any = (field.copy() for field in state)
         next_state = State(*fields)
         keys = self._keys(stream)
-        if self.backend == "numba":
-            _numba_kernel().advance(self.rules, next_state, action, keys)
-        else:
-            advance(self.rules, next_state, action, keys)
+        kernel = (_COMPILED.function or _COMPILED) if self.backend == "numba" else advance
+        kernel(self.rules, next_state, action, keys)
         return next_state
 
     def reward(
@@ -341,8 +340,10 @@ def _empty_state(rules: Rules, places: int, columns: int) -> State:
     )
 
 
-@lru_cache(maxsize=1)
-def _numba_kernel() -> Any:
-    from crl_envs.load_balancing import numba_kernel
+def _load_compiled() -> Any:
+    from crl_envs.load_balancing.numba_kernel import advance
 
-    return numba_kernel
+    return advance
+
+
+_COMPILED: Final = Compiled(advance, _load_compiled, scalar_kernel.__file__, "advance", seconds=3.0)

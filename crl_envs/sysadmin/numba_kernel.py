@@ -6,8 +6,12 @@ from __future__ import annotations
 import numpy as np
 from numba import float32, njit, uint8, uint32, uint64
 
-from crl_envs.core.numba_stream import fill_words, pair_word
+from crl_envs.core.numba_stream import fill_words, pair_word, stream_key
+from crl_envs.core.stream import Purpose
 
+_ACTION, _TRANSITION = int(Purpose.ACTION), int(Purpose.TRANSITION)
+_ALL = uint64(1 << 32)  # words
+_CELLS = 32768  # agents × columns
 _BLOCK = 4096  # agents at a time when there is one column; even
 
 
@@ -128,3 +132,182 @@ def step_status_load(
             if status == 2 or load == 2:
                 next_load = 0
             next_state[i, c] = 0 if action[i, c] else uint8(3 * next_status + next_load)
+
+
+@njit(cache=True, nogil=True)
+def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresholds, seen):
+    """Play binary machines by a table: see `SysadminWorld.play`.
+
+    Args:
+        state: ``uint8[n, B]``, changed.
+        limits: ``uint64[n·2·B, 1]``.
+        swap: ``uint8[n, 1]``, 1 where the two actions are exchanged.
+        paid: ``float32[4]``, by 2·state + reboot.
+        seeds, clocks: ``uint64[2, B]``, the world's and the policy's.
+        steps: How many.
+        ring: Whether `step_ring` is for it.
+        parents: ``int64`` arrays ``indptr, indices, offsets`` of `step_graph`.
+        thresholds: ``uint32``, of either.
+        seen: ``uint32[n·2·B, 2]`` or ``[0, 2]``, ``float64[n, B]`` and ``float64[B]``, added to. All rewards are
+            quarters, so that their sums are exact in any order.
+    """
+    counts, sums, team = seen
+    n, b = state.shape
+    visits, by_state = counts.reshape(len(counts) // (2 * b), 2, b, 2), limits.reshape(n, 2, b)
+    paid = paid.astype(np.float64)
+    drawn = False
+    for limit in limits.flat:
+        drawn = drawn or (0 < limit < _ALL)
+    width = min(b, max(32, _CELLS // n))  # columns that stay in cache through all steps
+    for low in range(0, b, width):
+        high = min(low + width, b)
+        now = state[:, low:high].copy()
+        tables = by_state[:, :, low:high].copy()
+        left = steps
+        while left > 0:
+            part = min(left, 255)  # that a byte can count
+            times = clocks[:, low:high] + uint64(steps - left)
+            tallies = np.zeros((3, n, high - low), np.uint8)
+            now = _play_columns(
+                now,
+                tables,
+                drawn,
+                swap,
+                paid,
+                seeds[:, low:high],
+                times,
+                part,
+                ring,
+                parents,
+                thresholds,
+                tallies,
+                team[low:high],
+            )
+            _add_up(tallies, part, swap, paid, visits, sums, low)
+            left -= part
+        state[:, low:high] = now
+
+
+@njit(cache=True, nogil=True)
+def _add_up(tallies, steps, swap, paid, visits, sums, low):
+    for i in range(tallies.shape[1]):
+        exchanged = swap[i, 0]
+        for c in range(tallies.shape[2]):
+            ups, acts = np.int64(tallies[0, i, c]), np.int64(tallies[1, i, c])
+            both = np.int64(tallies[2, i, c])
+            neither = steps - ups - acts + both
+            earned = neither * paid[exchanged] + (acts - both) * paid[uint8(1) ^ exchanged]
+            earned += (ups - both) * paid[uint8(2) + exchanged]
+            sums[i, low + c] += earned + both * paid[uint8(3) - exchanged]
+            if len(visits):
+                visits[i, 0, low + c, 0] += uint32(neither)
+                visits[i, 0, low + c, 1] += uint32(acts - both)
+                visits[i, 1, low + c, 0] += uint32(ups - both)
+                visits[i, 1, low + c, 1] += uint32(both)
+
+
+@njit(cache=True, nogil=True)
+def _play_columns(
+    now, limits, drawn, swap, paid, seeds, clocks, steps, ring, parents, thresholds, tallies, team
+):
+    """Play some columns; return their states, and add up ups, actions and both at once ``uint8[3, n, B]``."""
+    indptr, indices, offsets = parents
+    n, b = now.shape
+    # A word is at the limit or above unless there is a last word below it.
+    last, some = np.empty((2, n, b), np.uint32), np.empty((2, n, b), np.uint8)
+    for i in range(n):
+        for s in range(2):
+            for c in range(b):
+                last[s, i, c] = uint32(limits[i, s, c] - uint64(1))
+                some[s, i, c] = limits[i, s, c] > uint64(0)
+    reboot, after = np.empty_like(now), np.empty_like(now)
+    reward = np.empty(now.shape, np.float32)
+    keys, words = np.empty(b, np.uint64), np.zeros((2, b), np.uint32)
+    block = np.zeros(_BLOCK // 2, np.uint64)
+    flat = block.view(np.uint32)
+    total = np.empty((3, b), np.int32)
+    for step in range(steps):
+        for c in range(b):
+            keys[c] = stream_key(seeds[1, c], clocks[1, c] + uint64(step), _ACTION)
+        total[:] = 0
+        if b == 1:
+            for low in range(0, n, _BLOCK):
+                high = min(low + _BLOCK, n)
+                if drawn:
+                    fill_words(keys[0], low >> 1, block[: (high - low + 1) >> 1])
+                own, act = now.ravel()[low:high], reboot.ravel()[low:high]
+                _choose_row(
+                    own,
+                    flat[: high - low],
+                    last[0].ravel()[low:high],
+                    last[1].ravel()[low:high],
+                    some[0].ravel()[low:high],
+                    some[1].ravel()[low:high],
+                    act,
+                )
+                ups, acts, both = tallies[0].ravel(), tallies[1].ravel(), tallies[2].ravel()
+                _count(own, act, ups[low:high], acts[low:high], both[low:high])
+                exchanged = swap.ravel()[low:high]
+                for i in range(high - low):
+                    act[i] ^= exchanged[i]
+                for i in range(high - low):
+                    total[0, 0] += own[i]
+                for i in range(high - low):
+                    total[1, 0] += act[i]
+                for i in range(high - low):
+                    total[2, 0] += own[i] & act[i]
+        else:
+            for i in range(n):
+                if drawn and i % 2 == 0:
+                    for c in range(b):
+                        z = pair_word(keys[c], i >> 1)
+                        words[0, c] = uint32(z)
+                        words[1, c] = uint32(z >> uint64(32))
+                _choose_row(
+                    now[i],
+                    words[i & 1],
+                    last[0, i],
+                    last[1, i],
+                    some[0, i],
+                    some[1, i],
+                    reboot[i],
+                )
+                _count(now[i], reboot[i], tallies[0, i], tallies[1, i], tallies[2, i])
+                if swap[i, 0]:
+                    reboot[i] ^= uint8(1)
+                _count(now[i], reboot[i], total[0], total[1], total[2])
+        for c in range(b):
+            up, rebooted, waste = total[0, c], total[1, c], total[2, c]
+            earned = paid[3] * waste + paid[2] * (up - waste)
+            earned += paid[1] * (rebooted - waste)
+            earned += paid[0] * (n - up - rebooted + waste)
+            team[c] += earned / n
+            keys[c] = stream_key(seeds[0, c], clocks[0, c] + uint64(step), _TRANSITION)
+        if ring:
+            step_ring(now, reboot, keys, thresholds, after, reward)
+        else:
+            step_graph(now, reboot, keys, indptr, indices, offsets, thresholds, after)
+        now, after = after, now
+    return now
+
+
+@njit(cache=True, nogil=True)
+def _choose_row(own, word, last0, last1, some0, some1, act):
+    for c in range(own.shape[0]):
+        s, w = own[c], word[c]
+        down = (w <= last0[c]) & (
+            some0[c] != 0
+        )  # all is read in any case: only then are there vectors
+        up = (w <= last1[c]) & (some1[c] != 0)
+        act[c] = uint8(1) ^ (uint8(up) if s else uint8(down))
+
+
+@njit(cache=True, nogil=True)
+def _count(own, act, ups, acts, both):
+    # Each loop writes to one array: LLVM makes no vectors of more, which might be the same.
+    for c in range(own.shape[0]):
+        ups[c] += own[c]
+    for c in range(own.shape[0]):
+        acts[c] += act[c]
+    for c in range(own.shape[0]):
+        both[c] += own[c] & act[c]

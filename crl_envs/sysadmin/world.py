@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from collections.abc import Callable
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, ClassVar, Final, Unpack, cast
 
 import numpy as np
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from crl_envs.core.arguments import is_word
 from crl_envs.core.array_form import ArrayForm
-from crl_envs.core.backend import resolve_backend
+from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.overrides import overridden
 from crl_envs.core.stream import Purpose, Stream, threshold
@@ -133,9 +135,13 @@ class MachinesWorld(World[State]):
         """Return the dynamics over any array namespace."""
         return array_form(self.problem, None if self.problem.observe == "own" else self._observed)
 
-    @property
-    def _kernel(self) -> Any:
-        return _numba_kernel() if self.backend == "numba" else numpy_kernel
+    def _kernel(self, name: str) -> Callable[..., None]:
+        """Return one of the kernels, which write to their last arguments."""
+        compiled = _COMPILED[name]
+        if self.backend == "numpy":
+            return compiled.plain  # type: ignore[no-any-return]
+        step: Callable[..., None] = compiled.function or compiled
+        return step
 
     def _start_words(self, stream: Stream) -> NDArray[np.bool_]:
         return stream.words(Purpose.INITIAL, self.n_agents) < threshold(self.problem.start_up)
@@ -173,6 +179,7 @@ class SysadminWorld(MachinesWorld):
     """
 
     n_values = 2
+    compiled: ClassVar[Compiled[Any]]  # the loop of `play`
 
     def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
         super().__init__(*args, **arguments)
@@ -206,6 +213,37 @@ class SysadminWorld(MachinesWorld):
     def _has_own_parts(self) -> bool:
         return not {"transition", "reward"}.isdisjoint(overridden(self))
 
+    @property
+    def can_play(self) -> bool:  # type: ignore[override]
+        """Whether `play` is for it: agents observe their own machines, and Numba is there."""
+        return self.backend == "numba" and self.problem.observe == "own"
+
+    def play(
+        self,
+        state: State,
+        limits: NDArray[np.uint64],
+        seeds: NDArray[np.uint64],
+        clocks: NDArray[np.uint64],
+        steps: int,
+        seen: tuple[NDArray[np.uint32], NDArray[np.float64], NDArray[np.float64]],
+    ) -> None:
+        """Play several steps by a table of policies in compiled code, as a loop over `step` would; needs Numba.
+
+        Args:
+            state: Changed in place.
+            limits: ``uint64[n·2·B, 1]``: entry (2i + s)·B + b is the word from which agent i of column b takes action 1
+                when its machine is in state s; words are the policy's stream's, for `Purpose.ACTION`.
+            seeds: ``uint64[2, B]``, the world's stream's and the policy's.
+            clocks: The same of clocks.
+            steps: How many.
+            seen: Added to: ``uint32[n·2·B, 2]``, how often each entry took which action (``[0, 2]``: not wanted);
+                ``float64[n, B]``, rewards; ``float64[B]``, mean rewards.
+        """
+        _, offsets = self.up_probabilities
+        swap = np.zeros((self.n_agents, 1), np.uint8) if self.swap is None else self.swap
+        fixed = (self._fused_ring, (*self.parents, offsets), self._thresholds)
+        _load_compiled("play")(state, limits, swap, self._paid, seeds, clocks, steps, *fixed, seen)
+
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
         """Return ``up``, ``float64[B]``: the share of machines that are up."""
         return {"up": state.mean(axis=0, dtype=np.float64)}
@@ -236,13 +274,13 @@ class SysadminWorld(MachinesWorld):
         next_state = np.empty_like(state)
         if self._fused_ring:
             reward = np.empty(state.shape, _FLOAT)
-            self._kernel.step_ring(state, reboot, keys, self._thresholds, next_state, reward)
+            step = self._kernel("step_ring")
+            step(state, reboot, keys, self._thresholds, next_state, reward)
             return next_state, reward
         _, offsets = self.up_probabilities
         indptr, indices = self.parents
-        self._kernel.step_graph(
-            state, reboot, keys, indptr, indices, offsets, self._thresholds, next_state
-        )
+        step = self._kernel("step_graph")
+        step(state, reboot, keys, indptr, indices, offsets, self._thresholds, next_state)
         return next_state, None
 
     def _pay(self, state: State, reboot: State) -> NDArray[np.float32]:
@@ -279,7 +317,7 @@ class StatusLoadWorld(MachinesWorld):
         risk, offsets = self._risk
         indptr, indices = self.parents
         next_state = np.empty_like(state)
-        self._kernel.step_status_load(
+        self._kernel("step_status_load")(
             state,
             self.executed(action),
             stream.keys(Purpose.TRANSITION),
@@ -335,8 +373,19 @@ def make_world(*args: Any, **arguments: Unpack[SysadminArguments]) -> MachinesWo
     return SysadminWorld(*args, **arguments)
 
 
-@lru_cache(maxsize=1)
-def _numba_kernel() -> Any:
+def _load_compiled(kernel: str) -> Any:
     from crl_envs.sysadmin import numba_kernel
 
-    return numba_kernel
+    return getattr(numba_kernel, kernel)
+
+
+_KERNELS: Final = str(Path(__file__).with_name("numba_kernel.py"))
+_COMPILED: Final = {
+    plain.__name__: Compiled(
+        plain, partial(_load_compiled, plain.__name__), _KERNELS, plain.__name__, seconds=1.5
+    )
+    for plain in (numpy_kernel.step_ring, numpy_kernel.step_graph, numpy_kernel.step_status_load)
+}
+SysadminWorld.compiled = Compiled(
+    None, partial(_load_compiled, "play"), _KERNELS, "play", seconds=4.0
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import pickle
 import sys
 from pathlib import Path
@@ -231,12 +232,37 @@ class TestActions:
         assert [info["illegal_action"] for info in infos.values()] == [m[2] == 0 for m in masks]
 
     def test_constant_infos_cannot_be_written_to(self, env: Any) -> None:
-        """Masks that never change are one array for all steps: read-only."""
-        _, infos = env.reset(seed=0)
+        """Masks that never change are one array for all steps, and infos that never change one dict: read-only."""
+        env.reset(seed=0)
+        info = env.step(zeros(env))[4]["agent_0"]
         with pytest.raises(ValueError, match="read-only"):
-            infos["agent_0"]["action_mask"][0] = 0
-        infos["agent_0"]["mine"] = 1
-        assert "mine" not in env.reset(seed=0)[1]["agent_0"]
+            info["action_mask"][0] = 0
+        for write in (
+            lambda: info.update(mine=1),
+            lambda: info.pop("neighbors"),
+            lambda: info.setdefault("mine", 1),
+            lambda: operator.setitem(info, "mine", 1),
+            lambda: operator.delitem(info, "neighbors"),
+            lambda: operator.ior(info, {"mine": 1}),
+        ):
+            with pytest.raises(TypeError, match="write to a copy"):
+                write()
+        own = {**info, "mine": 1}
+        assert type(info.copy()) is type(info | {}) is dict
+        again = env.step(zeros(env))[4]["agent_0"]
+        assert own.keys() - again.keys() == {"mine"}
+        assert type(copy.deepcopy(info)) is type(pickle.loads(pickle.dumps(info))) is type(info)
+
+    def test_infos_at_both_ends_of_an_episode_are_ones_own(self) -> None:
+        """SuperSuit writes the last observations into the last infos."""
+        env = crl_envs.make(SYSADMIN, n_agents=3, horizon=2)
+        for seed in (0, 1):
+            _, first = env.reset(seed=seed)
+            env.step(zeros(env))
+            *_, last = env.step(dict.fromkeys(env.possible_agents, 0))
+            for infos in (first, last):
+                assert "mine" not in infos["agent_0"]
+                infos["agent_0"]["mine"] = 1
 
 
 class TestEpisodes:

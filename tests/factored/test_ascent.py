@@ -25,6 +25,7 @@ from crl_envs.factored import (
     value_iteration,
 )
 from tests.factored.models import models, random_model, sysadmin
+from tests.views import BACKENDS
 
 
 def changed(policy: TablePolicy, entry: int, action: int) -> TablePolicy:
@@ -252,3 +253,28 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"class 'neighborhood' must have at most .* agent 0"):
             coordinate_ascent(model, NEIGHBORHOOD)
         assert coordinate_ascent(model, PARENTS, episodes=5).fitted > 0
+
+
+@pytest.mark.skipif(len(BACKENDS) < 2, reason="Numba is not installed")
+@pytest.mark.parametrize("policy_class", POLICY_CLASSES.values(), ids=POLICY_CLASSES)
+@pytest.mark.parametrize("window", [None, 0, 2])
+@pytest.mark.parametrize("seed", range(4))
+def test_compiled_gains_are_those_of_whole_replays(
+    policy_class: PolicyClass, window: int | None, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the last bit, in models with rewards that no float has."""
+    model = random_model(seed, n=6, s=2 + seed % 2, a=2 + seed // 2, horizon=5)
+    plans, gains = [], []
+    for numba in (True, False):
+        monkeypatch.setattr(ascent, "has_numba", lambda numba=numba: numba)
+        plan = coordinate_ascent(model, policy_class, episodes=7, window=window, seed=seed)
+        plans.append((plan.policy.table.tolist(), plan.fitted, plan.value, plan.sweeps))
+        scopes = policy_class.scopes(model)
+        table = np.arange(scopes.n_entries, dtype=np.uint8) % model.n_actions
+        search = ascent._Search(model, scopes, table, 9, seed, model.horizon - 1)
+        for agent in range(model.n_agents):
+            near, changes = ascent._Surroundings(search, agent), search._candidates(agent)
+            gains.append(search._gains(near, *changes).tolist())
+    assert plans[0] == plans[1]
+    assert gains[: model.n_agents] == gains[model.n_agents :]
+    assert any(any(each) for each in gains)

@@ -36,13 +36,8 @@ def compiled():
     from numba import njit
 
     from crl_envs.load_balancing import numba_kernel
-
-    choices, reward_of, ended = (
-        numba_kernel.choices,
-        numba_kernel.reward_of,
-        numba_kernel.has_ended,
-    )
-    draw = numba_kernel.draw_keys
+    from crl_envs.load_balancing.rules import has_ended
+    from crl_envs.load_balancing.scalar_kernel import choices, draw_keys, reward_of
 
     @njit
     def read(rules, costs, state, c, legal, rewards):
@@ -50,14 +45,14 @@ def compiled():
             rewards[i] = reward_of(rules, costs, state, i, c)
             if state.head[i, c] >= 0:
                 choices(rules, state, i, legal[i], c)
-        return ended(state, c)
+        return has_ended(state, c)
 
     @njit
     def advance(rules, state, actions, keys, seed, clock):
         for t in range(actions.shape[0]):
-            draw(rules, keys, seed, clock + np.uint64(t))
+            draw_keys(rules, keys, seed, clock + np.uint64(t))
             numba_advance(rules, state, actions[t], keys)
-        return ended(state, 0)
+        return has_ended(state, 0)
 
     numba_advance = numba_kernel.advance
     return read, advance

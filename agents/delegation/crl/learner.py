@@ -27,7 +27,7 @@ Details that matter:
 2. "Kept with certainty" is a trap of the equations, V = c + V: an action that never got rid of the problem is worth
    MinQ. So a full agent goes on trying at random among actions that are all at MinQ.
 3. Draws are 32-bit words of the learner's own stream, one for each agent and step. `learn` on a single
-   `crl/load_balancing-v0` runs whole stretches of the episode in compiled code when Numba is there
+   `crl/load_balancing-v0` runs whole stretches of the episode in one loop when Numba is there, compiled once that pays
    (`agents.delegation.crl.compiled`), with the same result, bit for bit.
 """
 

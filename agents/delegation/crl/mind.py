@@ -402,9 +402,8 @@ def leaving_value(column: Column, i: int, s: int, a: int, now: int) -> float:
         if there <= column.settings.drop_at and minds.heard[i][k] >= 0:
             return -math.inf
         leaves = 1.0
-        kept = minds.kept[i][s][a]
-        for s2 in range(len(kept)):
-            leaves -= kept[s2]
+        for share in minds.kept[i][s][a]:
+            leaves -= share
         worth += leaves * there
     return worth  # type: ignore[no-any-return]
 
