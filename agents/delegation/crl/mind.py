@@ -394,12 +394,14 @@ def leaving_value(column: Column, i: int, s: int, a: int, now: int) -> float:
     if minds.kind[i][a] <= NOOP or minds.offered[i][a] == 0:
         return -math.inf
     worth = minds.reward[i][s][a] + minds.link[i][s][a]
-    k = minds.slot[i][a]
+    settings, k = column.settings, minds.slot[i][a]
     if k >= 0:
         if minds.neighbor[i][k] < 0:
             return -math.inf
-        there = decayed(column, i, k, now)
-        if there <= column.settings.drop_at and minds.heard[i][k] >= 0:
+        there = minds.cached[i][k]
+        if settings.log_rho > 0.0:
+            there = decayed(column, i, k, now)
+        if there <= settings.drop_at and minds.heard[i][k] >= 0:
             return -math.inf
         leaves = 1.0
         for share in minds.kept[i][s][a]:
@@ -432,7 +434,9 @@ def value_of(column: Column, i: int, now: int) -> float:
                     for s2 in range(states):
                         if s2 != s:
                             worth += kept[s][a][s2] * value[s2]
-                best = max(best, worth / (1.0 - stays))
+                worth /= 1.0 - stays
+                if worth > best:
+                    best = worth
             best = clamp(settings, best)
             change = max(change, abs(best - value[s]))
             value[s] = best
