@@ -8,7 +8,15 @@ from numba import njit, uint32, uint64
 from numba.extending import overload
 
 from crl_envs.core import stream
-from crl_envs.core.stream import GOLDEN, MIX_1, MIX_2, PHILOX_M0, PHILOX_M1, PHILOX_W0, PHILOX_W1
+from crl_envs.core.generators import (
+    GOLDEN,
+    MIX_1,
+    MIX_2,
+    PHILOX_M0,
+    PHILOX_M1,
+    PHILOX_W0,
+    PHILOX_W1,
+)
 
 _LOW = uint64(0xFFFFFFFF)
 

@@ -11,7 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from crl_envs.core.stream import GOLDEN, MIX_1, MIX_2, PHILOX_M0, PHILOX_M1, PHILOX_W0, PHILOX_W1
+from crl_envs.core.generators import (
+    GOLDEN,
+    MIX_1,
+    MIX_2,
+    PHILOX_M0,
+    PHILOX_M1,
+    PHILOX_W0,
+    PHILOX_W1,
+)
 
 _LOW = 0xFFFFFFFF
 
