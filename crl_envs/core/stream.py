@@ -32,22 +32,11 @@ from numpy.typing import NDArray
 from crl_envs.core.arguments import check_seed
 from crl_envs.core.backend import Compiled
 from crl_envs.core.copies import owned
-from crl_envs.core.generators import (
-    GOLDEN,
-    MIX_1,
-    MIX_2,
-    PHILOX_M0,
-    PHILOX_M1,
-    PHILOX_W0,
-    PHILOX_W1,
-    philox4x32,
-    splitmix64,
-)
+from crl_envs.core.generators import GOLDEN, philox4x32, splitmix64
 
 UInt32Array = NDArray[np.uint32]
 UInt64Array = NDArray[np.uint64]
 
-_INTS: Final = [int(c) for c in (GOLDEN, MIX_1, MIX_2, PHILOX_M0, PHILOX_M1, PHILOX_W0, PHILOX_W1)]
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _S32: Final = np.uint64(32)
 _MASK_64: Final = 2**64 - 1
@@ -123,29 +112,6 @@ def lane_words(keys: UInt64Array, lanes: NDArray[np.int64]) -> UInt32Array:
     lane = lanes.astype(np.uint64)
     z = splitmix64(keys + ((lane >> np.uint64(1)) + np.uint64(1)) * GOLDEN)
     return (z >> (_S32 * (lane & np.uint64(1)))).astype(np.uint32)
-
-
-def lane_word(key: Any, lane: int) -> int:
-    """Return the word of one lane; in compiled code this is `numba_stream`'s."""
-    lane = int(lane)
-    z = (int(key) + ((lane >> 1) + 1) * _INTS[0]) & _MASK_64
-    z = ((z ^ (z >> 30)) * _INTS[1]) & _MASK_64
-    z = ((z ^ (z >> 27)) * _INTS[2]) & _MASK_64
-    return ((z ^ (z >> 31)) >> (32 * (lane & 1))) & 0xFFFFFFFF
-
-
-def stream_key(seed: Any, clock: Any, purpose: int) -> int:
-    """Return the key of one column, as `Stream.keys`; in compiled code this is `numba_stream`'s."""
-    m0, m1, w0, w1 = _INTS[3:]
-    k1, k0 = divmod(int(seed), 2**32)
-    x1, x0 = divmod(int(clock), 2**32)
-    x2, x3 = purpose, 0
-    for _ in range(10):
-        p0, p1 = x0 * m0, x2 * m1
-        x0, x2 = (p1 >> 32) ^ x1 ^ k0, (p0 >> 32) ^ x3 ^ k1
-        x1, x3 = p1 & 0xFFFFFFFF, p0 & 0xFFFFFFFF
-        k0, k1 = (k0 + w0) & 0xFFFFFFFF, (k1 + w1) & 0xFFFFFFFF
-    return x0 | (x1 << 32)
 
 
 def threshold(probability: float | NDArray[np.float64]) -> UInt64Array:
