@@ -39,7 +39,7 @@ class MaskInObservation(ClientWrapper):
         env: A ParallelEnv with Discrete actions and masks in ``infos[agent]["action_mask"]``.
 
     Raises:
-        ValueError: Another kind of environment, or an agent whose actions aren't Discrete.
+        ValueError: Another kind of environment, an agent whose actions aren't Discrete, or one that sees a mask already.
     """
 
     def __init__(self, env: Any) -> None:
@@ -53,10 +53,16 @@ class MaskInObservation(ClientWrapper):
             self._sizes[agent] = int(acts.n)
             mask = spaces.Box(0, 1, (int(acts.n),), np.int8)
             seen = env.observation_space(agent)
+            if isinstance(seen, spaces.Dict) and "action_mask" in seen.spaces:
+                raise ValueError(
+                    f"{agent} must not have a mask in its observations yet, got {seen}"
+                )
             self._spaces[agent] = spaces.Dict({"observation": seen, "action_mask": mask})
 
     def observation_space(self, agent: Any) -> spaces.Dict:
         """Return the space of one agent's observation and mask, the same object at each call."""
+        if agent not in self._sizes:
+            self.env.observation_space(agent)  # says what is wrong with it
         return self._spaces[agent]
 
     @property

@@ -86,6 +86,14 @@ class TestMaskInObservation:
             MaskInObservation("crl/sysadmin-v0")
 
 
+def test_a_mask_is_shown_once() -> None:
+    once = MaskInObservation(make("crl/sysadmin-v0", n_agents=3))
+    with pytest.raises(ValueError, match="agent_0 must not have a mask in its observations yet"):
+        MaskInObservation(once)
+    with pytest.raises(ValueError, match="agent must be one of agent_0"):
+        once.observation_space("x")
+
+
 def assert_tensors(infos: list[dict[str, Any]], form: dict[str, Any] | None) -> dict[str, Any]:
     """Check that all have the keys, shapes and dtypes of the first; return them."""
     for info in infos:
