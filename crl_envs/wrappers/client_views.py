@@ -39,7 +39,7 @@ class MaskInObservation(ClientWrapper):
         env: A ParallelEnv with Discrete actions and masks in ``infos[agent]["action_mask"]``.
 
     Raises:
-        ValueError: Another kind of environment, an agent whose actions aren't Discrete, or one that sees a mask already.
+        ValueError: Another kind of environment, or an agent whose actions aren't Discrete or that sees a mask already.
     """
 
     def __init__(self, env: Any) -> None:
