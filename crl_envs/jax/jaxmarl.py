@@ -8,6 +8,12 @@ JaxMARL's own scripts run as they are, with this module in front of them:
     python -m crl_envs.jax.jaxmarl JaxMARL/baselines/IPPO/ippo_ff_mpe.py \
         ENV_NAME=crl_sysadmin-v0 +ENV_KWARGS.n_agents=5 +ENV_KWARGS.horizon=20
 
+Or with names of your own, for scripts that hand no arguments to ``jaxmarl.make``:
+
+    from crl_envs.jax.jaxmarl import register, run
+    register("ring_of_five", "crl/sysadmin-v0", n_agents=5, horizon=20, rewards="global")
+    run("JaxMARL/baselines/IPPO/ippo_rnn_mpe.py", "ENV_NAME=ring_of_five")
+
 Tested with jaxmarl 0.2.0 (jax 0.10.2, flax 0.12.8) and its scripts at c793d09.
 """
 
@@ -17,10 +23,10 @@ import runpy
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from crl_envs.adapters.library import require
-from crl_envs.core.arguments import check_choice
+from crl_envs.core.arguments import check_choice, shown
 from crl_envs.core.encoding import AgentEncoder
 from crl_envs.jax.env import JaxEnv, State, make
 from crl_envs.registration import registered_ids
@@ -37,6 +43,10 @@ from jaxmarl.environments.spaces import Box, Discrete  # noqa: E402
 
 ByAgent = dict[str, Array]
 Rewards = Literal["local", "global"]
+
+_SPECIAL: Final = ("smax", "overcooked", "hanabi")  # JaxMARL's scripts treat these otherwise
+_NAMES: dict[str, tuple[str, dict[str, Any]]] = {}
+_theirs = registration.make
 
 
 class JaxMARLEnv(MultiAgentEnv):
@@ -66,7 +76,7 @@ class JaxMARLEnv(MultiAgentEnv):
         self._env = JaxEnv(env.world, autoreset=False)
         self._env.params = env.params
         space = AgentEncoder(env.observation_space, env.n_agents, agent_ids).space
-        self._ids = jnp.eye(env.n_agents, env.n_agents if agent_ids else 0)
+        self._ids = jnp.eye(env.n_agents, env.n_agents * agent_ids)
         seen = Box(jnp.asarray(space.low), jnp.asarray(space.high), space.shape)
         self.observation_spaces = dict.fromkeys(self.agents, seen)
         self.action_spaces = dict.fromkeys(self.agents, Discrete(int(env.action_space.n)))
@@ -176,38 +186,59 @@ def to_jaxmarl(env: JaxEnv, rewards: Rewards = "local", agent_ids: bool = False)
     return JaxMARLEnv(env, rewards, agent_ids)
 
 
-def register() -> None:
-    """Let ``jaxmarl.make`` take our ids, ``crl/name-v0`` as ``crl_name-v0``: scripts name files after them.
+def register(name: str, id: str, **kwargs: Any) -> None:
+    """Let ``jaxmarl.make`` take a name for one of our environments.
 
-    Its arguments are those of the environment, and `rewards` and `agent_ids` of `to_jaxmarl`. JaxMARL has no registry
-    to add to, and so its function is replaced by one that asks it for all other names. Call this before a module says
-    ``from jaxmarl import make``.
+    JaxMARL has no registry to add to, and so its function is replaced by one that asks it for all other names. Call
+    this before a module says ``from jaxmarl import make``.
+
+    Args:
+        name: Without ``/``, since JaxMARL's scripts name files after it; nor with ``smax``, ``overcooked`` or
+            ``hanabi``, by which they know these.
+        id: A registered id whose world has a JAX form.
+        **kwargs: Arguments of the environment, and `rewards` and `agent_ids` of `to_jaxmarl`; those of
+            ``jaxmarl.make`` override them.
+
+    Raises:
+        ValueError: A bad name, or one that is JaxMARL's or another environment's.
     """
-    theirs = registration.make
-    names = {id.replace("/", "_"): id for id in registered_ids()}
-    new = [name for name in names if name not in registration.registered_envs]
-    if not new:
+    if "/" in name or any(word in name.lower() for word in _SPECIAL):
+        raise ValueError(f"name must have no '/' and none of {_SPECIAL} in it, got {shown(name)}")
+    if _NAMES.get(name) == (id, kwargs):
         return
+    if name in registration.registered_envs:
+        raise ValueError(f"name {shown(name)} is taken already")
+    registration.registered_envs.append(name)
+    _NAMES[name] = id, kwargs
+    registration.make = jaxmarl.make = _make
 
-    def make_any(env_id: str, **kwargs: Any) -> Any:
-        if env_id not in names:
-            return theirs(env_id, **kwargs)
-        ours = {name: kwargs.pop(name) for name in ("rewards", "agent_ids") if name in kwargs}
-        return to_jaxmarl(make(names[env_id], **kwargs), **ours)
 
-    registration.registered_envs.extend(new)
-    registration.make = jaxmarl.make = make_any
+def register_ids() -> None:
+    """Register every id ``crl/name-v0`` as ``crl_name-v0``."""
+    for id in registered_ids():
+        register(id.replace("/", "_"), id)
 
 
 def run(script: str, *arguments: str) -> None:
-    """Run a script that calls ``jaxmarl.make`` as ``python script arguments`` would, with our ids there."""
-    register()
+    """Run a script that calls ``jaxmarl.make``, as ``python script arguments`` would, with our ids there."""
+    register_ids()
     sys.argv = [script, *arguments]
     sys.path.insert(0, str(Path(script).resolve().parent))
     runpy.run_path(script, run_name="__main__")
 
 
+def _make(env_id: str, **env_kwargs: Any) -> Any:
+    if env_id not in _NAMES:
+        return _theirs(env_id, **env_kwargs)
+    id, given = _NAMES[env_id]
+    kwargs = {**given, **env_kwargs}
+    ours = {name: kwargs.pop(name) for name in ("rewards", "agent_ids") if name in kwargs}
+    return to_jaxmarl(make(id, **kwargs), **ours)
+
+
 if __name__ == "__main__":
     if len(sys.argv) == 1:
         sys.exit("usage: python -m crl_envs.jax.jaxmarl script.py [its arguments]")
+    from crl_envs.jax.jaxmarl import run  # not that of __main__, which the script becomes
+
     run(*sys.argv[1:])
