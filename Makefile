@@ -23,7 +23,7 @@ LOWEST := $(VENV)-lowest/.installed
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test test-all test-processors test-bounds test-campaigns check format docs notebooks build bench clean
-.PHONY: test-rllib test-agilerl test-clients test-epymarl epymarl-there
+.PHONY: test-rllib test-agilerl test-clients test-epymarl test-jaxmarl epymarl-there jaxmarl-there
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -98,12 +98,14 @@ test-rllib: ## Run RLlib's tests and examples, in an environment of their own
 test-agilerl: ## Run AgileRL's
 test-clients: ## Run other people's clients, without an adapter; CLEANRL=folder of a clone for that one too
 test-epymarl: ## Run EPyMARL's: make test-epymarl EPYMARL=folder of a clone
+test-jaxmarl: ## Run JaxMARL's: make test-jaxmarl JAXMARL=folder of a clone
 
-CLONES = EPYMARL='$(abspath $(EPYMARL))' CLEANRL='$(abspath $(CLEANRL))'
-test-rllib test-agilerl test-clients test-epymarl: test-%: $(VENV)-%/.installed
+CLONES = EPYMARL='$(abspath $(EPYMARL))' CLEANRL='$(abspath $(CLEANRL))' JAXMARL='$(abspath $(JAXMARL))'
+TESTS_jaxmarl := tests/jax  # all of them: JaxMARL may come with another JAX than `make test`
+test-rllib test-agilerl test-clients test-epymarl test-jaxmarl: test-%: $(VENV)-%/.installed
 	@echo "==> Testing with $*"
 	@$(CLONES) $(VENV)-$*/bin/python -m pytest \
-	  $(wildcard tests/adapters/test_$*.py tests/agents/libraries/test_$*.py tests/$*) $(ARGS)
+	  $(wildcard tests/adapters/test_$*.py tests/agents/libraries/test_$*.py tests/$*) $(TESTS_$*) $(ARGS)
 	@for example in $(wildcard examples/$*_*.py examples/$*/*_*.py); do \
 	  echo "==> $$example"; $(CLONES) $(VENV)-$*/bin/python -W ignore $$example || exit 1; done
 
@@ -111,6 +113,11 @@ epymarl-there:
 	@test -f '$(EPYMARL)/src/main.py' || { \
 	  echo "error: EPyMARL is no package: git clone https://github.com/uoe-agents/epymarl, then" >&2; \
 	  echo "       make test-epymarl EPYMARL=path/to/epymarl" >&2; exit 1; }
+
+jaxmarl-there:
+	@test -f '$(JAXMARL)/baselines/IPPO/ippo_ff_mpe.py' || { \
+	  echo "error: JaxMARL's scripts are in no package: git clone https://github.com/FLAIROx/JaxMARL, then" >&2; \
+	  echo "       make test-jaxmarl JAXMARL=path/to/JaxMARL" >&2; exit 1; }
 
 clean: ## Remove the environments, caches, dist/ and site/; results/ stays
 	rm -rf $(VENV) $(VENV)-* build dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -147,17 +154,20 @@ $(LOWEST): $(MADE) pyproject.toml constraints.txt
 	  --constraint $(VENV)-lowest/constraints.txt --editable '.[dev]'
 	@touch $@
 
-# Libraries whose versions exclude those of the others. torch comes first, or they bring one of their own.
+# Libraries whose versions exclude those of the others. torch comes first (FIRST), or they bring one of their own.
 PACKAGES_rllib := 'ray[rllib]'
 PACKAGES_agilerl := agilerl peft
 PACKAGES_clients := benchmarl hydra-core sb3-contrib skrl stable-baselines3 supersuit tensorboard \
   tianshou torch_geometric torchrl tyro wandb
 PACKAGES_epymarl := sacred pyyaml setuptools
+PACKAGES_jaxmarl := 'jaxmarl[algs]' optax
+FIRST_jaxmarl := jax==0.10.2
 $(VENV)-%/.installed: .ci/constraints-%.txt pyproject.toml
 	@echo "==> Installing $* into $(VENV)-$* (two to five minutes)"
 	@$(PYTHON) -m venv $(VENV)-$*
-	@$(VENV)-$*/bin/python -m pip --disable-pip-version-check --quiet install torch==2.13.0
+	@$(VENV)-$*/bin/python -m pip --disable-pip-version-check --quiet install $(or $(FIRST_$*),torch==2.13.0)
 	@$(VENV)-$*/bin/python -m pip --disable-pip-version-check --quiet install --constraint .ci/constraints-$*.txt \
 	  --editable '.[bench,fast]' hypothesis pytest $(PACKAGES_$*)
 	@touch $@
 $(VENV)-epymarl/.installed: | epymarl-there
+$(VENV)-jaxmarl/.installed: | jaxmarl-there

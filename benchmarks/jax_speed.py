@@ -1,0 +1,249 @@
+"""Worlds inside of jit and scan, beside the same worlds in Numba, JaxMARL's simple_spread and pyRDDLGym-jax.
+
+    python -m benchmarks.jax_speed [--repeats 7] [--json PATH]
+
+All are stepped in turn in one process, on one core (XLA is kept from using more), in agent-steps per CPU-second. Our
+SYSADMIN and pyRDDLGym's restart machines that are down, with the policy inside of what is compiled, or for Numba
+between two steps; episodes end and begin anew. simple_spread's agents all do the same, which costs nothing.
+
+JaxMARL and pyRDDLGym-jax are measured where they are installed: pip install jaxmarl pyRDDLGym-jax rddlrepository
+'setuptools<81'. pyRDDLGym-jax's SysAdmin is IPPC 2011 instance 10, 50 computers, with its own `compile_rollouts`, which
+begins a batch of episodes anew with each call; ours beside it is on the same network with the same dynamics.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from typing import Any
+
+# Before JAX is imported.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+)
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+warnings.filterwarnings("ignore")
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import networkx as nx  # noqa: E402
+import numpy as np  # noqa: E402
+
+import crl_envs  # noqa: E402
+from benchmarks.measure import Spread, parser, print_machine, print_table, write_json  # noqa: E402
+from crl_envs import jax as crl_jax  # noqa: E402
+
+SYSADMIN = "crl/sysadmin-v0"
+SIZES = [(10, 1024), (50, 1024), (100, 1024), (1_000_000, 1)]
+WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bandit": ("crl/bandit-v0", {"n_agents": 100}),
+    "ring": (SYSADMIN, {"n_agents": 100}),
+    "ring, both ways": (SYSADMIN, {"n_agents": 100, "dynamics": "ring-bidirectional"}),
+    "ippc2011, grid": (SYSADMIN, {"n_agents": 100, "dynamics": "ippc2011", "topology": "grid"}),
+    "ippc2011, random, neighbours seen": (
+        SYSADMIN,
+        {"n_agents": 100, "dynamics": "ippc2011", "topology": "random", "observe": "neighborhood"},
+    ),
+    "ippc2011, star": (SYSADMIN, {"n_agents": 100, "dynamics": "ippc2011", "topology": "star"}),
+    "status and load": (SYSADMIN, {"n_agents": 100, "dynamics": "status-load"}),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    what: str
+    agent_steps_per_second: Spread
+    compile_seconds: float | None
+
+
+@dataclass
+class Contestant:
+    """What plays some steps when it is called, and how many agents' steps these are."""
+
+    what: str
+    play: Callable[[], Any]
+    agent_steps: int
+    compile_seconds: float | None = None
+
+    def measure(self) -> float:
+        """Agent-steps per CPU-second of one call."""
+        start = time.process_time()
+        jax.block_until_ready(self.play())
+        return self.agent_steps / (time.process_time() - start)
+
+
+def compiled(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
+    """The function compiled for such arguments, and the CPU seconds of tracing and compiling it."""
+    start = time.process_time()
+    done = jax.jit(function).lower(*arguments).compile()
+    return done, time.process_time() - start
+
+
+def steps_for(agents: int) -> int:
+    """How many steps give some tenths of a second."""
+    return int(np.clip(40_000_000 // agents, 20, 2000))
+
+
+def in_jax(n: int, columns: int, what: str = "crl_envs.jax, ring", **kwargs: Any) -> Contestant:
+    env = crl_jax.make(SYSADMIN, n_agents=n, **kwargs)
+    steps = steps_for(n * columns)
+
+    def play(carry: Any) -> Any:
+        def turn(carry: Any, _: None) -> tuple[Any, None]:
+            seen, state, total = carry
+            seen, state, rewards, _, _ = env.step(state, seen == 0)
+            return (seen, state, total + rewards.sum(axis=0)), None
+
+        return jax.lax.scan(turn, carry, None, steps)[0]
+
+    start = (*env.reset(0, num_envs=columns), jnp.zeros(columns))
+    run, seconds = compiled(play, start)
+    return Contestant(
+        f"{what}, {n:,} × {columns:,}", partial(run, start), n * columns * steps, seconds
+    )
+
+
+def in_numba(n: int, columns: int) -> Contestant:
+    vec = crl_envs.make_vec(
+        SYSADMIN, columns, n_agents=n, autoreset_mode="SameStep", backend="numba"
+    )
+    seen, _ = vec.reset(seed=0)
+    steps = max(20, steps_for(n * columns) // 4)
+
+    def play() -> None:
+        nonlocal seen
+        for _ in range(steps):
+            seen, *_ = vec.step(1 - seen)
+
+    return Contestant(f"make_vec, Numba, ring, {n:,} × {columns:,}", play, n * columns * steps)
+
+
+def as_jaxmarl(env: Any, what: str, columns: int, steps: int, action: Callable[[Any], Any]) -> Any:
+    """Any of JaxMARL's environments, mapped over `columns` and scanned as its scripts do."""
+    n, step = env.num_agents, jax.vmap(env.step)
+
+    def play(carry: Any) -> Any:
+        def turn(carry: Any, key: Any) -> tuple[Any, None]:
+            seen, state, total = carry
+            actions = {agent: action(seen[agent]) for agent in env.agents}
+            seen, state, rewards, _, _ = step(jax.random.split(key, columns), state, actions)
+            return (seen, state, total + sum(rewards.values())), None
+
+        return jax.lax.scan(turn, carry, jax.random.split(jax.random.key(1), steps))[0]
+
+    seen, state = jax.vmap(env.reset)(jax.random.split(jax.random.key(0), columns))
+    start = (seen, state, jnp.zeros(columns))
+    run, seconds = compiled(play, start)
+    return Contestant(
+        f"{what}, {n:,} × {columns:,}", partial(run, start), n * columns * steps, seconds
+    )
+
+
+def jaxmarl_contestants() -> Iterator[Contestant]:
+    with contextlib.redirect_stdout(io.StringIO()):
+        import jaxmarl
+    for n, columns, steps in ((3, 1024, 100), (10, 1024, 20), (100, 64, 2)):
+        env = jaxmarl.make("MPE_simple_spread_v3", num_agents=n, num_landmarks=n)
+        same = partial(jnp.full, (columns,), 1)
+        yield as_jaxmarl(env, "JaxMARL simple_spread", columns, steps, lambda _, same=same: same())
+    ours = crl_jax.to_jaxmarl(crl_jax.make(SYSADMIN, n_agents=10))
+    down = lambda seen: (seen[:, 0] == 1).astype(int)  # noqa: E731
+    yield as_jaxmarl(ours, "to_jaxmarl, ring", 1024, 1000, down)
+
+
+def pyrddlgym_contestants() -> Iterator[Contestant]:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        import pyRDDLGym
+        from pyRDDLGym_jax.core.compiler import JaxRDDLCompiler
+
+        model = pyRDDLGym.make("SysAdmin_MDP_ippc2011", "10", vectorized=True).model
+        compiler = JaxRDDLCompiler(model)
+        compiler.compile()
+    n, columns, steps = 50, 1024, 40
+
+    def policy(key: Any, params: Any, hyper: Any, step: Any, fls: Any, past: Any) -> Any:
+        return {"reboot": ~fls["running"]}
+
+    rollouts = compiler.compile_rollouts(policy, steps, columns)
+    fluents, rigid = compiler.split_fluent_nonfluent(compiler.init_values)
+    batch = {name: np.repeat(value[None], columns, axis=0) for name, value in fluents.items()}
+    start = (jax.random.key(0), {}, {}, batch, rigid, compiler.model_aux["params"])
+    run, seconds = compiled(rollouts, *start)
+    yield Contestant(
+        f"pyRDDLGym-jax, instance 10, {n:,} × {columns:,}",
+        partial(run, *start),
+        n * columns * steps,
+        seconds,
+    )
+    network = nx.DiGraph(np.reshape(model.non_fluents["CONNECTED"], (n, n)).astype(np.int64))
+    what = "crl_envs.jax, instance 10"
+    yield in_jax(n, columns, what, dynamics="ippc2011", topology=network, horizon=40)
+
+
+def compile_seconds(id: str, kwargs: dict[str, Any]) -> tuple[float, float]:
+    """CPU seconds of making a world and its first states, and of compiling a scan over its steps."""
+    start = time.process_time()
+    env = crl_jax.make(id, **kwargs)
+    _, state = env.reset(0, num_envs=64)
+    begun = time.process_time() - start
+
+    def play(state: Any) -> Any:
+        action = jnp.zeros((env.n_agents, 64), jnp.int32)
+        return jax.lax.scan(lambda s, _: (env.step(s, action)[1], None), state, None, 100)[0]
+
+    return begun, compiled(play, state)[1]
+
+
+def main() -> None:
+    chosen = parser(__doc__, repeats=7).parse_args()
+    contestants = [make(n, columns) for n, columns in SIZES for make in (in_jax, in_numba)]
+    if find_spec("jaxmarl"):
+        contestants += jaxmarl_contestants()
+    if find_spec("pyRDDLGym_jax"):
+        contestants += pyrddlgym_contestants()
+    for contestant in contestants:
+        contestant.measure()  # Numba's compilation, and caches
+    rounds = [[each.measure() for each in contestants] for _ in range(chosen.repeats)]
+    rows = [
+        Row(each.what, Spread.of(speeds), each.compile_seconds)
+        for each, speeds in zip(contestants, zip(*rounds, strict=True), strict=True)
+    ]
+    print_machine()
+    print_table(
+        ("", "best M/s", "median", "least", "compile s"),
+        [
+            (
+                row.what,
+                *(
+                    f"{speed / 1e6:.2f}" if speed < 1e7 else f"{speed / 1e6:,.0f}"
+                    for speed in (
+                        row.agent_steps_per_second.high,
+                        row.agent_steps_per_second.median,
+                        row.agent_steps_per_second.low,
+                    )
+                ),
+                "" if row.compile_seconds is None else f"{row.compile_seconds:.1f}",
+            )
+            for row in rows
+        ],
+    )
+    print(f"M/s: million agent-steps per CPU-second, of {chosen.repeats} rounds\n")
+    print_table(
+        ("n = 100 × 64", "make and reset, CPU s", "compile 100 steps"),
+        [
+            (name, *(f"{seconds:.2f}" for seconds in compile_seconds(*world)))
+            for name, world in WORLDS.items()
+        ],
+    )
+    write_json(chosen.json, "jax_speed", rows)
+
+
+if __name__ == "__main__":
+    main()
