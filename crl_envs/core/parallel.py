@@ -390,8 +390,8 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         return space
 
     def __getstate__(self) -> dict[str, Any]:
-        # Templates and constants have read-only arrays, of which copies are writable. Before the first reset a copy's stream has
-        # a seed of its own (see `Stream`), and so has its generator.
+        # Templates and constants have read-only arrays, of which copies are writable. Before the first reset a copy's
+        # stream has a seed of its own (see `Stream`), and so has its generator.
         generator = None if self._state is None else self._np_random
         return {**vars(self), "_templates": None, "_constant": {}, "_np_random": generator}
 
