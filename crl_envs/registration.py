@@ -360,6 +360,11 @@ def _make_world(id: str, kwargs: dict[str, Any]) -> World[Any]:
     entry_point: Any = _find(id).load()
     if reason := _why_no_world(entry_point):
         raise ValueError(f"{id} has no vector view: {reason}")
+    for name in ("infos", "masks"):
+        if name in kwargs:
+            raise ValueError(
+                f"{name} is an argument of make() only: infos of a vector env are arrays, masks among them"
+            )
     check_keywords(id, entry_point, kwargs)
     if kwargs.get("render_mode") is not None:
         raise ValueError(

@@ -201,3 +201,11 @@ def test_a_forked_env_that_nobody_has_seeded_draws_by_itself() -> None:
         os.waitpid(child, 0)
         ours = repr([random_state(env) for env in made])
         assert (theirs == ours) == (seed is not None)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, through_object_store])
+def test_copies_of_a_new_environment_have_generators_of_their_own(duplicate: Any) -> None:
+    env = crl_envs.make("crl/sysadmin-v0")
+    drawn = [env.np_random.integers(2**63)]
+    drawn += [duplicate(env).np_random.integers(2**63) for _ in range(2)]
+    assert len(set(drawn)) == 3

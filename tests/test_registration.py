@@ -219,3 +219,10 @@ class TestElsewhere:
         reward = joint.step(action)[1]
         rewards = env.step(dict(zip(env.agents, action.tolist(), strict=True)))[1]
         assert reward == pytest.approx(sum(rewards.values()) / 4, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["infos", "masks"])
+@pytest.mark.parametrize("make", [crl_envs.make_vec, crl_envs.make_gym_vec])
+def test_arrays_say_that_they_need_no_other_infos(make: Any, name: str) -> None:
+    with pytest.raises(ValueError, match=rf"{name} is an argument of make\(\) only"):
+        make("crl/sysadmin-v0", 2, **{name: "numeric"})

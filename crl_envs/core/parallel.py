@@ -389,11 +389,10 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         return space
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            **vars(self),
-            "_templates": None,
-            "_constant": {},
-        }  # read-only arrays, of which copies are writable
+        # The templates have read-only arrays, of which copies are writable. Before the first reset a copy's stream has
+        # a seed of its own (see `Stream`), and so has its generator.
+        generator = None if self._state is None else self._np_random
+        return {**vars(self), "_templates": None, "_constant": {}, "_np_random": generator}
 
     def _need_state(self, what: str) -> None:
         if self._state is None:

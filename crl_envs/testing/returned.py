@@ -12,6 +12,7 @@ from numbers import Real
 from typing import Any, Final
 
 import numpy as np
+from gymnasium.spaces import Space
 
 from crl_envs.testing.compare import difference
 from crl_envs.testing.errors import quote
@@ -224,7 +225,7 @@ def check_rewards(subject: Subject) -> None:
             one = isinstance(reward, np.ndarray) and reward.size == 1
             number = reward.item() if one else reward
             real = isinstance(number, Real) and not isinstance(number, bool)
-            if not real or not math.isfinite(number):
+            if not real or not abs(number) < math.inf:  # an int may be too large for a float
                 vector = isinstance(reward, np.ndarray) and reward.ndim == 1
                 hint = " (vector_rewards=True for several objectives)" if vector else ""
                 step.expect(f"a finite number{hint}", "reward", "reward ", reward, agent)
@@ -235,7 +236,7 @@ def _check_vectors(subject: Subject) -> None:
     for step in subject.reference.steps:
         for agent, reward in step.rewards.items():
             numbers = isinstance(reward, np.ndarray) and reward.dtype.kind in "iuf"
-            if not numbers or reward.ndim != 1 or not np.isfinite(reward).all():
+            if not numbers or reward.ndim != 1 or not reward.size or not np.isfinite(reward).all():
                 step.expect("a 1-D array of finite numbers", "reward", "reward ", reward, agent)
             size = len(reward) if size is None else size
             if len(reward) != size:
@@ -329,6 +330,9 @@ def check_state(subject: Subject) -> None:
 
 
 def _check_state_value(step: Step, space: Any) -> None:
+    if space is not None and not isinstance(space, Space):
+        what = f"state_space is {quote(space)}, expected a gymnasium.spaces.Space"
+        raise step.fault("state", what)
     if space is not None:
         expectation = membership_expectation(space, step.state)
     elif not isinstance(step.state, np.ndarray) or step.state.dtype == object:

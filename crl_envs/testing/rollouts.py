@@ -200,7 +200,9 @@ class Episode:
     def _record(self, acting: tuple[Any, ...], data: dict[str, Any]) -> Step:
         index = len(self.steps)
         agents = self._agent_list("agents")
-        known = hasattr(self.env, "possible_agents")
+        known = True
+        with suppress(Exception):  # what else it raises is told by reading it
+            known = hasattr(self.env, "possible_agents")
         possible = self._agent_list("possible_agents") if known else None
         state = read_state(self.env)
         self._meet(agents)
@@ -231,7 +233,9 @@ class Episode:
 
     def _agent_list(self, name: str) -> tuple[Any, ...]:
         try:
-            return tuple(getattr(self.env, name))
+            listed = tuple(getattr(self.env, name))
+            set(listed)  # agents are keys
+            return listed
         except Exception as error:
             raise self._api_fault(
                 f"env.{name} is no list of agents: {type(error).__name__}: {error}"

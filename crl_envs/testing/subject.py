@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypedDict
 
 from gymnasium.spaces import Space
 
-from crl_envs.testing.errors import ConformanceError, fault
+from crl_envs.testing.errors import ConformanceError, fault, quote
 from crl_envs.testing.rollouts import Episode, ParallelEnvLike, Step
 
 EnvFn = Callable[[], ParallelEnvLike]
@@ -84,6 +84,9 @@ class Subject:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"{name}={value!r}: expected an int of at least {least}")
+        for name in ("stochastic", "pickling", "generated", "vector_rewards"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name}={getattr(self, name)!r}: expected True or False")
 
     def relaxed(self) -> Subject:
         """Return the same subject, of which nothing random is expected."""
@@ -96,14 +99,24 @@ class Subject:
         """Yield a fresh environment, closed at the end.
 
         Raises:
-            ConformanceError: `api` if there is none to be had.
+            ConformanceError: `api` if there is none to be had, or it can't be closed.
         """
         try:
             made = self.env_fn()
         except Exception as error:
             raise fault("api", f"making the env raised {type(error).__name__}: {error}") from error
-        with closing(made) as env:
-            yield env
+        if isinstance(made, type) or not hasattr(made, "close"):
+            raise fault("api", f"making the env gave {quote(made)}, expected a ParallelEnv")
+        try:
+            yield made
+        except BaseException:
+            with suppress(Exception):  # what was found first is told
+                made.close()
+            raise
+        try:
+            made.close()
+        except Exception as error:
+            raise fault("api", f"close() raised {type(error).__name__}: {error}") from error
 
     def begin(
         self, env: ParallelEnvLike, k: int | None, *, actions: int = 0, number: int = 0
@@ -154,7 +167,7 @@ class Subject:
                 broken=broken,
                 observation_spaces=_joined(episode.observation_spaces for episode in played),
                 action_spaces=_joined(episode.action_spaces for episode in played),
-                state_space=getattr(env, "state_space", None),
+                state_space=_state_space(env),
             )
 
     def play_on(self, env: ParallelEnvLike, k: int, count: int) -> tuple[list[Step], ...]:
@@ -162,6 +175,13 @@ class Subject:
         first = self.play(env, k)
         after = [self.begin(env, None, number=number).play(count) for number in (1, 2)]
         return (first, *after)
+
+
+def _state_space(env: Any) -> Any:
+    try:
+        return getattr(env, "state_space", None)
+    except NotImplementedError:
+        return None
 
 
 def _joined(parts: Iterable[dict[Any, Space[Any]]]) -> dict[Any, Space[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -39,7 +39,7 @@ class MaskInObservation(ClientWrapper):
         env: A ParallelEnv with Discrete actions and masks in ``infos[agent]["action_mask"]``.
 
     Raises:
-        ValueError: Another kind of environment, or an agent whose actions aren't Discrete.
+        ValueError: Another kind of environment, or an agent whose actions aren't Discrete or that sees a mask already.
     """
 
     def __init__(self, env: Any) -> None:
@@ -53,10 +53,16 @@ class MaskInObservation(ClientWrapper):
             self._sizes[agent] = int(acts.n)
             mask = spaces.Box(0, 1, (int(acts.n),), np.int8)
             seen = env.observation_space(agent)
+            if isinstance(seen, spaces.Dict) and "action_mask" in seen.spaces:
+                raise ValueError(
+                    f"{agent} must not have a mask in its observations yet, got {seen}"
+                )
             self._spaces[agent] = spaces.Dict({"observation": seen, "action_mask": mask})
 
     def observation_space(self, agent: Any) -> spaces.Dict:
         """Return the space of one agent's observation and mask, the same object at each call."""
+        if agent not in self._sizes:
+            self.env.observation_space(agent)  # says what is wrong with it
         return self._spaces[agent]
 
     @property
@@ -83,6 +89,10 @@ class MaskInObservation(ClientWrapper):
             legal = others.get(agent, {}).pop("action_mask", None)
             mask = np.ones(self._sizes[agent], np.int8)
             if legal is not None:
+                if np.shape(legal) != mask.shape:
+                    raise ValueError(
+                        f"action_mask of {agent} must have {len(mask)} entries, got {legal!r}"
+                    )
                 mask[:] = legal
             shown[agent] = {"observation": seen, "action_mask": mask}
         return shown, others
@@ -94,7 +104,8 @@ class NumericInfos(ClientWrapper):
     Numbers, booleans and numeric arrays stay. A list of agents, such as ``neighbors``, becomes ``int64[K]``: their
     places in ``possible_agents``, in that order, and −1 for none; K is the length of the longest one at the first
     reset. All else (texts, objects) is left out, and so is what not all agents have at the first reset: whoever makes
-    room for tensors then has none for what comes later. What is missing later is 0, or −1 for agents.
+    room for tensors then has none for what comes later. What is missing later is 0, or −1 for agents. What a tensor of
+    the first one's kind can't hold, such as 0.5 where an integer was, is refused at `step` and `reset`.
 
     Args:
         env: Any ParallelEnv.
@@ -136,20 +147,26 @@ class NumericInfos(ClientWrapper):
 
     def _tensors(self, infos: Mapping[Any, Mapping[str, Any]]) -> dict[Any, dict[str, Any]]:
         return {
-            agent: {key: self._fitted(info.get(key), blank) for key, blank in self._blank.items()}
+            agent: {
+                key: self._fitted(key, info.get(key), blank) for key, blank in self._blank.items()
+            }
             for agent, info in infos.items()
         }
 
-    def _fitted(self, value: Any, blank: NDArray[Any]) -> NDArray[Any]:
+    def _fitted(self, key: str, value: Any, blank: NDArray[Any]) -> NDArray[Any]:
         made, given = blank.copy(), self._numeric(value)
         if given is not None and given.ndim == made.ndim:
+            if not np.can_cast(given.dtype, made.dtype, "same_kind"):
+                raise ValueError(
+                    f"infos' {key!r} must stay {made.dtype}, as at the first reset, got {value!r}"
+                )
             shared = tuple(map(slice, np.minimum(given.shape, made.shape)))
             made[shared] = given[shared]
         return made
 
     def _is_list_of_agents(self, value: Any) -> bool:
         return isinstance(value, tuple | list) and all(
-            v is None or v in self._places for v in value
+            v is None or (isinstance(v, Hashable) and v in self._places) for v in value
         )
 
     def _numeric(self, value: Any) -> NDArray[Any] | None:

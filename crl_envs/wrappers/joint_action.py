@@ -118,8 +118,7 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
                 f"{self.action_space}, got {shown(action)}"
             )
         if self.flatten:
-            digits = np.unravel_index(int(array), tuple(self._joint_actions.nvec))
-            array = self._joint_actions.start + np.array(digits)
+            array = self._joint_actions.start + self._digits(int(array))
         observations, rewards, terminations, truncations, infos = self.env.step(self._split(array))
         local = np.array([rewards.get(agent, 0.0) for agent in self.agents], np.float64)
         took_part = np.array(list(rewards.values()), np.float64)
@@ -154,6 +153,13 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
     def close(self) -> None:
         """Close the ParallelEnv."""
         self.env.close()
+
+    def _digits(self, number: int) -> NDArray[np.int64]:
+        """Return the places of a flat action in its components, of which NumPy's own way takes 64 at most."""
+        digits = np.zeros(len(self._joint_actions.nvec), np.int64)
+        for i, size in reversed(list(enumerate(self._joint_actions.nvec.tolist()))):
+            number, digits[i] = divmod(number, size)
+        return digits
 
     def _split(self, action: NDArray[Any]) -> dict[Any, Any]:
         """Return the live agents' actions out of the joint one."""

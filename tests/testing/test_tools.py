@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from crl_envs.testing import ConformanceError, Subject
+from crl_envs.testing import ConformanceError, Subject, find_faults
 from crl_envs.testing.compare import Difference, difference, snapshot
 from crl_envs.testing.errors import fault
 from crl_envs.testing.spaces import (
@@ -236,3 +236,79 @@ def test_environments_are_closed() -> None:
     subject = Subject(Counted)
     _ = subject.reference
     assert open_envs == 0
+
+
+class Unclosable(Lamps):
+    def close(self) -> None:
+        raise RuntimeError("it is stuck")
+
+
+class Unready(Lamps):
+    @property
+    def possible_agents(self) -> Any:
+        if hasattr(self, "late"):
+            raise ValueError("ask later")
+        return self._possible
+
+    @possible_agents.setter
+    def possible_agents(self, agents: Any) -> None:
+        self._possible = agents
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        result = super().reset(seed, options)
+        self.late = True
+        return result
+
+
+class Lists(Lamps):
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        result = super().reset(seed, options)
+        self.agents = [[agent] for agent in self.agents]
+        return result
+
+
+class Unspaced(Lamps):
+    def __init__(self) -> None:
+        super().__init__()
+        self.state_space: Any = (3,)
+
+
+class Unknown(Lamps):
+    @property
+    def state_space(self) -> Any:
+        raise NotImplementedError
+
+    @state_space.setter
+    def state_space(self, space: Any) -> None:
+        pass
+
+
+class Rich(Lamps):
+    def step(self, actions: dict[str, Any]) -> Any:
+        observations, rewards, *rest = super().step(actions)
+        return observations, dict.fromkeys(rewards, 10**400), *rest
+
+
+@pytest.mark.parametrize(
+    ("env_fn", "message"),
+    [
+        (lambda: None, "[api] making the env gave None"),
+        (lambda: Lamps, "[api] making the env gave <class"),
+        (Unclosable, "[api] close() raised RuntimeError: it is stuck"),
+        (Unready, "possible_agents is no list of agents: ValueError: ask later"),
+        (Lists, "env.agents is no list of agents: TypeError"),
+        (Unspaced, "state_space is (3,) (tuple), expected a gymnasium.spaces.Space"),
+        (Unknown, None),
+        (Rich, None),
+    ],
+)
+def test_oddities_are_faults_and_no_crashes(env_fn: Any, message: str | None) -> None:
+    found = [str(error) for error in find_faults(env_fn, episodes=1, max_steps=20)]
+    assert [message in text for text in found if message] == ([True] if message else []), found
+    assert message or not found
+
+
+@pytest.mark.parametrize("name", ["stochastic", "pickling", "generated", "vector_rewards"])
+def test_what_is_neither_true_nor_false_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}='no': expected True or False"):
+        find_faults(Lamps, **{name: "no"})  # type: ignore[misc]

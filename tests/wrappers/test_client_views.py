@@ -86,6 +86,14 @@ class TestMaskInObservation:
             MaskInObservation("crl/sysadmin-v0")
 
 
+def test_a_mask_is_shown_once() -> None:
+    once = MaskInObservation(make("crl/sysadmin-v0", n_agents=3))
+    with pytest.raises(ValueError, match="agent_0 must not have a mask in its observations yet"):
+        MaskInObservation(once)
+    with pytest.raises(ValueError, match="agent must be one of agent_0"):
+        once.observation_space("x")
+
+
 def assert_tensors(infos: list[dict[str, Any]], form: dict[str, Any] | None) -> dict[str, Any]:
     """Check that all have the keys, shapes and dtypes of the first; return them."""
     for info in infos:
@@ -95,6 +103,43 @@ def assert_tensors(infos: list[dict[str, Any]], form: dict[str, Any] | None) -> 
         form = found if form is None else form
         assert found == form
     return form or {}
+
+
+def telling(first: Any, later: Any) -> Any:
+    """Return an environment that tells each agent one value at the reset and another at each step."""
+
+    class Telling(Leavers):
+        def reset(self, seed: int | None = None, options: Any = None) -> Any:
+            observations, infos = super().reset(seed, options)
+            return observations, {agent: {"x": first, "action_mask": first} for agent in infos}
+
+        def step(self, actions: dict[str, Any]) -> Any:
+            *rest, infos = super().step(actions)
+            return *rest, {agent: {"x": later} for agent in infos}
+
+    return Telling()
+
+
+@pytest.mark.parametrize("mask", [np.zeros(1, np.int8), 1, np.ones((1, 2)), np.ones(7, np.int8)])
+def test_a_mask_of_another_size_is_refused(mask: Any) -> None:
+    with pytest.raises(ValueError, match="action_mask of red must have 2 entries, got"):
+        MaskInObservation(telling(mask, mask)).reset()
+
+
+@pytest.mark.parametrize(
+    ("first", "later"), [(0, 0.5), (0, float("nan")), (False, 7), (np.zeros(2, int), np.ones(2))]
+)
+def test_a_number_that_the_first_one_has_no_room_for_is_refused(first: Any, later: Any) -> None:
+    env = NumericInfos(telling(first, later))
+    env.reset()
+    with pytest.raises(ValueError, match=r"infos' 'x' must stay (int64|bool), as at the first"):
+        env.step({agent: k for k, agent in enumerate(env.agents)})
+
+
+@pytest.mark.parametrize("value", [[[1, 2]], [np.zeros(2)], [{}]])
+def test_lists_of_what_can_be_no_agent_are_left_out(value: Any) -> None:
+    _, infos = NumericInfos(telling(value, value)).reset()
+    assert infos["red"] == {}
 
 
 class TestNumericInfos:

@@ -360,6 +360,20 @@ class TestFlatten:
                 if seen[2] or seen[3]:
                     break
 
+    def test_agents_without_a_choice_may_be_many(self) -> None:
+        env = Leavers()
+        env.possible_agents = [f"agent_{k}" for k in range(70)]
+        env._observed = dict.fromkeys(env.possible_agents, spaces.Discrete(100))
+        env._acted = dict.fromkeys(env.possible_agents, spaces.Discrete(1))
+        env._acted["agent_69"] = spaces.Discrete(2)
+        env._numbered = lambda: [
+            (k, a) for k, a in enumerate(env.possible_agents) if a in env.agents
+        ]  # type: ignore[method-assign]
+        flat = JointAction(env, flatten=True)
+        flat.reset()
+        flat.step(1)
+        assert env.given[-1] == {**dict.fromkeys(env.possible_agents, 0), "agent_69": 1}
+
     @pytest.mark.parametrize("n_agents", [16, 17, 10_000])
     def test_too_many_are_refused_with_their_number(self, n_agents: int) -> None:
         env = make("crl/sysadmin-v0", n_agents=n_agents)
