@@ -22,6 +22,7 @@ import secrets
 import sys
 from enum import IntEnum
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakSet
@@ -243,9 +244,7 @@ def _fill_keys(seeds: UInt64Array, clock: UInt64Array, purpose: int, block: UInt
 
 
 def _load_compiled() -> Any:
-    from crl_envs.core.numba_stream import fill_keys
-
-    return fill_keys
+    return import_module("crl_envs.core.numba_stream").fill_keys  # which imports this module
 
 
 _COMPILED: Final = Compiled(
