@@ -21,7 +21,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 # Before JAX is imported.
@@ -201,12 +201,19 @@ def compile_seconds(id: str, kwargs: dict[str, Any]) -> tuple[float, float]:
     return begun, compiled(play, state)[1]
 
 
+def installed(distribution: str) -> bool:
+    try:
+        return bool(version(distribution))
+    except PackageNotFoundError:
+        return False
+
+
 def main() -> None:
     chosen = parser(__doc__, repeats=7).parse_args()
     contestants = [make(n, columns) for n, columns in SIZES for make in (in_jax, in_numba)]
-    if find_spec("jaxmarl"):
+    if installed("jaxmarl"):
         contestants += jaxmarl_contestants()
-    if find_spec("pyRDDLGym_jax"):
+    if installed("pyRDDLGym-jax"):
         contestants += pyrddlgym_contestants()
     for contestant in contestants:
         contestant.measure()  # Numba's compilation, and caches
@@ -216,6 +223,8 @@ def main() -> None:
         for each, speeds in zip(contestants, zip(*rounds, strict=True), strict=True)
     ]
     print_machine()
+    libraries = ("jax", "jaxmarl", "pyRDDLGym-jax")
+    print(", ".join(f"{name} {version(name)}" for name in libraries if installed(name)))
     print_table(
         ("", "best M/s", "median", "least", "compile s"),
         [
