@@ -118,9 +118,17 @@ def counting(sources: Adjacency) -> Count:
     return _scattering(sources.indices, owners)
 
 
+def _rolled(xp: Any, values: Array, distance: int) -> Array:
+    if xp is np or values.size != len(values) or not distance:
+        return xp.roll(values, distance, axis=0)
+    # Of one environment XLA would go through a concatenation, and all that is fused with it, number by number.
+    room = xp.zeros((distance + len(values), *values.shape[1:]), values.dtype)
+    return room.at[distance:].set(values).at[:distance].set(values[-distance:])[: len(values)]
+
+
 def _rolling(distances: list[int]) -> Count:
     def count(xp: Any, values: Array, test: Any) -> Array:
-        found = [test(xp.roll(values, d, axis=0), values).astype(np.int32) for d in distances]
+        found = [test(_rolled(xp, values, d), values).astype(np.int32) for d in distances]
         return sum(found[1:], start=found[0])
 
     return count

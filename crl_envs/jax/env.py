@@ -222,7 +222,9 @@ class JaxEnv:
         return self._form.metrics(jnp, state.world)
 
     def _begun(self, seed: Array, clock: Array, tables: Params) -> State:
-        drawn = {Purpose.INITIAL: words(keys(seed, clock, Purpose.INITIAL), self.n_agents)}
+        # Under vmap this is computed at every step, and without the barrier XLA would repeat the key for every agent.
+        key = jax.lax.optimization_barrier(keys(seed, clock, Purpose.INITIAL))
+        drawn = {Purpose.INITIAL: words(key, self.n_agents)}
         world = self._form.initial(jnp, tables, drawn)
         clock = advance(clock)
         return State(
