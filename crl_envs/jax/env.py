@@ -263,7 +263,7 @@ def make(id: str, *, autoreset: bool = True, **kwargs: Any) -> JaxEnv:
     """Make an environment on JAX.
 
     Args:
-        id: A registered id whose world has a JAX form: `crl_envs.jax.ids` lists them.
+        id: A registered id whose world has a JAX form.
         autoreset: Whether the step that ends an episode begins the next one.
         **kwargs: The environment's arguments. They are fixed: none may be traced.
 
