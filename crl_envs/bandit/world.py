@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from crl_envs.bandit.array_form import array_form
 from crl_envs.bandit.problem import BanditArguments, BanditProblem
-from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.topology import Edges
 from crl_envs.core.world import World
+
+if TYPE_CHECKING:
+    from crl_envs.core.array_form import ArrayForm
 
 State = NDArray[np.uint8]
 
@@ -90,6 +91,8 @@ class BanditWorld(World[State]):
 
     def array_form(self) -> ArrayForm:
         """Return the dynamics over any array namespace."""
+        from crl_envs.bandit.array_form import array_form
+
         return array_form(self.problem)
 
     def optimum(self) -> Optimum:

@@ -16,7 +16,6 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
@@ -24,6 +23,8 @@ from crl_envs.core.topology import Edges
 
 if TYPE_CHECKING:
     import networkx as nx
+
+    from crl_envs.core.array_form import ArrayForm
 
 StateT = TypeVar("StateT")
 T = TypeVar("T", bound=np.generic)

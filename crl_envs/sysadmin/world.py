@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar, Final, Unpack, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack, cast
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import is_word
-from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.overrides import overridden
@@ -20,7 +19,6 @@ from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.topology import Adjacency, Edges
 from crl_envs.core.world import World, check_actions
 from crl_envs.sysadmin import numpy_kernel
-from crl_envs.sysadmin.array_form import array_form
 from crl_envs.sysadmin.dynamics import (
     BINARY,
     DEAD,
@@ -38,6 +36,9 @@ from crl_envs.sysadmin.dynamics import (
     risk,
 )
 from crl_envs.sysadmin.problem import SysadminArguments, SysadminProblem
+
+if TYPE_CHECKING:
+    from crl_envs.core.array_form import ArrayForm
 
 State = NDArray[np.uint8]
 
@@ -133,6 +134,8 @@ class MachinesWorld(World[State]):
 
     def array_form(self) -> ArrayForm:
         """Return the dynamics over any array namespace."""
+        from crl_envs.sysadmin.array_form import array_form
+
         return array_form(self.problem, None if self.problem.observe == "own" else self._observed)
 
     def _kernel(self, name: str) -> Callable[..., None]:
