@@ -154,6 +154,7 @@ class IPPO(LibraryLearner):
                 "rewards by rewards='global'"
             )
         self.env = JaxEnv(vec.world)
+        # The base would wrap the environment for other rewards; here they are made on the device (`_pay`).
         super().__init__(env, **{**config, "rewards": "local"})
         self.config = self.config_class(**config)
         self.env.check_room(self.config.copies * self.config.n_steps)

@@ -65,13 +65,13 @@ class JaxEnv:
         self.params: Params = jax.tree.map(jnp.asarray, form.tables)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_form": None}  # functions inside of functions can't be pickled
+        # Functions inside of functions can't be pickled.
+        return {**vars(self), "_form": None, "params": jax.tree.map(np.asarray, self.params)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        form = state["world"].array_form()
-        vars(self).update(
-            {**state, "_form": form, "params": jax.tree.map(jnp.asarray, form.tables)}
-        )
+        vars(self).update(state)
+        self._form = state["world"].array_form()
+        self.params = jax.tree.map(jnp.asarray, state["params"])
 
     @property
     def n_agents(self) -> int:

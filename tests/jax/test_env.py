@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import networkx as nx
@@ -174,6 +176,15 @@ def test_tables_can_be_mapped_over() -> None:
 
 
 CODED = ["bandit", "ring", "ippc, grid, neighbours", "status and load, legs"]
+
+
+def test_copies_keep_the_tables_that_were_put_in() -> None:
+    env = crl_jax.make(BANDIT, n_agents=6, p_correct=0.0)
+    env.params = crl_jax.make(BANDIT, n_agents=6, p_correct=1.0).params
+    _, state = env.reset(3)
+    action = jnp.asarray(env.world.correct_action)
+    for twin in (env, pickle.loads(pickle.dumps(env)), copy.deepcopy(env)):
+        assert twin.step(state, action)[2].sum() == 6
 
 
 @pytest.mark.parametrize(("id", "arguments"), [CASES[name] for name in CODED], ids=CODED)
