@@ -92,6 +92,12 @@ CALLS: list[tuple[str, Any, dict[str, Any], tuple[str, ...]]] = [
     ("all_right", bounds.all_right, {"n": 3, "m": 3}, ()),
     ("local_trials", bounds.local_trials, {"n": 3}, ("n", "unseen")),
     ("uniform_exploration", bounds.uniform_exploration, {"start": (0.5, 0.5), "n_actions": 2}, ()),
+    (
+        "entry_samples",
+        bounds.entry_samples,
+        {k: LEMMA[k] for k in inspect.signature(bounds.entry_samples).parameters if k in LEMMA},
+        (),
+    ),
     ("exploration_trials", bounds.exploration_trials, LEMMA, ()),
     ("model_trials", bounds.model_trials, THEOREM, ()),
     ("reach", bounds.reach, {"edges": np.array([[0, 1]]), "n": 2, "t": 1}, ()),

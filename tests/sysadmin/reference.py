@@ -18,7 +18,7 @@ Law = dict[int, float]  # of one machine's next state
 BINARY = ("ring", "ring-bidirectional", "ippc2011")
 DYNAMICS = (*BINARY, "status-load")
 
-# Guestrin, Koller & Parr (2003), P(up next | own, parent).
+# Guestrin, Koller, Parr & Venkataraman (2003), P(up next | own, parent).
 RING_TABLE = {(1, 1): 0.95, (1, 0): 0.475, (0, 1): 0.0475, (0, 0): 0.0238}
 
 
