@@ -79,20 +79,25 @@ def n_states(dynamics: str) -> int:
     return 9 if dynamics == STATUS_LOAD else 2
 
 
-def up_probability(dynamics: str, degree: int) -> NDArray[np.float64]:
+def rule(dynamics: str | Binary) -> Binary:
+    """Return the binary dynamics of that name, or those given themselves, as learnt ones are."""
+    return dynamics if isinstance(dynamics, Binary) else BINARY[dynamics]
+
+
+def up_probability(dynamics: str | Binary, degree: int) -> NDArray[np.float64]:
     """Return P(up next | own state, parents up) of a machine that isn't rebooted; see the table of `SysadminEnv`.
 
     Args:
-        dynamics: One of `BINARY_DYNAMICS`.
+        dynamics: One of `BINARY_DYNAMICS`, or the rule itself.
         degree: Number of parents.
 
     Returns:
         ``float64[2, degree + 1]``, indexed by own state (0 down, 1 up) and the number of parents that are up.
     """
-    return BINARY[dynamics].up(degree)
+    return rule(dynamics).up(degree)
 
 
-def transition(dynamics: str, degree: int) -> NDArray[np.float64]:
+def transition(dynamics: str | Binary, degree: int) -> NDArray[np.float64]:
     """Return P(s' | s, a, m) of a binary machine with so many parents: ``float64[2, 2, degree + 1, 2]``."""
     table = np.empty((2, 2, degree + 1, 2))
     table[:, 0, :, 1] = up_probability(dynamics, degree)
@@ -101,12 +106,12 @@ def transition(dynamics: str, degree: int) -> NDArray[np.float64]:
     return table
 
 
-def reward(dynamics: str) -> NDArray[np.float64]:
+def reward(dynamics: str | Binary) -> NDArray[np.float64]:
     """Return what a machine earns, by its state and its action: ``float64[S, 2]``."""
     if dynamics == STATUS_LOAD:
         paid = np.arange(9) % 3 == SUCCESS
         return np.stack([paid, paid], axis=1).astype(np.float64)
-    return np.array(BINARY[dynamics].reward)
+    return np.array(rule(dynamics).reward)
 
 
 def start(dynamics: str, start_up: float) -> NDArray[np.float64]:
