@@ -28,8 +28,13 @@ from agents.delegation.shortest_queue import ShortestQueue, ShortestQueueConfig
 from agents.learner import Learner
 from agents.random_policy import RandomPolicy, RandomPolicyConfig
 from agents.tabular.decomposed_reinforce import DecomposedReinforce, DecomposedReinforceConfig
+from agents.tabular.finite_state_controllers import (
+    FiniteStateControllers,
+    FiniteStateControllersConfig,
+)
 from agents.tabular.model_based import ModelBased, ModelBasedConfig
 from agents.tabular.reinforce import Reinforce, ReinforceConfig
+from agents.tabular.window_planner import WindowPlanner, WindowPlannerConfig
 
 __all__ = [
     "CRL",
@@ -54,6 +59,8 @@ __all__ = [
     "DistributedValueFunctions",
     "DistributedValueFunctionsConfig",
     "EveryEpisodes",
+    "FiniteStateControllers",
+    "FiniteStateControllersConfig",
     "GlobalLeastSquares",
     "GlobalLeastSquaresConfig",
     "IndependentQ",
@@ -72,4 +79,6 @@ __all__ = [
     "ShortestQueue",
     "ShortestQueueConfig",
     "TensorBoardLogger",
+    "WindowPlanner",
+    "WindowPlannerConfig",
 ]

@@ -21,7 +21,13 @@ from crl_envs.core.arguments import MOST_BYTES, check_size, shown
 from crl_envs.factored import approximate_linear_program, coordinate_ascent, simulate
 from crl_envs.factored.policies import OWN_STATE
 from crl_envs.registration import _find
-from crl_envs.wrappers import DifferenceReward, GlobalReward, JointAction, NoisyReward
+from crl_envs.wrappers import (
+    DifferenceReward,
+    GlobalReward,
+    JointAction,
+    NoisyObservation,
+    NoisyReward,
+)
 from tests.bad_values import BAD_VALUES, Mute
 
 IDS = ("crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0")
@@ -71,6 +77,7 @@ CALLS: list[tuple[str, Any, dict[str, Any], tuple[str, ...]]] = [
         for config in CONFIGS
     ),
     ("NoisyReward", NoisyReward, {"env": BANDIT, "scale": 1.0}, ()),
+    ("NoisyObservation", NoisyObservation, {"env": BANDIT, "probability": 0.1}, ()),
     ("GlobalReward", GlobalReward, {"env": BANDIT}, ()),
     ("DifferenceReward", DifferenceReward, {"env": BANDIT}, ()),
     ("JointAction", JointAction, {"env": BANDIT}, ()),

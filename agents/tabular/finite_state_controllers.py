@@ -33,7 +33,7 @@ from crl_envs.core.stream import Purpose
 
 @dataclass(frozen=True)
 class FiniteStateControllersConfig(ReinforceConfig):
-    """Hyperparameters of `FiniteStateControllers`: those of `Reinforce`, and:
+    """Hyperparameters of `FiniteStateControllers`, those of `Reinforce` among them.
 
     Attributes:
         memory: Nodes of each agent's controller M, 1 to 64; 2 by default. More remember more, have M² times as many

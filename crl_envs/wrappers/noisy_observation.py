@@ -86,7 +86,7 @@ class NoisyObservation(CopiesApart, BaseParallelWrapper):
         super().__init__(env)
         self.probability = check_probability("probability", probability)
         self._components: dict[Any, slice] = {}
-        self._firsts: dict[Any, int] = {}
+        self._firsts: dict[Any, Any] = {}
         sizes: list[NDArray[np.int64]] = []
         count = 0
         for agent in env.possible_agents:
@@ -96,7 +96,7 @@ class NoisyObservation(CopiesApart, BaseParallelWrapper):
                 raise ValueError(f"{_WANTED}, got {shown(space)} of {agent}")
             sizes.append(found)
             self._components[agent] = slice(count, count := count + found.size)
-            self._firsts[agent] = int(getattr(space, "start", 0))
+            self._firsts[agent] = space.start
         self._all_sizes = np.concatenate(sizes)
         self._layer = layers_inside(env, NoisyObservation)
         self._stream = Stream(1)
@@ -125,7 +125,9 @@ class NoisyObservation(CopiesApart, BaseParallelWrapper):
     def _noisy(self, observations: dict[Any, Any]) -> dict[Any, Any]:
         flat = np.zeros((self._all_sizes.size, 1), np.int64)
         for agent, seen in observations.items():
-            flat[self._components[agent], 0] = np.ravel(seen) - self._firsts[agent]
+            flat[self._components[agent], 0] = np.ravel(
+                np.asarray(seen, np.int64) - self._firsts[agent]
+            )
         keys = self._stream.keys(Purpose.OBSERVATION_NOISE)
         noisy = add_noise(flat, self._all_sizes, self.probability, keys, self._layer)[:, 0]
         made = {}
@@ -167,6 +169,6 @@ def _sizes(space: Any) -> Any:
     """Return how many values each component has, ``int64[C]``; None for other spaces."""
     if isinstance(space, spaces.Discrete):
         return np.array([space.n], np.int64)
-    if isinstance(space, spaces.MultiDiscrete) and not np.any(space.start):
+    if isinstance(space, spaces.MultiDiscrete):
         return space.nvec.ravel().astype(np.int64)
     return None
