@@ -175,7 +175,9 @@ def test_a_batch_that_would_be_too_much_is_refused_at_once() -> None:
     assert check_size("n", 3, MOST_BYTES // 3) == 3
 
 
-@pytest.mark.parametrize("dynamics", ["ring", "ring-bidirectional", "ippc2011", "status-load"])
+@pytest.mark.parametrize(
+    "dynamics", ["ring", "ring-bidirectional", "ippc2011", "lock", "status-load"]
+)
 def test_an_optimum_is_known_for_any_horizon(dynamics: str) -> None:
     optimum = crl_envs.make("crl/sysadmin-v0", dynamics=dynamics, horizon=10**12).optimum()
     assert optimum.kind == "bound"

@@ -322,7 +322,7 @@ class TestDynamics:
                     for d in range(k + 1):
                         special = re.fullmatch(rf"(\S+) for d = {d}", exception)
                         documented = formula(special[1] if special else rule, d=d, k=k)
-                        assert real[own, k - d] == pytest.approx(documented, abs=1e-12)
+                        assert real[own, k - d] == pytest.approx(documented, abs=2.0**-32)
 
     def test_sysadmin_status_and_load(self) -> None:
         rows = {

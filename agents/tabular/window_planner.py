@@ -83,7 +83,7 @@ class WindowPolicy:
     def act(self, states: NDArray[np.integer], step: int) -> NDArray[np.uint8]:
         """Return actions ``uint8[n, B]`` in joint states ``[n, B]`` at step 0 … T − 1."""
         seen = window_codes(states.astype(np.uint8), -self.radius, 2 * self.radius + 1)
-        return self.table[step].take(seen)
+        return np.asarray(self.table[step].take(seen))
 
 
 class WindowPlanner(Learner):

@@ -59,6 +59,11 @@ def _ippc(degree: int) -> NDArray[np.float64]:
     return np.stack([np.full(degree + 1, 0.1), up])
 
 
+def _lock(degree: int) -> NDArray[np.float64]:
+    up = np.where(np.arange(degree + 1) > 0, 1 - 2.0**-32, 0.0)  # what a 32-bit draw has next to 1
+    return np.stack([up, up])
+
+
 SIGNAL: Final = np.array([[0, 0], [1, 1]], np.uint8)
 """``signal[s, a]`` of a binary machine: 1 when it is up, whatever it does."""
 
@@ -68,8 +73,11 @@ BINARY: Final = {
     "ring": Binary(_guestrin, UP_AND_LEFT_ALONE, one_way=True),
     "ring-bidirectional": Binary(_halving, UP_AND_LEFT_ALONE, one_way=False),
     "ippc2011": Binary(_ippc, ((0.0, -0.75), (1.0, 0.25)), one_way=False),
+    "lock": Binary(_lock, ((1.0, 0.0), (0.0, 0.0)), one_way=True),
 }
 BINARY_DYNAMICS: Final = tuple(BINARY)
+LOCK: Final = "lock"
+RING_DYNAMICS: Final = tuple(name for name in BINARY if name != LOCK)  # with certificates on rings
 STATUS_LOAD: Final = "status-load"
 DYNAMICS: Final = (*BINARY_DYNAMICS, STATUS_LOAD)
 

@@ -97,6 +97,16 @@ REPRODUCTIONS: Final = {
                     "By how much is it worse than the neighbourhood's?",
                 ),
                 (
+                    "planner",
+                    "beyond: Guestrin's planner as a learner, 10 to 10,000 agents",
+                    "Solvers that take advantage of local reward structure have been developed (§1)",
+                ),
+                (
+                    "controllers",
+                    "beyond: finite-state controllers for REINFORCE under noisy observations",
+                    "REINFORCE of Peshkin et al. is for agents that see part of the state (§5)",
+                ),
+                (
                     "bagnell-ng",
                     "all of these sections in one report",
                     "All of the above",
