@@ -34,7 +34,8 @@ PLANNERS: Final = {  # learners, and the numbers of agents at which they plan
     ),
     "coordinate ascent, own state": (learner("model-based", planning_episodes=50), (10, 100, 1000)),
 }
-EVALUATED: Final = 100_000  # agents × episodes
+EVALUATED: Final = 500_000  # agents × episodes in which a policy is simulated
+_APART: Final = 10**7  # seeds of these episodes
 
 NOISES: Final = (0.0, 0.2, 0.4, 0.6, 0.8)
 CONTROLLERS: Final = {
@@ -70,7 +71,7 @@ def planner_cases(extent: Extent) -> Cases:
 def planned(spec: LearnerSpec, seed: int, columns: int, *, n: int, trials: list[int]) -> Recording:
     """Record ``rewards`` ``float64[columns, trials]``: reward a step of what is planned after each number of trials.
 
-    On simulated episodes of the true model, the same for all learners.
+    On simulated episodes of the true model, the same for all learners and others for each run.
     """
     arguments: dict[str, Any] = {"n_agents": n, "dynamics": DYNAMICS, "horizon": HORIZON}
     env: Any = crl_envs.make(SYSADMIN, **arguments)
@@ -83,7 +84,9 @@ def planned(spec: LearnerSpec, seed: int, columns: int, *, n: int, trials: list[
         made.learn(total_episodes=m)
         for k in range(columns):
             episodes = max(100, EVALUATED // n)
-            found[k, j] = simulate(truth, made.plan(k), episodes, seed + k).value / HORIZON
+            found[k, j] = (
+                simulate(truth, made.plan(k), episodes, (seed + k) * _APART).value / HORIZON
+            )
     return Recording({}, {"rewards": found})
 
 
