@@ -73,7 +73,7 @@ BINARY: Final = {
     "ring": Binary(_guestrin, UP_AND_LEFT_ALONE, one_way=True),
     "ring-bidirectional": Binary(_halving, UP_AND_LEFT_ALONE, one_way=False),
     "ippc2011": Binary(_ippc, ((0.0, -0.75), (1.0, 0.25)), one_way=False),
-    "lock": Binary(_lock, ((1.0, 0.0), (0.0, 0.0)), one_way=True),
+    "lock": Binary(_lock, ((1.0, 1.0), (0.0, 0.0)), one_way=True),
 }
 BINARY_DYNAMICS: Final = tuple(BINARY)
 LOCK: Final = "lock"

@@ -93,7 +93,7 @@ class SysadminEnv(WorldEnv):
     | ``"ring"`` | 1 | 0 | 0 | 0 |
     | ``"ring-bidirectional"`` | 1 | 0 | 0 | 0 |
     | ``"ippc2011"`` | 1 | .25 | 0 | −.75 |
-    | ``"lock"`` | 0 | 0 | 1 | 0 |
+    | ``"lock"`` | 0 | 0 | 1 | 1 |
 
     In ``"status-load"``: 1 when the load is success, else 0, whatever the action.
 

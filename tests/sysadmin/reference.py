@@ -74,7 +74,7 @@ def pay(dynamics: str, own: int, reboot: int) -> float:
         case "ippc2011":
             return own - 0.75 * reboot
         case "lock":
-            return float(own == 0 and reboot == 0)
+            return float(own == 0)
     return float(own == 1 and reboot == 0)
 
 
