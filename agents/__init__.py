@@ -28,6 +28,7 @@ from agents.delegation.shortest_queue import ShortestQueue, ShortestQueueConfig
 from agents.learner import Learner
 from agents.random_policy import RandomPolicy, RandomPolicyConfig
 from agents.tabular.decomposed_reinforce import DecomposedReinforce, DecomposedReinforceConfig
+from agents.tabular.factored_rmax import FactoredRMax, FactoredRMaxConfig
 from agents.tabular.finite_state_controllers import (
     FiniteStateControllers,
     FiniteStateControllersConfig,
@@ -59,6 +60,8 @@ __all__ = [
     "DistributedValueFunctions",
     "DistributedValueFunctionsConfig",
     "EveryEpisodes",
+    "FactoredRMax",
+    "FactoredRMaxConfig",
     "FiniteStateControllers",
     "FiniteStateControllersConfig",
     "GlobalLeastSquares",

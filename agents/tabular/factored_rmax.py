@@ -15,7 +15,7 @@ seen c times. The optimistic model M⁺ has one state more for each agent, heave
 After each episode in which something became known the policy is planned anew, by coordinate ascent as in
 `agents.tabular.model_based`, whose counts these are. A policy that doesn't come to anything new is the best in the
 model of what is known; one that is better in M⁺ finds out. No random action is needed, and so no (ρ, ν)-exploration
-policy as in Bagnell & Ng's Theorem 4.3: on SYSADMIN's ``dynamics="lock"``, where ν ρ^B is 2^−L, trials grow
+policy as in Bagnell & Ng's Theorem 4.3: on SYSADMIN's ``dynamics="lock"``, where ν ρ^B is 4^−L, trials grow
 polynomially in L.
 
 Details that matter:

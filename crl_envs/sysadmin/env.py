@@ -42,8 +42,8 @@ class SysadminEnv(WorldEnv):
 
     ``"lock"`` is no network but a combination lock, for learners that have to explore: down is open, up is locked, and
     a machine is open next if all its parents are and it isn't rebooted, which locks it. On a chain that begins with
-    all machines locked, uniformly random actions open the L-th with probability 2^−L at a time. Chains of length L,
-    and the combination:
+    all machines locked, uniformly random actions open the L-th with probability 2^−L at a time, and find it open beside
+    its open parent with 2^−(2L − 1). Chains of length L, and the combination:
 
         chains = nx.DiGraph((i, i + 1) for i in range(n - 1) if (i + 1) % L)
         crl_envs.make("crl/sysadmin-v0", dynamics="lock", topology=chains, start_up=1.0, relabel=True)

@@ -97,6 +97,11 @@ REPRODUCTIONS: Final = {
                     "By how much is it worse than the neighbourhood's?",
                 ),
                 (
+                    "lock",
+                    "beyond: where exploration fails, combination locks and factored R-max",
+                    "To have an exploration policy is a fairly strong assumption (§4)",
+                ),
+                (
                     "planner",
                     "beyond: Guestrin's planner as a learner, 10 to 10,000 agents",
                     "Solvers that take advantage of local reward structure have been developed (§1)",

@@ -7,6 +7,7 @@ from typing import Final
 from crl_envs.bench.figure import Figure
 from crl_envs.bench.papers.bagnell_ng.figure_2 import FIGURE_2_LEFT, FIGURE_2_RIGHT
 from crl_envs.bench.papers.bagnell_ng.figure_3 import FIGURE_3
+from crl_envs.bench.papers.bagnell_ng.lock import EXPLORATION
 from crl_envs.bench.papers.bagnell_ng.planning import FINITE_STATE_CONTROLLERS, PLANNER
 from crl_envs.bench.papers.bagnell_ng.scaling import scaling
 from crl_envs.bench.papers.bagnell_ng.theorem_3_1 import theorem_3_1
@@ -23,6 +24,7 @@ FIGURES: Final[dict[str, Figure]] = {
     "scaling": scaling(),
     "decomposed": DECOMPOSED_REWARDS,
     "own-against-local": own_against_local(),
+    "lock": EXPLORATION,
     "planner": PLANNER,
     "controllers": FINITE_STATE_CONTROLLERS,
 }
