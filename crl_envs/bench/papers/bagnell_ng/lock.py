@@ -149,8 +149,8 @@ def view(extent: Extent, recordings: Recordings) -> Section:
         table=table,
         notes=f"{sizes.markdown()}\n\n{extent.seeds} runs each, T = {HORIZON}, with combinations of their own; medians "
         "with intervals bootstrapped over runs. SYSADMIN's `lock`: chains of L machines, all locked at the start; a "
-        "machine is open next when the one before it is open and it does the right one of two things. Counted until the "
-        "plan opens every machine of all n / L chains and keeps it open (tried after 1, 2, 3 … trials, in steps of "
+        "machine is open next when the one before it is open and it does the right one of two things. Counted until "
+        "the plan opens every machine of all n / L chains and keeps it open (tried after 1, 2, 3 … trials, in steps of "
         "19 %). For that a machine must have been seen open beside an open one, doing the right thing: uniformly "
         "random actions do this at the last machine with probability 4^−L a step, which is ν ρ^B. The growth with L is "
         f"fitted from L = {LENGTHS[1]} on.",
