@@ -4,6 +4,7 @@ They see an environment through the PettingZoo API or through its array twin, th
 """
 
 from agents.bandit.adaptive_halving import AdaptiveHalving, AdaptiveHalvingConfig
+from agents.bandit.boltzmann_averages import BoltzmannAverages, BoltzmannAveragesConfig
 from agents.bandit.correlation import Correlation, CorrelationConfig
 from agents.bandit.detecting import DetectingMatrix, DetectingMatrixConfig
 from agents.bandit.global_least_squares import GlobalLeastSquares, GlobalLeastSquaresConfig
@@ -43,6 +44,8 @@ __all__ = [
     "AdaptiveHalvingConfig",
     "AntColony",
     "AntColonyConfig",
+    "BoltzmannAverages",
+    "BoltzmannAveragesConfig",
     "BreadthFirst",
     "BreadthFirstConfig",
     "Broadcast",

@@ -112,6 +112,11 @@ REPRODUCTIONS: Final = {
                     "REINFORCE of Peshkin et al. is for agents that see part of the state (§5)",
                 ),
                 (
+                    "bar",
+                    "beyond: COIN's bar problem, whose reward to learn from",
+                    "What do difference rewards gain where the team's interest isn't the agents'?",
+                ),
+                (
                     "bagnell-ng",
                     "all of these sections in one report",
                     "All of the above",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from crl_envs.bench.figure import Figure
+from crl_envs.bench.papers.bagnell_ng.bar import BAR_PROBLEM
 from crl_envs.bench.papers.bagnell_ng.figure_2 import FIGURE_2_LEFT, FIGURE_2_RIGHT
 from crl_envs.bench.papers.bagnell_ng.figure_3 import FIGURE_3
 from crl_envs.bench.papers.bagnell_ng.lock import EXPLORATION
@@ -27,4 +28,5 @@ FIGURES: Final[dict[str, Figure]] = {
     "lock": EXPLORATION,
     "planner": PLANNER,
     "controllers": FINITE_STATE_CONTROLLERS,
+    "bar": BAR_PROBLEM,
 }
