@@ -155,7 +155,7 @@ class FactoredRMax(Learner):
             raise ValueError("env must have all actions legal at all times, got an action mask")
         entries = self._seen.entries(frame.rows.astype(np.uint8))
         columns = np.arange(self.view.num_envs) if self.view.num_envs > 1 else 0
-        return self._followed[entries, columns]
+        return np.asarray(self._followed[entries, columns])
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Count the step."""

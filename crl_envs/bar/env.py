@@ -87,9 +87,9 @@ class BarEnv(WorldEnv):
     BASELINE
 
     ## References
-    Wolpert & Tumer 2001, "Optimal Payoff Functions for Members of Collectives"; Wolpert, Wheeler & Tumer 2000,
-    "Collective Intelligence for Control of Distributed Dynamical Systems"; Arthur 1994, "Inductive Reasoning and Bounded
-    Rationality". Dowling & Haridi 2008, §4.2.
+    Wolpert & Tumer 2001, "Optimal Payoff Functions for Members of Collectives". Wolpert, Wheeler & Tumer 2000,
+    "Collective Intelligence for Control of Distributed Dynamical Systems". Arthur 1994, "Inductive Reasoning and
+    Bounded Rationality". Dowling & Haridi 2008, §4.2.
 
     ## Version History
 

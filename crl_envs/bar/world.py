@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from gymnasium import spaces
@@ -15,16 +15,13 @@ from crl_envs.core.stream import Stream
 from crl_envs.core.topology import Edges
 from crl_envs.core.world import World
 
-if TYPE_CHECKING:
-    from crl_envs.core.array_form import ArrayForm
-
 State = NDArray[np.int32]
 
 
 class BarWorld(World[State]):
     """The bar problem. The state is ``int32[1 + K, B]``: 1 when the week is over, then each night's guests.
 
-    Action 0, to stay at home, is illegal for everybody; it is what the wrapper `DifferenceReward` does without an agent.
+    Action 0, to stay at home, is illegal for everybody; it is what an agent does that `DifferenceReward` leaves out.
 
     Args:
         *args: A `BarProblem`'s fields.
@@ -99,10 +96,6 @@ class BarWorld(World[State]):
         """Return ``worth``, ``float64[B]``: G, what all nights are worth together."""
         guests = state[1:]
         return {"worth": (guests * self.problem.share(guests)).sum(axis=0)}
-
-    def array_form(self) -> ArrayForm | None:
-        """Return None: it has no form over other namespaces."""
-        return None
 
     def optimum(self) -> Optimum:
         """Return the best G by dynamic programming, divided by n."""
