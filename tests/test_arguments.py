@@ -30,7 +30,7 @@ from crl_envs.wrappers import (
 )
 from tests.bad_values import BAD_VALUES, Mute
 
-IDS = ("crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0")
+IDS = ("crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0", "crl/bar-v0")
 MODEL = crl_envs.make("crl/sysadmin-v0", n_agents=3, horizon=20).factored_model()
 POLICY = OWN_STATE.constant(MODEL)
 BANDIT = crl_envs.make("crl/bandit-v0", n_agents=3)

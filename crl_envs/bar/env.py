@@ -31,12 +31,12 @@ class BarEnv(WorldEnv):
     | wonderful life: G less what it would be without the agent | ``DifferenceReward(env, reduce="sum")`` |
 
     ## Action Space
-    ``Discrete(1 + n_nights)``, by default ``Discrete(8)``: 0 stays at home and isn't legal, 1 … K are the nights. Who
-    tries to stay at home does, and gets nothing.
+    ``Discrete(8)``, with K nights ``Discrete(1 + K)``: 0 stays at home and isn't legal, 1 … K are the nights. Who tries
+    to stay at home does, and gets nothing.
 
     ## Observation Space
-    ``Discrete(1)``: there is nothing to see, every observation is 0. ``state()``: ``int32[1 + n_nights]``, whether the
-    week is over, then each night's guests.
+    ``Discrete(1)``: there is nothing to see, every observation is 0. ``state()``: ``int32[8]``, 1 + K numbers:
+    whether the week is over, then each night's guests.
 
     ## Starting State
     Always the same: the week isn't over and no night has guests.
@@ -77,14 +77,18 @@ class BarEnv(WorldEnv):
     | ``n_agents=42`` | exact | 0.3679 | 0.3679 |
 
     ## Scaling Knob
-    `n_agents`, at a fixed `capacity`. Up to n = K c there is room for all, and what is good for an agent is good for
+    `n_agents`. `capacity` stays the same. Up to n = K c there is room for all, and what is good for an agent is good for
     the team; beyond, it isn't. The noise of the team's reward, relative to what one agent adds, grows with n.
 
     ## Baseline Curve
     Share of the optimum after 3,000 weeks, ten seeds, 95 % intervals, of agents with an aged average for each night and
     Boltzmann exploration (``boltzmann-averages``); experiment ``crl-envs reproduce bar``:
 
-    BASELINE
+    | learner | rewards | n = 168 | n = 60 |
+    |---|---|---|---|
+    | ``boltzmann-averages`` | wonderful life | 0.67 [0.63, 0.71] | 0.95 [0.95, 0.96] |
+    | ``boltzmann-averages`` | team | 0.40 [0.38, 0.42] | 0.97 [0.95, 0.98] |
+    | ``boltzmann-averages`` | own | 0.26 [0.26, 0.27] | 0.95 [0.95, 0.96] |
 
     ## References
     Wolpert & Tumer 2001, "Optimal Payoff Functions for Members of Collectives". Wolpert, Wheeler & Tumer 2000,
@@ -96,7 +100,12 @@ class BarEnv(WorldEnv):
     - v0: first release.
     """
 
-    metadata = WorldEnv.metadata | {"name": "crl/bar-v0"}
+    metadata = WorldEnv.metadata | {
+        "name": "crl/bar-v0",
+        "render_modes": ["human", "rgb_array", "ansi"],
+        "render_fps": 4,
+    }
+    picture = "crl_envs.bar.picture:BarPicture"
     world: BarWorld
 
     make_world = BarWorld

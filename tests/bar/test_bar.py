@@ -1,4 +1,4 @@
-"""The bar problem: its rewards, its optimum against others' dynamic programs, its views, and whose interest is whose."""
+"""The bar problem: its rewards, its optimum against a plain dynamic program, its views, and whose interest is whose."""
 
 from __future__ import annotations
 
