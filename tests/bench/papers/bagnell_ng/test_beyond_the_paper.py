@@ -75,7 +75,6 @@ def test_weeks_are_shares_of_the_optimum() -> None:
 @pytest.mark.parametrize("name", ["planner", "controllers", "lock", "bar"])
 def test_a_small_figure_leaves_its_files(name: str, tmp_path: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(planning, "TRIALS", (1, 2))
-    monkeypatch.setattr(planning, "EVALUATED", 100)
     small = {label: (spec, (4, 5)) for label, (spec, _) in planning.PLANNERS.items()}
     monkeypatch.setattr(planning, "PLANNERS", small)
     monkeypatch.setattr(planning, "NOISES", (0.0, 0.5))
@@ -88,9 +87,8 @@ def test_a_small_figure_leaves_its_files(name: str, tmp_path: Any, monkeypatch: 
     monkeypatch.setattr(lock, "LENGTH", 2)
     monkeypatch.setattr(lock, "READ_OUTS", (1, 2, 4, 8, 16))
     monkeypatch.setattr(bar, "SIZES", (9, 5))
-    monkeypatch.setattr(bar, "WEEKS", 40)
-    monkeypatch.setattr(bar, "BLOCK", 10)
-    monkeypatch.setattr(bar, "SHOWN", (10, 40))
+    monkeypatch.setattr(bar, "WEEKS", 200)
+    monkeypatch.setattr(bar, "SHOWN", (100, 200))
     reproduced(name, tmp_path, seeds=2)
     assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     rows = list(csv.DictReader(io.StringIO((tmp_path / f"{name}.csv").read_text())))
