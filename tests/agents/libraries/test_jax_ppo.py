@@ -210,5 +210,5 @@ class TestRefused:
     def test_environments_that_cannot_move(self) -> None:
         with pytest.raises(ValueError, match="a world without wrappers"):
             IPPO(GlobalReward(world()))
-        with pytest.raises(ValueError, match="load_balancing has no JAX form"):
-            IPPO(crl_envs.make_vec("crl/load_balancing-v0"))
+        with pytest.raises(ValueError, match="max_in_flight must be 1 in JAX, got 3"):
+            IPPO(crl_envs.make_vec("crl/load_balancing-v0", max_in_flight=3))
