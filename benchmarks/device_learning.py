@@ -254,9 +254,9 @@ def main() -> None:
     print_machine()
     with tempfile.TemporaryDirectory() as folder:
         jax.config.update("jax_compilation_cache_dir", folder)
-        few = [n for n in chosen.agents if n <= 100]
-        seconds(few)
-        ten_seeds(few)
+        if few := [n for n in chosen.agents if n <= 100]:
+            seconds(few)
+            ten_seeds(few)
         made = curves(chosen.agents)
     if chosen.picture:
         draw(made, chosen.picture)
