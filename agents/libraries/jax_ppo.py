@@ -483,7 +483,7 @@ def _through(layers: Params, rows: Array, shared: bool) -> Array:
     return found
 
 
-def _drawn(logits: Array, word: Array, legal: Array | None) -> Array:
+def _drawn(logits: Array, word: Array, legal: Array | None = None) -> Array:
     """Return actions ``[…]`` of logits ``[…, A]``: the first whose cumulative chance exceeds a uniform number."""
     heights = jnp.cumsum(jax.nn.softmax(logits), axis=-1)
     uniform = word.astype(jnp.float32) * jnp.float32(2.0**-32)

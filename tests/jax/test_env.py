@@ -102,8 +102,6 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 SEEDS = [0, 2**32 - 1, 2**63 + 5]
 
 
-
-
 def columns_first(array: Any) -> Any:
     return np.moveaxis(np.asarray(array), -1, 0)
 
@@ -119,7 +117,17 @@ def chosen(env: Any, state: Any, word: Any) -> Any:
     return jnp.where(word % 97 == 0, word // 97 % size, legal)
 
 
-@pytest.mark.parametrize(("id", "arguments"), CASES.values(), ids=CASES)
+# Compiling takes seconds: without -m 'not campaign' four of the worlds with loads stand for the others.
+SOONER = ("loads", "loads, departures", "loads, arrivals", "loads, anybody is found")
+EVERY = [
+    pytest.param(
+        *case, id=name, marks=[pytest.mark.slow] if case[0] == LOADS and name not in SOONER else []
+    )
+    for name, case in CASES.items()
+]
+
+
+@pytest.mark.parametrize(("id", "arguments"), EVERY)
 def test_a_thousand_steps_are_those_of_make_vec(id: str, arguments: dict[str, Any]) -> None:
     steps, columns = 1000, 2
     env = crl_jax.make(id, **arguments)
@@ -275,7 +283,10 @@ def test_rows_for_networks_are_those_of_the_argument_encode(
     assert vec.state().shape[-1] == env.encoded_state_size
 
 
-MEASURED = {name: CASES[name] for name in ("ring", "status and load", *CASES) if name[0] in "rsl"}
+MEASURED = {
+    name: CASES[name]
+    for name in ("ring", "status and load", "loads, lost and late", "loads, a server joins")
+}
 
 
 @pytest.mark.parametrize(("id", "arguments"), MEASURED.values(), ids=MEASURED)
@@ -291,16 +302,13 @@ def test_measurements(id: str, arguments: dict[str, Any]) -> None:
         _, state, _, _, _ = step(state, action)
         vec.step(np.asarray(action).T)
     found, expected = env.metrics(state), vec.metrics()
-    if arguments.get("n_loads") == "endless":
-        del expected["remaining"]  # 62 bits
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(columns_first(found[name]), value, rtol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("name", ["loads", "loads, anybody is found", "loads, arrivals"])
-def test_one_environment_of_loads_is_a_column(name: str) -> None:
-    id, arguments = CASES[name]
+def test_one_environment_of_loads_is_a_column() -> None:
+    id, arguments = CASES["loads, anybody is found"]
     env = crl_jax.make(id, **arguments)
     _, batch = env.reset(7, num_envs=2)
     mapped = jax.vmap(env.reset)(jnp.stack([crl_jax.pair(7 + b) for b in range(2)]))[1]
