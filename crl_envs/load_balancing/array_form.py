@@ -501,7 +501,7 @@ def _departures(rules: Rules) -> NDArray[np.uint64]:
 
 def _words_below(height: NDArray[np.float64]) -> NDArray[np.uint64]:
     """Return how many words w have (w + 1/2) / 2^32 below a height: exact, as the middles of words are doubles."""
-    return np.clip(np.ceil(height * 2.0**32 - 0.5), 0, 2.0**32).astype(np.uint64)
+    return np.asarray(np.clip(np.ceil(height * 2.0**32 - 0.5), 0, 2.0**32), np.uint64)
 
 
 def _without_certain(limits: NDArray[np.uint64]) -> NDArray[np.uint64]:
