@@ -472,12 +472,14 @@ def _fills(capacity: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np
 def _arrivals(rules: Rules) -> NDArray[np.uint64]:
     """Return for each k < most the number of words with which k loads or fewer arrive, as `rules` adds chances up."""
     p = below = rules.arrival_zero
-    found = []
+    found: list[NDArray[np.uint64]] = []
     for k in range(rules.most_arrivals):
         found.append(_words_below(np.array(below)))
+        if found[-1] == 2**32:  # every word
+            break
         p = p * (rules.arrival_rate / (k + 1))
         below = below + p
-    return _without_certain(np.array(found)[None])[0]
+    return np.array(found)
 
 
 def _departures(rules: Rules) -> NDArray[np.uint64]:
@@ -502,9 +504,3 @@ def _departures(rules: Rules) -> NDArray[np.uint64]:
 def _words_below(height: NDArray[np.float64]) -> NDArray[np.uint64]:
     """Return how many words w have (w + 1/2) / 2^32 below a height: exact, as the middles of words are doubles."""
     return np.asarray(np.clip(np.ceil(height * 2.0**32 - 0.5), 0, 2.0**32), np.uint64)
-
-
-def _without_certain(limits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return limits ``[…, k]`` without the last ones that every word is below, but for one."""
-    certain = (limits == 2**32).all(axis=0)
-    return limits[..., : int(certain.argmax()) + 1] if certain.any() else limits
