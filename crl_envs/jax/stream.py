@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from crl_envs.core.array_form import product
-from crl_envs.core.generators import (
+from crl_envs.core.stream import (
     GOLDEN,
     MIX_1,
     MIX_2,
