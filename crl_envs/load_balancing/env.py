@@ -92,13 +92,13 @@ class LoadBalancingEnv(WorldEnv):
     | store | ``store_failed`` | ``kept`` | −200 |
     | delegate | ``delegated`` | ``delegated`` | −2 − 10 |
     | delegate | ``message_lost`` | ``kept`` | −10 |
-    | discover | ``discovered`` | ``kept`` | −10 |
-    | discover | ``not_discovered`` | ``kept`` | −10 |
+    | discover | ``discovered`` | ``kept`` | 0 |
+    | discover | ``not_discovered`` | ``kept`` | 0 |
     | anything illegal, with a load | ``idled`` | ``kept`` | −200 |
 
-    −200 is `min_q_value`, −2 `delegation_reward` and −10 `connection_cost`. ``"discrete"`` and ``"gradient"`` are the
-    values of `cost_model`; spare is the agent's capacity less its stored loads, the new one counted (see `spare`).
-    ``kept``: the load stays where it is.
+    −200 is `min_q_value`, −2 `delegation_reward` and −10 `connection_cost`; what a discovery costs, nothing by default,
+    is `discovery_cost`. ``"discrete"`` and ``"gradient"`` are the values of `cost_model`; spare is the agent's capacity
+    less its stored loads, the new one counted (see `spare`). ``kept``: the load stays where it is.
 
     ## Episode End
 
@@ -117,7 +117,7 @@ class LoadBalancingEnv(WorldEnv):
     | ``action_kinds`` | ``tuple`` | kind of each action: noop, local, delegation, discovery |
     | ``outcome`` | ``str`` | of this step's action, as in the table of rewards |
     | ``dop`` | ``str`` | what became of the load (the discrete optimisation problem), as in that table |
-    | ``connection_cost`` | ``float`` | the part of the reward that paid for a link: that of delegate and discover |
+    | ``connection_cost`` | ``float`` | the part of the reward that paid for a link, or for looking for one |
     | ``active`` | ``bool`` | False while the agent has failed or not yet joined |
 
     | ``metrics()`` | type | what it is |
@@ -192,7 +192,8 @@ class LoadBalancingEnv(WorldEnv):
 
     ## Version History
 
-    - v0: first release. Since version 0.2, an illegal action with a load costs `min_q_value`; before it was free.
+    - v0: first release. Since version 0.2, an illegal action with a load costs `min_q_value`; before it was free. A
+      discovery is free, as in the paper (§5.4); before it cost `connection_cost` (``discovery_cost=-10``).
     """
 
     metadata = WorldEnv.metadata | {

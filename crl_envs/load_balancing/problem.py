@@ -35,7 +35,6 @@ from crl_envs.load_balancing.rules import (
     DOP_OF_OUTCOME,
     ENDLESS,
     NEVER,
-    USES_LINK,
     WHEN_FULL,
     Costs,
     Outcome,
@@ -49,6 +48,8 @@ if TYPE_CHECKING:
 LARGEST_CAPACITY: Final = 2**31 - 1
 LAST_STEP: Final = 2**40
 
+# How many stores before its own a store's spare capacity is counted after, by `spare`.
+_STORES_BEFORE: Final = {"after": 0, "before": 1, "next": -1}
 _MOST_WITH_DEPARTURES: Final = 10_000_000  # loads at an agent: a table has an entry for each number
 
 
@@ -100,8 +101,11 @@ class LoadBalancingProblem:
             Default −200.
         delegation_reward: Reward of a delegation, without the link, −10^30 to 0. Default −2.
         connection_cost: Reward of using a link, −10^30 to 0. Default −10.
-        spare: Whether the gradient model counts an agent's spare capacity ``"after"`` the store or ``"before"`` it;
-            the paper doesn't say, and only the former shows what it reports at 95 % full. Default ``"after"``.
+        discovery_cost: Reward of a discovery, whether or not it finds somebody, −10^30 to 0. Default 0: the paper
+            charges connections for delegations only (§5.4).
+        spare: When the gradient model counts an agent's spare capacity: ``"after"`` the store, ``"before"`` it, or
+            after the ``"next"`` one, so that a store costs what another one there would. The paper doesn't say; only
+            with the last does an agent with one of 20 places left look full, as it reports. Default ``"after"``.
         max_steps: Horizon in steps, 1 to 2^40. Default 500,000.
         instance_seed: Seed of the random topology and its servers, 0 to 2^64 − 1, apart from the episodes' seed, which
             is that of ``reset(seed=…)``. Default 0.
@@ -139,6 +143,7 @@ class LoadBalancingProblem:
     min_q_value: float = -200.0
     delegation_reward: float = -2.0
     connection_cost: float = -10.0
+    discovery_cost: float = 0.0
     spare: str = "after"
     max_steps: int = 500_000
     instance_seed: int = 0
@@ -146,11 +151,11 @@ class LoadBalancingProblem:
 
     def __post_init__(self) -> None:
         keep(self, check_choice, "cost_model", ("discrete", "gradient"))
-        keep(self, check_choice, "spare", ("after", "before"))
+        keep(self, check_choice, "spare", tuple(_STORES_BEFORE))
         keep(self, check_int, "max_in_flight", low=1, high=1_000_000)
         keep(self, check_int, "max_steps", low=1, high=LAST_STEP)
         keep(self, check_seed, "instance_seed")
-        for price in ("min_q_value", "delegation_reward", "connection_cost"):
+        for price in ("min_q_value", "delegation_reward", "connection_cost", "discovery_cost"):
             keep(self, check_real, price, high=0.0)
         resolve_backend(self.backend)
         keep(self, check_int, "join_capacity", low=0, high=LARGEST_CAPACITY)
@@ -278,24 +283,25 @@ class LoadBalancingProblem:
     @cached_property
     def costs(self) -> Costs:
         """What outcomes cost."""
-        by_outcome = {
-            Outcome.NONE: 0.0,
-            Outcome.STORED: 0.0,
-            Outcome.STORE_FAILED: self.min_q_value,
-            Outcome.DELEGATED: self.delegation_reward + self.connection_cost,
+        link = {
+            Outcome.DELEGATED: self.connection_cost,
             Outcome.MESSAGE_LOST: self.connection_cost,
-            Outcome.DISCOVERED: self.connection_cost,
-            Outcome.NOT_DISCOVERED: self.connection_cost,
-            Outcome.IDLED: self.min_q_value,  # or waiting would be the best policy
+            Outcome.DISCOVERED: self.discovery_cost,
+            Outcome.NOT_DISCOVERED: self.discovery_cost,
         }
-        link = [self.connection_cost if o in USES_LINK else 0.0 for o in Outcome]
+        by_outcome = {
+            Outcome.STORE_FAILED: self.min_q_value,
+            Outcome.IDLED: self.min_q_value,  # or waiting would be the best policy
+            **link,
+            Outcome.DELEGATED: self.delegation_reward + self.connection_cost,
+        }
         return Costs(
-            reward=np.array([by_outcome[o] for o in Outcome], np.float32),
-            link=np.array(link, np.float32),
+            reward=np.array([by_outcome.get(o, 0.0) for o in Outcome], np.float32),
+            link=np.array([link.get(o, 0.0) for o in Outcome], np.float32),
             dop=np.array([DOP_OF_OUTCOME[o] for o in Outcome], np.int8),
             min_q=self.min_q_value,
             gradient=self.cost_model == "gradient",
-            before=int(self.spare == "before"),
+            before=_STORES_BEFORE[self.spare],
         )
 
     def store_costs(self, spare: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -380,6 +386,7 @@ class LoadBalancingArguments(TypedDict, total=False):
     min_q_value: float
     delegation_reward: float
     connection_cost: float
+    discovery_cost: float
     spare: str
     max_steps: int
     instance_seed: int

@@ -58,13 +58,6 @@ DOP_OF_OUTCOME: Final = {
     Outcome.IDLED: Dop.KEPT,
 }
 
-USES_LINK: Final = (
-    Outcome.DELEGATED,
-    Outcome.MESSAGE_LOST,
-    Outcome.DISCOVERED,
-    Outcome.NOT_DISCOVERED,
-)
-
 
 def action_kinds(slots: int, discovers: bool) -> tuple[str, ...]:
     """Return the kind of each action, with so many delegation slots."""
@@ -170,11 +163,11 @@ class Costs(NamedTuple):
     reward: NDArray[
         np.float32
     ]  # float32[8], by Outcome; that of a store in the gradient model is `min_q` times a share
-    link: NDArray[np.float32]  # float32[8], the part of it that pays for a link
+    link: NDArray[np.float32]  # float32[8], the part of it that pays for a link or a discovery
     dop: NDArray[np.int8]  # int8[8], Dop of each Outcome
     min_q: float  # in the gradient model a store costs a share of it
     gradient: bool
-    before: int  # 1 where the spare capacity counts before the store, else 0
+    before: int  # how many stores before its own a store's spare capacity is counted after: 0, 1; −1: after the next
 
 
 def draws(rules: Rules) -> tuple[bool, ...]:
@@ -208,7 +201,10 @@ def may_discover(rules: Rules, allowed: Any, slot_is_free: Any, joined: Any) -> 
 
 
 def store_reward(min_q: float, spare: Any) -> Any:
-    """Return the reward of a store in the gradient model, from the spare capacity ≥ 0 that it is reckoned with."""
+    """Return the reward of a store in the gradient model, from the spare capacity that it is reckoned with.
+
+    MinQ / (2 · spare), and MinQ where that capacity is 0 or, with the next load counted, −1.
+    """
     return min_q * (1.0 / np.maximum(2 * spare, 1))
 
 

@@ -150,7 +150,7 @@ class LoadBalancingWorld(World[State]):
         """Return what each agent's action cost (Table 1), from its outcome: ``float32[n, B]``, ≤ 0.
 
         A store that succeeds costs nothing in the discrete model and ``min_q_value / (2 · spare)`` in the gradient
-        model, spare being the capacity left after it or before it (``min_q_value`` when that is none).
+        model, spare being the capacity left after it, before it or after the next one (``min_q_value`` when that is none).
         """
         costs = self.costs
         reward = costs.reward[next_state.outcome]
@@ -199,7 +199,7 @@ class LoadBalancingWorld(World[State]):
         """Return what the agents see beside the mask.
 
         - ``outcome`` ``int8[n, B]``, see `rules.Outcome`; ``dop`` ``int8[n, B]``, see `rules.Dop`;
-        - ``connection_cost`` ``float32[n, B]``: the part of the reward that paid for a link;
+        - ``connection_cost`` ``float32[n, B]``: the part of the reward that paid for a link or a discovery;
         - ``active`` ``bool[n, B]``; ``neighbors`` ``int32[n, K + S, B]``, −1 for none;
         - ``action_kinds`` ``int8[n, A, B]``: 0 noop, 1 local, 2 delegation, 3 discovery.
         """

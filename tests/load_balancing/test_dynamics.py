@@ -234,6 +234,21 @@ def test_a_server_joins_when_all_are_full_and_is_found_by_discovery():
     assert env.metrics()["stored"] == 7
 
 
+@pytest.mark.parametrize("cost", [0.0, -10.0])
+def test_a_discovery_costs_what_it_costs_whether_or_not_it_finds(cost):
+    for rate in (0.0, 1.0):
+        env = chain(discovery="all", discovery_rate=rate, discovery_cost=cost, connection_cost=-3)
+        discover = env.action_space("agent_0").n - 1
+        _, rewards, _, _, infos = play(env, {0: discover})
+        assert infos["agent_0"]["outcome"] == ("discovered" if rate else "not_discovered")
+        assert rewards["agent_0"] == infos["agent_0"]["connection_cost"] == cost
+
+
+def test_by_default_a_discovery_costs_nothing():
+    _, rewards, *_ = play(chain(discovery="all"), {0: 4})
+    assert rewards["agent_0"] == 0.0
+
+
 def test_discovery_is_closed_before_the_server_joins():
     env = joining(join_at=2)
     *_, infos = play(env, {0: 2})

@@ -92,6 +92,9 @@ class CRLConfig:
             value of a delegation, before the receiver acts.
         bus: A `MessageBus`, over which the advertisements go. Without loss or delay.
         initial_q_local: First Q of local and discovery actions, −3. Higher is tried sooner.
+        initial_q_discovery: First Q of a discovery: ``"local"`` (default) is that of local actions, as in Table 1, with
+            which whoever gets the action tries it at once, whatever else it knows; ``"value"`` is V, what the problem
+            is worth where it is, as the equation has it for an action that keeps it and costs nothing.
         initial_q_per_neighbor: First Q of a delegation is this times the number of neighbours (−3, −37 in all with
             nine), plus the connection cost. Lower keeps problems at home for longer.
         initial_connection_cost: D before a link's first use, −10.
@@ -117,6 +120,7 @@ class CRLConfig:
     advertise: tuple[Advertisement, ...] = (DelegationReturn(),)
     bus: MessageBus = field(default_factory=MessageBus)
     initial_q_local: float = -3.0
+    initial_q_discovery: str = "local"
     initial_q_per_neighbor: float = -3.0
     initial_connection_cost: float = -10.0
     initial_delegation_reward: float = -2.0
@@ -141,6 +145,7 @@ class CRLConfig:
         keep(self, check_real, "max_q", high=0.0)
         keep(self, check_real, "min_q", high=self.max_q)
         keep(self, check_real, "initial_q_local", high=0.0)
+        keep(self, check_choice, "initial_q_discovery", ("local", "value"))
         keep(self, check_real, "initial_q_per_neighbor", high=0.0)
         keep(self, check_real, "initial_connection_cost", high=0.0)
         keep(self, check_real, "initial_delegation_reward", high=0.0)
@@ -163,6 +168,7 @@ class CRLConfig:
             transition_rate=float(self.transition_rate),
             counts_kept=self.counts_kept,
             prior_local=float(self.initial_q_local),
+            discovery_keeps=self.initial_q_discovery == "value",
             prior_per_neighbor=float(self.initial_q_per_neighbor),
             prior_delegation=delegation if tells_costs else delegation + link,
             prior_link=link if tells_costs else 0.0,

@@ -47,6 +47,7 @@ class Settings(NamedTuple):
     transition_rate: float
     counts_kept: bool  # whether a problem that was kept costs what it will still cost
     prior_local: float  # first Q of local and discovery actions
+    discovery_keeps: bool  # a discovery's first Q is V instead: it leaves the problem where it is
     prior_per_neighbor: float  # first Q of a delegation: this × neighbours + `prior_first`
     prior_delegation: float  # reward of a delegation before the first one
     prior_link: float  # connection cost before the first use of the link
@@ -344,11 +345,13 @@ def unlink(audience: Audience, j: int, link: int) -> None:
 
 def begin(column: Column, i: int, now: int) -> None:
     """Give an agent's local and discovery actions their first Q (Table 1); it has nothing new to say."""
-    minds = column.minds
+    minds, settings = column.minds, column.settings
     for a in range(len(minds.kind[i])):
-        if minds.kind[i][a] == LOCAL or minds.kind[i][a] == DISCOVERY:
-            for s in range(len(minds.value[i])):
-                minds.reward[i][s][a] = column.settings.prior_local
+        for s in range(len(minds.value[i])):
+            if minds.kind[i][a] == DISCOVERY and settings.discovery_keeps:
+                minds.kept[i][s][a][s] = 1.0
+            elif minds.kind[i][a] == LOCAL or minds.kind[i][a] == DISCOVERY:
+                minds.reward[i][s][a] = settings.prior_local
     minds.advertised[i] = value_of(column, i, now)
     minds.changed[i] = 0
 

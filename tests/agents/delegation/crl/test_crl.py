@@ -43,6 +43,7 @@ ENVS: dict[str, dict[str, Any]] = {
     },
     "small": SMALL,
     "gradient before": SMALL | {"cost_model": "gradient", "spare": "before"},
+    "gradient next": SMALL | {"cost_model": "gradient", "spare": "next"},
     "several in flight": BUSY,
     "arrivals": BUSY | {"arrival_rate": 0.7, "entries": (3, 0, 7)},
     "departures": BUSY | {"departure_rate": 0.05, "n_loads": 150, "max_steps": 150},
@@ -57,7 +58,7 @@ ENVS: dict[str, dict[str, Any]] = {
     | {"join_capacity": 9, "discovery": "entry_neighbors", "max_steps": 1200},
     "discovery": BUSY
     | {"discovery": "all", "discover": "any", "discovery_rate": 0.5, "message_loss": 0.2}
-    | {"discovery_slots": 2, "max_steps": 150},
+    | {"discovery_slots": 2, "max_steps": 150, "discovery_cost": -10.0},
     "everything": EVERYTHING | {"max_steps": 120},
     "everything, gradient": EVERYTHING
     | {"max_steps": 120, "cost_model": "gradient", "spare": "before"},
