@@ -150,7 +150,8 @@ class LoadBalancingWorld(World[State]):
         """Return what each agent's action cost (Table 1), from its outcome: ``float32[n, B]``, ≤ 0.
 
         A store that succeeds costs nothing in the discrete model and ``min_q_value / (2 · spare)`` in the gradient
-        model, spare being the capacity left after it, before it or after the next one (``min_q_value`` when that is none).
+        model, spare being the capacity left after it, before it or after the next one; ``min_q_value`` when that is
+        none.
         """
         costs = self.costs
         reward = costs.reward[next_state.outcome]

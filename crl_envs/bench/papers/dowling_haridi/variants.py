@@ -24,7 +24,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     numbered,
     runs_of,
 )
-from crl_envs.bench.score.statistics import Interval, t_interval
+from crl_envs.bench.score.statistics import Interval, positive_interval
 from crl_envs.bench.text import Table, number, with_interval
 
 MOST_RUNS: Final = 5  # of a learner that only runs through the API
@@ -53,7 +53,7 @@ def systems(extent: Extent, found: Recordings) -> Section:
     played, runs = runs_of(found), min(extent.seeds, MOST_RUNS)
     best = {where: fewest_steps(**env) for where, env in TOPOLOGIES.items()}
     steps = {key: mean_steps(some) for key, some in played.items()}
-    sent = {key: t_interval(_messages(some)) for key, some in played.items()}
+    sent = {key: positive_interval(_messages(some)) for key, some in played.items()}
     rows = []
     for policy in SYSTEMS:
         cells: list[str] = []
@@ -169,7 +169,9 @@ def advertising(extent: Extent, found: Recordings) -> Section:
     """Show messages against steps, by strategy, model and setting."""
     played = runs_of(found)
     steps = {key: mean_steps(runs) for key, runs in played.items()}
-    sent = {key: t_interval(_column(runs, "advertisements_sent")) for key, runs in played.items()}
+    sent = {
+        key: positive_interval(_column(runs, "advertisements_sent")) for key, runs in played.items()
+    }
     rows = []
     for setting in SETTINGS:
         for model in MODELS:
@@ -304,6 +306,8 @@ CHANGES: Final = (
     Change("temperature", {"temperature": 5.0}),
     Change("temperature", {"boltzmann": "multiply"}),
     Change("spare capacity", env={"spare": "before"}),
+    Change("spare capacity", env={"spare": "next"}),
+    Change("spare capacity", {"decay_rate": 0.01}, {"spare": "next"}),
     Change("neighbours on the grid", env={"out_degree": 10}),
     Change("loop avoidance", env={"memory": True}),
 )
