@@ -1,8 +1,8 @@
 """The load-balancing dynamics number by number: the events of `rules.advance`, one column after another.
 
 The functions run as they stand, which for few agents takes less time than NumPy, and compiled by Numba
-(`numba_kernel`), with the same results. `advance`, `draw_keys`, `choices`, `reward_of` and `has_ended` are for learners
-that fuse their loop with the world's: what the environment's views say.
+(`numba_kernel`), with the same results. `advance`, `draw_keys`, `choices`, `reward_of`, `observe` and `has_ended` are for
+learners that fuse their loop with the world's: what the environment's views say.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -98,6 +98,15 @@ def reward_of(rules, costs, state, i, c):
         spare = rules.capacity[i] - state.load[i, c] + costs.before
         return np.float32(store_reward(costs.min_q, spare))
     return costs.reward[outcome]
+
+
+def observe(rules, state, i, c, seen):
+    """Write what agent i observes: `seen` is ``float32[4]``, as `LoadBalancingWorld.observation` has it."""
+    capacity, q = rules.capacity[i], state.waiting[i, c]
+    seen[0] = 1.0 if state.head[i, c] >= 0 else 0.0
+    seen[1] = q / (1.0 + q)
+    seen[2] = state.load[i, c] / capacity if capacity > 0 else 1.0
+    seen[3] = 1.0 if state.active[i, c] else 0.0
 
 
 def _admit(rules, state, c):
@@ -311,6 +320,7 @@ JITABLE: Final[tuple[Callable[..., Any], ...]] = (
     draw_keys,
     choices,
     reward_of,
+    observe,
     _admit,
     _order_queues,
     _depart,

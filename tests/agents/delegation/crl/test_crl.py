@@ -80,6 +80,16 @@ LEARNERS: dict[str, dict[str, Any]] = {
     "decay": {"decay_rate": 0.01, "decays_unheard": False},
     "decay and drops": {"decay_rate": 0.2, "drop_below": -40.0, "decays_unheard": True},
     "means": {"reward_rate": 0.0, "counts_kept": False},
+    "observations as states": {"states": "observation"},
+    "connected states": {
+        "states": "observation",
+        "connected_states": True,
+        "decay_rate": 0.01,
+        "drop_below": -190.0,
+        "advertise": ("return", "broadcast", PeriodicGossip(3), ConditionalNotification(0.5)),
+        "bus": HARD_BUS,
+    },
+    "discovery is worth V": {"initial_q_discovery": "value"},
     "exponential": {"reward_rate": 0.3, "transition_rate": 0.2},
     "other numbers": {
         "temperature": 3.0,
@@ -135,6 +145,10 @@ CASES = [
     ("failures", "all over a bad bus"),
     ("discovery", "decay and drops"),
     ("alone", "all over a bad bus"),
+    ("gradient next", "connected states"),
+    ("discovery", "connected states"),
+    ("failures", "observations as states"),
+    ("a server that joins", "discovery is worth V"),
 ]
 
 

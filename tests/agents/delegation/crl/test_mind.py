@@ -62,8 +62,8 @@ class Mind:
         core.learn(self.column, 0, one_step)
 
     def hear(self, k: int, value: float, now: int) -> None:
-        self.minds.cached[0][k] = value
-        self.minds.heard[0][k] = now
+        self.minds.cached[0][0][k] = value
+        self.minds.heard[0][0][k] = now
 
     def v(self, now: int = 0) -> float:
         return core.value_of(self.column, 0, now)
@@ -308,11 +308,11 @@ def test_a_silent_neighbour_looks_dearer_with_time_down_to_the_floor(
     mind = of_kinds(infos.NOOP, infos.DELEGATION, n=2, decay_rate=rate)
     mind.meet(0, 1, 1)
     mind.hear(0, value, 7)
-    told = [core.decayed(mind.column, 0, 0, 7 + td) for td in sorted(times)]
+    told = [core.decayed(mind.column, 0, 0, 0, 7 + td) for td in sorted(times)]
     for later, td in zip(told, sorted(times), strict=True):
         assert later == pytest.approx(max(-200.0, value * (1 + rate) ** td), rel=1e-9)
     assert told == sorted(told, reverse=True)
-    assert core.decayed(mind.column, 0, 0, 7) == pytest.approx(value)
+    assert core.decayed(mind.column, 0, 0, 0, 7) == pytest.approx(value)
 
 
 @pytest.mark.parametrize(("value", "expected"), [(-1.0, -200.0), (0.0, 0.0), (-200.0, -200.0)])
@@ -324,7 +324,7 @@ def test_decay_over_the_longest_silence_is_the_floor_or_nothing(
     mind = of_kinds(infos.NOOP, infos.DELEGATION, n=2, decay_rate=rate)
     mind.meet(0, 1, 1)
     mind.hear(0, value, 0)
-    assert core.decayed(mind.column, 0, 0, silence) == expected
+    assert core.decayed(mind.column, 0, 0, 0, silence) == expected
 
 
 def test_first_values_do_not_age_unless_asked_to() -> None:
