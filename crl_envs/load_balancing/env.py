@@ -61,7 +61,8 @@ class LoadBalancingEnv(WorldEnv):
     | 2 … K + 1 | ``delegation`` | hands it to the neighbour of slot 0 … K − 1 | with a load, where the slot has one |
     | the last | ``discovery`` | looks for an agent that it has no slot for | with a load, where `discovery` allows |
 
-    With `memory`, slots that lead to where the load has been are closed. Discovery needs a free slot, and with a server
+    With `memory`, slots that lead to where the load has been are closed, but for the one where it was longest ago when
+    it has been everywhere. Discovery needs a free slot, unless any agent is found `"again"`, and with a server
     that joins it is legal from then on. An illegal action moves nothing and is flagged in the infos. An agent with a
     load pays for it, the no-op included, what a failed store costs, so that waiting never pays.
 

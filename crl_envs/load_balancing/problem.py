@@ -90,12 +90,14 @@ class LoadBalancingProblem:
         join_at: The step at which it joins, 1 to 2^40, or ``"full"``: when all others are full. Default ``"full"``.
         discovery: Who has the discovery action: ``"off"``, ``"entry_neighbors"`` (1-hop neighbours of the entries) or
             ``"all"``. Default ``"off"``.
-        discover: What can be found: ``"joined"``, the server that joins, or ``"any"`` active agent. Default None:
-            the former where a server joins, else the latter.
+        discover: What can be found: ``"joined"``, the server that joins, ``"any"`` active agent that there is no slot
+            for, or any ``"again"``: also those that there is one for by topology, and where all slots of discovery are
+            taken one gives way, so that who has been dropped from view can come back into it. Default None: the server
+            where one joins, else any.
         discovery_rate: Probability that a discovery finds something when there is something, 0 to 1. Default 1.
         discovery_slots: Delegation slots of each agent for what it discovers, 1 to 1,000. Default 1.
-        memory: True or False: a load isn't handed to an agent where it has been. One that has been with all neighbours
-            of a full agent is stuck there, until the `timeout`. Default False.
+        memory: True or False: a load isn't handed to an agent where it has been, as long as there is another; else to
+            the one of them where it was longest ago. Default False.
         timeout: Steps after which a load under way is given up, 1 to 2^40. Default None: never.
         min_q_value: Reward of a store that fails (MinQ), and of an illegal action with a load, −10^30 to 0.
             Default −200.
@@ -246,7 +248,7 @@ class LoadBalancingProblem:
         discover = self.discover
         if discover is None:
             discover = "joined" if joins else "any"
-        check_choice("discover", discover, ("joined", "any"))
+        check_choice("discover", discover, ("joined", "any", "again"))
         if self.discovers and discover == "joined" and not joins:
             raise ValueError("discover='joined' needs a server that joins: join_capacity ≥ 1")
         room = int(capacity.sum())
@@ -259,7 +261,8 @@ class LoadBalancingProblem:
             successors=successors,
             extra_slots=self.discovery_slots * self.discovers,
             may_discover=self._discoverers(successors),
-            discover_any=discover == "any",
+            discover_any=discover != "joined",
+            discover_again=discover == "again",
             entries=entries,
             n_founders=self.founders,
             founders_capacity=int(own.sum()),
@@ -318,7 +321,7 @@ class LoadBalancingProblem:
     @property
     def bytes_per_place(self) -> int:
         """About how many bytes a load in flight takes in each environment."""
-        return 60 + 2 * self.n * self.memory
+        return 60 + 16 * self.n * self.memory
 
     @cached_property
     def _graph(self) -> tuple[int, Edges, dict[Any, int]]:

@@ -31,6 +31,8 @@ NEVER: Final = -1
 WHEN_FULL: Final = -2
 ENDLESS: Final = 2**62
 
+LATEST: Final = 2**62  # later than any step
+
 _NO_TICKET: Final = np.iinfo(np.int64).max
 
 
@@ -87,6 +89,7 @@ class Rules(NamedTuple):
     extra_slots: int  # S
     may_discover: NDArray[np.uint8]  # uint8[n]
     discover_any: bool  # any agent may be found, or only one that joined
+    discover_again: bool  # also one that there is a slot for by topology; where no slot is free, one gives way
     entries: NDArray[np.int64]  # int64[E], agents at which loads enter
     n_founders: int  # agents that are there from the start; at most one joins later
     founders_capacity: int  # loads
@@ -121,7 +124,9 @@ class State(NamedTuple):
     ready: NDArray[np.int64]  # int64[L, B], the step from which it is in that agent's queue
     ticket: NDArray[np.int64]  # int64[L, B], queues are served in ascending order
     birth: NDArray[np.int64]  # int64[L, B], the step at which it entered
-    visited: NDArray[np.uint8]  # uint8[L, n, B], or [L, 0, B] without memory
+    visited: NDArray[
+        np.int64
+    ]  # int64[L, n, B], 1 + the step at which a load was handed there, 0 for never; [L, 0, B] without memory
     head: NDArray[
         np.int32
     ]  # int32[n, B], place of the load that each agent can act on: the first of its queue, or −1
@@ -190,14 +195,19 @@ def ticket(ready: Any, source: Any, place: Any, n: int, places: int) -> Any:
     return (ready * (n + 1) + source) * places + place
 
 
-def is_open(target: Any, been_there: Any) -> Any:
-    """Return whether a slot may be used: it leads to an agent, where the load hasn't been."""
-    return (target >= 0) & (been_there == 0)
+def is_open(target: Any, been_there: Any, longest_ago: Any) -> Any:
+    """Return whether a slot may be used: it leads to an agent, where the load hasn't been or was longest ago.
+
+    `longest_ago` is the least entry of `State.visited` among the agents behind an agent's slots, 0 for one that the load
+    has never been with; 0 for both without memory.
+    """
+    return (target >= 0) & (been_there <= longest_ago)
 
 
 def may_discover(rules: Rules, allowed: Any, slot_is_free: Any, joined: Any) -> Any:
     """Return whether an agent with a load may look for another, from its entry of ``rules.may_discover``."""
-    return (allowed > 0) & slot_is_free & ((joined > 0) | (rules.join_at == NEVER))
+    can_take = slot_is_free | rules.discover_again
+    return (allowed > 0) & can_take & ((joined > 0) | (rules.join_at == NEVER))
 
 
 def store_reward(min_q: float, spare: Any) -> Any:
@@ -274,7 +284,7 @@ def admit(rules: Rules, state: State) -> None:
         state.ticket[place, b] = ticket(now, n, place, n, places)
         if rules.memory:
             state.visited[place, :, b] = 0
-            state.visited[place, agent, b] = 1
+            state.visited[place, agent, b] = 1 + now
 
 
 def order_queues(state: State) -> None:
@@ -370,11 +380,15 @@ def _delegate(
     state.ready[place, b] = ready
     state.ticket[place, b] = ticket(ready, agent, place, n, places)
     if rules.memory:
-        state.visited[place, target, b] = 1
+        state.visited[place, target, b] = 1 + ready
 
 
 def _discover(rules: Rules, state: State, keys: Keys, i: int, c: int) -> None:
-    """Agent i of column c looks for an active agent that it has no slot for, uniformly among them."""
+    """Agent i of column c looks for an active agent that it has no slot for, uniformly among them.
+
+    With `discover_again` those of its slots by topology can be found too, and where it has no free one, the uniform
+    number below `find` that the discovery succeeds with says which one gives way.
+    """
     state.tally[Count.MESSAGES, c] += 1
     lane, column = np.array([i]), np.array([c])
     word = lane_words(keys.discovery[column], lane)[0]
@@ -383,14 +397,18 @@ def _discover(rules: Rules, state: State, keys: Keys, i: int, c: int) -> None:
     if not rules.discover_any:
         candidates[: rules.n_founders] = False
     candidates[i] = False
-    known = np.concatenate([rules.successors[i], state.found[i, :, c]])
+    known = state.found[i, :, c]
+    if not rules.discover_again:
+        known = np.concatenate([rules.successors[i], known])
     candidates[known[known >= 0]] = False
     who = np.flatnonzero(candidates)
-    if word >= rules.find or who.size == 0 or open_slots.size == 0:
+    slots = open_slots.size or rules.discover_again
+    if word >= rules.find or who.size == 0 or not slots:
         state.outcome[i, c] = Outcome.NOT_DISCOVERED
         return
     pick = int(lane_words(keys.discovered[column], lane)[0]) * who.size >> 32
-    state.found[i, open_slots[0], c] = who[pick]
+    slot = open_slots[0] if open_slots.size else int(word) * rules.extra_slots // rules.find
+    state.found[i, slot, c] = who[pick]
     state.outcome[i, c] = Outcome.DISCOVERED
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from crl_envs.core.generators import lane_word, stream_key
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
+    LATEST,
     NEVER,
     PURPOSES,
     STORE,
@@ -77,10 +78,16 @@ def choices(rules, state, i, legal, c):
     memory, successors, place = rules.memory, rules.successors, state.head[i, c]
     legal[0] = 0
     legal[STORE] = 1
+    longest_ago = LATEST if memory else 0
+    if memory:
+        for slot in range(k + extra):
+            target = successors[i, slot] if slot < k else state.found[i, slot - k, c]
+            if target >= 0:
+                longest_ago = min(longest_ago, state.visited[place, target, c])
     for slot in range(k + extra):
         target = successors[i, slot] if slot < k else state.found[i, slot - k, c]
         been_there = state.visited[place, target, c] if memory and target >= 0 else 0
-        legal[FIRST_DELEGATION + slot] = is_open(target, been_there)
+        legal[FIRST_DELEGATION + slot] = is_open(target, been_there, longest_ago)
     if extra:
         free = False
         for slot in range(extra):
@@ -139,7 +146,7 @@ def _admit(rules, state, c):
         state.ticket[place, c] = ticket(now, n, place, n, places)
         if rules.memory:
             state.visited[place, :, c] = 0
-            state.visited[place, agent, c] = 1
+            state.visited[place, agent, c] = 1 + now
 
 
 def _order_queues(state, c):
@@ -220,7 +227,7 @@ def _delegate(rules, state, keys, i, place, slot, c):
     state.ready[place, c] = ready
     state.ticket[place, c] = ticket(ready, i, place, n, places)
     if rules.memory:
-        state.visited[place, target, c] = 1
+        state.visited[place, target, c] = 1 + ready
 
 
 def _is_candidate(rules, state, i, j, c):
@@ -228,9 +235,10 @@ def _is_candidate(rules, state, i, j, c):
         return False
     if not rules.discover_any and j < rules.n_founders:
         return False
-    for k in range(rules.successors.shape[1]):
-        if rules.successors[i, k] == j:
-            return False
+    if not rules.discover_again:
+        for k in range(rules.successors.shape[1]):
+            if rules.successors[i, k] == j:
+                return False
     for k in range(rules.extra_slots):
         if state.found[i, k, c] == j:
             return False
@@ -247,9 +255,12 @@ def _discover(rules, state, keys, i, c):
     candidates = 0
     for j in range(n):
         candidates += _is_candidate(rules, state, i, j, c)
-    failed = lane_word(keys.discovery[c], i) >= rules.find
-    if failed or candidates == 0 or slot == rules.extra_slots:
+    word = lane_word(keys.discovery[c], i)
+    full = slot == rules.extra_slots
+    if word >= rules.find or candidates == 0 or (full and not rules.discover_again):
         return
+    if full:
+        slot = word * rules.extra_slots // rules.find
     pick = (lane_word(keys.discovered[c], i) * candidates) >> 32
     for j in range(n):
         if _is_candidate(rules, state, i, j, c):

@@ -79,7 +79,7 @@ def load_balancing(rng: random.Random, faults: float = 0.3) -> dict[str, Any]:
         made["join_at"] = rng.choice(["full", 1, 9])
     if rng.random() < faults:
         made["discovery"] = rng.choice(["all", "entry_neighbors"])
-        made["discover"] = rng.choice(["any", "joined"] if "join_capacity" in made else ["any"])
+        made["discover"] = rng.choice(["any", "again", *["joined"] * ("join_capacity" in made)])
         made["discovery_rate"] = rng.choice([0.4, 1.0])
         made["discovery_slots"] = rng.choice([1, 3])
         made["discovery_cost"] = rng.choice([0.0, -10.0])

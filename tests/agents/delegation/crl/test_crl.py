@@ -59,6 +59,8 @@ ENVS: dict[str, dict[str, Any]] = {
     "discovery": BUSY
     | {"discovery": "all", "discover": "any", "discovery_rate": 0.5, "message_loss": 0.2}
     | {"discovery_slots": 2, "max_steps": 150, "discovery_cost": -10.0},
+    "found again": SMALL
+    | {"discovery": "all", "discover": "again", "discovery_rate": 0.7, "max_steps": 400},
     "everything": EVERYTHING | {"max_steps": 120},
     "everything, gradient": EVERYTHING
     | {"max_steps": 120, "cost_model": "gradient", "spare": "before"},
@@ -147,6 +149,7 @@ CASES = [
     ("alone", "all over a bad bus"),
     ("gradient next", "connected states"),
     ("discovery", "connected states"),
+    ("found again", "decay and drops"),
     ("failures", "observations as states"),
     ("a server that joins", "discovery is worth V"),
 ]
