@@ -61,8 +61,7 @@ class LoadBalancingEnv(WorldEnv):
     | 2 … K + 1 | ``delegation`` | hands it to the neighbour of slot 0 … K − 1 | with a load, where the slot has one |
     | the last | ``discovery`` | looks for an agent that it has no slot for | with a load, where `discovery` allows |
 
-    With `memory`, slots that lead to where the load has been are closed, but for the one where it was longest ago when
-    it has been everywhere. Discovery needs a free slot, unless any agent is found `"again"`, and with a server
+    With `memory`, slots that lead to where the load has been are closed, unless all of them do. Discovery needs a free slot, unless any agent is found `"again"`, and with a server
     that joins it is legal from then on. An illegal action moves nothing and is flagged in the infos. An agent with a
     load pays for it, the no-op included, what a failed store costs, so that waiting never pays.
 
@@ -194,7 +193,8 @@ class LoadBalancingEnv(WorldEnv):
     ## Version History
 
     - v0: first release. Since version 0.2, an illegal action with a load costs `min_q_value`; before it was free. A
-      discovery is free, as in the paper (§5.4); before it cost `connection_cost` (``discovery_cost=-10``).
+      discovery is free, as in the paper (§5.4); before it cost `connection_cost` (``discovery_cost=-10``). With
+      `memory`, a load that has been with all neighbours of its agent may go to any of them; before it was stuck.
     """
 
     metadata = WorldEnv.metadata | {

@@ -31,8 +31,6 @@ NEVER: Final = -1
 WHEN_FULL: Final = -2
 ENDLESS: Final = 2**62
 
-LATEST: Final = 2**62  # later than any step
-
 _NO_TICKET: Final = np.iinfo(np.int64).max
 
 
@@ -124,9 +122,7 @@ class State(NamedTuple):
     ready: NDArray[np.int64]  # int64[L, B], the step from which it is in that agent's queue
     ticket: NDArray[np.int64]  # int64[L, B], queues are served in ascending order
     birth: NDArray[np.int64]  # int64[L, B], the step at which it entered
-    visited: NDArray[
-        np.int64
-    ]  # int64[L, n, B], 1 + the step at which a load was handed there, 0 for never; [L, 0, B] without memory
+    visited: NDArray[np.uint8]  # uint8[L, n, B], or [L, 0, B] without memory
     head: NDArray[
         np.int32
     ]  # int32[n, B], place of the load that each agent can act on: the first of its queue, or −1
@@ -195,13 +191,15 @@ def ticket(ready: Any, source: Any, place: Any, n: int, places: int) -> Any:
     return (ready * (n + 1) + source) * places + place
 
 
-def is_open(target: Any, been_there: Any, longest_ago: Any) -> Any:
-    """Return whether a slot may be used: it leads to an agent, where the load hasn't been or was longest ago.
+def is_open(target: Any, been_there: Any, everywhere: Any) -> Any:
+    """Return whether a slot may be used: it leads to an agent where the load hasn't been, or has been with all of them.
 
-    `longest_ago` is the least entry of `State.visited` among the agents behind an agent's slots, 0 for one that the load
-    has never been with; 0 for both without memory.
+    Args:
+        target: The agent behind the slot, −1 for none.
+        been_there: 1 where the load has been with it, 0 without memory.
+        everywhere: 1 where it has been with all agents behind slots of this one, 0 without memory.
     """
-    return (target >= 0) & (been_there <= longest_ago)
+    return (target >= 0) & (been_there == everywhere)
 
 
 def may_discover(rules: Rules, allowed: Any, slot_is_free: Any, joined: Any) -> Any:
@@ -284,7 +282,7 @@ def admit(rules: Rules, state: State) -> None:
         state.ticket[place, b] = ticket(now, n, place, n, places)
         if rules.memory:
             state.visited[place, :, b] = 0
-            state.visited[place, agent, b] = 1 + now
+            state.visited[place, agent, b] = 1
 
 
 def order_queues(state: State) -> None:
@@ -380,7 +378,7 @@ def _delegate(
     state.ready[place, b] = ready
     state.ticket[place, b] = ticket(ready, agent, place, n, places)
     if rules.memory:
-        state.visited[place, target, b] = 1 + ready
+        state.visited[place, target, b] = 1
 
 
 def _discover(rules: Rules, state: State, keys: Keys, i: int, c: int) -> None:

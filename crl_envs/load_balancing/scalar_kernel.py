@@ -16,7 +16,6 @@ import numpy as np
 from crl_envs.core.generators import lane_word, stream_key
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
-    LATEST,
     NEVER,
     PURPOSES,
     STORE,
@@ -78,16 +77,16 @@ def choices(rules, state, i, legal, c):
     memory, successors, place = rules.memory, rules.successors, state.head[i, c]
     legal[0] = 0
     legal[STORE] = 1
-    longest_ago = LATEST if memory else 0
+    everywhere = 1 if memory else 0
     if memory:
         for slot in range(k + extra):
             target = successors[i, slot] if slot < k else state.found[i, slot - k, c]
-            if target >= 0:
-                longest_ago = min(longest_ago, state.visited[place, target, c])
+            if target >= 0 and state.visited[place, target, c] == 0:
+                everywhere = 0
     for slot in range(k + extra):
         target = successors[i, slot] if slot < k else state.found[i, slot - k, c]
         been_there = state.visited[place, target, c] if memory and target >= 0 else 0
-        legal[FIRST_DELEGATION + slot] = is_open(target, been_there, longest_ago)
+        legal[FIRST_DELEGATION + slot] = is_open(target, been_there, everywhere)
     if extra:
         free = False
         for slot in range(extra):
@@ -146,7 +145,7 @@ def _admit(rules, state, c):
         state.ticket[place, c] = ticket(now, n, place, n, places)
         if rules.memory:
             state.visited[place, :, c] = 0
-            state.visited[place, agent, c] = 1 + now
+            state.visited[place, agent, c] = 1
 
 
 def _order_queues(state, c):
@@ -227,7 +226,7 @@ def _delegate(rules, state, keys, i, place, slot, c):
     state.ready[place, c] = ready
     state.ticket[place, c] = ticket(ready, i, place, n, places)
     if rules.memory:
-        state.visited[place, target, c] = 1 + ready
+        state.visited[place, target, c] = 1
 
 
 def _is_candidate(rules, state, i, j, c):

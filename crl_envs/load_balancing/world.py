@@ -20,7 +20,6 @@ from crl_envs.load_balancing.problem import LoadBalancingArguments, LoadBalancin
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
     KINDS,
-    LATEST,
     NOOP,
     PURPOSES,
     STORE,
@@ -301,13 +300,12 @@ class LoadBalancingWorld(World[State]):
         if self.rules.extra_slots:
             neighbor = np.concatenate([neighbor, state.found[agent, :, b]], axis=1)
         been_there: Any = 0
-        longest_ago: Any = 0
+        everywhere: Any = 0
         if self.rules.memory:
             place = state.head[agent, b][:, None]
             been_there = state.visited[place, np.maximum(neighbor, 0), b[:, None]]
-            real = np.where(neighbor >= 0, been_there, LATEST)
-            longest_ago = real.min(axis=1, initial=LATEST, keepdims=True)
-        return np.asarray(is_open(neighbor, been_there, longest_ago), np.int8)
+            everywhere = ((neighbor < 0) | (been_there > 0)).all(axis=1, keepdims=True)
+        return np.asarray(is_open(neighbor, been_there, everywhere), np.int8)
 
     def _may_discover(
         self, state: State, agent: NDArray[np.int64], b: NDArray[np.int64]
@@ -336,7 +334,7 @@ def _empty_state(rules: Rules, places: int, columns: int) -> State:
         ready=np.zeros((places, columns), np.int64),
         ticket=np.zeros((places, columns), np.int64),
         birth=np.zeros((places, columns), np.int64),
-        visited=np.zeros((places, n if rules.memory else 0, columns), np.int64),
+        visited=np.zeros((places, n if rules.memory else 0, columns), np.uint8),
         head=np.full((n, columns), -1, np.int32),
         waiting=np.zeros((n, columns), np.int32),
         outcome=np.zeros((n, columns), np.int8),
