@@ -61,9 +61,10 @@ class LoadBalancingEnv(WorldEnv):
     | 2 … K + 1 | ``delegation`` | hands it to the neighbour of slot 0 … K − 1 | with a load, where the slot has one |
     | the last | ``discovery`` | looks for an agent that it has no slot for | with a load, where `discovery` allows |
 
-    With `memory`, slots that lead to where the load has been are closed, unless all of them do. Discovery needs a free slot, unless any agent is found `"again"`, and with a server
-    that joins it is legal from then on. An illegal action moves nothing and is flagged in the infos. An agent with a
-    load pays for it, the no-op included, what a failed store costs, so that waiting never pays.
+    With `memory`, slots that lead to where the load has been are closed, unless all of them do. Discovery needs a free
+    slot, but where agents are found `"again"`, and with a server that joins it is legal from then on. An illegal action
+    moves nothing and is flagged in the infos. An agent with a load pays for it, the no-op included, what a failed store
+    costs, so that waiting never pays.
 
     ## Observation Space
     ``Box(0.0, 1.0, (4,), float32)``, whatever the arguments:

@@ -87,7 +87,9 @@ class Rules(NamedTuple):
     extra_slots: int  # S
     may_discover: NDArray[np.uint8]  # uint8[n]
     discover_any: bool  # any agent may be found, or only one that joined
-    discover_again: bool  # also one that there is a slot for by topology; where no slot is free, one gives way
+    discover_again: (
+        bool  # also one that there is a slot for by topology; where no slot is free, one gives way
+    )
     entries: NDArray[np.int64]  # int64[E], agents at which loads enter
     n_founders: int  # agents that are there from the start; at most one joins later
     founders_capacity: int  # loads

@@ -1,8 +1,8 @@
 """The load-balancing dynamics number by number: the events of `rules.advance`, one column after another.
 
 The functions run as they stand, which for few agents takes less time than NumPy, and compiled by Numba
-(`numba_kernel`), with the same results. `advance`, `draw_keys`, `choices`, `reward_of`, `observe` and `has_ended` are for
-learners that fuse their loop with the world's: what the environment's views say.
+(`numba_kernel`), with the same results. `advance`, `draw_keys`, `choices`, `reward_of`, `observe` and `has_ended` are
+for learners that fuse their loop with the world's: what the environment's views say.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"

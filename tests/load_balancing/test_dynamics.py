@@ -273,7 +273,9 @@ def test_discovery_finds_every_candidate_equally_often():
 
 def finding(discover, **kwargs):
     """Agent 0 of a chain of three, with a load and its free slot: its neighbour is agent 1, by topology."""
-    world = LoadBalancingWorld(topology=CHAIN, capacity=2, discovery="all", discover=discover, **kwargs)
+    world = LoadBalancingWorld(
+        topology=CHAIN, capacity=2, discovery="all", discover=discover, **kwargs
+    )
     stream = Stream(400)
     stream.seed(3)
     return world, world.initial(stream), stream

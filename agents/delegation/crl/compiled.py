@@ -80,7 +80,9 @@ def play(learner: CRL, episode: Episode, step_callback: Callback | None, every: 
             return played
         if isinstance(column.minds.q, list):
             column = learner.columns[0] = column._replace(minds=core.as_arrays(column.minds))
-        return int(loop(*fixed, column, seen, (actions, weights, rowing, world.horizon), *drawn, now, most))
+        return int(
+            loop(*fixed, column, seen, (actions, weights, rowing, world.horizon), *drawn, now, most)
+        )
 
     def after(steps: int) -> None:
         learner.now += steps

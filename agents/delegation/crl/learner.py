@@ -4,7 +4,8 @@ Every agent i learns by itself, from its own rewards and from what its neighbour
 local, delegation and discovery actions a it keeps a model, the reward R and the probability of what follows P, the
 connection cost D of each link, and the value V_j that each neighbour j last advertised, with its age td_j:
 
-    delegation to j:     Q_i(s,a) = R_i(s,a) + D_i(s,a) + Σ_s' P(delegated, s') Decay(V_j(s')) + Σ_s' P(kept, s') V_i(s')
+    delegation to j:     Q_i(s,a) = R_i(s,a) + D_i(s,a) + Σ_s' P(delegated, s') Decay(V_j(s'))
+                                                        + Σ_s' P(kept, s') V_i(s')
     local, discovery:    Q_i(s,a) = R_i(s,a) + D_i(s,a) + Σ_s' P(kept, s') V_i(s')
     V_i(s) = max_a Q_i(s,a)
     Decay(V_j) = V_j ρ^td_j                              |V| grows: a silent neighbour is gradually forgotten

@@ -297,7 +297,7 @@ def added_runs(extent: Extent) -> Cases:
 
 
 def added_server(extent: Extent, found: Recordings) -> Section:
-    """Show the load at the added server on the run's clock and after it has joined; the entry's neighbours can find it."""
+    """Show the load at the added server on the run's clock and since it joined."""
     played, count = runs_of(found), max(extent.seeds, LEAST_RUNS)
     waits = {key: waits_until(runs, CAPACITY / 2) for key, runs in played.items()}
     first = {key: waits_until(runs, 1) for key, runs in played.items()}
@@ -329,8 +329,8 @@ def added_server(extent: Extent, found: Recordings) -> Section:
         title="Figure 13: a server added at full capacity, random graph",
         claim="“the CRL-discrete policy quickly discovers and exploits the new server, while the CRL-gradient policy "
         "takes a longer time to do so. There was also quite high variation in how long the CRL-gradient policy took "
-        "[…] The upward spike near the end of CRL-gradient policy was a point where collaborative feedback […] from the "
-        "new server eventually influenced reached the origin agent 0.” (§6.2)",
+        "[…]. The upward spike near the end of CRL-gradient policy was a point where collaborative feedback […] from "
+        "the new server eventually influenced reached the origin agent 0.” (§6.2)",
         verdict=added_verdict(clock, first, waits, spikes),
         table=Table(header, rows),
         notes=f"{count} runs each on random graph 0. The server (capacity {CAPACITY}) joins when all 1,360 loads are "
@@ -420,7 +420,8 @@ def added_verdict(
     said = [
         f"On the run's clock half full after {_later(clock, always)}",
         f"From its joining half full after {_later(waits, always)}",
-        f"From its joining, {DRAWN}: the first load after {_later(first, DRAWN)}; half full after {_later(waits, DRAWN)}",
+        f"From its joining, {DRAWN}: the first load after {_later(first, DRAWN)}; "
+        f"half full after {_later(waits, DRAWN)}",
     ]
     before, after = spikes[DRAWN, NEXT.label]
     return (
@@ -447,7 +448,7 @@ def draw_added(played: Runs) -> bytes:
     figure, panels = new_figure(3, sharey=False)
     titles = ("all loads, from 95 % on", f"server, {always}", f"server, {DRAWN}")
     for model, color, dash in zip(FOUND_BY, (BLUE, PURPLE), ("-", "--"), strict=True):
-        style = {"color": color, "linestyle": dash, "lw": 0.7, "alpha": 0.6}
+        style: dict[str, Any] = {"color": color, "linestyle": dash, "lw": 0.7, "alpha": 0.6}
         for k, run in enumerate(played[DRAWN, model.label]):
             panels[0].plot(run.steps, run.stored, label=None if k else model.label, **style)
         for panel, way in zip(panels[1:], (always, DRAWN), strict=True):

@@ -9,7 +9,14 @@ from typing import Any, Final
 import numpy as np
 
 from crl_envs.bench.figure import Cases, Extent, Figure, Recordings, Section, csv_text
-from crl_envs.bench.papers.dowling_haridi.filling import KNEE_FROM, knee, sharpness
+from crl_envs.bench.papers.dowling_haridi.filling import (
+    KNEE_FROM,
+    PACES,
+    between,
+    knee,
+    pace,
+    sharpness,
+)
 from crl_envs.bench.papers.dowling_haridi.runs import (
     DISCRETE,
     GRADIENT,
@@ -334,10 +341,11 @@ def ablation(extent: Extent, found: Recordings) -> Section:
         for model in MODELS:
             runs = played[change.name, model.label]
             cells += [steps_cell(runs, steps[change.name, model.label]), sharpness_cell(runs)]
+            cells.append(last_cell(runs))
         rows.append([f"{change.point}: `{change.name}`", *cells])
     header = (
         "changed (grid)",
-        *(f"{m.label}{what}" for m in MODELS for what in (", steps", ", knee")),
+        *(f"{m.label}{what}" for m in MODELS for what in (", steps", ", knee", ", last 5 %")),
     )
     return Section(
         title="Ablation: what the paper leaves open",
@@ -347,9 +355,9 @@ def ablation(extent: Extent, found: Recordings) -> Section:
             steps, {key for key, runs in played.items() if not all(run.finished for run in runs)}
         ),
         table=Table(header, rows),
-        notes="Knee: steps a load from 95 to 98 % over steps a load from 90 to 95 %. ≥: not every run stored "
-        f"everything within {MOST_STEPS:,} steps, and cut-off runs count with that length. In the rows without "
-        "`counts_kept` a failed store costs its reward and nothing for what follows.",
+        notes="Knee: steps a load from 95 to 98 % over steps a load from 90 to 95 %; last 5 %: steps a load. ≥: not "
+        f"every run stored everything within {MOST_STEPS:,} steps, and cut-off runs count with that length. In the "
+        "rows without `counts_kept` a failed store costs its reward and nothing for what follows.",
         picture=draw_ablation(steps),
         csv=csv_text(
             ("change", "policy", "run", "steps", "finished"),
@@ -364,6 +372,13 @@ def sharpness_cell(runs: list[Run]) -> str:
     if any(run.stored[-1] < KNEE_FROM[-1] * run.capacity.sum() for run in runs):
         return "–"
     return f"× {number(sharpness(knee(runs)), 1)}"
+
+
+def last_cell(runs: list[Run]) -> str:
+    """Return the steps a load in the last 5 %."""
+    if not all(run.finished for run in runs):
+        return "–"
+    return number(pace(runs)[between(*PACES[-1])].value, 1)
 
 
 def ablation_verdict(
