@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from crl_envs.core.generators import (
+from crl_envs.core.stream import (
     GOLDEN,
     MIX_1,
     MIX_2,

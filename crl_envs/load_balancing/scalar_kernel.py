@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from crl_envs.core.generators import lane_word, stream_key
+from crl_envs.core.stream import lane_word, stream_key
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
     NEVER,
