@@ -27,7 +27,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     mean_steps,
     runs_of,
 )
-from crl_envs.bench.score.statistics import FloatArray, Interval, positive_interval
+from crl_envs.bench.score.statistics import FloatArray, Interval, positive_interval, t_interval
 from crl_envs.bench.text import Table, number, with_interval
 
 LEVELS: Final = (0.5, 0.9, 0.95, 0.98, 1.0)
@@ -387,8 +387,13 @@ def equal_time(runs: Sequence[Run], rivals: Sequence[Run]) -> EqualTime:
     mine = curves(runs, grid, spread)
     below = mine.mean(axis=0) < curves(rivals, grid, spread).mean(axis=0)
     early = mine[:, int(np.searchsorted(grid, EARLY))]
-    mean = positive_interval(mine.mean(axis=1))
-    return EqualTime(mean, positive_interval(early), float(below.mean()))
+    return EqualTime(_points(mine.mean(axis=1)), _points(early), float(below.mean()))
+
+
+def _points(samples: FloatArray) -> Interval:
+    """Return a mean of standard deviations with its interval, which ends at 0 at the least; many may be 0."""
+    mean, low, high = t_interval(samples)
+    return Interval(mean, max(low, 0.0), high)
 
 
 def spread(run: Run) -> FloatArray:
@@ -406,7 +411,7 @@ def _by_share(runs: Sequence[Run]) -> FloatArray:
 
 def spread_at(runs: Sequence[Run], share: float) -> Interval:
     """Return the spread when that share of the capacity is in use."""
-    return positive_interval(_by_share(runs)[:, round(share * (_GRID.size - 1))])
+    return _points(_by_share(runs)[:, round(share * (_GRID.size - 1))])
 
 
 def equalisation_verdict(times: Mapping[str, EqualTime], half: Mapping[str, Interval]) -> str:
