@@ -177,12 +177,12 @@ def at_the_floor(runs: Sequence[Run]) -> float:
 def floor_verdict(floors: Mapping[tuple[str, str], float]) -> str:
     """Say which share of the agents with room is worth MinQ when the system is nearly full."""
     said = [
-        f"{number(floors[VALUES, p.label], 2)} with {p.label} "
-        f"({number(floors[ON_GRAPH, p.label], 2)} on random graph 0)"
+        f"{floors[VALUES, p.label]:.0%} with {p.label} ({floors[ON_GRAPH, p.label]:.0%} on random graph 0)"
         for p in GRADIENTS
     ]
     return (
-        f"Of the agents with room at {NEARLY_FULL:.0%} full, worth MinQ are {' and '.join(said)}."
+        f"Of the agents with room, in the first sample from {NEARLY_FULL:.0%} full on, worth MinQ are "
+        f"{' and '.join(said)}."
     )
 
 
