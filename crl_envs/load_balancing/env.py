@@ -28,7 +28,8 @@ class LoadBalancingEnv(WorldEnv):
     flight and entries, Poisson arrivals, departures, lost and late messages, agents that fail and return, a server that
     joins, discovery, loads that remember and time out.
 
-    By default 50 agents on a directed "grid", i → i + 1 … i + 9 (mod 50): 48 of them store 20 loads each, the servers
+    By default 50 agents on the paper's "grid", i → i + 1 … i + 9 (mod 50), which is a circulant graph and is drawn as
+    a ring: 48 of them store 20 loads each, the servers
     47 and 48 store 200 each, and 1,360 loads enter at agent 0, as many as there is room for.
 
     The events of a step, in their order:
@@ -167,7 +168,7 @@ class LoadBalancingEnv(WorldEnv):
 
     | policy | steps | × the fewest |
     |---|---|---|
-    | random | 120,045 [117,908, 122,183] | 17.92 |
+    | random | 120,045 [117,926, 122,202] | 17.92 |
     | CRL-gradient | 9,729 [9,626, 9,832] | 1.45 |
     | CRL-discrete | 7,859 [7,784, 7,933] | 1.17 |
     | DP (breadth-first) | 6,700 [6,700, 6,700] | 1.00 |

@@ -60,9 +60,10 @@ class LoadBalancingProblem:
     Attributes:
         n_agents: Number of agents n at the start, at least 1. Default None: 50, or the number of nodes of `topology`
             when that is a graph.
-        topology: ``"grid"`` (i → i + 1 … i + `out_degree`, mod n), ``"random"`` (`out_degree` distinct successors each)
-            or a networkx graph whose edges are the delegations: nodes 0 … n − 1 are the agents of these numbers, in
-            whatever order they are; other nodes are numbered in the graph's order. Default ``"grid"``.
+        topology: ``"grid"`` (i → i + 1 … i + `out_degree`, mod n, the paper's name for this circulant graph),
+            ``"random"`` (`out_degree` distinct successors each) or a networkx graph whose edges are the delegations:
+            nodes 0 … n − 1 are the agents of these numbers, in whatever order they are; other nodes are numbered in the
+            graph's order. Default ``"grid"``.
         out_degree: Successors of each agent in the named topologies, 0 to n − 1. Default None: 9 on the grid and 10 on
             the random graph, for n < 50 at most n / 5 rounded down (1 at least).
         capacity: Loads that each agent can store, 0 to 2,147,483,647; one number, or a list with one for each agent.

@@ -30,6 +30,9 @@ MEANS: Final[Mapping[str, Change]] = {
     "one state": Change("states (§5.1)"),
     "several states": Change("states (§5.1)", _STATES),
     "connected states": Change("states (§5.1)", {**_STATES, "connected_states": True}),
+    "connected states, latest P": Change(
+        "states (§5.1)", {**_STATES, "connected_states": True, "transition_rate": 1.0}
+    ),
     "removal": Change("removal (§5.3)", _REMOVAL),
     "removal, strangers found": Change("removal (§5.3)", _REMOVAL, {"discovery": "all"}),
     "removal, anybody found again": Change("removal (§5.3)", _REMOVAL, _AGAIN),
@@ -140,7 +143,7 @@ def draw_section_5(played: Runs) -> bytes:
 
     figure, panels = pictures.new_figure(len(MODELS))
     names = ("GREY", "BLUE", "SKY", "VERMILLION", "ORANGE", "GREEN", "PURPLE")
-    colors = ["black", *(getattr(pictures, name) for name in names)]
+    colors = ["black", "brown", *(getattr(pictures, name) for name in names)]
     grid = np.linspace(0, MOST_STEPS, 801)
     for panel, model in zip(panels, MODELS, strict=True):
         for k, (name, color) in enumerate(zip(MEANS, colors, strict=False)):
