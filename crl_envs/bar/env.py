@@ -77,8 +77,8 @@ class BarEnv(WorldEnv):
     | ``n_agents=42`` | exact | 0.3679 | 0.3679 |
 
     ## Scaling Knob
-    `n_agents`. `capacity` stays the same. Up to n = K c there is room for all, and what is good for an agent is good for
-    the team; beyond, it isn't. The noise of the team's reward, relative to what one agent adds, grows with n.
+    `n_agents`. `capacity` stays the same. Up to n = K c there is room for all, and what is good for an agent is good
+    for the team; beyond, it isn't. The noise of the team's reward, relative to what one agent adds, grows with n.
 
     ## Baseline Curve
     Share of the optimum after 3,000 weeks, ten seeds, 95 % intervals, of agents with an aged average for each night and
