@@ -465,7 +465,7 @@ class TestRewards:
                     assert (rewards[agent] < 0) == (cost_model == "gradient")
                 else:
                     assert rewards[agent] == formula(text)
-                links = info["outcome"] not in ("none", "stored", "store_failed")
+                links = info["outcome"] in ("delegated", "message_lost")
                 assert info["connection_cost"] == (-10 if links else 0)
         assert seen >= {"none", "stored", "delegated", "message_lost", "discovered"}
 
@@ -632,7 +632,7 @@ class TestArguments:
         "departure_rate": {"server_capacity": 20},
         "join_at": {"join_capacity": 1},
     }
-    REAL = re.compile(r"p_\w+|start_up|\w+_rate|message_loss|\w+_value|\w+_reward|connection_cost")
+    REAL = re.compile(r"p_\w+|start_up|\w+_rate|message_loss|\w+_value|\w+_reward|\w+_cost")
 
     @pytest.mark.parametrize("id", IDS)
     def test_ranges_end_where_the_text_says(self, id: str) -> None:

@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_int, check_keywords, check_probability, keep, shown
-from crl_envs.core.generators import lane_word
-from crl_envs.core.stream import threshold
+from crl_envs.core.stream import lane_word, threshold
 
 _MOST_IN_TRANSIT: Final = 50_000_000
 

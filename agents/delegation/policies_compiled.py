@@ -20,8 +20,7 @@ from agents.view import Episode
 from crl_envs.core import arrays, stream
 from crl_envs.core.arrays import take_mean
 from crl_envs.core.backend import Compiled
-from crl_envs.core.generators import lane_word, stream_key
-from crl_envs.core.stream import Purpose
+from crl_envs.core.stream import Purpose, lane_word, stream_key
 from crl_envs.load_balancing import rules as world_rules
 from crl_envs.load_balancing import scalar_kernel
 from crl_envs.load_balancing.rules import FIRST_DELEGATION, STORE, Count, has_ended

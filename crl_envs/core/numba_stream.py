@@ -7,8 +7,8 @@ import numpy as np
 from numba import njit, uint32, uint64
 from numba.extending import overload
 
-from crl_envs.core import generators
-from crl_envs.core.generators import (
+from crl_envs.core import stream
+from crl_envs.core.stream import (
     GOLDEN,
     MIX_1,
     MIX_2,
@@ -74,11 +74,11 @@ def fill_keys(seeds, clock, purpose, block):
             block[ahead, c] = stream_key(seeds[c], clock[c] + uint64(ahead), purpose)
 
 
-@overload(generators.lane_word, inline="always")
+@overload(stream.lane_word, inline="always")
 def _lane_word(key, lane):
     return lambda key, lane: np.int64(lane_word(key, lane))
 
 
-@overload(generators.stream_key, inline="always")
+@overload(stream.stream_key, inline="always")
 def _stream_key(seed, clock, purpose):
     return lambda seed, clock, purpose: uint64(stream_key(seed, clock, purpose))

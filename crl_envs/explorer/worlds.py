@@ -292,7 +292,8 @@ _LOAD_BALANCING: Final = World(
         Choice(
             "topology",
             "Topology",
-            "Who can hand loads to whom: i to the next nine, or to ten random agents.",
+            "Who can hand loads to whom: i to the next nine (a circulant graph, drawn as a ring), or to "
+            "ten random agents.",
             options=("grid", "random"),
         ),
         Choice(

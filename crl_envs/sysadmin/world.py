@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack, cast
 
@@ -376,6 +376,7 @@ def make_world(*args: Any, **arguments: Unpack[SysadminArguments]) -> MachinesWo
     return SysadminWorld(*args, **arguments)
 
 
+@cache  # importing takes longer than a short episode
 def _load_compiled(kernel: str) -> Any:
     from crl_envs.sysadmin import numba_kernel
 

@@ -16,8 +16,7 @@ import crl_envs
 from agents import CRL, RandomPolicy, Reinforce, ShortestQueue
 from crl_envs.core import backend, stream
 from crl_envs.core.backend import HEAD_START, Compiled
-from crl_envs.core.generators import lane_word, stream_key
-from crl_envs.core.stream import Purpose, Stream, words
+from crl_envs.core.stream import Purpose, Stream, lane_word, stream_key, words
 from crl_envs.load_balancing import world as load_balancing
 from crl_envs.sysadmin import SysadminWorld
 from crl_envs.sysadmin import world as sysadmin

@@ -155,6 +155,11 @@ REPRODUCTIONS: Final = {
                     "CRL-discrete quickly discovers it; gradient takes longer, with high variation",
                 ),
                 (
+                    "crl-section-5",
+                    "§5: connected states, removal and rediscovery, a load's memory",
+                    "What does each do on the paper's problem?",
+                ),
+                (
                     "crl-advertising",
                     "§5.2: messages of the advertisement strategies",
                     "What does each gain, for how many messages?",
