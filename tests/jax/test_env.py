@@ -310,8 +310,8 @@ def test_measurements(id: str, arguments: dict[str, Any]) -> None:
 def test_one_environment_of_loads_is_a_column() -> None:
     id, arguments = CASES["loads, anybody is found"]
     env = crl_jax.make(id, **arguments)
-    _, batch = env.reset(7, num_envs=2)
-    mapped = jax.vmap(env.reset)(jnp.stack([crl_jax.pair(7 + b) for b in range(2)]))[1]
+    seeds = jnp.stack([crl_jax.pair(7 + b) for b in range(2)])
+    batch, mapped = jax.jit(env.reset)(seeds.T)[1], jax.jit(jax.vmap(env.reset))(seeds)[1]
     step, each = jax.jit(env.step), jax.jit(jax.vmap(env.step))
     act = jax.jit(lambda state, word: chosen(env, state, word))
     for t in range(100):
