@@ -216,6 +216,7 @@ def curves(sizes: list[int]) -> list[Curve]:
 def draw(made: list[Curve], path: Path) -> None:
     """Draw every curve's mean over seeds, with the seeds' range, a panel for each world and number of agents."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import NullFormatter
 
     worlds, sizes = list(dict.fromkeys(c.dynamics for c in made)), sorted({c.agents for c in made})
     figure, axes = plt.subplots(
@@ -233,8 +234,9 @@ def draw(made: list[Curve], path: Path) -> None:
             low, high = scores.min(axis=1), scores.max(axis=1)
             panel.fill_between(x, low, high, color=colors[c.rewards], alpha=0.12, lw=0)
         panel.axhline(c.goal / 0.9, color="0.5", lw=0.8, ls=":")
-        panel.set(xscale="log", ylim=(-0.6, 1.05), title=f"{c.dynamics}, n = {c.agents:,}")
+        panel.set(xscale="log", ylim=(-0.8, 1.05), title=f"{c.dynamics}, n = {c.agents:,}")
         panel.title.set_fontsize(9)
+        panel.xaxis.set_minor_formatter(NullFormatter())
     for panel in axes[-1]:
         panel.set_xlabel("environment steps")
     for panel in axes[:, 0]:
