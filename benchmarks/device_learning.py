@@ -70,7 +70,7 @@ class Curve:
 
     @property
     def reached(self) -> NDArray[np.int64]:
-        """``int64[seeds]``: environment steps until the mean of the next `STEADY` is at the goal; −1 where it never is."""
+        """``int64[seeds]``: environment steps until the mean of `STEADY` more is at the goal; −1 where none is."""
         means = sliding_window_view(np.array(self.scores), STEADY // self.every, axis=0).mean(-1)
         there = means >= self.goal
         return np.where(there.any(axis=0), (there.argmax(axis=0) + 1) * self.every, -1)
