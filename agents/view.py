@@ -448,6 +448,11 @@ class ObservationEncoder:
         weighted = digits * self._weights
         return np.add.reduceat(weighted, self._bounds[:-1], axis=0)
 
+    def halves(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Return where each component of Boxes of one size is cut, and the value of its digit: both ``[n, k]``."""
+        n = len(self.agents)
+        return self._cut.reshape(n, -1), self._weights.reshape(n, -1)
+
     def _digits(self, components: NDArray[Any]) -> NDArray[np.intp]:
         if self._all_cut:
             return (components >= self._cut).astype(np.intp, order="C")

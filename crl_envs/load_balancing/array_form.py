@@ -110,10 +110,12 @@ def array_form(problem: LoadBalancingProblem) -> ArrayForm:
         """Return what an agent with the load may do: ``bool[A, …]``."""
         behind = neighbors(xp, state, agent)
         been_there: Any = xp.zeros(behind.shape, np.bool_)
+        everywhere: Any = xp.zeros(behind.shape[1:], np.bool_)
         if rules.memory and slots:
             been_there = xp.take_along_axis(state.visited, xp.maximum(behind, 0), axis=0)
+            everywhere = ((behind < 0) | been_there).all(axis=0)
         rows = [xp.zeros((1, *agent.shape), np.bool_), xp.ones((1, *agent.shape), np.bool_)]
-        rows.append(is_open(behind, been_there))
+        rows.append(is_open(behind, been_there, everywhere))
         if extra:
             allowed = xp.take(xp.asarray(rules.may_discover), agent)
             free = (pick(xp, state.found, agent) < 0).any(axis=0)

@@ -153,7 +153,8 @@ class LoadBalancingWorld(World[State]):
         """Return what each agent's action cost (Table 1), from its outcome: ``float32[n, B]``, ≤ 0.
 
         A store that succeeds costs nothing in the discrete model and ``min_q_value / (2 · spare)`` in the gradient
-        model, spare being the capacity left after it or before it (``min_q_value`` when that is none).
+        model, spare being the capacity left after it, before it or after the next one; ``min_q_value`` when that is
+        none.
         """
         costs = self.costs
         reward = costs.reward[next_state.outcome]
@@ -202,7 +203,7 @@ class LoadBalancingWorld(World[State]):
         """Return what the agents see beside the mask.
 
         - ``outcome`` ``int8[n, B]``, see `rules.Outcome`; ``dop`` ``int8[n, B]``, see `rules.Dop`;
-        - ``connection_cost`` ``float32[n, B]``: the part of the reward that paid for a link;
+        - ``connection_cost`` ``float32[n, B]``: the part of the reward that paid for a link or a discovery;
         - ``active`` ``bool[n, B]``; ``neighbors`` ``int32[n, K + S, B]``, −1 for none;
         - ``action_kinds`` ``int8[n, A, B]``: 0 noop, 1 local, 2 delegation, 3 discovery.
         """
@@ -294,7 +295,7 @@ class LoadBalancingWorld(World[State]):
         legal = np.zeros((self.n_agents, len(self.action_kinds)), np.int8)
         legal[:, STORE] = 1
         width = self.rules.successors.shape[1]
-        legal[:, FIRST_DELEGATION : FIRST_DELEGATION + width] = is_open(self.rules.successors, 0)
+        legal[:, FIRST_DELEGATION : FIRST_DELEGATION + width] = is_open(self.rules.successors, 0, 0)
         return legal
 
     def _fill(self, state: State) -> NDArray[np.float64]:
@@ -312,10 +313,12 @@ class LoadBalancingWorld(World[State]):
         if self.rules.extra_slots:
             neighbor = np.concatenate([neighbor, state.found[agent, :, b]], axis=1)
         been_there: Any = 0
+        everywhere: Any = 0
         if self.rules.memory:
             place = state.head[agent, b][:, None]
             been_there = state.visited[place, np.maximum(neighbor, 0), b[:, None]]
-        return np.asarray(is_open(neighbor, been_there), np.int8)
+            everywhere = ((neighbor < 0) | (been_there > 0)).all(axis=1, keepdims=True)
+        return np.asarray(is_open(neighbor, been_there, everywhere), np.int8)
 
     def _may_discover(
         self, state: State, agent: NDArray[np.int64], b: NDArray[np.int64]

@@ -31,6 +31,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "one machine": (SYSADMIN, {"n_agents": 1}),
     "two machines": (SYSADMIN, {"n_agents": 2, "horizon": 1}),
     "relabelled": (SYSADMIN, {"n_agents": 9, "relabel": True, "horizon": 7}),
+    "lock": (SYSADMIN, {"dynamics": "lock", "topology": "star", "relabel": True}),
     "both ways": (SYSADMIN, {"dynamics": "ring-bidirectional", "start_up": 0.0}),
     "large star": (SYSADMIN, {"topology": "star", "n_agents": 40, "start_up": 1.0}),
     "ippc, grid, neighbours": (
