@@ -95,6 +95,21 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "memory": True,
         },
     ),
+    "loads, found again": (
+        LOADS,
+        {
+            "capacity": 4,
+            "n_agents": 9,
+            "discovery": "all",
+            "discover": "again",
+            "discovery_slots": 3,
+            "discovery_rate": 0.7,
+            "discovery_cost": -1.5,
+            "memory": True,
+            "cost_model": "gradient",
+            "spare": "next",
+        },
+    ),
     "loads, memory and timeout": (
         LOADS,
         FEW | {"memory": True, "timeout": 9, "message_delay": 3},
@@ -119,7 +134,7 @@ def chosen(env: Any, state: Any, word: Any) -> Any:
 
 
 # Compiling takes seconds: without -m 'not campaign' four of the worlds with loads stand for the others.
-SOONER = ("loads", "loads, departures", "loads, arrivals", "loads, anybody is found")
+SOONER = ("loads", "loads, departures", "loads, arrivals", "loads, found again")
 EVERY = [
     pytest.param(
         *case, id=name, marks=[pytest.mark.slow] if case[0] == LOADS and name not in SOONER else []
