@@ -4,6 +4,7 @@ They see an environment through the PettingZoo API or through its array twin, th
 """
 
 from agents.bandit.adaptive_halving import AdaptiveHalving, AdaptiveHalvingConfig
+from agents.bandit.boltzmann_averages import BoltzmannAverages, BoltzmannAveragesConfig
 from agents.bandit.correlation import Correlation, CorrelationConfig
 from agents.bandit.detecting import DetectingMatrix, DetectingMatrixConfig
 from agents.bandit.global_least_squares import GlobalLeastSquares, GlobalLeastSquaresConfig
@@ -28,8 +29,14 @@ from agents.delegation.shortest_queue import ShortestQueue, ShortestQueueConfig
 from agents.learner import Learner
 from agents.random_policy import RandomPolicy, RandomPolicyConfig
 from agents.tabular.decomposed_reinforce import DecomposedReinforce, DecomposedReinforceConfig
+from agents.tabular.factored_rmax import FactoredRMax, FactoredRMaxConfig
+from agents.tabular.finite_state_controllers import (
+    FiniteStateControllers,
+    FiniteStateControllersConfig,
+)
 from agents.tabular.model_based import ModelBased, ModelBasedConfig
 from agents.tabular.reinforce import Reinforce, ReinforceConfig
+from agents.tabular.window_planner import WindowPlanner, WindowPlannerConfig
 
 __all__ = [
     "CRL",
@@ -37,6 +44,8 @@ __all__ = [
     "AdaptiveHalvingConfig",
     "AntColony",
     "AntColonyConfig",
+    "BoltzmannAverages",
+    "BoltzmannAveragesConfig",
     "BreadthFirst",
     "BreadthFirstConfig",
     "Broadcast",
@@ -54,6 +63,10 @@ __all__ = [
     "DistributedValueFunctions",
     "DistributedValueFunctionsConfig",
     "EveryEpisodes",
+    "FactoredRMax",
+    "FactoredRMaxConfig",
+    "FiniteStateControllers",
+    "FiniteStateControllersConfig",
     "GlobalLeastSquares",
     "GlobalLeastSquaresConfig",
     "IndependentQ",
@@ -72,4 +85,6 @@ __all__ = [
     "ShortestQueue",
     "ShortestQueueConfig",
     "TensorBoardLogger",
+    "WindowPlanner",
+    "WindowPlannerConfig",
 ]

@@ -16,5 +16,6 @@ __all__ = [
 ]
 
 register("crl/bandit-v0", "crl_envs.bandit.env:BanditEnv")
+register("crl/bar-v0", "crl_envs.bar.env:BarEnv")
 register("crl/load_balancing-v0", "crl_envs.load_balancing.env:LoadBalancingEnv")
 register("crl/sysadmin-v0", "crl_envs.sysadmin.env:SysadminEnv")

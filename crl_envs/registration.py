@@ -26,12 +26,14 @@ from crl_envs.core.world import World
 if TYPE_CHECKING:
     from crl_envs.bandit.env import BanditEnv
     from crl_envs.bandit.problem import BanditArguments
+    from crl_envs.bar.env import BarEnv
+    from crl_envs.bar.problem import BarArguments
     from crl_envs.load_balancing.env import LoadBalancingEnv
     from crl_envs.load_balancing.problem import LoadBalancingArguments
     from crl_envs.sysadmin.env import SysadminEnv
     from crl_envs.sysadmin.problem import SysadminArguments
 
-    Shipped = Literal["crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0"]
+    Shipped = Literal["crl/bandit-v0", "crl/bar-v0", "crl/load_balancing-v0", "crl/sysadmin-v0"]
 
     class WrongArguments(Protocol):
         """What is made, to a type checker, where a shipped environment lacks an argument or has another type for it.
@@ -130,6 +132,16 @@ def make(
 
 @overload
 def make(
+    id: Literal["crl/bar-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[BarArguments],
+) -> BarEnv: ...
+
+
+@overload
+def make(
     id: Literal["crl/load_balancing-v0"],
     *,
     render_mode: str | None = None,
@@ -218,6 +230,18 @@ class _MakesVectors(Protocol[ViewT_co]):
         render_mode: None = None,
         encode: Literal["onehot"] | None = None,
         **kwargs: Unpack[BanditArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/bar-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[BarArguments],
     ) -> ViewT_co: ...
 
     @overload

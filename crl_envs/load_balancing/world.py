@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Final, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
 from gymnasium import spaces
@@ -39,6 +39,9 @@ from crl_envs.load_balancing.rules import (
     order_queues,
     store_reward,
 )
+
+if TYPE_CHECKING:
+    from crl_envs.core.array_form import ArrayForm
 
 
 class LoadBalancingWorld(World[State]):
@@ -261,6 +264,16 @@ class LoadBalancingWorld(World[State]):
         from crl_envs.load_balancing.optimum import find_optimum
 
         return find_optimum(self.problem)
+
+    def array_form(self) -> ArrayForm:
+        """Return the dynamics over any array namespace, with one load in flight.
+
+        Raises:
+            ValueError: More than one, or more than 32 bits hold; see `crl_envs.load_balancing.array_form`.
+        """
+        from crl_envs.load_balancing.array_form import array_form
+
+        return array_form(self.problem)
 
     def blank_keys(self) -> Keys:
         """Return the keys of one column for a compiled loop to write to."""

@@ -93,7 +93,7 @@ def sysadmin(rng: random.Random) -> dict[str, Any]:
     n = rng.randint(1, 6)
     made: dict[str, Any] = {
         "n_agents": n,
-        "dynamics": rng.choice(["ring", "ring-bidirectional", "ippc2011", "status-load"]),
+        "dynamics": rng.choice(["ring", "ring-bidirectional", "ippc2011", "lock", "status-load"]),
         "topology": rng.choice(
             ["ring", "star", "legs", "ring_of_rings", "grid", "random", graph(rng, n)]
         ),
