@@ -51,7 +51,15 @@ CASES = {
 }
 
 # Load balancing on the paper's clock draws nothing at random once the topology is fixed.
-DETERMINISTIC = {"bandit-sure", "load-small", "load-gradient", "load-graph", "load-paper"}
+DETERMINISTIC = {
+    "bar",
+    "bar-one",
+    "bandit-sure",
+    "load-small",
+    "load-gradient",
+    "load-graph",
+    "load-paper",
+}
 
 # Advice on spaces and shapes that PettingZoo gives about any env with discrete or with sparse observations.
 EXPECTED = (

@@ -343,7 +343,7 @@ _LOAD_BALANCING: Final = World(
 )
 
 WORLDS: Final[Mapping[str, World]] = {
-    world.key: world for world in (_BANDIT, _SYSADMIN, _LOAD_BALANCING)
+    world.key: world for world in (_BANDIT, _BAR, _SYSADMIN, _LOAD_BALANCING)
 }
 
 
