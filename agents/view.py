@@ -57,7 +57,8 @@ class View(OwnsArrays):
 
     Args:
         env: A ParallelEnv, or a `WorldVectorEnv` or another vector env in its layout.
-        rows: Whether to number the observations; without it every one is row 0 and any space will do.
+        rows: Whether to number the observations; without it every one is row 0 and any space will do. A tuple: by
+            these components alone, see `ObservationEncoder`.
 
     Attributes:
         env: The environment.
@@ -74,7 +75,7 @@ class View(OwnsArrays):
         ValueError: Another kind of environment, no possible agents, or spaces that don't make a table.
     """
 
-    def __init__(self, env: Any, rows: bool = True) -> None:
+    def __init__(self, env: Any, rows: bool | tuple[int, ...] = True) -> None:
         self.env = env
         self.is_vector = isinstance(env, VectorEnv)
         if not isinstance(env, VectorEnv | ParallelEnv):
@@ -91,7 +92,8 @@ class View(OwnsArrays):
         sizes, starts = self._arrays.actions
         if rows:
             self.encoder = ObservationEncoder(
-                list(zip(self.agents, self._arrays.observed, strict=True))
+                list(zip(self.agents, self._arrays.observed, strict=True)),
+                None if rows is True else rows,
             )
         self.n_rows = self.encoder.n_rows if self.encoder else 1
         self._row_0 = np.zeros((self.n_agents, self.num_envs), np.intp)
@@ -366,25 +368,34 @@ class ObservationEncoder:
 
     Args:
         observed: The agents and their observation spaces, in agent order.
+        at_top: Components of Boxes, counted from 0, that alone make the row: whether each is at its upper bound.
+            None: all components, as above.
 
     Attributes:
         n_rows: Rows of the largest agent's table, O.
         n_components: Components of all agents together, C.
 
     Raises:
-        ValueError: An agent's space is of another kind, or a Box unbounded or too large.
+        ValueError: An agent's space is of another kind, or a Box unbounded or too large, or without a component that
+            `at_top` names.
     """
 
-    def __init__(self, observed: Sequence[tuple[Any, spaces.Space[Any]]]) -> None:
+    def __init__(
+        self,
+        observed: Sequence[tuple[Any, spaces.Space[Any]]],
+        at_top: tuple[int, ...] | None = None,
+    ) -> None:
         self.agents = [agent for agent, _ in observed]
         known: dict[int, _Components] = {}  # many agents may have the same space
         for agent, space in observed:
             if id(space) not in known:
-                known[id(space)] = _components(agent, space)
+                known[id(space)] = _components(agent, space, at_top)
         parts = [known[id(space)] for _, space in observed]
         self._sizes = [radix.size for radix, _, _, _ in parts]
         self.n_components = sum(self._sizes)
         self.n_rows = max(_product(radix) for radix, _, _, _ in known.values())
+        if at_top is not None:
+            self.n_rows = 2 ** len(at_top)
         self._bounds = np.concatenate([[0], np.cumsum(self._sizes)])
         radix, first, cut, weights = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         self._radix = radix.astype(np.uintp)[:, None]
@@ -472,7 +483,9 @@ class ObservationEncoder:
 _Components = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.intp]]
 
 
-def _components(agent: Any, space: spaces.Space[Any]) -> _Components:
+def _components(
+    agent: Any, space: spaces.Space[Any], at_top: tuple[int, ...] | None
+) -> _Components:
     """Return for each component its number of values, its first, where it is cut (NaN: not at all) and its weight."""
     if isinstance(space, spaces.Discrete):
         return np.array([space.n]), np.array([space.start]), np.array([np.nan]), _ONE
@@ -493,6 +506,10 @@ def _components(agent: Any, space: spaces.Space[Any]) -> _Components:
     if not (np.isfinite(low) & np.isfinite(high)).all():
         raise ValueError(f"a Box observed by {agent} must be bounded, got {space}")
     radix = np.full(low.size, 2)
+    if at_top is not None:
+        weights = np.zeros(low.size, np.intp)
+        weights[list(at_top)] = _weights(np.full(len(at_top), 2))
+        return radix, np.zeros(low.size, np.int64), high, weights
     return radix, np.zeros(low.size, np.int64), low / 2 + high / 2, _weights(radix)
 
 

@@ -146,7 +146,7 @@ class CRLConfig:
         keep(self, check_real, "reward_rate", low=0.0, high=1.0)
         keep(self, check_real, "transition_rate", low=0.0, high=1.0)
         keep(self, check_bool, "counts_kept")
-        keep(self, check_choice, "states", ("one", "observation"))
+        if isinstance(self.states, str): keep(self, check_choice, "states", ("one", "observation"))
         keep(self, check_bool, "connected_states")
         object.__setattr__(self, "advertise", strategies(self.advertise))
         keep(self, check_bus, "bus")
@@ -224,9 +224,10 @@ class CRL(Learner):
         self.now = np.zeros(self.view.num_envs, np.int64)
         self._counted = np.zeros((self.view.num_envs, len(Counted)), np.int64)
 
-    def reads_rows(self) -> bool:
-        """Return whether an observation is a state."""
-        return self.config.states == "observation"
+    def reads_rows(self) -> bool | tuple[int, ...]:
+        """Return whether an observation is a state, or by which of its components."""
+        states = self.config.states
+        return states == "observation" if isinstance(states, str) else states
 
     def values(self) -> NDArray[np.float64]:
         """Return ``float64[n, B]``: the value V that each agent would advertise now.
