@@ -121,6 +121,7 @@ class CRLConfig:
     drop_below: float | None = None
     reward_rate: float = 1.0
     transition_rate: float = 0.0
+    forget_rate: float = 0.0
     counts_kept: bool = True
     states: str = "one"
     connected_states: bool = False
@@ -145,6 +146,7 @@ class CRLConfig:
             keep(self, check_real, "drop_below", high=0.0)
         keep(self, check_real, "reward_rate", low=0.0, high=1.0)
         keep(self, check_real, "transition_rate", low=0.0, high=1.0)
+        keep(self, check_real, "forget_rate", low=0.0, high=1.0)
         keep(self, check_bool, "counts_kept")
         if isinstance(self.states, str): keep(self, check_choice, "states", ("one", "observation"))
         keep(self, check_bool, "connected_states")
@@ -179,6 +181,7 @@ class CRLConfig:
             drop_at=-math.inf if self.drop_below is None else float(self.drop_below),
             reward_rate=float(self.reward_rate),
             transition_rate=float(self.transition_rate),
+            forget_rate=float(self.forget_rate),
             counts_kept=self.counts_kept,
             prior_local=float(self.initial_q_local),
             discovery_keeps=self.initial_q_discovery == "value",

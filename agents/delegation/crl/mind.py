@@ -46,6 +46,7 @@ class Settings(NamedTuple):
     drop_at: float  # a neighbour whose decayed value is at most this is dropped; −inf: never
     reward_rate: float  # 1: the latest; 0: the mean of all
     transition_rate: float
+    forget_rate: float  # by how much P of other delegations moves towards the mean with each action
     counts_kept: bool  # whether a problem that was kept costs what it will still cost
     prior_local: float  # first Q of local and discovery actions
     discovery_keeps: bool  # a discovery's first Q is V instead: it leaves the problem where it is
@@ -580,7 +581,32 @@ def learn(column: Column, i: int, events: Events) -> None:
         for c in range(settings.connected):
             came = 1.0 if events.dops[i] == DELEGATED and c == events.states[j] else 0.0
             arrived[c] = blend(arrived[c], came, settings.transition_rate, tries)
+    if settings.forget_rate > 0.0:
+        forget(column, i, s, a)
     minds.changed[i] = 1
+
+
+def forget(column: Column, i: int, s: int, a: int) -> None:
+    """Let P of agent i's delegations but `a` move towards the mean over those that it has tried in state s.
+
+    The longer ago one was tried, the less it is known by itself, and the more as one of them.
+    """
+    settings, minds = column.settings, column.minds
+    tried = 0
+    for b in range(len(minds.slot[i])):
+        if minds.slot[i][b] >= 0 and minds.tries[i][s][b] > 0:
+            tried += 1
+    if tried == 0:
+        return
+    for table in (minds.kept[i][s], minds.arrived[i][s]):
+        for s2 in range(len(table[a])):
+            total = 0.0
+            for b in range(len(table)):
+                if minds.slot[i][b] >= 0 and minds.tries[i][s][b] > 0:
+                    total += table[b][s2]
+            for b in range(len(table)):
+                if b != a and minds.slot[i][b] >= 0 and minds.tries[i][s][b] > 0:
+                    table[b][s2] += settings.forget_rate * (total / tried - table[b][s2])
 
 
 def tell(column: Column, j: int, link: int) -> None:
@@ -701,6 +727,7 @@ JITABLE: Final[tuple[Callable[..., Any], ...]] = (
     choose,
     blend,
     learn,
+    forget,
     tell,
     post_to_all,
     return_values,
