@@ -243,8 +243,8 @@ class Learner(CopiesApart, ABC):
             array = arrays[name.lstrip("_")]
             setattr(self, name, array if array.ndim else array.item())
 
-    def reads_rows(self) -> bool:
-        """Return whether observations are rows of a table, which their spaces must then make."""
+    def reads_rows(self) -> bool | tuple[int, ...]:
+        """Return whether observations are rows of a table, which their spaces must then make; a tuple: see `View`."""
         return True
 
     def acts_in_any_columns(self) -> bool:

@@ -368,7 +368,7 @@ class ObservationEncoder:
 
     Args:
         observed: The agents and their observation spaces, in agent order.
-        at_top: Components of Boxes, counted from 0, that alone make the row: whether each is at its upper bound.
+        at_top: Components, counted from 0, that alone make the row, of Boxes: whether each is at its upper bound.
             None: all components, as above.
 
     Attributes:
@@ -459,7 +459,7 @@ class ObservationEncoder:
         weighted = digits * self._weights
         return np.add.reduceat(weighted, self._bounds[:-1], axis=0)
 
-    def halves(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    def cuts(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Return where each component of Boxes of one size is cut, and the value of its digit: both ``[n, k]``."""
         n = len(self.agents)
         return self._cut.reshape(n, -1), self._weights.reshape(n, -1)
@@ -487,6 +487,10 @@ def _components(
     agent: Any, space: spaces.Space[Any], at_top: tuple[int, ...] | None
 ) -> _Components:
     """Return for each component its number of values, its first, where it is cut (NaN: not at all) and its weight."""
+    if at_top is not None and not isinstance(space, spaces.Box):
+        raise ValueError(
+            f"the observation space of {agent} must be a Box with the components {at_top}, got {space}"
+        )
     if isinstance(space, spaces.Discrete):
         return np.array([space.n]), np.array([space.start]), np.array([np.nan]), _ONE
     if isinstance(space, spaces.MultiDiscrete):
@@ -507,6 +511,10 @@ def _components(
         raise ValueError(f"a Box observed by {agent} must be bounded, got {space}")
     radix = np.full(low.size, 2)
     if at_top is not None:
+        if max(at_top) >= low.size:
+            raise ValueError(
+                f"the observation space of {agent} must have the components {at_top}, got {space}"
+            )
         weights = np.zeros(low.size, np.intp)
         weights[list(at_top)] = _weights(np.full(len(at_top), 2))
         return radix, np.zeros(low.size, np.int64), high, weights

@@ -55,6 +55,18 @@ def test_a_box_is_cut_in_the_middle_of_each_component() -> None:
     assert ObservationEncoder(list(observed.items())).n_rows == 8
 
 
+def test_components_at_their_upper_bounds_alone_make_the_row() -> None:
+    box = spaces.Box(np.array([0.0, -4.0, 0.0]), np.array([1.0, 2.0, 255.0]), dtype=np.float64)
+    for at_top, rows in {(1,): (0, 1, 0), (2, 0): (0b00, 0b10, 0b01), (0,): (0, 0, 1)}.items():
+        encoder = ObservationEncoder([("a", box), ("b", box)], at_top)
+        assert encoder.n_rows == 2 ** len(at_top)
+        for seen, row in zip(
+            ([0.9, 1.9, 254.0], [0.5, 2.0, 255.0], [1.0, -4.0, 0.0]), rows, strict=True
+        ):
+            joint = {"a": np.array(seen), "b": np.zeros(3)}
+            assert encoder.rows(encoder.flatten(joint)[:, None])[:, 0].tolist() == [row, 0]
+
+
 def test_every_agent_may_have_a_space_of_its_own() -> None:
     observed: dict[str, Any] = {
         "a": spaces.Discrete(3, start=7),

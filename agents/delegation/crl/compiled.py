@@ -107,7 +107,7 @@ def _rowing(learner: CRL) -> _Rowing:
     encoder = learner.view.encoder
     if encoder is None:
         return _Rowing(np.zeros(0, np.float32), np.zeros(0), np.zeros(0, np.int64))
-    cuts, weights = encoder.halves()
+    cuts, weights = encoder.cuts()
     return _Rowing(np.zeros(cuts.shape[1], np.float32), cuts[0], weights[0])
 
 

@@ -35,6 +35,7 @@ Details that matter:
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -56,9 +57,13 @@ from crl_envs.core.arguments import (
     SMALLEST_REAL,
     check_bool,
     check_choice,
+    check_each,
+    check_int,
     check_real,
     check_seed,
+    is_sequence,
     keep,
+    shown,
 )
 from crl_envs.core.stream import Purpose
 
@@ -71,6 +76,10 @@ class CRLConfig:
     """Hyperparameters of `CRL`; the defaults are the paper's Table 1, but that cached values don't age.
 
     Attributes:
+        preset: None (default), or ``"dynamic"``, for load balancing where agents fail, loads leave or fillings follow
+            each other: ``states=(2,), connected_states=True, transition_rate=1.0, forget_rate=0.05`` in `CRL`, each
+            unless it is given. Agents know whether they are full, what a neighbour is worth full and not, and which of
+            these it was at last; that is forgotten within some 20 actions.
         temperature: T > 0; 0.9, as on the paper's grid (it has 0.85 on the random graph). Higher explores more.
         boltzmann: ``"divide"`` (default): π ∝ exp(Q/T). ``"multiply"``: π ∝ exp(Q·T), under which the paper's
             lower T on the random graph means more exploration, as its text says.
@@ -85,10 +94,16 @@ class CRLConfig:
             an exponential mean. A mean is late to see that an agent is full.
         transition_rate: The same for P. 0 (default): frequencies, the maximum-likelihood model. Higher forgets
             failures of a link or neighbour sooner.
+        forget_rate: φ, 0 (default) to 1. With each action of an agent, P of the other delegations that it has tried
+            moves by this part towards their mean: what was seen long ago says less about a neighbour than how
+            neighbours are in general. So one that was down or full is tried again some time, and one that answered a
+            moment ago is preferred.
         counts_kept: Whether a kept problem counts as what it will still cost, P(kept, s') V(s'). True; without it a
             failure costs only its reward, and with a mean of rewards and decay the learner is lost.
         states: ``"one"`` (default): an agent has one state, holding a problem, as in the paper's experiments.
-            ``"observation"``: one for each row of its observation table.
+            ``"observation"``: one for each row of its observation table. Numbers of components, counted from 0: one for
+            each combination of which of these are at their upper bounds. ``(2,)`` in load balancing is whether the
+            agent is full: it then needs no failure to know that, nor a chance try to know that it has room again.
         connected_states: What the cache holds of a neighbour: False (default), one number, the value of the state that
             it was in when it advertised; True, a number for each of its states, over which the sum of the Bellman
             equation then runs (§5.2, §5.4). An answer to a delegation is about the state in which the problem came,
@@ -114,6 +129,7 @@ class CRLConfig:
         ValueError: A value out of its range.
     """
 
+    preset: str | None = None
     temperature: float = 0.9
     boltzmann: str = "divide"
     decay_rate: float = 0.0
@@ -123,7 +139,7 @@ class CRLConfig:
     transition_rate: float = 0.0
     forget_rate: float = 0.0
     counts_kept: bool = True
-    states: str = "one"
+    states: str | tuple[int, ...] = "one"
     connected_states: bool = False
     advertise: tuple[Advertisement, ...] = (DelegationReturn(),)
     bus: MessageBus = field(default_factory=MessageBus)
@@ -138,6 +154,7 @@ class CRLConfig:
     fused: bool = True
 
     def __post_init__(self) -> None:
+        keep(self, _check_preset, "preset")
         keep(self, check_real, "temperature", low=SMALLEST_REAL)
         keep(self, check_choice, "boltzmann", ("divide", "multiply"))
         keep(self, check_real, "decay_rate", low=0.0, high=10.0)
@@ -148,7 +165,7 @@ class CRLConfig:
         keep(self, check_real, "transition_rate", low=0.0, high=1.0)
         keep(self, check_real, "forget_rate", low=0.0, high=1.0)
         keep(self, check_bool, "counts_kept")
-        if isinstance(self.states, str): keep(self, check_choice, "states", ("one", "observation"))
+        keep(self, _check_states, "states")
         keep(self, check_bool, "connected_states")
         object.__setattr__(self, "advertise", strategies(self.advertise))
         keep(self, check_bus, "bus")
@@ -193,6 +210,29 @@ class CRLConfig:
         )
 
 
+PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "dynamic": {
+        "states": (2,),
+        "connected_states": True,
+        "transition_rate": 1.0,
+        "forget_rate": 0.05,
+    }
+}
+
+
+def _check_preset(name: str, preset: Any) -> str | None:
+    return None if preset is None else check_choice(name, preset, PRESETS)
+
+
+def _check_states(name: str, states: Any) -> str | tuple[int, ...]:
+    if not is_sequence(states):
+        return check_choice(name, states, ("one", "observation"))
+    numbers = tuple(check_each(name, states, check_int, low=0))
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise ValueError(f"{name} must be distinct components, got {shown(states)}")
+    return numbers
+
+
 class CRL(Learner):
     """See the module for the equations, `Learner` for the vocabulary, `CRLConfig` for the arguments.
 
@@ -216,7 +256,8 @@ class CRL(Learner):
     config: CRLConfig
 
     def __init__(self, env: Any, **config: Any) -> None:
-        super().__init__(env, **config)
+        preset = _check_preset("preset", config.get("preset"))
+        super().__init__(env, **{**PRESETS.get(preset or "", {}), **config})
         self.work = WorkInfos(self.view)
         self.settings = self.config.settings(True, self.view.n_rows)
         self.post_rules = self.config.bus.rules()

@@ -7,6 +7,7 @@ from typing import Final
 from crl_envs.bench.figure import Figure
 from crl_envs.bench.papers.dowling_haridi.arrivals import ARRIVALS
 from crl_envs.bench.papers.dowling_haridi.beyond import FAILURES, IN_FLIGHT_FIGURE, LOSS, SCALE
+from crl_envs.bench.papers.dowling_haridi.dynamic import DYNAMIC_FIGURE
 from crl_envs.bench.papers.dowling_haridi.filling import FIGURE_6, FIGURE_11, FIGURE_12
 from crl_envs.bench.papers.dowling_haridi.heatmap import HEATMAP
 from crl_envs.bench.papers.dowling_haridi.section_5 import SECTION_5
@@ -33,6 +34,7 @@ FIGURES: Final[dict[str, Figure]] = {
     "crl-arrivals": ARRIVALS,
     "crl-loss": LOSS,
     "crl-failures": FAILURES,
+    "crl-dynamic": DYNAMIC_FIGURE,
     "crl-scale": SCALE,
     "crl-heatmap": HEATMAP,
     "crl-related": SYSTEMS_OF_SECTION_4,

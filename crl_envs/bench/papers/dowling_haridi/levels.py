@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from crl_envs.bench.papers.dowling_haridi.runs import (
     ALL_CHOICES,
     DISCRETE,
+    DYNAMIC,
     FAST_FORGETTING,
     GRADIENT,
     RANDOM,
@@ -236,13 +237,14 @@ def relative(runs: Sequence[Run], base: Sequence[Run]) -> Measured:
 
 def looks() -> dict[str, dict[str, Any]]:
     """Return the colours, dashes and markers of the policies."""
-    from crl_envs.bench.report.pictures import BLUE, GREY, ORANGE, PURPLE, SKY, VERMILLION
+    from crl_envs.bench.report.pictures import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
     return {
         DISCRETE.label: {"color": BLUE, "linestyle": "-", "marker": "o"},
         GRADIENT.label: {"color": VERMILLION, "linestyle": (0, (6, 1.2)), "marker": "s"},
         SLOW_MEMORY.label: {"color": SKY, "linestyle": "-", "marker": "P"},
         FAST_FORGETTING.label: {"color": SKY, "linestyle": "-", "marker": "P"},
+        DYNAMIC.label: {"color": GREEN, "linestyle": "-", "marker": "p"},
         TWO_CHOICES.label: {"color": ORANGE, "linestyle": "--", "marker": "D"},
         ALL_CHOICES.label: {"color": PURPLE, "linestyle": (0, (3, 1, 1, 1)), "marker": "v"},
         RANDOM.label: {"color": GREY, "linestyle": "-.", "marker": "x"},

@@ -96,6 +96,8 @@ SLOW_MEMORY: Final = DISCRETE.having("CRL-discrete (slow R)", reward_rate=0.03)
 """Chosen after seeing the arrivals, see the section's notes."""
 FAST_FORGETTING: Final = DISCRETE.having("CRL-discrete (fast P)", transition_rate=0.5)
 """Chosen after seeing the failures; see the section's notes."""
+DYNAMIC: Final = DISCRETE.having("CRL-discrete (dynamic)", preset="dynamic")
+"""Its values were chosen on seeds 0 to 9, see `dynamic`."""
 
 NEXT: Final = Policy("CRL-gradient (next)", "crl", "gradient", env={"spare": "next"})
 """The gradient model with R(s, store) as what the next store will cost, instead of what the last one has cost."""

@@ -513,6 +513,40 @@ def test_the_bellman_sum_runs_over_the_neighbours_connected_states() -> None:
     assert mind.q(1)[1] == pytest.approx(leaving / 0.75)
 
 
+def test_p_of_delegations_that_were_not_tried_moves_towards_the_mean() -> None:
+    """Of those that have been tried in this state; other actions and states, and who was just tried, stay."""
+    kinds = (infos.NOOP, infos.LOCAL, *(infos.DELEGATION,) * 4)
+    settings = {"connected_states": True, "transition_rate": 1.0, "forget_rate": 0.25}
+    mind = of_kinds(*kinds, states=2, n=5, **settings)
+    for k in range(4):
+        mind.meet(k, k + 1, 4)
+    mind.learn(1, -200.0, 0.0, infos.KEPT)
+    assert mind.minds.kept[0][0][1] == [1.0, 0.0]
+    mind.learn(2, -10.0, -10.0, infos.KEPT)
+    mind.learn(3, -12.0, -10.0, infos.DELEGATED, there=1)  # now the means are 1/2
+    assert [mind.minds.kept[0][0][a][0] for a in range(6)] == [0, 1, 0.875, 0, 0, 0]
+    assert [mind.minds.arrived[0][0][a] for a in range(6)][2:] == [
+        [0, 0.125],
+        [0, 1],
+        [0, 0],
+        [0, 0],
+    ]
+    mind.learn(4, -12.0, -10.0, infos.DELEGATED, there=0)
+    mean = 0.875 / 3
+    expected = [0, 1, 0.875 + 0.25 * (mean - 0.875), 0.25 * mean, 0, 0]
+    assert [mind.minds.kept[0][0][a][0] for a in range(6)] == pytest.approx(expected)
+    assert all(p == [0, 0] for p in mind.minds.kept[0][1])
+
+
+def test_where_no_delegation_fails_there_is_nothing_to_forget() -> None:
+    mind = of_kinds(*KINDS, n=3, forget_rate=0.5)
+    for k in range(2):
+        mind.meet(k, k + 1, 2)
+    for a in (2, 3, 1, 3):
+        mind.learn(a, -12.0, -10.0, infos.DELEGATED if a > 1 else infos.SOLVED)
+    assert [p for (p,) in mind.minds.kept[0][0]] == [0.0] * 5
+
+
 def test_each_state_of_the_agent_has_its_own_arrivals() -> None:
     mind = connected()
     for state, value in enumerate((-10.0, -20.0, -40.0)):
