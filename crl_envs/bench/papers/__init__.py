@@ -190,6 +190,11 @@ REPRODUCTIONS: Final = {
                     "Whom does it slow down, and by how much?",
                 ),
                 (
+                    "crl-dynamic",
+                    "beyond: CRL that follows failures, departures and another filling",
+                    "Can the paper's own means do it?",
+                ),
+                (
                     "crl-scale",
                     "beyond: 50 to 5,000 agents",
                     "How far from the fewest steps?",
