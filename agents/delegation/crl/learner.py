@@ -77,9 +77,9 @@ class CRLConfig:
 
     Attributes:
         preset: None (default), or ``"dynamic"``, for load balancing where agents fail, loads leave or fillings follow
-            each other: ``states=(2,), connected_states=True, transition_rate=1.0, forget_rate=0.05`` in `CRL`, each
-            unless it is given. Agents know whether they are full, what a neighbour is worth full and not, and which of
-            these it was at last; that is forgotten within some 20 actions.
+            each other: ``states=(2,), connected_states=True, transition_rate=1.0, forget_rate=0.1, temperature=1.5``
+            in `CRL`, each unless it is given. Agents know whether they are full, what a neighbour is worth full and
+            not, and which of these it was at last, which is forgotten within some ten actions.
         temperature: T > 0; 0.9, as on the paper's grid (it has 0.85 on the random graph). Higher explores more.
         boltzmann: ``"divide"`` (default): π ∝ exp(Q/T). ``"multiply"``: π ∝ exp(Q·T), under which the paper's
             lower T on the random graph means more exploration, as its text says.
@@ -215,7 +215,8 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
         "states": (2,),
         "connected_states": True,
         "transition_rate": 1.0,
-        "forget_rate": 0.05,
+        "forget_rate": 0.1,
+        "temperature": 1.5,
     }
 }
 

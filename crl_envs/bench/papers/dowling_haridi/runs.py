@@ -60,7 +60,7 @@ class Policy:
         words = [f"{name}-{as_word(value)}" for name, value in given.items()]
         env = {"cost_model": self.cost_model, **given}
         config = dict(self.config)
-        if self.learner == "crl":
+        if self.learner == "crl" and "preset" not in config:
             config.setdefault("temperature", TEMPERATURE[env.get("topology", "grid")])
         name = "_".join([self.cost_model, *words, f"every-{every}", *["values"] * values])
         arguments = {"env": env, "every": every, "values": values}
