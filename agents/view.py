@@ -93,7 +93,7 @@ class View(OwnsArrays):
         if rows:
             self.encoder = ObservationEncoder(
                 list(zip(self.agents, self._arrays.observed, strict=True)),
-                None if rows is True else rows,
+                rows if isinstance(rows, tuple) else None,
             )
         self.n_rows = self.encoder.n_rows if self.encoder else 1
         self._row_0 = np.zeros((self.n_agents, self.num_envs), np.intp)

@@ -60,7 +60,7 @@ from crl_envs.bench.text import Table
 
 FIRST_SEED: Final = 200  # the preset was chosen on some of those before
 FILLINGS: Final = (1, 2, 3, 4)
-LEFT_OUT: Final = {
+LEFT_OUT: Final[Mapping[str, Mapping[str, Any]]] = {
     "without knowing to be full": {"states": "one"},
     "without connected states": {"connected_states": False},
     "without the latest P": {"transition_rate": 0.0},
