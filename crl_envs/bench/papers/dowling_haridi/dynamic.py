@@ -73,6 +73,7 @@ KINDS: Final[Mapping[str, tuple[Any, ...]]] = {
     "filling": FILLINGS,
     "down": DOWN[1:],
     "offered": OFFERED,
+    "lost": (0.3,),
 }
 
 
@@ -99,6 +100,9 @@ def dynamic_runs(extent: Extent) -> Cases:
         cases["filling", p.label] = [_filled(p, extent.seed + k) for k in range(extent.seeds)]
         for share in KINDS["down"]:
             cases["down", p.label, share] = p.runs(extent, env=failing(share), every=0)
+        for rate in KINDS["lost"]:
+            env = {"message_loss": rate, "max_steps": MOST_STEPS}
+            cases["lost", p.label, rate] = p.runs(extent, env=env, every=0)
         for offered in KINDS["offered"]:
             env = arriving(offered)
             cases["offered", p.label, offered] = p.runs(extent, env=env, every=50)
@@ -176,11 +180,13 @@ def _measured(found: Recordings) -> tuple[dict[str, Curves], dict[str, Curves]]:
     steps = {
         "filling": of_fillings("steps"),
         "down": of_runs("down", steps_of),
+        "lost": of_runs("lost", steps_of),
         "offered": of_runs("offered", lambda runs: time_of([steady(run, WARM_UP) for run in runs])),
     }
     messages = {
         "filling": of_fillings("messages"),
         "down": of_runs("down", messages_of),
+        "lost": of_runs("lost", messages_of),
         "offered": of_runs("offered", lambda runs: _all(messages_of(runs))),
     }
     return steps, messages
@@ -193,9 +199,8 @@ def _all(found: Measured) -> Measured:
 
 def _columns() -> list[tuple[str, Any, Any]]:
     """Return kind, level and what writes it for each column."""
-    shows = {"filling": cell, "down": cell, "offered": time_cell}
     return [
-        (kind, x, shows[kind])
+        (kind, x, time_cell if kind == "offered" else cell)
         for kind, levels in KINDS.items()
         for x in (levels if kind != "filling" else (FILLINGS[0], FILLINGS[1], FILLINGS[-1]))
     ]
@@ -232,7 +237,8 @@ def _notes(extent: Extent) -> str:
     return (
         f"Fillings: four in a row, one load in flight, with what has been learnt. Down: {FAILING_IN_FLIGHT} loads in "
         "flight, this share of the agents down on average, as in `crl-failures`. Offered: steps from arrival to "
-        "storage at this offered load, as in `crl-arrivals`. All kinds of messages count: delegations, advertisements, "
+        "storage at this offered load, as in `crl-arrivals`. Lost: this share of the delegations, one load in "
+        "flight. All kinds of messages count: delegations, advertisements, "
         "questions and answers.\n\n"
         'CRL-discrete (dynamic) is `CRL(env, preset="dynamic")`. An agent has two states, full or not, which it '
         "observes; neighbours advertise a value for each of them; P(s'|s,a) is the latest outcome, and moves towards "
@@ -248,9 +254,14 @@ def draw_dynamic(steps: Mapping[str, Curves]) -> bytes:
     """Draw steps by filling, by share of the agents down and by offered load."""
     from crl_envs.bench.report.pictures import as_png, new_figure
 
-    figure, panels = new_figure(len(KINDS), sharey=False)
-    labels = ("filling", "% of the agents down", "offered load, % of capacity")
-    for panel, (kind, levels), label in zip(panels, KINDS.items(), labels, strict=True):
+    labels = {
+        "filling": "filling",
+        "down": "% of the agents down",
+        "offered": "offered load, % of capacity",
+    }
+    figure, panels = new_figure(len(labels), sharey=False)
+    for panel, (kind, label) in zip(panels, labels.items(), strict=True):
+        levels = KINDS[kind]
         draw_curves(panel, {p.label: steps[kind][p.label] for p in COMPARED})
         panel.set(yscale="log", xlabel=label)
         ticks = [str(x) if kind == "filling" else f"{100 * x:g}" for x in levels]
