@@ -8,7 +8,7 @@ from crl_envs.bench.figure import Figure
 from crl_envs.bench.papers import bagnell_ng, dowling_haridi
 
 HEADING: Final = (
-    "Both papers\n\nBagnell & Ng (2005), on local and global rewards, up to the bar problem; from Figure 6 on Dowling & "
-    "Haridi (2008), on load balancing with collaborative reinforcement learning."
+    "Both papers\n\nBagnell & Ng (2005), on local and global rewards, up to the bar problem; from Figure 6 on Dowling "
+    "& Haridi (2008), on load balancing with collaborative reinforcement learning."
 )
 FIGURES: Final[dict[str, Figure]] = {**bagnell_ng.FIGURES, **dowling_haridi.FIGURES}
