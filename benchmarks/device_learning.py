@@ -69,7 +69,7 @@ class Curve:
 
     @property
     def reached(self) -> NDArray[np.int64]:
-        """``int64[seeds]``: steps until the mean of the next `STEADY`, or of those left, is at the goal; −1 for never."""
+        """``int64[seeds]``: steps until the mean of the next `STEADY`, or those left, is at the goal; −1 for never."""
         scores, width = np.array(self.scores), STEADY // self.every
         means = np.array([scores[t : t + width].mean(axis=0) for t in range(len(scores))])
         there = means >= self.goal
