@@ -54,6 +54,7 @@ class ArrayForm:
         terminal: ``(xp, state)`` to ``bool[…]``.
         state_array: ``(xp, state)`` to ``[d, …]``.
         metrics: ``(xp, state)`` to named measurements.
+        lanes: Words that are drawn for each purpose; None: one an agent.
     """
 
     tables: Tables
@@ -64,6 +65,7 @@ class ArrayForm:
     terminal: Callable[[Any, Any], Array]
     state_array: Callable[[Any, Any], Array]
     metrics: Callable[[Any, Any], dict[str, Array]]
+    lanes: int | None = None
 
 
 def column(values: Array, like: Array) -> Array:

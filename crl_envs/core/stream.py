@@ -74,6 +74,7 @@ class Purpose(IntEnum):
     DISCOVERY = 10
     DISCOVERED_AGENT = 11
     REWARD_NOISE = 12
+    OBSERVATION = 13
     INSTANCE = 16
     TOPOLOGY = 17
     ACTION = 32

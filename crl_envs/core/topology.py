@@ -7,6 +7,7 @@ with the version of NumPy or networkx.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
@@ -34,6 +35,21 @@ def ring(n: int) -> Edges:
     """Return the edges i ↔ i + 1 (mod n)."""
     i = np.arange(n)
     return _both_ways(i, (i + 1) % n)
+
+
+def torus(n: int) -> Edges:
+    """Return a lattice of the most nearly square sides whose product is n, closed in both directions."""
+    height = next(h for h in range(math.isqrt(n), 0, -1) if n % h == 0)
+    row, column = np.divmod(np.arange(n), n // height)
+    right = row * (n // height) + (column + 1) % (n // height)
+    below = (row + 1) % height * (n // height) + column
+    return _both_ways(np.tile(np.arange(n), 2), np.concatenate([right, below]))
+
+
+def tree(n: int) -> Edges:
+    """Return the binary tree whose node i ≥ 1 hangs on node ⌊(i − 1) / 2⌋."""
+    i = np.arange(1, n)
+    return _both_ways((i - 1) // 2, i)
 
 
 def star(n: int) -> Edges:
@@ -111,10 +127,13 @@ Edges = NDArray[np.int64]  # int64[E, 2], (source, target) agent indices
 
 UNDIRECTED: Final[dict[str, Callable[[int, int], Edges]]] = {
     "ring": lambda n, _: ring(n),
+    "directed_ring": lambda n, _: directed_ring(n),
     "star": lambda n, _: star(n),
     "legs": lambda n, _: legs(n),
     "ring_of_rings": lambda n, _: ring_of_rings(n),
     "grid": lambda n, _: grid(n),
+    "torus": lambda n, _: torus(n),
+    "tree": lambda n, _: tree(n),
     "random": random_graph,
 }
 
