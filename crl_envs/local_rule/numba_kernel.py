@@ -27,17 +27,9 @@ def step(state, action, keys, ring, signal, graph, tables, next_state, reward):
     """
     last, some, paid = tables
     if ring and state.shape[1] == 1 and signal.size == 4 and len(paid) == 8:
-        _two_by_two(
-            state.ravel(),
-            action.ravel(),
-            keys[0],
-            signal,
-            last[0],
-            some[0],
-            paid,
-            next_state.ravel(),
-            reward.ravel(),
-        )
+        row = last[0], some[0], paid
+        flat = state.ravel(), action.ravel(), next_state.ravel(), reward.ravel()
+        _two_by_two(flat, keys[0], signal, row)
     else:
         _on_graph(state, action, keys, signal, graph, last, some, paid, next_state, reward)
 
@@ -72,8 +64,10 @@ def _on_graph(state, action, keys, signal, graph, last, some, paid, next_state, 
 
 
 @njit(cache=True, nogil=True)
-def _two_by_two(state, action, key, signal, last, some, paid, next_state, reward):
+def _two_by_two(flat, key, signal, tables):
     """Two states, two actions, signals 0 and 1, one column on the directed ring: as vectors, in blocks."""
+    state, action, next_state, reward = flat
+    last, some, paid = tables
     n = len(state)
     buffer, emitted = np.empty(_BLOCK // 2, np.uint64), np.empty(_BLOCK + 1, np.uint8)
     word = buffer.view(np.uint32)

@@ -93,7 +93,7 @@ def relaxed_value(problem: RuleOnGraph) -> float:
 
 
 def best_own_table(problem: RuleOnGraph) -> tuple[float, NDArray[np.int64] | None]:
-    """Return what the best deterministic table by own state earns at least, and the table; −inf and None if too many."""
+    """Return what the best table by own state earns at least, and the table; −inf and None if there are too many."""
     rule, n = problem.rule, problem.n
     s, a = rule.n_states, rule.n_actions
     columns = (
@@ -101,7 +101,8 @@ def best_own_table(problem: RuleOnGraph) -> tuple[float, NDArray[np.int64] | Non
     )
     if columns < 2:
         return -np.inf, None
-    form, best = array_form(problem), (-np.inf, None)
+    form = array_form(problem)
+    best: tuple[float, NDArray[np.int64] | None] = -np.inf, None
     back = None if problem.orders is None else np.argsort(problem.orders, axis=1)
     for choice in product(range(a), repeat=s):
         table, stream = np.array(choice), Stream(columns)

@@ -83,7 +83,7 @@ class RuleOnGraph(OnGraph):
 
     @cached_property
     def orders(self) -> NDArray[np.uint8] | None:
-        """``uint8[n, A]``: what is done where an agent chooses action a, under the hidden relabelling; None without it."""
+        """``uint8[n, A]``: what is done where an agent chooses action a, under `relabel`; None without it."""
         if not self.relabel:
             return None
         a = self.rule.n_actions
@@ -93,7 +93,8 @@ class RuleOnGraph(OnGraph):
             )
         words = fixed_words(self.instance_seed, Purpose.INSTANCE, self.n)
         every = np.array(list(permutations(range(a))), np.uint8)
-        return every[words % np.uint32(len(every))]
+        orders: NDArray[np.uint8] = every[words % np.uint32(len(every))]
+        return orders
 
     def factored_model(self) -> FactoredMDP:
         """Return all agents' probabilities and rewards as tables, with actions as the agents choose them.
