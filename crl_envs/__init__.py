@@ -16,5 +16,7 @@ __all__ = [
 ]
 
 register("crl/bandit-v0", "crl_envs.bandit.env:BanditEnv")
+register("crl/epidemic-v0", "crl_envs.local_rule.epidemic:EpidemicEnv")
+register("crl/local_rule-v0", "crl_envs.local_rule.env:LocalRuleEnv")
 register("crl/load_balancing-v0", "crl_envs.load_balancing.env:LoadBalancingEnv")
 register("crl/sysadmin-v0", "crl_envs.sysadmin.env:SysadminEnv")

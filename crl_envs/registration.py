@@ -28,10 +28,19 @@ if TYPE_CHECKING:
     from crl_envs.bandit.problem import BanditArguments
     from crl_envs.load_balancing.env import LoadBalancingEnv
     from crl_envs.load_balancing.problem import LoadBalancingArguments
+    from crl_envs.local_rule.env import LocalRuleEnv
+    from crl_envs.local_rule.epidemic import EpidemicArguments, EpidemicEnv
+    from crl_envs.local_rule.problem import LocalRuleArguments
     from crl_envs.sysadmin.env import SysadminEnv
     from crl_envs.sysadmin.problem import SysadminArguments
 
-    Shipped = Literal["crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0"]
+    Shipped = Literal[
+        "crl/bandit-v0",
+        "crl/epidemic-v0",
+        "crl/load_balancing-v0",
+        "crl/local_rule-v0",
+        "crl/sysadmin-v0",
+    ]
 
     class WrongArguments(Protocol):
         """What is made, to a type checker, where a shipped environment lacks an argument or has another type for it.
@@ -130,12 +139,32 @@ def make(
 
 @overload
 def make(
+    id: Literal["crl/epidemic-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[EpidemicArguments],
+) -> EpidemicEnv: ...
+
+
+@overload
+def make(
     id: Literal["crl/load_balancing-v0"],
     *,
     render_mode: str | None = None,
     encode: Literal["onehot"] | None = None,
     **kwargs: Unpack[LoadBalancingArguments],
 ) -> LoadBalancingEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/local_rule-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[LocalRuleArguments],
+) -> LocalRuleEnv: ...
 
 
 @overload
@@ -223,6 +252,18 @@ class _MakesVectors(Protocol[ViewT_co]):
     @overload
     def __call__(
         self,
+        id: Literal["crl/epidemic-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[EpidemicArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
         id: Literal["crl/load_balancing-v0"],
         num_envs: int = 1,
         *,
@@ -230,6 +271,18 @@ class _MakesVectors(Protocol[ViewT_co]):
         render_mode: None = None,
         encode: Literal["onehot"] | None = None,
         **kwargs: Unpack[LoadBalancingArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/local_rule-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[LocalRuleArguments],
     ) -> ViewT_co: ...
 
     @overload

@@ -39,11 +39,17 @@ def ring(n: int) -> Edges:
 
 def torus(n: int) -> Edges:
     """Return a lattice of the most nearly square sides whose product is n, closed in both directions."""
-    height = next(h for h in range(math.isqrt(n), 0, -1) if n % h == 0)
-    row, column = np.divmod(np.arange(n), n // height)
-    right = row * (n // height) + (column + 1) % (n // height)
-    below = (row + 1) % height * (n // height) + column
+    height = torus_height(n)
+    width = n // height
+    row, column = np.divmod(np.arange(n), width)
+    right = row * width + (column + 1) % width
+    below = (row + 1) % height * width + column
     return _both_ways(np.tile(np.arange(n), 2), np.concatenate([right, below]))
+
+
+def torus_height(n: int) -> int:
+    """Return the rows of a torus of n agents: the largest divisor that isn't above √n."""
+    return next(h for h in range(math.isqrt(n), 0, -1) if n % h == 0)
 
 
 def tree(n: int) -> Edges:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,9 @@ class Rows(NamedTuple):
 
 class RuleOnGraph(OnGraph):
     """What a problem with a `rule` and the fields of `OnGraph` has beside."""
+
+    kind: ClassVar[str] = "local_rule"
+    title: ClassVar[str] = "One rule on a graph"
 
     rule: LocalRule
     relabel: bool

@@ -32,6 +32,7 @@ class LocalRuleWorld(FormWorld[State]):
     Attributes:
         problem: The same.
         rule: Its rule.
+        title: What it is called in pictures.
     """
 
     name = "local_rule"
@@ -39,6 +40,7 @@ class LocalRuleWorld(FormWorld[State]):
 
     def __init__(self, problem: RuleOnGraph) -> None:
         self.problem, self.rule = problem, problem.rule
+        self.name, self.title = problem.kind, problem.title  # type: ignore[misc]
         self.n_agents, self.horizon = problem.n, problem.horizon
         self.backend = resolve_backend(problem.backend)
         self.single_action_space = spaces.Discrete(self.rule.n_actions)
