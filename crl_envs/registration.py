@@ -26,8 +26,13 @@ from crl_envs.core.world import World
 if TYPE_CHECKING:
     from crl_envs.bandit.env import BanditEnv
     from crl_envs.bandit.problem import BanditArguments
+    from crl_envs.coordination_game.env import CoordinationGameEnv
+    from crl_envs.coordination_game.problem import CoordinationGameArguments
+    from crl_envs.firefighting.env import FirefightingEnv
+    from crl_envs.firefighting.problem import FirefightingArguments
     from crl_envs.load_balancing.env import LoadBalancingEnv
     from crl_envs.load_balancing.problem import LoadBalancingArguments
+    from crl_envs.local_rule.consensus import ConsensusArguments, ConsensusEnv
     from crl_envs.local_rule.env import LocalRuleEnv
     from crl_envs.local_rule.epidemic import EpidemicArguments, EpidemicEnv
     from crl_envs.local_rule.problem import LocalRuleArguments
@@ -36,7 +41,10 @@ if TYPE_CHECKING:
 
     Shipped = Literal[
         "crl/bandit-v0",
+        "crl/consensus-v0",
+        "crl/coordination_game-v0",
         "crl/epidemic-v0",
+        "crl/firefighting-v0",
         "crl/load_balancing-v0",
         "crl/local_rule-v0",
         "crl/sysadmin-v0",
@@ -139,12 +147,42 @@ def make(
 
 @overload
 def make(
+    id: Literal["crl/consensus-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[ConsensusArguments],
+) -> ConsensusEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/coordination_game-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[CoordinationGameArguments],
+) -> CoordinationGameEnv: ...
+
+
+@overload
+def make(
     id: Literal["crl/epidemic-v0"],
     *,
     render_mode: str | None = None,
     encode: Literal["onehot"] | None = None,
     **kwargs: Unpack[EpidemicArguments],
 ) -> EpidemicEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/firefighting-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[FirefightingArguments],
+) -> FirefightingEnv: ...
 
 
 @overload
@@ -252,6 +290,30 @@ class _MakesVectors(Protocol[ViewT_co]):
     @overload
     def __call__(
         self,
+        id: Literal["crl/consensus-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[ConsensusArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/coordination_game-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[CoordinationGameArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
         id: Literal["crl/epidemic-v0"],
         num_envs: int = 1,
         *,
@@ -259,6 +321,18 @@ class _MakesVectors(Protocol[ViewT_co]):
         render_mode: None = None,
         encode: Literal["onehot"] | None = None,
         **kwargs: Unpack[EpidemicArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/firefighting-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[FirefightingArguments],
     ) -> ViewT_co: ...
 
     @overload

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import permutations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,6 +11,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_choice, check_int, check_size, shown
+from crl_envs.core.array_form import column
+from crl_envs.core.stream import Purpose, fixed_words
 from crl_envs.core.topology import (
     UNDIRECTED,
     Adjacency,
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 _BYTES_PER_EDGE: Final = 64
+_MOST_RELABELLED: Final = 6  # actions whose orders can be listed
 _MOST_OBSERVED: Final = 50_000_000  # agents × (1 + neighbours) of a neighbourhood observation
 
 
@@ -80,7 +84,7 @@ class OnGraph:
     @cached_property
     def observed(self) -> NDArray[np.int64] | None:
         """``int64[n, 1 + k]``: the agents that each one sees, n standing for nobody; None: only itself."""
-        if self.observe == "own":
+        if self.observe != "neighborhood":
             return None
         indptr, indices = self.neighbors
         degree, n = self.neighbors.degree, self.n
@@ -104,6 +108,31 @@ class OnGraph:
         fewest = int(self.neighbors.degree.min())
         sizes = [n_values] * (1 + fewest) + [n_values + 1] * (observed.shape[1] - 1 - fewest)
         return spaces.MultiDiscrete(sizes, dtype=np.uint8)
+
+
+def action_orders(n: int, n_actions: int, seed: int) -> NDArray[np.uint8]:
+    """Return ``uint8[n, A]``: what is done where an agent chooses action a, in an order of its own for each agent.
+
+    Raises:
+        ValueError: More than six actions.
+    """
+    if n_actions > _MOST_RELABELLED:
+        raise ValueError(
+            f"relabel must be False for more than {_MOST_RELABELLED} actions, got {n_actions}"
+        )
+    every = np.array(list(permutations(range(n_actions))), np.uint8)
+    words = fixed_words(seed, Purpose.INSTANCE, n)
+    orders: NDArray[np.uint8] = every[words % np.uint32(len(every))]
+    return orders
+
+
+def executed(xp: Any, action: Any, orders: NDArray[np.uint8] | None) -> Any:
+    """Return what is done where agents choose `action` ``[n, …]``, by `action_orders`."""
+    if orders is None:
+        return action
+    n, a = orders.shape
+    first = column(xp.asarray(a * np.arange(n, dtype=np.int32)), action)
+    return xp.take(xp.asarray(orders.ravel()), first + action, axis=0)
 
 
 def seen_states(xp: Any, state: Any, observed: NDArray[np.int64] | None, n_values: int) -> Any:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crl_envs.core.array_form import ArrayForm, Chance, column, counting, happens, look_up
-from crl_envs.core.on_graph import seen_states
+from crl_envs.core.on_graph import executed, seen_states
 from crl_envs.core.stream import Purpose
 from crl_envs.local_rule.problem import RuleOnGraph
 
@@ -57,12 +56,3 @@ def draw(xp: Any, word: Any, chances: Any, index: Any) -> Any:
     for last, some in zip(*chances, strict=True):
         drawn = drawn + happens(xp, word, Chance(last, some), index).astype(np.uint8)
     return drawn
-
-
-def executed(xp: Any, action: Any, orders: NDArray[np.uint8] | None) -> Any:
-    """Return what is done where agents choose `action` ``[n, …]``, by `RuleOnGraph.orders`."""
-    if orders is None:
-        return action
-    n, a = orders.shape
-    first = column(xp.asarray(a * np.arange(n, dtype=np.int32)), action)
-    return xp.take(xp.asarray(orders.ravel()), first + action, axis=0)

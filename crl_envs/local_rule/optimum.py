@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from crl_envs.core.joint_value import joint_value
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Purpose, Stream
 from crl_envs.factored import joint_states
@@ -44,37 +45,21 @@ def find_optimum(problem: RuleOnGraph) -> Optimum:
 def exact_value(problem: RuleOnGraph) -> float:
     """Return the best expected return, mean over agents, of policies that see all agents and the step."""
     rule, rows, n = problem.rule, problem.rows, problem.n
-    s, a = rule.n_states, rule.n_actions
-    states, actions = joint_states(n, s), joint_states(n, a)
-    reached = np.concatenate(
-        [np.ones((1, rows.chances.shape[1])), rows.chances, np.zeros((1, rows.chances.shape[1]))]
-    )
+    states, actions = joint_states(n, rule.n_states), joint_states(n, rule.n_actions)
+    one = np.ones((1, rows.chances.shape[1]))
+    reached = np.concatenate([one, rows.chances, 0 * one])
     by_next = reached[:-1] - reached[1:]  # [S, R]
     sources, targets = problem.edges.T
-    transition = np.ones((actions.shape[1], states.shape[1], 1))
-    paid = np.zeros(transition.shape[:2])
-    for j, joint in enumerate(actions.T):
+    own = states.astype(np.int64) * rule.n_actions
+    every = []
+    for joint in actions.T:
         emitted = rule.signal[states, joint[:, None]].astype(np.int64)
         felt = np.zeros_like(emitted)
         np.add.at(felt, targets, emitted[sources])
-        own = states.astype(np.int64) * a + joint[:, None]
-        row = rows.offsets[:, None] + own * rows.widths[:, None] + felt
-        paid[j] = rows.reward[row].astype(np.float64).mean(axis=0)
-        if j == 0:
-            transition = np.empty((actions.shape[1], states.shape[1], states.shape[1]))
-        chance = np.ones((states.shape[1], 1))
-        for i in range(n):  # the first agent's state changes fastest
-            chance = (by_next[:, row[i]].T[:, :, None] * chance[:, None, :]).reshape(
-                len(chance), -1
-            )
-        transition[j] = chance
-    value = np.zeros(states.shape[1])
-    for _ in range(problem.horizon):
-        value = (paid + transition @ value).max(axis=0)
-    start = np.ones(1)
-    for _ in range(n):
-        start = (rule.start[:, None] * start).ravel()
-    return float(start @ value)
+        every.append((own + joint[:, None]) * rows.widths[:, None] + felt + rows.offsets[:, None])
+    paid = rows.reward.astype(np.float64)[np.array(every)].mean(axis=1)
+    parts = ((by_next[:, row] for row in rows_of) for rows_of in every)
+    return joint_value(paid, parts, [rule.start] * n, problem.horizon)
 
 
 def relaxed_value(problem: RuleOnGraph) -> float:

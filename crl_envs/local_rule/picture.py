@@ -1,120 +1,61 @@
-"""One rule on a graph drawn: who is in which state, who did what, and what it earned."""
+"""One rule on a graph drawn, and consensus."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import is_word
+from crl_envs.local_rule.consensus import ConsensusWorld
 from crl_envs.local_rule.world import LocalRuleWorld
-from crl_envs.rendering.layout import positions_of
-from crl_envs.rendering.palette import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    WHITE,
-)
-from crl_envs.rendering.picture import Moment, Picture, return_text, short
-from crl_envs.rendering.scene import Curve, Glyph, Look, Quantity, Scene
-
-_STATES: Final = (
-    (BLUE, "o"),
-    (VERMILLION, "s"),
-    (ORANGE, "D"),
-    (GREEN, "^"),
-    (PURPLE, "v"),
-    (SKY, "h"),
-    (GREY, "o"),
-)
-_MOST_CURVES: Final = 4
+from crl_envs.rendering.picture import Moment
+from crl_envs.rendering.states import StatesPicture
 
 
-class LocalRulePicture(Picture[LocalRuleWorld]):
-    """The graph of agents, each in the colour and shape of its state."""
+class LocalRulePicture(StatesPicture[LocalRuleWorld]):
+    """The graph of agents under a rule."""
+
+    def __init__(self, world: LocalRuleWorld) -> None:
+        super().__init__(world)
+        self.states, self.actions = world.rule.states, world.rule.actions
+        self.topology = world.problem.topology
 
     @property
     def title(self) -> str:
         return f"{self.world.title}, {self.world.n_agents} agents"
 
     @property
-    def quantity(self) -> Quantity:
-        names = self.world.rule.states
-        return Quantity(", ".join(f"{name} ({k})" for k, name in enumerate(names)))
-
-    @property
-    def curves(self) -> tuple[Curve, ...]:
-        shown = list(zip(self.world.rule.states, _STATES, strict=False))[1 : 1 + _MOST_CURVES]
-        shares = [Curve(f"share of agents {name}", colour) for name, (colour, _) in shown]
-        return (*shares, Curve("mean reward", BLACK, "--"))
-
-    @property
     def level_range(self) -> tuple[float, float]:
         paid = self.world.problem.rows.reward
         return min(0.0, float(paid.min())), max(1.0, float(paid.max()))
 
-    def look(self) -> Look:
-        rule, n = self.world.rule, self.world.n_agents
-        edges, positions = self.world.edges, positions_of(self.world.edges, n)
-        notes: tuple[str, ...] = ("in an agent: last reward",)
-        if is_word(self.world.problem.topology, "torus"):
-            apart = np.abs(positions[edges[:, 0]] - positions[edges[:, 1]]).max(axis=1)
-            edges, notes = edges[apart < 0.5], (*notes, "opposite sides are joined")
-        states = [
-            Glyph(name, marker, colour, WHITE)
-            for name, (colour, marker) in zip(rule.states, self._styles(), strict=True)
-        ]
-        acted = Glyph(
-            f"{' or '.join(rule.actions[1:3])}, last step", "o", "none", BLACK, width=1.8, size=1.25
-        )
-        return Look(positions=positions, edges=edges, glyphs=(*states, acted), notes=notes)
-
-    def scene(self, moment: Moment) -> Scene:
-        state = moment.state[:, 0]
-        text = [] if moment.reward is None else [short(r) for r in moment.reward.tolist()]
-        groups = [np.flatnonzero(state == k) for k in range(self.world.rule.n_states)]
-        return Scene((*groups, np.flatnonzero(self._done(moment) > 0)), text=text)
-
-    def values(self, moment: Moment) -> NDArray[np.float64]:
-        state: NDArray[np.float64] = moment.state[:, 0].astype(np.float64)
+    def state_of(self, moment: Moment) -> NDArray[np.integer]:
+        state: NDArray[np.integer] = moment.state[:, 0]
         return state
 
-    def levels(self, moment: Moment) -> tuple[float, ...]:
-        mean = np.nan if moment.reward is None else float(moment.reward.mean())
-        count = len(self.curves) - 1
-        return (*(float((moment.state[:, 0] == 1 + k).mean()) for k in range(count)), mean)
+    def done(self, action: NDArray[np.integer]) -> NDArray[np.integer]:
+        return self.world.executed(action)
+
+
+class ConsensusPicture(StatesPicture[ConsensusWorld]):
+    """Voters in the colour of their votes."""
+
+    states = ("votes 0", "votes 1")
+    actions = ("0", "1")
+
+    def __init__(self, world: ConsensusWorld) -> None:
+        super().__init__(world)
+        self.topology = world.problem.topology
+
+    @property
+    def title(self) -> str:
+        return f"Consensus, {self.world.n_agents} voters"
+
+    def state_of(self, moment: Moment) -> NDArray[np.integer]:
+        vote: NDArray[np.integer] = moment.state.vote[:, 0]
+        return vote
+
+    def done(self, action: NDArray[np.integer]) -> NDArray[np.integer]:
+        return action
 
     def status(self, moment: Moment) -> str:
-        state = moment.state[:, 0]
-        parts = [
-            f"{int((state == k).sum())} {name}" for k, name in enumerate(self.world.rule.states[:4])
-        ]
-        return (
-            f"step {moment.step} of {self.world.horizon} · {return_text(moment)} (mean over agents) · "
-            + ", ".join(parts)
-        )
-
-    def table(self, moment: Moment) -> dict[str, Sequence[str]]:
-        rule, blank = self.world.rule, ["-"] * self.world.n_agents
-        acted, paid = moment.action is not None, moment.reward
-        return {
-            "state": [rule.states[s] for s in moment.state[:, 0].tolist()],
-            "action": [rule.actions[a] for a in self._done(moment).tolist()] if acted else blank,
-            "reward": blank if paid is None else [short(r) for r in paid.tolist()],
-        }
-
-    def _styles(self) -> list[tuple[str, str]]:
-        count = self.world.rule.n_states
-        return [_STATES[min(k, len(_STATES) - 1)] for k in range(count)]
-
-    def _done(self, moment: Moment) -> NDArray[np.integer]:
-        if moment.action is None:
-            return np.zeros(self.world.n_agents, np.int64)
-        return self.world.executed(moment.action[:, None])[:, 0]
+        return f"{super().status(moment)} · the majority was {int(moment.state.majority[0, 0])}"

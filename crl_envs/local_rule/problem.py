@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import permutations
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict
 
 import numpy as np
@@ -12,16 +11,13 @@ from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_bool, check_choice, check_int, check_seed, keep
 from crl_envs.core.backend import resolve_backend
-from crl_envs.core.on_graph import OnGraph
-from crl_envs.core.stream import Purpose, fixed_words
+from crl_envs.core.on_graph import OnGraph, action_orders
 from crl_envs.core.world import freeze
 from crl_envs.factored import FactoredMDP, Scopes
 from crl_envs.local_rule.rule import LocalRule, as_rule
 
 if TYPE_CHECKING:
     import networkx as nx
-
-_MOST_RELABELLED = 6  # actions whose orders can be listed
 
 
 class Rows(NamedTuple):
@@ -89,15 +85,7 @@ class RuleOnGraph(OnGraph):
         """``uint8[n, A]``: what is done where an agent chooses action a, under `relabel`; None without it."""
         if not self.relabel:
             return None
-        a = self.rule.n_actions
-        if a > _MOST_RELABELLED:
-            raise ValueError(
-                f"relabel must be False for more than {_MOST_RELABELLED} actions, got {a}"
-            )
-        words = fixed_words(self.instance_seed, Purpose.INSTANCE, self.n)
-        every = np.array(list(permutations(range(a))), np.uint8)
-        orders: NDArray[np.uint8] = every[words % np.uint32(len(every))]
-        return orders
+        return action_orders(self.n, self.rule.n_actions, self.instance_seed)
 
     def factored_model(self) -> FactoredMDP:
         """Return all agents' probabilities and rewards as tables, with actions as the agents choose them.

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from crl_envs.core.array_form import ArrayForm, Chance
 from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.form_world import FormWorld
+from crl_envs.core.on_graph import executed
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Purpose, Stream
 from crl_envs.core.topology import Edges, directed_ring
-from crl_envs.local_rule.form import array_form, executed
+from crl_envs.local_rule.form import array_form
 from crl_envs.local_rule.problem import LocalRuleProblem, RuleOnGraph
 
 State = NDArray[np.uint8]
