@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from crl_envs.coordination_game.problem import UNIT
 from crl_envs.coordination_game.world import CoordinationGameWorld
 from crl_envs.core.on_graph import executed
+from crl_envs.rendering.palette import BLACK
 from crl_envs.rendering.picture import Moment
+from crl_envs.rendering.scene import Curve
 from crl_envs.rendering.states import StatesPicture
 
 
@@ -25,11 +27,14 @@ class CoordinationGamePicture(StatesPicture[CoordinationGameWorld]):
         self.topology = world.problem.topology
         count = world.problem.actions
         self.states = (*(f"did {a}" for a in range(count)), "did nothing yet")
-        self.actions = tuple(map(str, range(count)))
 
     @property
     def title(self) -> str:
         return f"Coordination game, {self.world.n_agents} agents"
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        return (Curve("mean reward", BLACK, "--"),)
 
     @property
     def level_range(self) -> tuple[float, float]:

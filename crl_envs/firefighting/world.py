@@ -124,7 +124,9 @@ def array_form(problem: FirefightingProblem) -> ArrayForm:
         after = xp.where(changes, moved, level.astype(np.int32)).astype(np.uint8)
         mine = after[houses]  # [n, A, …]
         shares = tables["shares"].reshape(*houses.shape, *(1,) * (after.ndim - 1))
-        paid = -sum(shares[:, k] * mine[:, k].astype(np.float32) for k in range(houses.shape[1]))
+        paid = np.float32(0) - sum(
+            shares[:, k] * mine[:, k].astype(np.float32) for k in range(houses.shape[1])
+        )
         fought = xp.zeros(action.shape, np.uint8)
         for k in range(houses.shape[1]):
             fought = xp.where(action == k, mine[:, k], fought)

@@ -40,7 +40,6 @@ class ConsensusPicture(StatesPicture[ConsensusWorld]):
     """Voters in the colour of their votes."""
 
     states = ("votes 0", "votes 1")
-    actions = ("0", "1")
 
     def __init__(self, world: ConsensusWorld) -> None:
         super().__init__(world)
@@ -53,9 +52,6 @@ class ConsensusPicture(StatesPicture[ConsensusWorld]):
     def state_of(self, moment: Moment) -> NDArray[np.integer]:
         vote: NDArray[np.integer] = moment.state.vote[:, 0]
         return vote
-
-    def done(self, action: NDArray[np.integer]) -> NDArray[np.integer]:
-        return action
 
     def status(self, moment: Moment) -> str:
         return f"{super().status(moment)} · the majority was {int(moment.state.majority[0, 0])}"

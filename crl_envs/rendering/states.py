@@ -38,19 +38,25 @@ _MOST_CURVES: Final = 4
 
 
 class StatesPicture(Picture[WorldT]):
-    """The graph of agents, each in the colour and shape of its state; a subclass says what states there are."""
+    """The graph of agents, each in the colour and shape of its state; a subclass says what states there are.
+
+    Attributes:
+        states: Their names.
+        actions: Names of the actions, of which those after the first are marked; none where states are actions.
+        topology: The problem's.
+    """
 
     states: tuple[str, ...]
-    actions: tuple[str, ...]
+    actions: tuple[str, ...] = ()
     topology: Any
 
     @abstractmethod
     def state_of(self, moment: Moment) -> NDArray[np.integer]:
         """Return ``[n]``, the number of each agent's state."""
 
-    @abstractmethod
     def done(self, action: NDArray[np.integer]) -> NDArray[np.integer]:
         """Return what is done where agents choose ``[n, 1]``."""
+        return action
 
     @property
     def quantity(self) -> Quantity:
@@ -73,16 +79,18 @@ class StatesPicture(Picture[WorldT]):
             Glyph(name, marker, colour, WHITE)
             for name, (colour, marker) in zip(self.states, self._styles(), strict=True)
         ]
-        acted = Glyph(
-            f"{' or '.join(self.actions[1:3])}, last step", "o", "none", BLACK, width=1.8, size=1.25
-        )
-        return Look(positions=positions, edges=edges, glyphs=(*states, acted), notes=notes)
+        if self.actions:
+            label = f"{' or '.join(self.actions[1:3])}, last step"
+            states.append(Glyph(label, "o", "none", BLACK, width=1.8, size=1.25))
+        return Look(positions=positions, edges=edges, glyphs=tuple(states), notes=notes)
 
     def scene(self, moment: Moment) -> Scene:
         state = self.state_of(moment)
         text = [] if moment.reward is None else [short(r) for r in moment.reward.tolist()]
         groups = [np.flatnonzero(state == k) for k in range(len(self.states))]
-        return Scene((*groups, np.flatnonzero(self._done(moment) > 0)), text=text)
+        if self.actions:
+            groups.append(np.flatnonzero(self._done(moment) > 0))
+        return Scene(groups, text=text)
 
     def values(self, moment: Moment) -> NDArray[np.float64]:
         state: NDArray[np.float64] = self.state_of(moment).astype(np.float64)
@@ -104,11 +112,13 @@ class StatesPicture(Picture[WorldT]):
     def table(self, moment: Moment) -> dict[str, Sequence[str]]:
         blank = ["-"] * self.world.n_agents
         acted, paid = moment.action is not None, moment.reward
-        return {
-            "state": [self.states[s] for s in self.state_of(moment).tolist()],
-            "action": [self.actions[a] for a in self._done(moment).tolist()] if acted else blank,
-            "reward": blank if paid is None else [short(r) for r in paid.tolist()],
+        named: dict[str, Sequence[str]] = {
+            "state": [self.states[s] for s in self.state_of(moment).tolist()]
         }
+        if self.actions:
+            done = [self.actions[a] for a in self._done(moment).tolist()]
+            named["action"] = done if acted else blank
+        return named | {"reward": blank if paid is None else [short(r) for r in paid.tolist()]}
 
     def _styles(self) -> list[tuple[str, str]]:
         return [_STATES[min(k, len(_STATES) - 1)] for k in range(len(self.states))]
