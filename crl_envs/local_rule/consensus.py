@@ -265,8 +265,8 @@ class ConsensusEnv(WorldEnv):
     `n_agents`: what has to come around the ring takes n / 6 steps.
 
     ## Baseline Curve
-    The rule of Gács, Kurdyumov & Levin (`agents.GKL`): a voter takes the majority of its own vote and those 1 and 3 to
-    the left if it voted 0, to the right if it voted 1. Share of episodes that it solves, 2n steps, standard errors:
+    The rule of Gács, Kurdyumov & Levin (``FixedRule(env, rule="gkl")``): a voter takes the majority of its own vote and
+    those 1 and 3 to the left if it voted 0, to the right if it voted 1. Share of episodes that it solves, 2n steps, standard errors:
 
     | n = 21 | n = 149 | n = 599 |
     |---|---|---|
