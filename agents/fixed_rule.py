@@ -53,10 +53,9 @@ class FixedRuleConfig:
     """Settings of `FixedRule`.
 
     Attributes:
-        rule: ``"isolate-infected"`` (isolate when infected) and ``"isolate-near"`` (also with an infected neighbour)
-            for `crl/epidemic-v0`; ``"gkl"`` (Gács, Kurdyumov & Levin) for `crl/consensus-v0`; ``"fight-fire"`` (where it
-            burns most, the first of equals) for `crl/firefighting-v0`; ``"reboot-down"`` (reboot when down) for
-            `crl/sysadmin-v0`.
+        rule: For `crl/epidemic-v0` ``"isolate-infected"`` (isolate when infected) and ``"isolate-near"`` (also with an
+            infected neighbour); for `crl/consensus-v0` ``"gkl"`` (Gács, Kurdyumov & Levin); for `crl/firefighting-v0`
+            ``"fight-fire"`` (where it burns most, the first of equals); for `crl/sysadmin-v0` ``"reboot-down"``.
         seed: 0 by default; an integer in [0, 2^64 − 1]. Fixes the environment's episodes.
 
     Raises:

@@ -266,7 +266,8 @@ class ConsensusEnv(WorldEnv):
 
     ## Baseline Curve
     The rule of Gács, Kurdyumov & Levin (``FixedRule(env, rule="gkl")``): a voter takes the majority of its own vote and
-    those 1 and 3 to the left if it voted 0, to the right if it voted 1. Share of episodes that it solves, 2n steps, standard errors:
+    those 1 and 3 to the left if it voted 0, to the right if it voted 1. Share of episodes that it solves, 2n steps,
+    with standard errors:
 
     | n = 21 | n = 149 | n = 599 |
     |---|---|---|
