@@ -170,7 +170,7 @@ class ConsensusWorld(FormWorld[Ballot]):
             flipped = happens(xp, word, Chance(*tables["flip"]), xp.zeros(word.shape, np.int32))
             vote = action.astype(np.uint8) ^ flipped.astype(np.uint8)
             right = (vote == state.majority) & (state.left == 1)
-            return Ballot(vote, state.majority, state.left - 1), right.astype(np.float32)
+            return Ballot(vote, state.majority.copy(), state.left - 1), right.astype(np.float32)
 
         def metrics(xp: Any, state: Any) -> dict[str, Any]:
             right = state.vote == state.majority

@@ -95,7 +95,10 @@ GOOD: dict[str, Any] = {
         ({"start": [0.5, 0.4]}, "start must have probabilities that sum to 1"),
         ({"start": [1.0]}, r"start must have shape \(2,\)"),
         ({"transition": np.full((2, 2, 3, 2), 0.4)}, "transition must have probabilities"),
-        ({"transition": np.full((2, 2, 3, 3), 1 / 3)}, r"transition must have shape \(2, 2, M, 2\)"),
+        (
+            {"transition": np.full((2, 2, 3, 3), 1 / 3)},
+            r"transition must have shape \(2, 2, M, 2\)",
+        ),
         ({"transition": np.full((2, 2, 3), 0.5)}, "transition must have 4 dimensions"),
         ({"transition": {}}, "at least one table"),
         ({"transition": {"x": np.full((2, 2, 3, 2), 0.5)}}, "in-degrees"),
@@ -175,9 +178,7 @@ def test_rings_as_vectors_are_the_graph_loop(n: int, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(HEAD_START, "0")
     arguments = {"rule": random_rule(8, s=2, k=1, degree=1), "topology": "directed_ring"}
     worlds = {
-        backend: crl_envs.make_vec(
-            "crl/local_rule-v0", 1, n_agents=n, backend=backend, **arguments
-        )
+        backend: crl_envs.make_vec("crl/local_rule-v0", 1, n_agents=n, backend=backend, **arguments)
         for backend in BACKENDS
     }
     actions = np.random.default_rng(0).integers(0, 2, (6, 1, n))
