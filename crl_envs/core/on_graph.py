@@ -14,7 +14,7 @@ from crl_envs.core.arguments import check_choice, check_int, check_size, shown
 from crl_envs.core.array_form import column
 from crl_envs.core.stream import Purpose, fixed_words
 from crl_envs.core.topology import (
-    UNDIRECTED,
+    NAMED,
     Adjacency,
     Edges,
     graph_edges,
@@ -50,7 +50,7 @@ class OnGraph:
                     f"n_agents must be {size}, the number of nodes of topology, or left out; got {shown(self.n_agents)}"
                 )
             return size
-        check_choice("topology", self.topology, UNDIRECTED)
+        check_choice("topology", self.topology, NAMED)
         if self.n_agents is None:
             return self.default_n
         return check_int("n_agents", self.n_agents, low=1, high=100_000_000)

@@ -133,7 +133,6 @@ Edges = NDArray[np.int64]  # int64[E, 2], (source, target) agent indices
 
 UNDIRECTED: Final[dict[str, Callable[[int, int], Edges]]] = {
     "ring": lambda n, _: ring(n),
-    "directed_ring": lambda n, _: directed_ring(n),
     "star": lambda n, _: star(n),
     "legs": lambda n, _: legs(n),
     "ring_of_rings": lambda n, _: ring_of_rings(n),
@@ -144,13 +143,16 @@ UNDIRECTED: Final[dict[str, Callable[[int, int], Edges]]] = {
 }
 
 
+NAMED: Final = {**UNDIRECTED, "directed_ring": lambda n, _: directed_ring(n)}
+
+
 def named_edges(topology: str, n: int, seed: int) -> Edges:
-    """Return the edges of an undirected family by name.
+    """Return the edges of a family by name.
 
     Raises:
         ValueError: Unknown name; near matches are suggested.
     """
-    return UNDIRECTED[check_choice("topology", topology, UNDIRECTED)](n, seed)
+    return NAMED[check_choice("topology", topology, NAMED)](n, seed)
 
 
 def is_graph(topology: object) -> TypeGuard[nx.Graph]:

@@ -10,7 +10,6 @@ from crl_envs.core.joint_value import joint_value
 from crl_envs.core.optimum import Optimum
 from crl_envs.factored import joint_states
 from crl_envs.firefighting.problem import LEVELS, FirefightingProblem
-from crl_envs.firefighting.world import fire_chances
 
 _MOST_PRODUCTS: Final = 2**24  # joint states × joint actions × joint next states
 
@@ -29,7 +28,7 @@ def exact_value(problem: FirefightingProblem) -> float:
     """Return the best expected return, mean over agents, of policies that see all levels and the step."""
     n, n_houses, houses = problem.n_agents, problem.n_houses, problem.houses
     levels = joint_states(n_houses, LEVELS).astype(np.int64)
-    chances = fire_chances(problem)
+    chances = problem.fire_chances
     burns = np.concatenate([levels > 0, np.zeros((1, levels.shape[1]), bool)])
     near = burns[problem.around].any(axis=0)
     every, paid = [], []

@@ -105,6 +105,19 @@ class FirefightingProblem:
             sides += [number[:-2, 1:-1], number[2:, 1:-1]]
         return np.stack([side.ravel() for side in sides])
 
+    @property
+    def fire_chances(self) -> NDArray[np.float64]:
+        """P(level changes), ``float64[2 · 3 · 3]``, by burning neighbour, fighters (2: or more) and level.
+
+        With fighters the level falls by 1, and to 0 with two; without it rises by 1.
+        """
+        table = np.zeros((2, 3, LEVELS))
+        table[0, 0] = 0.0, self.grow_rate, 0.0
+        table[1, 0] = self.catch_rate, self.catch_rate, 0.0
+        table[0, 1], table[1, 1] = 1.0, self.alone_rate
+        table[:, 2] = 1.0
+        return table.ravel()
+
     @cached_property
     def fighters(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """For each house the agents that may fight it, n for nobody, and by which action: both ``int64[A, H]``."""

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 from gymnasium import spaces
-from numpy.typing import NDArray
 
 from crl_envs.core.array_form import ArrayForm, Chance, happens
 from crl_envs.core.form_world import FormWorld
@@ -80,19 +79,6 @@ class FirefightingWorld(FormWorld[Fire]):
         return array_form(self.problem)
 
 
-def fire_chances(problem: FirefightingProblem) -> NDArray[np.float64]:
-    """Return P(level changes) ``float64[2 · 3 · 3]``, by burning neighbour, fighters (2: or more) and level.
-
-    With fighters the level falls by 1, and to 0 with two; without it rises by 1.
-    """
-    table = np.zeros((2, 3, LEVELS))
-    table[0, 0] = 0.0, problem.grow_rate, 0.0
-    table[1, 0] = problem.catch_rate, problem.catch_rate, 0.0
-    table[0, 1], table[1, 1] = 1.0, problem.alone_rate
-    table[:, 2] = 1.0
-    return table.ravel()
-
-
 def array_form(problem: FirefightingProblem) -> ArrayForm:
     """Return firefighting over any array namespace; the state is a `Fire`."""
     n, n_houses, houses, around = problem.n_agents, problem.n_houses, problem.houses, problem.around
@@ -142,7 +128,7 @@ def array_form(problem: FirefightingProblem) -> ArrayForm:
     return ArrayForm(
         tables={
             "start": Chance.of(np.array([[2 / 3], [1 / 3]])),
-            "fire": Chance.of(fire_chances(problem)),
+            "fire": Chance.of(problem.fire_chances),
             "flames": Chance.of(np.array(problem.flame_rates)),
             "shares": problem.shares,
         },
