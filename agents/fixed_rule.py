@@ -55,7 +55,8 @@ class FixedRuleConfig:
     Attributes:
         rule: For `crl/epidemic-v0` ``"isolate-infected"`` (isolate when infected) and ``"isolate-near"`` (also with an
             infected neighbour); for `crl/consensus-v0` ``"gkl"`` (Gács, Kurdyumov & Levin); for `crl/firefighting-v0`
-            ``"fight-fire"`` (where it burns most, the first of equals); for `crl/sysadmin-v0` ``"reboot-down"``, the default.
+            ``"fight-fire"`` (where it burns most, the first of equals); for `crl/sysadmin-v0` ``"reboot-down"``.
+            Default ``"reboot-down"``.
         seed: 0 by default; an integer in [0, 2^64 − 1]. Fixes the environment's episodes.
 
     Raises:
