@@ -268,6 +268,14 @@ def node_numbers(graph: nx.Graph) -> dict[Any, int]:
     return {node: i for i, node in enumerate(nodes)}
 
 
+def node_names(topology: object) -> tuple[Any, ...] | None:
+    """Return the node that each agent is, where a topology argument is a graph with nodes of its own names."""
+    if not is_graph(topology):
+        return None
+    names = tuple(node_numbers(topology))
+    return None if set(names) == set(range(len(names))) else names
+
+
 def graph_edges(graph: nx.Graph) -> Edges:
     """Return the edges of a networkx graph as numbers of agents; an undirected edge counts both ways.
 
