@@ -4,6 +4,7 @@ They see an environment through the PettingZoo API or through its array twin, th
 """
 
 from agents.bandit.adaptive_halving import AdaptiveHalving, AdaptiveHalvingConfig
+from agents.bandit.boltzmann_averages import BoltzmannAverages, BoltzmannAveragesConfig
 from agents.bandit.correlation import Correlation, CorrelationConfig
 from agents.bandit.detecting import DetectingMatrix, DetectingMatrixConfig
 from agents.bandit.global_least_squares import GlobalLeastSquares, GlobalLeastSquaresConfig
@@ -29,8 +30,14 @@ from agents.fixed_rule import FixedRule, FixedRuleConfig
 from agents.learner import Learner
 from agents.random_policy import RandomPolicy, RandomPolicyConfig
 from agents.tabular.decomposed_reinforce import DecomposedReinforce, DecomposedReinforceConfig
+from agents.tabular.factored_rmax import FactoredRMax, FactoredRMaxConfig
+from agents.tabular.finite_state_controllers import (
+    FiniteStateControllers,
+    FiniteStateControllersConfig,
+)
 from agents.tabular.model_based import ModelBased, ModelBasedConfig
 from agents.tabular.reinforce import Reinforce, ReinforceConfig
+from agents.tabular.window_planner import WindowPlanner, WindowPlannerConfig
 
 __all__ = [
     "CRL",
@@ -38,6 +45,8 @@ __all__ = [
     "AdaptiveHalvingConfig",
     "AntColony",
     "AntColonyConfig",
+    "BoltzmannAverages",
+    "BoltzmannAveragesConfig",
     "BreadthFirst",
     "BreadthFirstConfig",
     "Broadcast",
@@ -55,6 +64,10 @@ __all__ = [
     "DistributedValueFunctions",
     "DistributedValueFunctionsConfig",
     "EveryEpisodes",
+    "FactoredRMax",
+    "FactoredRMaxConfig",
+    "FiniteStateControllers",
+    "FiniteStateControllersConfig",
     "FixedRule",
     "FixedRuleConfig",
     "GlobalLeastSquares",
@@ -75,4 +88,6 @@ __all__ = [
     "ShortestQueue",
     "ShortestQueueConfig",
     "TensorBoardLogger",
+    "WindowPlanner",
+    "WindowPlannerConfig",
 ]

@@ -460,6 +460,11 @@ class ObservationEncoder:
         shape = tuple(sizes[0].tolist())
         return np.stack(np.unravel_index(np.arange(self.n_rows), shape), axis=1).astype(np.int64)
 
+    def halves(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Return where each component of Boxes of one size is cut, and the value of its digit: both ``[n, k]``."""
+        n = len(self.agents)
+        return self._cut.reshape(n, -1), self._weights.reshape(n, -1)
+
     def _digits(self, components: NDArray[Any]) -> NDArray[np.intp]:
         if self._all_cut:
             return (components >= self._cut).astype(np.intp, order="C")

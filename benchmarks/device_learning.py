@@ -1,19 +1,24 @@
-"""PPO on a device beside Stable-Baselines3's PPO: the tables of ``docs/jax.md``.
+"""PPO on a device beside Stable-Baselines3's PPO: the tables and the picture of ``docs/jax.md``.
 
-    python -m benchmarks.device_learning            # both tables, about a quarter of an hour
-    python -m benchmarks.device_learning --quick
+    python -m benchmarks.device_learning --picture docs/jax/curves.png    # all, a quarter of an hour of one core
+    python -m benchmarks.device_learning --agents 10                      # ten agents only, two minutes
 
 1. CPU seconds until the mean of twenty episodes is .88 a step (the optimum is .8902) on SYSADMIN's ring, each in its
-   turn in this process, without the seconds of compiling, which stand beside.
-2. Environment steps until .9 of the way from random actions to the optimum, by `agents.libraries.jax_ppo.IPPO` with its
-   seeds mapped over, with local and with global rewards.
+   turn in this process, without the seconds of compiling, which stand beside: into an empty folder, and from disk.
+2. CPU seconds of an update of ten seeds, one after another inside of the program (``jax.lax.map``) and side by side
+   (``jax.vmap``), as multiples of those of one.
+3. Learning curves of both on the ring and the ring both ways, with local and with global rewards, for an equal number
+   of environment steps. Agents have no numbers in what they observe, which SB3 would keep as n numbers an agent.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault(
@@ -24,14 +29,61 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 import crl_envs
-from agents import RandomPolicy
 from agents.libraries.jax_ppo import IPPO
 from agents.libraries.sb3 import PPO
+from benchmarks.measure import print_machine, write_json
 
 SYSADMIN = "crl/sysadmin-v0"
 GOAL = 0.88  # a step, where the optimum is .8902
+HORIZON = 20
+SB3_COPIES = 4
+
+# Of each number of agents: environments on the device, environment steps, seeds there and of SB3.
+PLANS = {
+    10: (8, 16_000, 10, 3),
+    100: (8, 8_000, 5, 1),
+    1000: (2, 1_600, 3, 1),
+    10_000: (2, 400, 1, 1),
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What one learner's seeds earned on the way, 0 being random actions and 1 the optimum."""
+
+    dynamics: str
+    agents: int
+    rewards: str
+    learner: str
+    every: int  # environment steps from one measurement to the next
+    scores: list[list[float]]  # of each measurement and seed
+    goal: float  # .9 of what rebooting whatever is down, and nothing else, is worth
+    compiling: float  # CPU seconds; those below without them
+    cpu: float  # seconds a seed
+    wall: float
+
+    @property
+    def reached(self) -> NDArray[np.int64]:
+        """``int64[seeds]``: environment steps until a seed is at the goal for good; −1 where it never is."""
+        steady = np.minimum.accumulate(np.array(self.scores)[::-1], axis=0)[::-1] >= self.goal
+        return np.where(steady.any(axis=0), (steady.argmax(axis=0) + 1) * self.every, -1)
+
+    def row(self) -> str:
+        """Return a row of the table."""
+        first, seeds = self.reached, len(self.scores[0])
+        there, most = first[first >= 0], f"{len(self.scores) * self.every:,}"
+        said = f"{there.size} of {seeds} within {most}" if there.size else f"not within {most}"
+        if there.size == seeds:
+            said = f"{int(np.median(there)):,} ({there.min():,}, {there.max():,})"
+        last = np.mean(self.scores[-len(self.scores) // 10 :])
+        speed = f"{self.cpu:.1f} | {self.wall:.1f}"
+        return (
+            f"| {self.dynamics} | {self.agents:,} | {self.rewards} | `{self.learner}` | {seeds} | {said} | {last:.2f} "
+            f"| {speed} |"
+        )
 
 
 def until_goal(learner: Any, most: int) -> tuple[float, int]:
@@ -47,86 +99,168 @@ def until_goal(learner: Any, most: int) -> tuple[float, int]:
 
 def seconds(sizes: list[int]) -> None:
     """Print the first table."""
-    print("| agents | learner | compiling, CPU s | learning, CPU s | environment steps |")
-    print("|---:|---|---:|---:|---:|")
+    print("| agents | learner | compiling, CPU s | from disk | learning, CPU s | env steps |")
+    print("|---:|---|---:|---:|---:|---:|")
     for n in sizes:
         for name, make in (("jax-ippo", IPPO), ("sb3-ppo", PPO)):
-            begun = time.process_time()
-            make(crl_envs.make_vec(SYSADMIN, n_agents=n), seed=0).learn(total_steps=1)
-            first = time.process_time() - begun
+            begins = []
+            for _ in range(2):
+                begun = time.process_time()
+                make(crl_envs.make_vec(SYSADMIN, n_agents=n), seed=0).learn(total_steps=1)
+                begins.append(f"{time.process_time() - begun:.1f}" if make is IPPO else "–")
             learner = make(crl_envs.make_vec(SYSADMIN, n_agents=n), seed=1)
-            if name == "jax-ippo":
+            if isinstance(learner, IPPO):
                 _ = learner._compiled.lower(learner.learnt).compile()
             spent, steps = until_goal(learner, 20_000)
-            compiling = f"{first:.1f}" if name == "jax-ippo" else "–"
-            print(f"| {n} | `{name}` | {compiling} | {spent:.2f} | {steps:,} |", flush=True)
+            print(
+                f"| {n} | `{name}` | {' | '.join(begins)} | {spent:.2f} | {steps:,} |", flush=True
+            )
 
 
-def curve(
-    dynamics: str, n: int, rewards: str, copies: int, updates: int, seeds: int
-) -> tuple[Any, float]:
-    """Return the mean return a step of each seed's episodes, by update, and the seconds that it took."""
-    env = crl_envs.make_vec(SYSADMIN, n_agents=n, dynamics=dynamics)
-    learner = IPPO(env, rewards=rewards, copies=copies)
-    many = jax.jit(jax.vmap(learner.begin))(jnp.arange(seeds))
+def ten_seeds(sizes: list[int], repeats: int = 3) -> None:
+    """Print the second table."""
+    print("| agents | one seed, CPU ms | ten, `lax.map` | ten, `vmap` |")
+    print("|---:|---:|---:|---:|")
+    for n in sizes:
+        learner = IPPO(crl_envs.make_vec(SYSADMIN, n_agents=n))
+        one, every = jax.jit(learner.begin)(0), jnp.arange(10)
+        several = jax.jit(jax.vmap(learner.begin))(every)
+        forms = [
+            (jax.jit(learner.update), one),
+            (jax.jit(lambda many, learner=learner: jax.lax.map(learner.update, many)), several),
+            (jax.jit(jax.vmap(learner.update)), several),
+        ]
+        best = [np.inf] * len(forms)
+        for _ in range(repeats + 1):  # the first compiles
+            for k, (update, state) in enumerate(forms):
+                begun = time.process_time()
+                for _ in range(5):
+                    jax.block_until_ready(update(state))
+                best[k] = min(best[k], (time.process_time() - begun) / 5)
+        ratios = " | ".join(f"{spent / best[0]:.1f} ×" for spent in best[1:])
+        print(f"| {n} | {1e3 * best[0]:.1f} | {ratios} |", flush=True)
+
+
+def on_device(make: Any, rewards: str, copies: int, steps: int, seeds: int) -> tuple[Any, ...]:
+    """Return the team's returns ``[measurements, seeds]`` and the seconds: compiling, CPU and wall a seed."""
+    learner = IPPO(make(1), rewards=rewards, copies=copies, agent_ids=False)
+    updates = steps // (copies * HORIZON)
 
     @jax.jit
-    def play(many: Any) -> Any:
-        def one(many: Any, _: None) -> Any:
-            many, ended = jax.vmap(learner.update)(many)
-            team = jnp.where(ended["done"], ended["team"], 0.0).sum((1, 2))
-            return many, team / ended["done"].sum((1, 2)) / env.world.horizon
+    def play(seeds: Any) -> Any:
+        def one(learnt: Any, _: None) -> Any:
+            learnt, ended = learner.update(learnt)
+            return learnt, jnp.where(ended["done"], ended["team"], 0.0).sum() / ended["done"].sum()
 
-        return jax.lax.scan(one, many, None, length=updates)[1]
+        def alone(seed: Any) -> Any:
+            return jax.lax.scan(one, learner.begin(seed), None, length=updates)[1]
 
-    compiled = play.lower(many).compile()
+        return jax.lax.map(alone, seeds)
+
     begun = time.process_time()
-    return np.asarray(compiled(many)), time.process_time() - begun
+    compiled = play.lower(jnp.arange(seeds)).compile()
+    compiling, cpu, wall = time.process_time() - begun, time.process_time(), time.time()
+    earned = np.asarray(compiled(jnp.arange(seeds))).T
+    return earned, compiling, (time.process_time() - cpu) / seeds, (time.time() - wall) / seeds
 
 
-# Of each number of agents: environments, updates and seeds.
-PLANS = {10: (8, 150, 10), 100: (8, 100, 10), 1000: (2, 40, 3)}
+def of_sb3(make: Any, rewards: str, copies: int, steps: int, seeds: int) -> tuple[Any, ...]:
+    """Return the same of Stable-Baselines3, means of so many episodes."""
+    earned, cpu, wall = [], time.process_time(), time.time()
+    for seed in range(seeds):
+        learner = PPO(make(1), rewards=rewards, seed=seed, agent_ids=False)
+        learner.learn(total_steps=steps)
+        returns = [h["global_return"] for h in learner.history[: steps // HORIZON]]
+        earned.append(np.reshape(returns, (-1, copies)).mean(axis=1))
+    spent = (time.process_time() - cpu) / seeds, (time.time() - wall) / seeds
+    return (np.array(earned).T, 0.0, *spent)
 
 
-def curves(sizes: list[int]) -> None:
-    """Print the second table."""
+def curves(sizes: list[int]) -> list[Curve]:
+    """Print the third table, and return what it says."""
     print(
-        "| world | agents | rewards | seeds | environment steps (median; least, most) | last | CPU s |"
+        "| world | agents | rewards | learner | seeds | env steps (median; range) | last | CPU s a seed | wall s |"
     )
-    print("|---|---:|---|---:|---|---:|---:|")
-    for dynamics in ("ring", "ring-bidirectional"):
-        for n in sizes:
-            env = crl_envs.make_vec(SYSADMIN, 50, n_agents=n, dynamics=dynamics)
-            horizon = env.world.horizon
-            played = RandomPolicy(env, seed=0).learn(total_episodes=1).history[0]["global_return"]
-            random, best = float(np.mean(played)) / horizon, env.optimum().value / horizon
-            goal = random + 0.9 * (best - random)
+    print("|---|---:|---|---|---:|---|---:|---:|---:|")
+    made = []
+    for n in sizes:
+        copies, steps, *seeds = PLANS[n]
+        for dynamics in ("ring", "ring-bidirectional"):
+
+            def make(count: int, n: int = n, dynamics: str = dynamics) -> Any:
+                return crl_envs.make_vec(SYSADMIN, count, n_agents=n, dynamics=dynamics)
+
+            best, plain = make(1).optimum().value, []
+            for reboots in ([[0.5, 0.5], [0.5, 0.5]], [[0.0, 1.0], [1.0, 0.0]]):
+                vec = make(200)
+                vec.reset(seed=0)
+                plain.append(float(vec.rollout(reboots, HORIZON).team.mean()))
+            random = plain[0]
+            goal = 0.9 * (plain[1] - random) / (best - random)
             for rewards in ("local", "global"):
-                copies, updates, seeds = PLANS[n]
-                found, spent = curve(dynamics, n, rewards, copies, updates, seeds)
-                each = copies * 20
-                steady = np.minimum.accumulate(found[::-1], axis=0)[::-1] >= goal
-                first = np.where(steady.any(axis=0), steady.argmax(axis=0) + 1, updates + 1) * each
-                there = first <= updates * each
-                said = "not within " + f"{updates * each:,}"
-                if there.all():
-                    said = f"{int(np.median(first)):,} ({first.min():,}, {first.max():,})"
-                elif there.any():
-                    said = f"{there.sum()} of {seeds} seeds within {updates * each:,}"
-                last = (found[-10:].mean() - random) / (best - random)
-                print(
-                    f"| {dynamics} | {n:,} | {rewards} | {seeds} | {said} | {last:.2f} | {spent:.0f} |",
-                    flush=True,
-                )
+                for learner, play, width, count in (
+                    ("jax-ippo", on_device, copies, seeds[0]),
+                    ("sb3-ppo", of_sb3, max(copies, SB3_COPIES), seeds[1]),
+                ):
+                    earned, *spent = play(make, rewards, width, steps, count)
+                    scores = ((earned - random) / (best - random)).round(4).tolist()
+                    every = width * HORIZON
+                    made.append(Curve(dynamics, n, rewards, learner, every, scores, goal, *spent))
+                    print(made[-1].row(), flush=True)
+    return made
+
+
+def draw(made: list[Curve], path: Path) -> None:
+    """Draw every curve's mean over seeds, with the seeds' range, a panel for each world and number of agents."""
+    import matplotlib.pyplot as plt
+
+    worlds, sizes = list(dict.fromkeys(c.dynamics for c in made)), sorted({c.agents for c in made})
+    figure, axes = plt.subplots(
+        len(worlds), len(sizes), figsize=(3.1 * len(sizes), 5), sharey=True, squeeze=False
+    )
+    colors = {"local": "#0072b2", "global": "#d55e00"}
+    for c in made:
+        panel = axes[worlds.index(c.dynamics), sizes.index(c.agents)]
+        scores = np.array(c.scores)
+        x = c.every * np.arange(1, len(scores) + 1)
+        line = "-" if c.learner == "jax-ippo" else "--"
+        label = f"{c.learner}, {c.rewards}"
+        panel.plot(x, scores.mean(axis=1), line, color=colors[c.rewards], label=label, lw=1.4)
+        if scores.shape[1] > 1:
+            low, high = scores.min(axis=1), scores.max(axis=1)
+            panel.fill_between(x, low, high, color=colors[c.rewards], alpha=0.12, lw=0)
+        panel.axhline(c.goal / 0.9, color="0.5", lw=0.8, ls=":")
+        panel.set(xscale="log", ylim=(-0.6, 1.05), title=f"{c.dynamics}, n = {c.agents:,}")
+        panel.title.set_fontsize(9)
+    for panel in axes[-1]:
+        panel.set_xlabel("environment steps")
+    for panel in axes[:, 0]:
+        panel.set_ylabel("0 random, 1 optimum")
+    axes[0, 0].legend(fontsize=7, loc="lower right")
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the tables, and draw the picture when a path is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
-    seconds([10] if quick else [10, 100])
-    curves([10] if quick else list(PLANS))
+    parser.add_argument(
+        "--agents", type=int, nargs="+", choices=list(PLANS), default=list(PLANS), help="how many"
+    )
+    parser.add_argument("--picture", type=Path, metavar="PATH", help="draw the curves there")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write the curves to PATH too")
+    chosen = parser.parse_args()
+    print_machine()
+    with tempfile.TemporaryDirectory() as folder:
+        jax.config.update("jax_compilation_cache_dir", folder)
+        if few := [n for n in chosen.agents if n <= 100]:
+            seconds(few)
+            ten_seeds(few)
+        made = curves(chosen.agents)
+    if chosen.picture:
+        draw(made, chosen.picture)
+    write_json(chosen.json, "device_learning", made)
 
 
 if __name__ == "__main__":

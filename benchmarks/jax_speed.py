@@ -39,8 +39,12 @@ import numpy as np  # noqa: E402
 import crl_envs  # noqa: E402
 from benchmarks.measure import Spread, parser, print_machine, print_table, write_json  # noqa: E402
 from crl_envs import jax as crl_jax  # noqa: E402
+from crl_envs.core.stream import Purpose, Stream  # noqa: E402
+from crl_envs.jax.stream import keys, words  # noqa: E402
+from crl_envs.load_balancing.rules import Keys  # noqa: E402
 
-SYSADMIN = "crl/sysadmin-v0"
+SYSADMIN, LOADS = "crl/sysadmin-v0", "crl/load_balancing-v0"
+LOAD_SIZES = [(50, 1), (50, 1024), (1000, 64)]
 SIZES = [(10, 1024), (50, 1024), (100, 1024), (1_000_000, 1)]
 WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
     "bandit": ("crl/bandit-v0", {"n_agents": 100}),
@@ -53,6 +57,26 @@ WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "ippc2011, star": (SYSADMIN, {"n_agents": 100, "dynamics": "ippc2011", "topology": "star"}),
     "status and load": (SYSADMIN, {"n_agents": 100, "dynamics": "status-load"}),
+    "loads": (LOADS, {"n_agents": 100}),
+    "loads, gradient": (LOADS, {"n_agents": 100, "cost_model": "gradient"}),
+    "loads, random": (LOADS, {"n_agents": 100, "topology": "random"}),
+    "loads, lost, late, failing": (
+        LOADS,
+        {"n_agents": 100, "message_loss": 0.1, "message_delay": 3, "fail_rate": 0.01},
+    ),
+    "loads, departing": (
+        LOADS,
+        {"n_agents": 100, "departure_rate": 0.001, "n_loads": "endless", "max_steps": 10_000},
+    ),
+    "loads, arriving at three": (
+        LOADS,
+        {"n_agents": 100, "arrival_rate": 0.5, "entries": [0, 30, 60]},
+    ),
+    "loads, discovery, one joins": (
+        LOADS,
+        {"n_agents": 100, "discovery": "all", "join_capacity": 200, "discovery_slots": 2},
+    ),
+    "loads, memory, timeout": (LOADS, {"n_agents": 100, "memory": True, "timeout": 50}),
 }
 
 
@@ -123,6 +147,64 @@ def in_numba(n: int, columns: int) -> Contestant:
             seen, *_ = vec.step(1 - seen)
 
     return Contestant(f"make_vec, Numba, ring, {n:,} × {columns:,}", play, n * columns * steps)
+
+
+def loads_in_jax(n: int, columns: int) -> Contestant:
+    """Load balancing, a random walk: who has the load stores it or hands it on, as a word for each step says."""
+    env = crl_jax.make(LOADS, n_agents=n)
+    steps, choices = steps_for(n * columns), int(env.action_space.n) - 1
+
+    def play(carry: Any) -> Any:
+        def turn(carry: Any, _: None) -> tuple[Any, None]:
+            state, total = carry
+            drawn = words(keys(state.seed, state.clock, Purpose.ACTION), 1) % choices + 1
+            action = jnp.broadcast_to(drawn.astype(jnp.int32), (n, columns))
+            seen, state, rewards, _, _ = env.step(state, action)
+            return (state, total + rewards.sum(axis=0) + seen.sum(axis=(0, 1))), None
+
+        return jax.lax.scan(turn, carry, None, steps)[0]
+
+    start = (env.reset(0, num_envs=columns)[1], jnp.zeros(columns))
+    run, seconds = compiled(play, start)
+    return Contestant(
+        f"crl_envs.jax, loads, {n:,} × {columns:,}",
+        partial(run, start),
+        n * columns * steps,
+        seconds,
+    )
+
+
+def loads_in_numba(n: int, columns: int) -> Contestant:
+    """The same through ``make_vec``, with actions from NumPy's generator."""
+    vec = crl_envs.make_vec(LOADS, columns, n_agents=n, autoreset_mode="SameStep", backend="numba")
+    vec.reset(seed=0)
+    steps, rng = max(20, steps_for(n * columns) // 20), np.random.default_rng(0)
+    size = int(vec.single_action_space.nvec[0])
+
+    def play() -> None:
+        for _ in range(steps):
+            drawn = rng.integers(1, size, (columns, 1), dtype=np.uint8)
+            vec.step(np.broadcast_to(drawn, (columns, n)))
+
+    return Contestant(f"make_vec, Numba, loads, {n:,} × {columns:,}", play, n * columns * steps)
+
+
+def loads_kernel(n: int, columns: int) -> Contestant:
+    """Numba's kernel alone, in place: no observations, masks, infos, nor new episodes; actions drawn before."""
+    from crl_envs.load_balancing.numba_kernel import advance
+
+    world = crl_envs.make_vec(LOADS, columns, n_agents=n, n_loads="endless").world
+    stream, steps = Stream(columns), steps_for(n * columns)
+    stream.seed(0)
+    state, unused = world.initial(stream), Keys(*[stream.seeds] * len(Keys._fields))
+    size = int(world.single_action_space.n)
+    drawn = np.random.default_rng(0).integers(1, size, (64, n, columns), dtype=np.uint8)
+
+    def play() -> None:
+        for t in range(steps):
+            advance(world.rules, state, drawn[t % 64], unused)
+
+    return Contestant(f"Numba's kernel, loads, {n:,} × {columns:,}", play, n * columns * steps)
 
 
 def as_jaxmarl(env: Any, what: str, columns: int, steps: int, action: Callable[[Any], Any]) -> Any:
@@ -211,6 +293,8 @@ def installed(distribution: str) -> bool:
 def main() -> None:
     chosen = parser(__doc__, repeats=7).parse_args()
     contestants = [make(n, columns) for n, columns in SIZES for make in (in_jax, in_numba)]
+    loads = (loads_in_jax, loads_in_numba, loads_kernel)
+    contestants += [make(n, columns) for n, columns in LOAD_SIZES for make in loads]
     if installed("jaxmarl"):
         contestants += jaxmarl_contestants()
     if installed("pyRDDLGym-jax"):

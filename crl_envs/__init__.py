@@ -21,5 +21,6 @@ register("crl/coordination_game-v0", "crl_envs.coordination_game.env:Coordinatio
 register("crl/epidemic-v0", "crl_envs.local_rule.epidemic:EpidemicEnv")
 register("crl/local_rule-v0", "crl_envs.local_rule.env:LocalRuleEnv")
 register("crl/firefighting-v0", "crl_envs.firefighting.env:FirefightingEnv")
+register("crl/bar-v0", "crl_envs.bar.env:BarEnv")
 register("crl/load_balancing-v0", "crl_envs.load_balancing.env:LoadBalancingEnv")
 register("crl/sysadmin-v0", "crl_envs.sysadmin.env:SysadminEnv")

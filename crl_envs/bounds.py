@@ -6,9 +6,9 @@ guessing, 1 when all are right.
 
 - Only the global reward: `trials_lower_bound` (Theorem 3.1), `identification_lower_bound` (counting),
   `least_squares_performance` and `least_squares_trials`.
-- Local rewards: `local_success`, `all_right`, `local_trials`, `local_trials_to` (exact); `exploration_trials`
-  (Lemma 4.2), `model_trials` (Theorem 4.3), with `uniform_exploration` (Proposition 4.1), `reach` and
-  `radius_of_influence` for their constants.
+- Local rewards: `local_success`, `all_right`, `local_trials`, `local_trials_to` (exact); `entry_samples` and
+  `exploration_trials` (Lemma 4.2), `model_trials` (Theorem 4.3), with `uniform_exploration` (Proposition 4.1), `reach`
+  and `radius_of_influence` for their constants.
 
 Bounds and theory are real numbers; numbers of trials that suffice are integers, rounded up. Logarithms are natural.
 """
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from crl_envs.core.arguments import (
     check_bool,
+    check_choice,
     check_each,
     check_int,
     check_probability,
@@ -312,6 +313,54 @@ def uniform_exploration(start: Sequence[float], n_actions: int) -> Exploration:
     return Exploration(min(shares), 1 / n_actions)
 
 
+def entry_samples(
+    n: int,
+    accuracy: float,
+    delta: float,
+    n_states: int,
+    n_actions: int,
+    neighborhood: int,
+    constant: str = "hoeffding",
+) -> float:
+    """Return c of Lemma 4.2: samples of each entry with which all are ε₀-accurate, with probability ≥ 1 − δ/2.
+
+    Hoeffding for one entry with c samples is P(error > ε₀) ≤ 2 exp(−2 ε₀² c), and there are n |A| |S|^(B+1) entries of
+    CPTs and n |A| |S| of rewards. Solved for c, the union over them is
+
+        c = ln(4 n |A| (|S|^(B+1) + |S|) / δ) / (2 ε₀²)        "hoeffding"
+        c = (2 / ε₀²) ln(4 n |A| |S|^(B+1) / δ)                "printed"
+
+    The second is what the paper's proof prints: the factor is four times the one that its inequality gives, and the
+    rewards, which it counts in words, aren't in the logarithm. It suffices as well, since
+    4 ln(4x/δ) ≥ ln(8x/δ): 2.7 to 4 times as many samples as the first.
+
+    Args:
+        n: Agents.
+        accuracy: ε₀, in (0, 1].
+        delta: δ, in (0, 1].
+        n_states: |S|, of one agent.
+        n_actions: |A|, of one agent.
+        neighborhood: B, the largest neighbourhood, the agent itself included.
+        constant: ``"hoeffding"`` or ``"printed"``.
+
+    Raises:
+        ValueError: An argument is out of its range.
+    """
+    n = check_int("n", n, low=1)
+    accuracy = check_real("accuracy", accuracy, low=0, high=1, open_low=True)
+    delta = check_real("delta", delta, low=0, high=1, open_low=True)
+    n_states = check_int("n_states", n_states, low=1)
+    n_actions = check_int("n_actions", n_actions, low=1)
+    neighborhood = check_int("neighborhood", neighborhood, low=1)
+    check_choice("constant", constant, ("hoeffding", "printed"))
+    tables = math.log(n) + math.log(n_actions) + neighborhood * math.log(n_states)
+    entries = tables + math.log(n_states)
+    if constant == "printed":
+        return (math.log(4) + entries - math.log(delta)) * 2 / accuracy / accuracy
+    entries += math.log1p(math.exp(-neighborhood * math.log(n_states)))
+    return (math.log(4) + entries - math.log(delta)) / 2 / accuracy / accuracy
+
+
 def exploration_trials(
     n: int,
     accuracy: float,
@@ -321,17 +370,15 @@ def exploration_trials(
     neighborhood: int,
     horizon: int,
     exploration: Exploration,
+    constant: str = "hoeffding",
 ) -> int:
     """Lemma 4.2: trials of an exploring policy after which every estimate is ε₀-accurate, with probability ≥ 1 − δ.
 
     The estimates are all p̂(s_i' | s_neigh(i), a_i) and R̂_i(s_i, a_i), as frequencies and means. The paper states the
     order and sketches the proof; here are its constants:
 
-    1. Hoeffding for one entry with c samples: P(error > ε₀) ≤ 2 exp(−2 ε₀² c). A union over the
-       n |A| (|S|^(B+1) + |S|) entries with δ/2 gives c = ln(4 n |A| (|S|^(B+1) + |S|) / δ) / (2 ε₀²). (The paper
-       counts the rewards' n |A| |S| entries in words, but leaves them out of its formula for c. This c holds for all
-       sample counts ≥ c at once, by the maximal inequality for the reverse martingale of the means, so that
-       the number of visits may be random.)
+    1. Each entry needs c samples, `entry_samples`. (This c holds for all sample counts ≥ c at once, by the maximal
+       inequality for the reverse martingale of the means, so that the number of visits may be random.)
     2. Each of the n |A| |S|^B configurations is sampled m ν ρ^B times in expectation, at most T times a trial, and
        Hoeffding says P(fewer than c) ≤ exp(−2 (m ν ρ^B − c)² / (m T²)). A union with δ/2 needs
        m ν ρ^B − c ≥ T √(m L / 2), L = ln(2 n |A| |S|^B / δ); the smallest such m is returned.
@@ -348,22 +395,16 @@ def exploration_trials(
         neighborhood: B, the largest neighbourhood, the agent itself included.
         horizon: T, in steps.
         exploration: ρ and ν.
+        constant: Of `entry_samples`.
 
     Raises:
         ValueError: An argument is out of its range, or ν ρ^B is so small that the number isn't finite.
     """
-    n = check_int("n", n, low=1)
-    accuracy = check_real("accuracy", accuracy, low=0, high=1, open_low=True)
-    delta = check_real("delta", delta, low=0, high=1, open_low=True)
-    n_states = check_int("n_states", n_states, low=1)
-    n_actions = check_int("n_actions", n_actions, low=1)
-    neighborhood = check_int("neighborhood", neighborhood, low=1)
+    samples = entry_samples(n, accuracy, delta, n_states, n_actions, neighborhood, constant)
     horizon = check_int("horizon", horizon, low=1)
     visit = _check_exploration(exploration).visit(neighborhood)
 
     tables = math.log(n) + math.log(n_actions) + neighborhood * math.log(n_states)
-    entries = tables + math.log(n_states) + math.log1p(math.exp(-neighborhood * math.log(n_states)))
-    samples = (math.log(4) + entries - math.log(delta)) / 2 / accuracy / accuracy
     spread = horizon * math.sqrt((math.log(2) + tables - math.log(delta)) / 2)
     # visit · x² − spread · x − samples ≥ 0, x = √m
     root = (spread + math.sqrt(spread * spread + 4 * visit * samples)) / 2
@@ -386,6 +427,7 @@ def model_trials(
     horizon: int,
     radius: int,
     exploration: Exploration,
+    constant: str = "hoeffding",
 ) -> int:
     """Theorem 4.3: trials after which the best policy in the learnt model is ε-optimal in its class, w.p. ≥ 1 − δ.
 
@@ -408,6 +450,7 @@ def model_trials(
         horizon: T, in steps.
         radius: r(T), as in `radius_of_influence`.
         exploration: ρ and ν.
+        constant: Of `entry_samples`.
 
     Raises:
         ValueError: An argument is out of its range, or the number isn't finite.
@@ -420,7 +463,7 @@ def model_trials(
     if not accuracy:
         raise ValueError(f"epsilon must be larger for a finite number of trials, got {epsilon:g}")
     return exploration_trials(
-        n, accuracy, delta, n_states, n_actions, neighborhood, horizon, exploration
+        n, accuracy, delta, n_states, n_actions, neighborhood, horizon, exploration, constant
     )
 
 

@@ -26,6 +26,8 @@ from crl_envs.core.world import World
 if TYPE_CHECKING:
     from crl_envs.bandit.env import BanditEnv
     from crl_envs.bandit.problem import BanditArguments
+    from crl_envs.bar.env import BarEnv
+    from crl_envs.bar.problem import BarArguments
     from crl_envs.coordination_game.env import CoordinationGameEnv
     from crl_envs.coordination_game.problem import CoordinationGameArguments
     from crl_envs.firefighting.env import FirefightingEnv
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     Shipped = Literal[
         "crl/bandit-v0",
+        "crl/bar-v0",
         "crl/consensus-v0",
         "crl/coordination_game-v0",
         "crl/epidemic-v0",
@@ -143,6 +146,16 @@ def make(
     encode: Literal["onehot"] | None = None,
     **kwargs: Unpack[BanditArguments],
 ) -> BanditEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/bar-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[BarArguments],
+) -> BarEnv: ...
 
 
 @overload
@@ -285,6 +298,18 @@ class _MakesVectors(Protocol[ViewT_co]):
         render_mode: None = None,
         encode: Literal["onehot"] | None = None,
         **kwargs: Unpack[BanditArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/bar-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[BarArguments],
     ) -> ViewT_co: ...
 
     @overload

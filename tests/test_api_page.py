@@ -19,6 +19,7 @@ PACKAGES = [
     "crl_envs",
     "crl_envs.adapters",
     "crl_envs.bandit",
+    "crl_envs.bar",
     "crl_envs.core",
     "crl_envs.factored",
     "crl_envs.load_balancing",

@@ -21,10 +21,16 @@ from crl_envs.core.arguments import MOST_BYTES, check_size, shown
 from crl_envs.factored import approximate_linear_program, coordinate_ascent, simulate
 from crl_envs.factored.policies import OWN_STATE
 from crl_envs.registration import _find
-from crl_envs.wrappers import DifferenceReward, GlobalReward, JointAction, NoisyReward
+from crl_envs.wrappers import (
+    DifferenceReward,
+    GlobalReward,
+    JointAction,
+    NoisyObservation,
+    NoisyReward,
+)
 from tests.bad_values import BAD_VALUES, Mute
 
-IDS = ("crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0")
+IDS = ("crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0", "crl/bar-v0")
 MODEL = crl_envs.make("crl/sysadmin-v0", n_agents=3, horizon=20).factored_model()
 POLICY = OWN_STATE.constant(MODEL)
 BANDIT = crl_envs.make("crl/bandit-v0", n_agents=3)
@@ -71,6 +77,7 @@ CALLS: list[tuple[str, Any, dict[str, Any], tuple[str, ...]]] = [
         for config in CONFIGS
     ),
     ("NoisyReward", NoisyReward, {"env": BANDIT, "scale": 1.0}, ()),
+    ("NoisyObservation", NoisyObservation, {"env": BANDIT, "probability": 0.1}, ()),
     ("GlobalReward", GlobalReward, {"env": BANDIT}, ()),
     ("DifferenceReward", DifferenceReward, {"env": BANDIT}, ()),
     ("JointAction", JointAction, {"env": BANDIT}, ()),
@@ -92,6 +99,12 @@ CALLS: list[tuple[str, Any, dict[str, Any], tuple[str, ...]]] = [
     ("all_right", bounds.all_right, {"n": 3, "m": 3}, ()),
     ("local_trials", bounds.local_trials, {"n": 3}, ("n", "unseen")),
     ("uniform_exploration", bounds.uniform_exploration, {"start": (0.5, 0.5), "n_actions": 2}, ()),
+    (
+        "entry_samples",
+        bounds.entry_samples,
+        {k: LEMMA[k] for k in inspect.signature(bounds.entry_samples).parameters if k in LEMMA},
+        (),
+    ),
     ("exploration_trials", bounds.exploration_trials, LEMMA, ()),
     ("model_trials", bounds.model_trials, THEOREM, ()),
     ("reach", bounds.reach, {"edges": np.array([[0, 1]]), "n": 2, "t": 1}, ()),
@@ -162,7 +175,9 @@ def test_a_batch_that_would_be_too_much_is_refused_at_once() -> None:
     assert check_size("n", 3, MOST_BYTES // 3) == 3
 
 
-@pytest.mark.parametrize("dynamics", ["ring", "ring-bidirectional", "ippc2011", "status-load"])
+@pytest.mark.parametrize(
+    "dynamics", ["ring", "ring-bidirectional", "ippc2011", "lock", "status-load"]
+)
 def test_an_optimum_is_known_for_any_horizon(dynamics: str) -> None:
     optimum = crl_envs.make("crl/sysadmin-v0", dynamics=dynamics, horizon=10**12).optimum()
     assert optimum.kind == "bound"

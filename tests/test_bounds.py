@@ -20,6 +20,7 @@ from crl_envs import bounds
 from crl_envs.bounds import (
     Exploration,
     all_right,
+    entry_samples,
     exploration_trials,
     identification_lower_bound,
     least_squares_performance,
@@ -539,6 +540,51 @@ class TestModels:
         accuracy = 0.5 / (2 * 2 * 6 * 5 * 6)
         assert model_trials(**THEOREM) == exploration_trials(**{**LEMMA, "accuracy": accuracy})  # type: ignore[arg-type]
 
+    @given(
+        st.integers(1, 10**6),
+        st.floats(0.01, 1),
+        st.floats(1e-6, 1),
+        st.integers(1, 5),
+        st.integers(1, 5),
+        st.integers(1, 4),
+    )
+    def test_both_constants_against_hoeffding(
+        self, n: int, accuracy: float, delta: float, states: int, actions: int, b: int
+    ) -> None:
+        """With c samples the union over all entries of 2 exp(−2 ε₀² c) is δ/2, or less with what the proof prints."""
+        case = n, accuracy, delta, states, actions, b
+        entries = n * actions * (states ** (b + 1) + states)
+
+        def union(c: float) -> float:
+            return math.log(entries * 2) - 2 * accuracy**2 * c - math.log(delta / 2)
+
+        sharp, printed = entry_samples(*case), entry_samples(*case, constant="printed")
+        assert union(sharp) == pytest.approx(0, abs=1e-9)
+        assert union(printed) < 0
+        assert 8 / 3 - 1e-9 <= printed / sharp <= 4
+
+    def test_both_constants_are_what_they_say(self) -> None:
+        case = 10, 0.1, 0.1, 2, 2, 2
+        assert entry_samples(*case) == pytest.approx(math.log(8000) / 0.02)
+        assert entry_samples(*case, constant="printed") == pytest.approx(200 * math.log(6400))
+
+    @pytest.mark.parametrize("p", [0.05, 0.5, 0.8])
+    def test_an_entry_has_its_samples_exactly(self, p: float) -> None:
+        """The exact law: the chance that a frequency is off by more than ε₀ is below δ/2 shared among all entries."""
+        c = math.ceil(entry_samples(10, 0.1, 0.1, 2, 2, 2))
+        k = np.arange(c + 1)
+        off = stats.binom.pmf(k, c, p)[np.abs(k / c - p) > 0.1].sum()
+        assert off <= 0.1 / 2 / 200
+
+    @pytest.mark.parametrize(
+        ("function", "base"), [(exploration_trials, LEMMA), (model_trials, THEOREM)]
+    )
+    def test_the_printed_constant_asks_for_more_trials(
+        self, function: Callable[..., int], base: dict[str, Any]
+    ) -> None:
+        assert function(**base) == function(**base, constant="hoeffding")
+        assert function(**base) < function(**base, constant="printed") <= 4 * function(**base)
+
     def test_means_stay_close_once_and_for_all(self) -> None:
         """P(|mean of s − p| ≥ ε for some s ≥ c) ≤ 2 exp(−2 ε² c): 20,000 paths; false alarm below 1e-6."""
         rng = np.random.default_rng(0)
@@ -609,6 +655,7 @@ class TestModels:
             {"exploration": (0.5, 1.5)},
             {"exploration": 0.5},
             {"exploration": (0.5, 0.5, 0.5)},
+            {"constant": "sharp"},
         ],
     )
     def test_bad_input(self, change: dict[str, Any]) -> None:

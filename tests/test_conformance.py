@@ -18,6 +18,9 @@ CASES = {
     "bandit": ("crl/bandit-v0", {}),
     "bandit-one": ("crl/bandit-v0", {"n_agents": 1}),
     "bandit-sure": ("crl/bandit-v0", {"p_correct": 1.0, "p_wrong": 0.0, "n_agents": 7}),
+    "bar": ("crl/bar-v0", {"n_agents": 9}),
+    "bar-one": ("crl/bar-v0", {"n_agents": 1, "n_nights": 2}),
+    "sysadmin-lock": ("crl/sysadmin-v0", {"dynamics": "lock", "topology": RING}),
     "sysadmin": ("crl/sysadmin-v0", {}),
     "sysadmin-numpy": ("crl/sysadmin-v0", {"backend": "numpy", "n_agents": 3}),
     "sysadmin-bidirectional": (

@@ -13,12 +13,19 @@ import pytest
 import crl_envs
 from crl_envs.core.random_state import random_state
 from crl_envs.testing.compare import difference, snapshot
-from crl_envs.wrappers import DifferenceReward, GlobalReward, JointAction, NoisyReward
+from crl_envs.wrappers import (
+    DifferenceReward,
+    GlobalReward,
+    JointAction,
+    NoisyObservation,
+    NoisyReward,
+)
 from tests.object_store import through_object_store
 from tests.views import BACKENDS
 
 IDS = {
     "crl/bandit-v0": {"n_agents": 3},
+    "crl/bar-v0": {"n_agents": 3},
     "crl/sysadmin-v0": {"n_agents": 4, "horizon": 5, "relabel": True},
     "crl/load_balancing-v0": {"n_agents": 6, "max_in_flight": 2, "max_steps": 60, "memory": True},
 }
@@ -26,6 +33,7 @@ WRAPPERS: dict[str, Any] = {
     "bare": lambda env: env,
     "global": GlobalReward,
     "difference": lambda env: DifferenceReward(env, clamp="episode"),
+    "noisy observations": lambda env: NoisyObservation(env, 0.5),
     "noisy": lambda env: NoisyReward(GlobalReward(env), scale=0.1),
 }
 DICT = {**WRAPPERS, "joint": JointAction}

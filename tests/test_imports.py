@@ -11,7 +11,7 @@ import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parents[1]
-WORLDS = ("bandit", "load_balancing", "sysadmin")
+WORLDS = ("bandit", "bar", "load_balancing", "sysadmin")
 ROOMS = ("bench", "cli", "commands", "explorer")
 FAMILIES = ("bandit", "delegation", "libraries", "tabular")
 

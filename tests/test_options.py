@@ -11,7 +11,7 @@ import pytest
 import crl_envs
 from crl_envs.wrappers import DifferenceReward, GlobalReward, JointAction, NoisyReward
 
-IDS = ("crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0")
+IDS = ("crl/bandit-v0", "crl/bar-v0", "crl/load_balancing-v0", "crl/sysadmin-v0")
 WRAPPERS: dict[str, Any] = {
     "bare": lambda env: env,
     "global": GlobalReward,

@@ -18,7 +18,7 @@ from crl_envs.bandit import BanditEnv, BanditWorld
 from crl_envs.core import AgentVectorEnv, WorldVectorEnv
 from crl_envs.wrappers import MaskInObservation, NumericInfos
 
-OWN = ["crl/bandit-v0", "crl/load_balancing-v0", "crl/sysadmin-v0"]
+OWN = ["crl/bandit-v0", "crl/bar-v0", "crl/load_balancing-v0", "crl/sysadmin-v0"]
 
 
 @pytest.fixture

@@ -15,7 +15,12 @@ import pytest
 import crl_envs
 
 ROOT = Path(__file__).parent.parent
-WORLDS = {"bandit": "Bandit", "load_balancing": "LoadBalancing", "sysadmin": "Sysadmin"}
+WORLDS = {
+    "bandit": "Bandit",
+    "bar": "Bar",
+    "load_balancing": "LoadBalancing",
+    "sysadmin": "Sysadmin",
+}
 
 # Each line with what mypy says of it: the revealed type, or a part of the error.
 SNIPPETS = [

@@ -8,7 +8,8 @@ Multi-Agent Games"); PPO itself after Schulman et al. (2017). What usually goes 
 2. Advantages are normalised over a minibatch, in which all agents of its environments are.
 3. A minibatch is a set of environments' steps with all their agents. So shuffling costs as little as with one agent,
    and a critic of the whole state sees each state once.
-4. Everything random comes from the environments' own kind of stream (`crl_envs.core.stream`), with purposes of its own:
+4. What a mask forbids has no chance, in the gradient neither.
+5. Everything random comes from the environments' own kind of stream (`crl_envs.core.stream`), with purposes of its own:
    the keys of `jax.random` take longer than the worlds do, and longer to compile.
 
     env = crl_envs.make_vec("crl/sysadmin-v0", n_agents=100)
@@ -58,6 +59,7 @@ from crl_envs.jax.stream import advance, keys, words  # noqa: E402
 Params = Any  # a tree of arrays
 
 _NEAR_ZERO = 1e-8
+_FORBIDDEN = -1e9
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ class Turns(NamedTuple):
     next_value: Array  # [T, B, n], of the state that the step led to, before any reset; 0 if that is terminal
     reward: Array  # [T, B, n]
     done: Array  # [T, B]
+    legal: Array | None  # bool[T, B, n, A]
 
 
 class IPPO(LibraryLearner):
@@ -278,16 +281,19 @@ class IPPO(LibraryLearner):
     def _turn(self, networks: Params, learnt: Learnt, _: None) -> tuple[Learnt, Any]:
         env = self.env
         seen, whole = self._inputs(learnt.observation, learnt.env)
-        logits, value = self._logits(networks, seen), self._values(networks, seen, whole)
-        key = keys(learnt.env.seed, learnt.env.clock, Purpose.ACTION)  # detail 4
-        action = _drawn(logits, words(key, self.n_agents).T)
+        mask = self.env.action_mask(learnt.env)
+        legal = None if mask is None else jnp.moveaxis(mask, -1, 0) > 0
+        logits, value = self._logits(networks, seen, legal), self._values(networks, seen, whole)
+        key = keys(learnt.env.seed, learnt.env.clock, Purpose.ACTION)  # detail 5
+        action = _drawn(logits, words(key, self.n_agents).T, legal)
         log_chance = _log_chance(logits, action)
         observation, state, own, done, info = env.step(learnt.env, action.T)
         last, last_whole = self._inputs(info["final_observation"], info["final_state"])
         next_value = self._values(networks, last, last_whole)  # detail 1
         next_value = jnp.where(info["terminated"][:, None], 0.0, next_value)
         agents, team = learnt.returns[0] + own, learnt.returns[1] + own.mean(axis=0)
-        kept = Turns(seen, whole, action, log_chance, value, next_value, self._pay(own).T, done)
+        reward = self._pay(own).T
+        kept = Turns(seen, whole, action, log_chance, value, next_value, reward, done, legal)
         fresh = jnp.where(done, 0.0, agents), jnp.where(done, 0.0, team)
         following = learnt._replace(env=state, observation=observation, returns=fresh)
         return following, (
@@ -356,7 +362,7 @@ class IPPO(LibraryLearner):
         return last, None
 
     def _loss(self, networks: Params, turns: Turns, advantage: Array, target: Array) -> Array:
-        logits = self._logits(networks, turns.seen)
+        logits = self._logits(networks, turns.seen, turns.legal)
         ratio = jnp.exp(_log_chance(logits, turns.action) - turns.log_chance)
         scaled = (advantage - advantage.mean()) / (advantage.std() + _NEAR_ZERO)  # detail 2
         bounded = jnp.clip(ratio, 1 - self.config.clip, 1 + self.config.clip)
@@ -404,8 +410,9 @@ class IPPO(LibraryLearner):
     def _new_critic(self, seed: Array, sizes: list[int], copies: int | None) -> Params:
         return _network(seed, 16, [*sizes, 1], 1.0, copies)
 
-    def _logits(self, networks: Params, seen: Array) -> Array:
-        return _through(networks["actor"], seen, self.config.shared)
+    def _logits(self, networks: Params, seen: Array, legal: Array | None = None) -> Array:
+        logits = _through(networks["actor"], seen, self.config.shared)
+        return logits if legal is None else jnp.where(legal, logits, _FORBIDDEN)  # detail 4
 
     def _values(self, networks: Params, seen: Array, whole: Array) -> Array:
         return _through(networks["critic"], seen, self.config.shared)[..., 0]
@@ -476,11 +483,15 @@ def _through(layers: Params, rows: Array, shared: bool) -> Array:
     return found
 
 
-def _drawn(logits: Array, word: Array) -> Array:
+def _drawn(logits: Array, word: Array, legal: Array | None = None) -> Array:
     """Return actions ``[…]`` of logits ``[…, A]``: the first whose cumulative chance exceeds a uniform number."""
     heights = jnp.cumsum(jax.nn.softmax(logits), axis=-1)
     uniform = word.astype(jnp.float32) * jnp.float32(2.0**-32)
-    return (heights[..., :-1] <= uniform[..., None]).sum(-1)
+    drawn = (heights[..., :-1] <= uniform[..., None]).sum(-1)
+    if legal is None:
+        return drawn
+    last = legal.shape[-1] - 1 - legal[..., ::-1].argmax(-1)  # the chances' sum may be less than 1
+    return jnp.minimum(drawn, last)
 
 
 def _log_chance(logits: Array, action: Array) -> Array:

@@ -118,7 +118,8 @@ class Reinforce(Learner):
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
-        n, o, a, b = self.view.check_table("observations")
+        n, o, a, b = self._table()
+        self._n_rows, self._n_actions = o, a
         # Entry (i·O + o)·B + b of a table is agent i's, for observation o, in column b.
         self._logits = np.zeros((n * o * b, a - 1))  # float64[n·O·B, A−1]
         self._limits = cumulative_limits(self._logits)  # uint64[n·O·B, A−1]
@@ -139,7 +140,7 @@ class Reinforce(Learner):
     def theta(self) -> NDArray[np.float64]:
         """The logits θ[i, o, a] of the actions after the first: a view ``float64[n, O, A−1, B]``."""
         view = self.view
-        shape = (view.n_agents, view.n_rows, view.num_envs, view.n_actions - 1)
+        shape = (view.n_agents, self._n_rows, view.num_envs, self._n_actions - 1)
         return self._logits.reshape(shape).transpose(0, 1, 3, 2)
 
     def probabilities(self) -> NDArray[np.float64]:
@@ -148,7 +149,7 @@ class Reinforce(Learner):
         share = np.diff(self._limits, axis=1, prepend=ends, append=ends + _CERTAIN)
         share = share / float(_CERTAIN)
         view = self.view
-        shape = (view.n_agents, view.n_rows, view.num_envs, view.n_actions)
+        shape = (view.n_agents, self._n_rows, view.num_envs, self._n_actions)
         return share.reshape(shape).transpose(0, 1, 3, 2)
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
@@ -159,7 +160,7 @@ class Reinforce(Learner):
                 logits = np.where(frame.legal, logits, -np.inf)
             return np.asarray(logits.argmax(axis=-1))
         if self._counts_visits(frame):
-            kind: type[np.integer] = np.uint8 if self.view.n_actions <= 256 else np.intp
+            kind: type[np.integer] = np.uint8 if self._n_actions <= 256 else np.intp
             actions = np.empty(words.size, kind)
             flat = self._flat_entries(frame)
             _CHOOSE(*flat, self._limits, words.ravel(), actions)
@@ -233,6 +234,10 @@ class Reinforce(Learner):
         super().set_arrays(arrays)
         self._limits = cumulative_limits(self._logits)
 
+    def _table(self) -> tuple[int, int, int, int]:
+        """Return the sizes of the table: agents, rows, actions and columns."""
+        return self.view.check_table("observations")
+
     def _credit(self, episode: Episode) -> NDArray[np.float64]:
         """Return G: ``float64[n, B]``."""
         if self.config.credit == "own":
@@ -285,7 +290,7 @@ class Reinforce(Learner):
             if frame.legal is None:
                 limits = self._limits.take(entries, axis=0)
             else:
-                m, a = entries.size, self.view.n_actions
+                m, a = entries.size, self._n_actions
                 logits = self._logits[entries].reshape(m, a - 1)
                 limits = cumulative_limits(logits, frame.legal.reshape(m, a))
                 limits = limits.reshape(*entries.shape, a - 1)
@@ -306,11 +311,11 @@ class Reinforce(Learner):
         n, b = step.shape
         touched = self._take_touched()
         if isinstance(touched, slice):
-            by_owner = (n, self.view.n_rows, b, -1)
+            by_owner = (n, self._n_rows, b, -1)
             moves = self._eligibility.reshape(by_owner) * step[:, None, :, None]
             self._logits += moves.reshape(self._logits.shape)
         else:
-            owner = touched // (self.view.n_rows * b) * b + touched % b  # i·B + b
+            owner = touched // (self._n_rows * b) * b + touched % b  # i·B + b
             self._logits[touched] += self._eligibility[touched] * step.ravel()[owner, None]
         self._limits[touched] = cumulative_limits(self._logits[touched])
         self._eligibility[touched] = 0.0
@@ -351,7 +356,7 @@ class Reinforce(Learner):
         if own:
             scores = sum_of_scores(places, actions, size, np.concatenate(own))
         else:
-            a = self.view.n_actions
+            a = self._n_actions
             counts = np.bincount(places * a + actions, minlength=size * a).reshape(size, a)
             scores = scores_of_counts(counts, self._limits[touched])
         self._eligibility[touched] += scores

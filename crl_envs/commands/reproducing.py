@@ -23,7 +23,7 @@ from crl_envs.commands.sweeping import (
     carry_out_and_report,
     chosen_engine,
 )
-from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS
+from crl_envs.sysadmin.dynamics import RING_DYNAMICS
 from crl_envs.sysadmin.optimum.certificates import ring_optimum
 from crl_envs.sysadmin.optimum.ring import checked_problem
 from crl_envs.sysadmin.optimum.table import (
@@ -77,9 +77,7 @@ def reproduce(
 
 
 def optimum(
-    dynamics: Annotated[
-        str, typer.Option(help=", ".join(BINARY_DYNAMICS) + ", on a ring.")
-    ] = "ring",
+    dynamics: Annotated[str, typer.Option(help=", ".join(RING_DYNAMICS) + ", on a ring.")] = "ring",
     n_agents: Annotated[int, typer.Option(help="Number of machines.")] = 10,
     horizon: Annotated[int, typer.Option(help="Steps of an episode.")] = HORIZON,
     start_up: Annotated[float, typer.Option(help="Probability of starting up.")] = START_UP,

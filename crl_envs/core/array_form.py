@@ -36,9 +36,13 @@ class Chance(NamedTuple):
     @classmethod
     def of(cls, probability: NDArray[np.float64]) -> Chance:
         """Return what has these probabilities, in units of 2^−32."""
-        below = threshold(probability)
-        some = below > 0
-        return cls((below - some).astype(np.uint32), some)
+        return cls.below(threshold(probability))
+
+    @classmethod
+    def below(cls, limit: NDArray[np.uint64]) -> Chance:
+        """Return what happens with the words below these limits, which are in [0, 2^32]."""
+        some = limit > 0
+        return cls((limit - some).astype(np.uint32), some)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,9 @@ class ArrayForm:
         state_array: ``(xp, state)`` to ``[d, …]``.
         metrics: ``(xp, state)`` to named measurements.
         lanes: Words that are drawn for each purpose; None: one an agent.
+        legal: ``(xp, state, action)`` to ``bool[n, …]``, whether actions in range are legal; None where all are.
+        action_mask: ``(xp, state)`` to ``int8[n, A, …]``; None with `legal`.
+        info: ``(xp, state)`` to what the agents see beside that, named arrays ``[n, …]``.
     """
 
     tables: Tables
@@ -66,6 +73,9 @@ class ArrayForm:
     state_array: Callable[[Any, Any], Array]
     metrics: Callable[[Any, Any], dict[str, Array]]
     lanes: int | None = None
+    legal: Callable[[Any, Any, Array], Array] | None = None
+    action_mask: Callable[[Any, Any], Array] | None = None
+    info: Callable[[Any, Any], dict[str, Array]] = lambda xp, state: {}
 
 
 def column(values: Array, like: Array) -> Array:
@@ -88,6 +98,34 @@ def happens(xp: Any, word: Array, chance: Chance, index: Array) -> Array:
     """Return where the event of the chance at `index` happens: ``bool``, of the words' shape."""
     some = look_up(xp, chance.some, index)
     return (word <= look_up(xp, chance.last, index)) & some
+
+
+def pick(xp: Any, values: Array, index: Array) -> Array:
+    """Return from ``[n, …, B]`` each column's own entry ``[…, B]`` of an index ``[B]``; or of one number without B."""
+    at = index.reshape((1,) * (values.ndim - index.ndim) + index.shape)
+    return xp.take_along_axis(values, at, axis=0)[0]
+
+
+def product(a: Array, factor: Array | int) -> tuple[Array, Array]:
+    """Return both halves of a product of 32-bit numbers ``uint32[…]``, from products of 16-bit halves."""
+    factor = np.uint32(factor) if isinstance(factor, int) else factor
+    f_high, f_low = factor >> 16, factor & 0xFFFF
+    high, low = a >> 16, a & 0xFFFF
+    least = low * f_low
+    middle = high * f_low + (least >> 16)
+    other = low * f_high + (middle & 0xFFFF)
+    return high * f_high + (middle >> 16) + (other >> 16), a * factor
+
+
+def repeated(xp: Any, going: Any, body: Any, carried: Array) -> Array:
+    """Return what is carried when it has gone through ``body`` for as long as it was ``going``."""
+    if xp is not np:
+        from jax.lax import while_loop
+
+        return while_loop(going, body, carried)
+    while going(carried):
+        carried = body(carried)
+    return carried
 
 
 Count = Callable[[Any, Array, Callable[[Array, Array], Array]], Array]

@@ -142,7 +142,11 @@ class World(OwnsArrays, ABC, Generic[StateT]):
         return {}
 
     def array_form(self) -> ArrayForm | None:
-        """Return the dynamics over any array namespace, for devices; None where the world has no such form."""
+        """Return the dynamics over any array namespace, for devices; None where the world has no such form.
+
+        Raises:
+            ValueError: The world has one, but not with these arguments.
+        """
         return None
 
     @abstractmethod

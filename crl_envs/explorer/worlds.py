@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 import crl_envs
 from crl_envs.bandit.problem import BanditProblem
+from crl_envs.bar.problem import BarProblem
 from crl_envs.bench.learners import LearnerSpec, learner_spec
 from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed
 from crl_envs.core.topology import UNDIRECTED
@@ -237,6 +238,23 @@ _BANDIT: Final = World(
     small={"n_agents": 3},
 )
 
+_BAR: Final = World(
+    key="bar",
+    id="crl/bar-v0",
+    title="Bar problem",
+    about="Each agent chooses a night at a bar, which is best with few guests. An episode is one week.",
+    problem=BarProblem,
+    choices=(
+        _n_agents(60, 200, "agents"),
+        Choice("n_nights", "Nights", "How many there are to choose from.", (2, 14, 1)),
+        Choice("capacity", "Capacity c", "Guests at which a night is best.", (1.0, 20.0, 1.0)),
+    ),
+    learner="boltzmann-averages",
+    rival="random",
+    episodes=300,
+    small={"n_agents": 3},
+)
+
 _SYSADMIN: Final = World(
     key="sysadmin",
     id="crl/sysadmin-v0",
@@ -274,7 +292,8 @@ _LOAD_BALANCING: Final = World(
         Choice(
             "topology",
             "Topology",
-            "Who can hand loads to whom: i to the next nine, or to ten random agents.",
+            "Who can hand loads to whom: i to the next nine (a circulant graph, drawn as a ring), or to "
+            "ten random agents.",
             options=("grid", "random"),
         ),
         Choice(

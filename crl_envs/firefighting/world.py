@@ -116,7 +116,7 @@ def array_form(problem: FirefightingProblem) -> ArrayForm:
         fought = xp.zeros(action.shape, np.uint8)
         for k in range(houses.shape[1]):
             fought = xp.where(action == k, mine[:, k], fought)
-        seen = happens(xp, words[Purpose.OBSERVATION][:n], Chance(*tables["flames"]), fought)
+        seen = happens(xp, words[Purpose.OBSERVATION_NOISE][:n], Chance(*tables["flames"]), fought)
         return Fire(after, seen.astype(np.uint8)), paid
 
     def observation(xp: Any, state: Any) -> Any:
@@ -132,7 +132,7 @@ def array_form(problem: FirefightingProblem) -> ArrayForm:
             "flames": Chance.of(np.array(problem.flame_rates)),
             "shares": problem.shares,
         },
-        purposes=(Purpose.TRANSITION, Purpose.OBSERVATION),
+        purposes=(Purpose.TRANSITION, Purpose.OBSERVATION_NOISE),
         initial=initial,
         step=step,
         observation=observation,

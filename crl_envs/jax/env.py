@@ -48,7 +48,8 @@ class JaxEnv:
         params: The world's tables, the default of each function's `params`.
 
     Raises:
-        ValueError: A world without a JAX form, or more steps in an episode than int32 holds.
+        ValueError: A world without a JAX form, or with arguments that it can't hold: more steps in an episode than
+            int32 does, for one.
     """
 
     def __init__(self, world: World[Any], autoreset: bool = True) -> None:
@@ -141,8 +142,8 @@ class JaxEnv:
 
         Args:
             state: Where the episodes are.
-            action: Integers ``[n, …]``. What is out of range is carried out as 0 and flagged in the infos: under jit
-                there is no raising of errors.
+            action: Integers ``[n, …]``. What is illegal or out of range is carried out as 0 and flagged in the infos:
+                under jit there is no raising of errors.
             params: The tables.
 
         Returns:
@@ -154,6 +155,9 @@ class JaxEnv:
         tables = self.params if params is None else params
         illegal = (action < 0) | (action >= self._n_actions)
         done_as = jnp.where(illegal, 0, action)
+        if self._form.legal is not None:
+            illegal = illegal | ~self._form.legal(jnp, state.world, done_as)
+            done_as = jnp.where(illegal, 0, action)
         drawn = {
             purpose: words(key, self._form.lanes or self.n_agents)
             for purpose, key in zip(self._form.purposes, state.keys, strict=True)
@@ -189,6 +193,15 @@ class JaxEnv:
         """Return the observations ``[n, …]``, or ``[n, k, …]`` for a space of shape (k,)."""
         seen: Array = self._form.observation(jnp, state.world)
         return seen
+
+    def action_mask(self, state: State) -> Array | None:
+        """Return the legal actions ``int8[n, A, …]``, or None where every action is always legal."""
+        masks = self._form.action_mask
+        return None if masks is None else masks(jnp, state.world)
+
+    def agent_info(self, state: State) -> dict[str, Array]:
+        """Return what else the infos of `crl_envs.make_vec` say of each agent: named arrays ``[n, …]``."""
+        return self._form.info(jnp, state.world)
 
     def encode(self, observation: Array) -> Array:
         """Return observations as networks want them: ``float32[…, n, d]``, the numbers of ``encode="onehot"``.

@@ -156,9 +156,11 @@ class JaxMARLEnv(MultiAgentEnv):
 
     @partial(jax.jit, static_argnums=0)
     def get_avail_actions(self, state: State) -> ByAgent:
-        """Return masks ``bool[A]``: worlds with a JAX form allow every action at any time."""
-        shape = (self.num_agents, int(self._env.action_space.n))
-        return self._by_agent(jnp.ones(shape, bool))
+        """Return masks ``bool[A]`` of the legal actions."""
+        mask = self._env.action_mask(state)
+        if mask is None:
+            mask = jnp.ones((self.num_agents, int(self._env.action_space.n)))
+        return self._by_agent(mask > 0)
 
     def world_state(self, state: State) -> Array:
         """Return the full state, one-hot, for centralised critics: ``float32[world_state_size()]``."""

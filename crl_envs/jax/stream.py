@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from crl_envs.core.array_form import product
 from crl_envs.core.stream import (
     GOLDEN,
     MIX_1,
@@ -50,8 +51,8 @@ def keys(seed: Array, clock: Array, purpose: int) -> Array:
     x2, x3 = jnp.full_like(x0, purpose), jnp.zeros_like(x0)
     k0, k1 = seed[0], seed[1]
     for _ in range(10):
-        high0, low0 = _product(x0, int(PHILOX_M0))
-        high1, low1 = _product(x2, int(PHILOX_M1))
+        high0, low0 = product(x0, int(PHILOX_M0))
+        high1, low1 = product(x2, int(PHILOX_M1))
         x0, x1, x2, x3 = high1 ^ x1 ^ k0, low1, high0 ^ x3 ^ k1, low0
         k0, k1 = k0 + np.uint32(PHILOX_W0), k1 + np.uint32(PHILOX_W1)
     return jnp.stack([x0, x1])
@@ -89,15 +90,5 @@ def _mixed(z: tuple[Any, Any], shift: int) -> tuple[Any, Any]:
 def _times(z: tuple[Any, Any], factor: int) -> tuple[Any, Any]:
     """Return z · factor mod 2^64."""
     high, low = z
-    carried, product = _product(low, factor & _LOW)
-    return carried + low * np.uint32(factor >> 32) + high * np.uint32(factor & _LOW), product
-
-
-def _product(a: Array, factor: int) -> tuple[Array, Array]:
-    """Return both halves of a product of 32-bit numbers, from products of 16-bit halves."""
-    f_high, f_low = np.uint32(factor >> 16), np.uint32(factor & 0xFFFF)
-    high, low = a >> 16, a & 0xFFFF
-    least = low * f_low
-    middle = high * f_low + (least >> 16)
-    other = low * f_high + (middle & 0xFFFF)
-    return high * f_high + (middle >> 16) + (other >> 16), a * np.uint32(factor)
+    carried, least = product(low, factor & _LOW)
+    return carried + low * np.uint32(factor >> 32) + high * np.uint32(factor & _LOW), least

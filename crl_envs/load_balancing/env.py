@@ -28,7 +28,8 @@ class LoadBalancingEnv(WorldEnv):
     flight and entries, Poisson arrivals, departures, lost and late messages, agents that fail and return, a server that
     joins, discovery, loads that remember and time out.
 
-    By default 50 agents on a directed "grid", i → i + 1 … i + 9 (mod 50): 48 of them store 20 loads each, the servers
+    By default 50 agents on the paper's "grid", i → i + 1 … i + 9 (mod 50), which is a circulant graph and is drawn as
+    a ring: 48 of them store 20 loads each, the servers
     47 and 48 store 200 each, and 1,360 loads enter at agent 0, as many as there is room for.
 
     The events of a step, in their order:
@@ -61,9 +62,10 @@ class LoadBalancingEnv(WorldEnv):
     | 2 … K + 1 | ``delegation`` | hands it to the neighbour of slot 0 … K − 1 | with a load, where the slot has one |
     | the last | ``discovery`` | looks for an agent that it has no slot for | with a load, where `discovery` allows |
 
-    With `memory`, slots that lead to where the load has been are closed. Discovery needs a free slot, and with a server
-    that joins it is legal from then on. An illegal action moves nothing and is flagged in the infos. An agent with a
-    load pays for it, the no-op included, what a failed store costs, so that waiting never pays.
+    With `memory`, slots that lead to where the load has been are closed, unless all of them do. Discovery needs a free
+    slot, but where agents are found `"again"`, and with a server that joins it is legal from then on. An illegal action
+    moves nothing and is flagged in the infos. An agent with a load pays for it, the no-op included, what a failed store
+    costs, so that waiting never pays.
 
     ## Observation Space
     ``Box(0.0, 1.0, (4,), float32)``, whatever the arguments:
@@ -92,13 +94,13 @@ class LoadBalancingEnv(WorldEnv):
     | store | ``store_failed`` | ``kept`` | −200 |
     | delegate | ``delegated`` | ``delegated`` | −2 − 10 |
     | delegate | ``message_lost`` | ``kept`` | −10 |
-    | discover | ``discovered`` | ``kept`` | −10 |
-    | discover | ``not_discovered`` | ``kept`` | −10 |
+    | discover | ``discovered`` | ``kept`` | 0 |
+    | discover | ``not_discovered`` | ``kept`` | 0 |
     | anything illegal, with a load | ``idled`` | ``kept`` | −200 |
 
-    −200 is `min_q_value`, −2 `delegation_reward` and −10 `connection_cost`. ``"discrete"`` and ``"gradient"`` are the
-    values of `cost_model`; spare is the agent's capacity less its stored loads, the new one counted (see `spare`).
-    ``kept``: the load stays where it is.
+    −200 is `min_q_value`, −2 `delegation_reward` and −10 `connection_cost`; what a discovery costs, nothing by default,
+    is `discovery_cost`. ``"discrete"`` and ``"gradient"`` are the values of `cost_model`; spare is the agent's capacity
+    less its stored loads, the new one counted (see `spare`). ``kept``: the load stays where it is.
 
     ## Episode End
 
@@ -117,7 +119,7 @@ class LoadBalancingEnv(WorldEnv):
     | ``action_kinds`` | ``tuple`` | kind of each action: noop, local, delegation, discovery |
     | ``outcome`` | ``str`` | of this step's action, as in the table of rewards |
     | ``dop`` | ``str`` | what became of the load (the discrete optimisation problem), as in that table |
-    | ``connection_cost`` | ``float`` | the part of the reward that paid for a link: that of delegate and discover |
+    | ``connection_cost`` | ``float`` | the part of the reward that paid for a link, or for looking for one |
     | ``active`` | ``bool`` | False while the agent has failed or not yet joined |
 
     | ``metrics()`` | type | what it is |
@@ -166,7 +168,7 @@ class LoadBalancingEnv(WorldEnv):
 
     | policy | steps | × the fewest |
     |---|---|---|
-    | random | 120,045 [117,908, 122,183] | 17.92 |
+    | random | 120,045 [117,926, 122,202] | 17.92 |
     | CRL-gradient | 9,729 [9,626, 9,832] | 1.45 |
     | CRL-discrete | 7,859 [7,784, 7,933] | 1.17 |
     | DP (breadth-first) | 6,700 [6,700, 6,700] | 1.00 |
@@ -192,7 +194,9 @@ class LoadBalancingEnv(WorldEnv):
 
     ## Version History
 
-    - v0: first release. Since version 0.2, an illegal action with a load costs `min_q_value`; before it was free.
+    - v0: first release. Since version 0.2, an illegal action with a load costs `min_q_value`; before it was free. A
+      discovery is free, as in the paper (§5.4); before it cost `connection_cost` (``discovery_cost=-10``). With
+      `memory`, a load that has been with all neighbours of its agent may go to any of them; before it was stuck.
     """
 
     metadata = WorldEnv.metadata | {

@@ -27,7 +27,7 @@ _BYTES_PER_SLOT = 160
 
 
 def grid_successors(n: int, degree: int) -> Edges:
-    """i → i + 1 … i + `degree` (mod n): the paper's "grid"."""
+    """i → i + 1 … i + `degree` (mod n): the paper's "grid", a circulant graph and no lattice."""
     agents = np.arange(n, dtype=np.int64)
     targets = (agents[:, None] + np.arange(1, degree + 1)) % n
     return np.stack([np.repeat(agents, degree), targets.ravel()], axis=1)

@@ -21,7 +21,7 @@ _PRICES: Final = frozenset(
 )
 # Without effect as long as what switches them on (faults, discovery, a server that joins) is off, as it must be.
 _UNUSED: Final = frozenset(
-    {"return_rate", "discover", "discovery_rate", "discovery_slots", "join_at"}
+    {"return_rate", "discover", "discovery_rate", "discovery_slots", "discovery_cost", "join_at"}
 )
 # `fewest_steps`: prices don't change a number of steps.
 _COUNTED: Final = _SIZES | _PRICES | _UNUSED

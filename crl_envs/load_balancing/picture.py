@@ -59,7 +59,9 @@ class LoadBalancingPicture(Picture[LoadBalancingWorld]):
 
     @property
     def title(self) -> str:
-        return f"Load balancing, {self.world.n_agents} agents, {self.world.problem.cost_model} cost model"
+        problem = self.world.problem
+        graph = " on a circulant graph" * (problem.topology == "grid")  # which is drawn as a ring
+        return f"Load balancing, {problem.n} agents{graph}, {problem.cost_model} cost model"
 
     @property
     def quantity(self) -> Quantity:

@@ -35,7 +35,6 @@ from crl_envs.load_balancing.rules import (
     DOP_OF_OUTCOME,
     ENDLESS,
     NEVER,
-    USES_LINK,
     WHEN_FULL,
     Costs,
     Outcome,
@@ -49,6 +48,8 @@ if TYPE_CHECKING:
 LARGEST_CAPACITY: Final = 2**31 - 1
 LAST_STEP: Final = 2**40
 
+# How many stores before its own a store's spare capacity is counted after, by `spare`.
+_STORES_BEFORE: Final = {"after": 0, "before": 1, "next": -1}
 _MOST_WITH_DEPARTURES: Final = 10_000_000  # loads at an agent: a table has an entry for each number
 
 
@@ -59,9 +60,10 @@ class LoadBalancingProblem:
     Attributes:
         n_agents: Number of agents n at the start, at least 1. Default None: 50, or the number of nodes of `topology`
             when that is a graph.
-        topology: ``"grid"`` (i → i + 1 … i + `out_degree`, mod n), ``"random"`` (`out_degree` distinct successors each)
-            or a networkx graph whose edges are the delegations: nodes 0 … n − 1 are the agents of these numbers, in
-            whatever order they are; other nodes are numbered in the graph's order. Default ``"grid"``.
+        topology: ``"grid"`` (i → i + 1 … i + `out_degree`, mod n, the paper's name for this circulant graph),
+            ``"random"`` (`out_degree` distinct successors each) or a networkx graph whose edges are the delegations:
+            nodes 0 … n − 1 are the agents of these numbers, in whatever order they are; other nodes are numbered in the
+            graph's order. Default ``"grid"``.
         out_degree: Successors of each agent in the named topologies, 0 to n − 1. Default None: 9 on the grid and 10 on
             the random graph, for n < 50 at most n / 5 rounded down (1 at least).
         capacity: Loads that each agent can store, 0 to 2,147,483,647; one number, or a list with one for each agent.
@@ -89,19 +91,24 @@ class LoadBalancingProblem:
         join_at: The step at which it joins, 1 to 2^40, or ``"full"``: when all others are full. Default ``"full"``.
         discovery: Who has the discovery action: ``"off"``, ``"entry_neighbors"`` (1-hop neighbours of the entries) or
             ``"all"``. Default ``"off"``.
-        discover: What can be found: ``"joined"``, the server that joins, or ``"any"`` active agent. Default None:
-            the former where a server joins, else the latter.
+        discover: What can be found: ``"joined"``, the server that joins, ``"any"`` active agent that there is no slot
+            for, or any ``"again"``: also those that there is one for by topology, and where all slots of discovery are
+            taken one gives way, so that who has been dropped from view can come back into it. Default None: the server
+            where one joins, else any.
         discovery_rate: Probability that a discovery finds something when there is something, 0 to 1. Default 1.
         discovery_slots: Delegation slots of each agent for what it discovers, 1 to 1,000. Default 1.
-        memory: True or False: a load isn't handed to an agent where it has been. One that has been with all neighbours
-            of a full agent is stuck there, until the `timeout`. Default False.
+        memory: True or False: a load isn't handed to an agent where it has been, unless it has been with all neighbours
+            of the one that holds it. Default False.
         timeout: Steps after which a load under way is given up, 1 to 2^40. Default None: never.
         min_q_value: Reward of a store that fails (MinQ), and of an illegal action with a load, −10^30 to 0.
             Default −200.
         delegation_reward: Reward of a delegation, without the link, −10^30 to 0. Default −2.
         connection_cost: Reward of using a link, −10^30 to 0. Default −10.
-        spare: Whether the gradient model counts an agent's spare capacity ``"after"`` the store or ``"before"`` it;
-            the paper doesn't say, and only the former shows what it reports at 95 % full. Default ``"after"``.
+        discovery_cost: Reward of a discovery, whether or not it finds somebody, −10^30 to 0. Default 0: the paper
+            charges connections for delegations only (§5.4).
+        spare: When the gradient model counts an agent's spare capacity: ``"after"`` the store, ``"before"`` it, or
+            after the ``"next"`` one, so that a store costs what another one there would. The paper doesn't say; only
+            with the last does an agent with one of 20 places left look full, as it reports. Default ``"after"``.
         max_steps: Horizon in steps, 1 to 2^40. Default 500,000.
         instance_seed: Seed of the random topology and its servers, 0 to 2^64 − 1, apart from the episodes' seed, which
             is that of ``reset(seed=…)``. Default 0.
@@ -139,6 +146,7 @@ class LoadBalancingProblem:
     min_q_value: float = -200.0
     delegation_reward: float = -2.0
     connection_cost: float = -10.0
+    discovery_cost: float = 0.0
     spare: str = "after"
     max_steps: int = 500_000
     instance_seed: int = 0
@@ -146,11 +154,11 @@ class LoadBalancingProblem:
 
     def __post_init__(self) -> None:
         keep(self, check_choice, "cost_model", ("discrete", "gradient"))
-        keep(self, check_choice, "spare", ("after", "before"))
+        keep(self, check_choice, "spare", tuple(_STORES_BEFORE))
         keep(self, check_int, "max_in_flight", low=1, high=1_000_000)
         keep(self, check_int, "max_steps", low=1, high=LAST_STEP)
         keep(self, check_seed, "instance_seed")
-        for price in ("min_q_value", "delegation_reward", "connection_cost"):
+        for price in ("min_q_value", "delegation_reward", "connection_cost", "discovery_cost"):
             keep(self, check_real, price, high=0.0)
         resolve_backend(self.backend)
         keep(self, check_int, "join_capacity", low=0, high=LARGEST_CAPACITY)
@@ -241,7 +249,7 @@ class LoadBalancingProblem:
         discover = self.discover
         if discover is None:
             discover = "joined" if joins else "any"
-        check_choice("discover", discover, ("joined", "any"))
+        check_choice("discover", discover, ("joined", "any", "again"))
         if self.discovers and discover == "joined" and not joins:
             raise ValueError("discover='joined' needs a server that joins: join_capacity ≥ 1")
         room = int(capacity.sum())
@@ -254,7 +262,8 @@ class LoadBalancingProblem:
             successors=successors,
             extra_slots=self.discovery_slots * self.discovers,
             may_discover=self._discoverers(successors),
-            discover_any=discover == "any",
+            discover_any=discover != "joined",
+            discover_again=discover == "again",
             entries=entries,
             n_founders=self.founders,
             founders_capacity=int(own.sum()),
@@ -278,24 +287,25 @@ class LoadBalancingProblem:
     @cached_property
     def costs(self) -> Costs:
         """What outcomes cost."""
-        by_outcome = {
-            Outcome.NONE: 0.0,
-            Outcome.STORED: 0.0,
-            Outcome.STORE_FAILED: self.min_q_value,
-            Outcome.DELEGATED: self.delegation_reward + self.connection_cost,
+        link = {
+            Outcome.DELEGATED: self.connection_cost,
             Outcome.MESSAGE_LOST: self.connection_cost,
-            Outcome.DISCOVERED: self.connection_cost,
-            Outcome.NOT_DISCOVERED: self.connection_cost,
-            Outcome.IDLED: self.min_q_value,  # or waiting would be the best policy
+            Outcome.DISCOVERED: self.discovery_cost,
+            Outcome.NOT_DISCOVERED: self.discovery_cost,
         }
-        link = [self.connection_cost if o in USES_LINK else 0.0 for o in Outcome]
+        by_outcome = {
+            Outcome.STORE_FAILED: self.min_q_value,
+            Outcome.IDLED: self.min_q_value,  # or waiting would be the best policy
+            **link,
+            Outcome.DELEGATED: self.delegation_reward + self.connection_cost,
+        }
         return Costs(
-            reward=np.array([by_outcome[o] for o in Outcome], np.float32),
-            link=np.array(link, np.float32),
+            reward=np.array([by_outcome.get(o, 0.0) for o in Outcome], np.float32),
+            link=np.array([link.get(o, 0.0) for o in Outcome], np.float32),
             dop=np.array([DOP_OF_OUTCOME[o] for o in Outcome], np.int8),
             min_q=self.min_q_value,
             gradient=self.cost_model == "gradient",
-            before=int(self.spare == "before"),
+            before=_STORES_BEFORE[self.spare],
         )
 
     def store_costs(self, spare: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -380,6 +390,7 @@ class LoadBalancingArguments(TypedDict, total=False):
     min_q_value: float
     delegation_reward: float
     connection_cost: float
+    discovery_cost: float
     spare: str
     max_steps: int
     instance_seed: int

@@ -58,13 +58,6 @@ DOP_OF_OUTCOME: Final = {
     Outcome.IDLED: Dop.KEPT,
 }
 
-USES_LINK: Final = (
-    Outcome.DELEGATED,
-    Outcome.MESSAGE_LOST,
-    Outcome.DISCOVERED,
-    Outcome.NOT_DISCOVERED,
-)
-
 
 def action_kinds(slots: int, discovers: bool) -> tuple[str, ...]:
     """Return the kind of each action, with so many delegation slots."""
@@ -94,6 +87,9 @@ class Rules(NamedTuple):
     extra_slots: int  # S
     may_discover: NDArray[np.uint8]  # uint8[n]
     discover_any: bool  # any agent may be found, or only one that joined
+    discover_again: (
+        bool  # also one that there is a slot for by topology; where no slot is free, one gives way
+    )
     entries: NDArray[np.int64]  # int64[E], agents at which loads enter
     n_founders: int  # agents that are there from the start; at most one joins later
     founders_capacity: int  # loads
@@ -170,11 +166,11 @@ class Costs(NamedTuple):
     reward: NDArray[
         np.float32
     ]  # float32[8], by Outcome; that of a store in the gradient model is `min_q` times a share
-    link: NDArray[np.float32]  # float32[8], the part of it that pays for a link
+    link: NDArray[np.float32]  # float32[8], the part of it that pays for a link or a discovery
     dop: NDArray[np.int8]  # int8[8], Dop of each Outcome
     min_q: float  # in the gradient model a store costs a share of it
     gradient: bool
-    before: int  # 1 where the spare capacity counts before the store, else 0
+    before: int  # how many stores before its own a store's spare capacity is counted after: 0, 1; −1: after the next
 
 
 def draws(rules: Rules) -> tuple[bool, ...]:
@@ -197,18 +193,28 @@ def ticket(ready: Any, source: Any, place: Any, n: int, places: int) -> Any:
     return (ready * (n + 1) + source) * places + place
 
 
-def is_open(target: Any, been_there: Any) -> Any:
-    """Return whether a slot may be used: it leads to an agent, where the load hasn't been."""
-    return (target >= 0) & (been_there == 0)
+def is_open(target: Any, been_there: Any, everywhere: Any) -> Any:
+    """Return whether a slot may be used: it leads to an agent where the load hasn't been, or has been with all of them.
+
+    Args:
+        target: The agent behind the slot, −1 for none.
+        been_there: 1 where the load has been with it, 0 without memory.
+        everywhere: 1 where it has been with all agents behind slots of this one, 0 without memory.
+    """
+    return (target >= 0) & (been_there == everywhere)
 
 
 def may_discover(rules: Rules, allowed: Any, slot_is_free: Any, joined: Any) -> Any:
     """Return whether an agent with a load may look for another, from its entry of ``rules.may_discover``."""
-    return (allowed > 0) & slot_is_free & ((joined > 0) | (rules.join_at == NEVER))
+    can_take = slot_is_free | rules.discover_again
+    return (allowed > 0) & can_take & ((joined > 0) | (rules.join_at == NEVER))
 
 
 def store_reward(min_q: float, spare: Any) -> Any:
-    """Return the reward of a store in the gradient model, from the spare capacity ≥ 0 that it is reckoned with."""
+    """Return the reward of a store in the gradient model, from the spare capacity that it is reckoned with.
+
+    MinQ / (2 · spare), and MinQ where that capacity is 0 or, with the next load counted, −1.
+    """
     return min_q * (1.0 / np.maximum(2 * spare, 1))
 
 
@@ -378,7 +384,11 @@ def _delegate(
 
 
 def _discover(rules: Rules, state: State, keys: Keys, i: int, c: int) -> None:
-    """Agent i of column c looks for an active agent that it has no slot for, uniformly among them."""
+    """Agent i of column c looks for an active agent that it has no slot for, uniformly among them.
+
+    With `discover_again` those of its slots by topology can be found too, and where it has no free one, the uniform
+    number below `find` that the discovery succeeds with says which one gives way.
+    """
     state.tally[Count.MESSAGES, c] += 1
     lane, column = np.array([i]), np.array([c])
     word = lane_words(keys.discovery[column], lane)[0]
@@ -387,14 +397,18 @@ def _discover(rules: Rules, state: State, keys: Keys, i: int, c: int) -> None:
     if not rules.discover_any:
         candidates[: rules.n_founders] = False
     candidates[i] = False
-    known = np.concatenate([rules.successors[i], state.found[i, :, c]])
+    known = state.found[i, :, c]
+    if not rules.discover_again:
+        known = np.concatenate([rules.successors[i], known])
     candidates[known[known >= 0]] = False
     who = np.flatnonzero(candidates)
-    if word >= rules.find or who.size == 0 or open_slots.size == 0:
+    slots = open_slots.size or rules.discover_again
+    if word >= rules.find or who.size == 0 or not slots:
         state.outcome[i, c] = Outcome.NOT_DISCOVERED
         return
     pick = int(lane_words(keys.discovered[column], lane)[0]) * who.size >> 32
-    state.found[i, open_slots[0], c] = who[pick]
+    slot = open_slots[0] if open_slots.size else int(word) * rules.extra_slots // rules.find
+    state.found[i, slot, c] = who[pick]
     state.outcome[i, c] = Outcome.DISCOVERED
 
 

@@ -1,8 +1,8 @@
 """The load-balancing dynamics number by number: the events of `rules.advance`, one column after another.
 
 The functions run as they stand, which for few agents takes less time than NumPy, and compiled by Numba
-(`numba_kernel`), with the same results. `advance`, `draw_keys`, `choices`, `reward_of` and `has_ended` are for learners
-that fuse their loop with the world's: what the environment's views say.
+(`numba_kernel`), with the same results. `advance`, `draw_keys`, `choices`, `reward_of`, `observe` and `has_ended` are
+for learners that fuse their loop with the world's: what the environment's views say.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
@@ -77,10 +77,16 @@ def choices(rules, state, i, legal, c):
     memory, successors, place = rules.memory, rules.successors, state.head[i, c]
     legal[0] = 0
     legal[STORE] = 1
+    everywhere = 1 if memory else 0
+    if memory:
+        for slot in range(k + extra):
+            target = successors[i, slot] if slot < k else state.found[i, slot - k, c]
+            if target >= 0 and state.visited[place, target, c] == 0:
+                everywhere = 0
     for slot in range(k + extra):
         target = successors[i, slot] if slot < k else state.found[i, slot - k, c]
         been_there = state.visited[place, target, c] if memory and target >= 0 else 0
-        legal[FIRST_DELEGATION + slot] = is_open(target, been_there)
+        legal[FIRST_DELEGATION + slot] = is_open(target, been_there, everywhere)
     if extra:
         free = False
         for slot in range(extra):
@@ -98,6 +104,15 @@ def reward_of(rules, costs, state, i, c):
         spare = rules.capacity[i] - state.load[i, c] + costs.before
         return np.float32(store_reward(costs.min_q, spare))
     return costs.reward[outcome]
+
+
+def observe(rules, state, i, c, seen):
+    """Write what agent i observes: `seen` is ``float32[4]``, as `LoadBalancingWorld.observation` has it."""
+    capacity, q = rules.capacity[i], state.waiting[i, c]
+    seen[0] = 1.0 if state.head[i, c] >= 0 else 0.0
+    seen[1] = q / (1.0 + q)
+    seen[2] = state.load[i, c] / capacity if capacity > 0 else 1.0
+    seen[3] = 1.0 if state.active[i, c] else 0.0
 
 
 def _admit(rules, state, c):
@@ -219,9 +234,10 @@ def _is_candidate(rules, state, i, j, c):
         return False
     if not rules.discover_any and j < rules.n_founders:
         return False
-    for k in range(rules.successors.shape[1]):
-        if rules.successors[i, k] == j:
-            return False
+    if not rules.discover_again:
+        for k in range(rules.successors.shape[1]):
+            if rules.successors[i, k] == j:
+                return False
     for k in range(rules.extra_slots):
         if state.found[i, k, c] == j:
             return False
@@ -238,9 +254,12 @@ def _discover(rules, state, keys, i, c):
     candidates = 0
     for j in range(n):
         candidates += _is_candidate(rules, state, i, j, c)
-    failed = lane_word(keys.discovery[c], i) >= rules.find
-    if failed or candidates == 0 or slot == rules.extra_slots:
+    word = lane_word(keys.discovery[c], i)
+    full = slot == rules.extra_slots
+    if word >= rules.find or candidates == 0 or (full and not rules.discover_again):
         return
+    if full:
+        slot = word * rules.extra_slots // rules.find
     pick = (lane_word(keys.discovered[c], i) * candidates) >> 32
     for j in range(n):
         if _is_candidate(rules, state, i, j, c):
@@ -311,6 +330,7 @@ JITABLE: Final[tuple[Callable[..., Any], ...]] = (
     draw_keys,
     choices,
     reward_of,
+    observe,
     _admit,
     _order_queues,
     _depart,

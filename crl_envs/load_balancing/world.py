@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Final, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
 from gymnasium import spaces
@@ -39,6 +39,9 @@ from crl_envs.load_balancing.rules import (
     order_queues,
     store_reward,
 )
+
+if TYPE_CHECKING:
+    from crl_envs.core.array_form import ArrayForm
 
 
 class LoadBalancingWorld(World[State]):
@@ -150,7 +153,8 @@ class LoadBalancingWorld(World[State]):
         """Return what each agent's action cost (Table 1), from its outcome: ``float32[n, B]``, ≤ 0.
 
         A store that succeeds costs nothing in the discrete model and ``min_q_value / (2 · spare)`` in the gradient
-        model, spare being the capacity left after it or before it (``min_q_value`` when that is none).
+        model, spare being the capacity left after it, before it or after the next one; ``min_q_value`` when that is
+        none.
         """
         costs = self.costs
         reward = costs.reward[next_state.outcome]
@@ -199,7 +203,7 @@ class LoadBalancingWorld(World[State]):
         """Return what the agents see beside the mask.
 
         - ``outcome`` ``int8[n, B]``, see `rules.Outcome`; ``dop`` ``int8[n, B]``, see `rules.Dop`;
-        - ``connection_cost`` ``float32[n, B]``: the part of the reward that paid for a link;
+        - ``connection_cost`` ``float32[n, B]``: the part of the reward that paid for a link or a discovery;
         - ``active`` ``bool[n, B]``; ``neighbors`` ``int32[n, K + S, B]``, −1 for none;
         - ``action_kinds`` ``int8[n, A, B]``: 0 noop, 1 local, 2 delegation, 3 discovery.
         """
@@ -261,6 +265,16 @@ class LoadBalancingWorld(World[State]):
 
         return find_optimum(self.problem)
 
+    def array_form(self) -> ArrayForm:
+        """Return the dynamics over any array namespace, with one load in flight.
+
+        Raises:
+            ValueError: More than one, or more than 32 bits hold; see `crl_envs.load_balancing.array_form`.
+        """
+        from crl_envs.load_balancing.array_form import array_form
+
+        return array_form(self.problem)
+
     def blank_keys(self) -> Keys:
         """Return the keys of one column for a compiled loop to write to."""
         return Keys(*(np.zeros(1, np.uint64) for _ in Keys._fields))
@@ -281,7 +295,7 @@ class LoadBalancingWorld(World[State]):
         legal = np.zeros((self.n_agents, len(self.action_kinds)), np.int8)
         legal[:, STORE] = 1
         width = self.rules.successors.shape[1]
-        legal[:, FIRST_DELEGATION : FIRST_DELEGATION + width] = is_open(self.rules.successors, 0)
+        legal[:, FIRST_DELEGATION : FIRST_DELEGATION + width] = is_open(self.rules.successors, 0, 0)
         return legal
 
     def _fill(self, state: State) -> NDArray[np.float64]:
@@ -299,10 +313,12 @@ class LoadBalancingWorld(World[State]):
         if self.rules.extra_slots:
             neighbor = np.concatenate([neighbor, state.found[agent, :, b]], axis=1)
         been_there: Any = 0
+        everywhere: Any = 0
         if self.rules.memory:
             place = state.head[agent, b][:, None]
             been_there = state.visited[place, np.maximum(neighbor, 0), b[:, None]]
-        return np.asarray(is_open(neighbor, been_there), np.int8)
+            everywhere = ((neighbor < 0) | (been_there > 0)).all(axis=1, keepdims=True)
+        return np.asarray(is_open(neighbor, been_there, everywhere), np.int8)
 
     def _may_discover(
         self, state: State, agent: NDArray[np.int64], b: NDArray[np.int64]

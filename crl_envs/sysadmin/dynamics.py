@@ -59,6 +59,11 @@ def _ippc(degree: int) -> NDArray[np.float64]:
     return np.stack([np.full(degree + 1, 0.1), up])
 
 
+def _lock(degree: int) -> NDArray[np.float64]:
+    up = np.where(np.arange(degree + 1) > 0, 1 - 2.0**-32, 0.0)  # what a 32-bit draw has next to 1
+    return np.stack([up, up])
+
+
 SIGNAL: Final = np.array([[0, 0], [1, 1]], np.uint8)
 """``signal[s, a]`` of a binary machine: 1 when it is up, whatever it does."""
 
@@ -68,8 +73,11 @@ BINARY: Final = {
     "ring": Binary(_guestrin, UP_AND_LEFT_ALONE, one_way=True),
     "ring-bidirectional": Binary(_halving, UP_AND_LEFT_ALONE, one_way=False),
     "ippc2011": Binary(_ippc, ((0.0, -0.75), (1.0, 0.25)), one_way=False),
+    "lock": Binary(_lock, ((1.0, 1.0), (0.0, 0.0)), one_way=True),
 }
 BINARY_DYNAMICS: Final = tuple(BINARY)
+LOCK: Final = "lock"
+RING_DYNAMICS: Final = tuple(name for name in BINARY if name != LOCK)  # with certificates on rings
 STATUS_LOAD: Final = "status-load"
 DYNAMICS: Final = (*BINARY_DYNAMICS, STATUS_LOAD)
 
@@ -79,20 +87,25 @@ def n_states(dynamics: str) -> int:
     return 9 if dynamics == STATUS_LOAD else 2
 
 
-def up_probability(dynamics: str, degree: int) -> NDArray[np.float64]:
+def rule(dynamics: str | Binary) -> Binary:
+    """Return the binary dynamics of that name, or those given themselves, as learnt ones are."""
+    return dynamics if isinstance(dynamics, Binary) else BINARY[dynamics]
+
+
+def up_probability(dynamics: str | Binary, degree: int) -> NDArray[np.float64]:
     """Return P(up next | own state, parents up) of a machine that isn't rebooted; see the table of `SysadminEnv`.
 
     Args:
-        dynamics: One of `BINARY_DYNAMICS`.
+        dynamics: One of `BINARY_DYNAMICS`, or the rule itself.
         degree: Number of parents.
 
     Returns:
         ``float64[2, degree + 1]``, indexed by own state (0 down, 1 up) and the number of parents that are up.
     """
-    return BINARY[dynamics].up(degree)
+    return rule(dynamics).up(degree)
 
 
-def transition(dynamics: str, degree: int) -> NDArray[np.float64]:
+def transition(dynamics: str | Binary, degree: int) -> NDArray[np.float64]:
     """Return P(s' | s, a, m) of a binary machine with so many parents: ``float64[2, 2, degree + 1, 2]``."""
     table = np.empty((2, 2, degree + 1, 2))
     table[:, 0, :, 1] = up_probability(dynamics, degree)
@@ -101,12 +114,12 @@ def transition(dynamics: str, degree: int) -> NDArray[np.float64]:
     return table
 
 
-def reward(dynamics: str) -> NDArray[np.float64]:
+def reward(dynamics: str | Binary) -> NDArray[np.float64]:
     """Return what a machine earns, by its state and its action: ``float64[S, 2]``."""
     if dynamics == STATUS_LOAD:
         paid = np.arange(9) % 3 == SUCCESS
         return np.stack([paid, paid], axis=1).astype(np.float64)
-    return np.array(BINARY[dynamics].reward)
+    return np.array(rule(dynamics).reward)
 
 
 def start(dynamics: str, start_up: float) -> NDArray[np.float64]:

@@ -38,6 +38,15 @@ class SysadminEnv(WorldEnv):
     | ``"ring"`` | .95 · .5^d | .0475 · .5^d, but .0238 for d = 1 |
     | ``"ring-bidirectional"`` | .95 · .5^d | .0475 · .5^d |
     | ``"ippc2011"`` | .45 + .5 · (1 + k − d) / (1 + k) | .1 |
+    | ``"lock"`` | 1 − 0^(k − d) | 1 − 0^(k − d) |
+
+    ``"lock"`` is no network but a combination lock, for learners that have to explore: down is open, up is locked, and
+    a machine is open next if all its parents are and it isn't rebooted, which locks it. On a chain that begins with
+    all machines locked, uniformly random actions open the L-th with probability 2^−L at a time, and find it open beside
+    its open parent with 2^−(2L − 1). Chains of length L, and the combination:
+
+        chains = nx.DiGraph((i, i + 1) for i in range(n - 1) if (i + 1) % L)
+        crl_envs.make("crl/sysadmin-v0", dynamics="lock", topology=chains, start_up=1.0, relabel=True)
 
     In ``"status-load"`` a machine has a status (0 good, 1 faulty, 2 dead) and a load (0 idle, 1 loaded, 2 success). A
     reboot makes it good and idle. Otherwise both go on as follows in a step, each by its own draw and given the status
@@ -84,6 +93,7 @@ class SysadminEnv(WorldEnv):
     | ``"ring"`` | 1 | 0 | 0 | 0 |
     | ``"ring-bidirectional"`` | 1 | 0 | 0 | 0 |
     | ``"ippc2011"`` | 1 | .25 | 0 | −.75 |
+    | ``"lock"`` | 0 | 0 | 1 | 1 |
 
     In ``"status-load"``: 1 when the load is success, else 0, whatever the action.
 
@@ -129,10 +139,11 @@ class SysadminEnv(WorldEnv):
     | ``topology="star", n_agents=9`` | exact | 17.6265 | 17.6265 |
     | ``topology="star", n_agents=10`` | bound | 18.6168 | 14.6957 |
     | ``dynamics="status-load"`` | bound | 4.9705 | 0 |
+    | ``dynamics="lock"`` | exact | 10 | 10 |
 
-    Exact, by value iteration, for n ≤ 14 on rings and n ≤ 9 on other graphs. Beyond, ``value`` is an upper bound and
-    ``lower`` what a known policy earns. On rings the two are within .03 % of each other for every n; on other graphs,
-    and always in ``"status-load"``, far apart.
+    Exact, by value iteration, for n ≤ 14 on rings and n ≤ 9 on other graphs, and for every n in ``"lock"``, where
+    rebooting never pays. Beyond, ``value`` is an upper bound and ``lower`` what a known policy earns. On rings the two
+    are within .03 % of each other for every n; on other graphs, and always in ``"status-load"``, far apart.
 
     On the ring of the defaults, the optimum is .8902 a step, and so is rebooting whenever the machine is down;
     uniformly random actions earn .438.

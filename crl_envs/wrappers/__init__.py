@@ -4,6 +4,7 @@ from crl_envs.wrappers.client_views import MaskInObservation, NumericInfos
 from crl_envs.wrappers.difference_reward import DifferenceReward, VectorDifferenceReward
 from crl_envs.wrappers.global_reward import GlobalReward, VectorGlobalReward
 from crl_envs.wrappers.joint_action import JointAction
+from crl_envs.wrappers.noisy_observation import NoisyObservation, VectorNoisyObservation
 from crl_envs.wrappers.noisy_reward import NoisyReward, VectorNoisyReward
 
 __all__ = [
@@ -11,9 +12,11 @@ __all__ = [
     "GlobalReward",
     "JointAction",
     "MaskInObservation",
+    "NoisyObservation",
     "NoisyReward",
     "NumericInfos",
     "VectorDifferenceReward",
     "VectorGlobalReward",
+    "VectorNoisyObservation",
     "VectorNoisyReward",
 ]

@@ -36,7 +36,7 @@ class VectorNoisyReward(VectorRewardWrapper):
         super().__init__(env)
         self.scale = check_real("scale", scale, low=0.0)
         self.shared = check_bool("shared", shared)
-        self._layer = _layers_inside(env, VectorNoisyReward)
+        self._layer = layers_inside(env, VectorNoisyReward)
 
     def step(self, actions: NDArray[Any]) -> Batch:
         """As the wrapped environment's, with noisy rewards."""
@@ -80,7 +80,7 @@ class NoisyReward(RewardWrapper):
         super().__init__(env)
         self.scale = check_real("scale", scale, low=0.0)
         self.shared = check_bool("shared", shared)
-        self._layer = _layers_inside(env, NoisyReward)
+        self._layer = layers_inside(env, NoisyReward)
         self._stream = Stream(1)
 
     def reset(
@@ -136,7 +136,7 @@ def standard_normal(drawn: UInt32Array) -> NDArray[np.float64]:
     return np.asarray(np.sqrt(-2.0 * np.log(u)) * np.cos(v))
 
 
-def _layers_inside(env: Any, kind: type[Any]) -> int:
+def layers_inside(env: Any, kind: type[Any]) -> int:
     """Return how many wrappers of that kind are around the innermost environment."""
     count = 0
     while env is not None:

@@ -54,7 +54,7 @@ def load_balancing(rng: random.Random, faults: float = 0.3) -> dict[str, Any]:
         "capacity": [rng.randint(0, 3) + (i == 0) for i in range(n)],
         "max_steps": rng.choice([1, 5, 60]),
         "cost_model": rng.choice(["discrete", "gradient"]),
-        "spare": rng.choice(["after", "before"]),
+        "spare": rng.choice(["after", "before", "next"]),
         "n_loads": rng.choice([None, 1, 4, 50]),
     }
     some: dict[str, Any] = {
@@ -79,9 +79,10 @@ def load_balancing(rng: random.Random, faults: float = 0.3) -> dict[str, Any]:
         made["join_at"] = rng.choice(["full", 1, 9])
     if rng.random() < faults:
         made["discovery"] = rng.choice(["all", "entry_neighbors"])
-        made["discover"] = rng.choice(["any", "joined"] if "join_capacity" in made else ["any"])
+        made["discover"] = rng.choice(["any", "again", *["joined"] * ("join_capacity" in made)])
         made["discovery_rate"] = rng.choice([0.4, 1.0])
         made["discovery_slots"] = rng.choice([1, 3])
+        made["discovery_cost"] = rng.choice([0.0, -10.0])
     if "departure_rate" in made and rng.random() < 0.5:
         made["n_loads"] = "endless"
     return made
@@ -92,7 +93,7 @@ def sysadmin(rng: random.Random) -> dict[str, Any]:
     n = rng.randint(1, 6)
     made: dict[str, Any] = {
         "n_agents": n,
-        "dynamics": rng.choice(["ring", "ring-bidirectional", "ippc2011", "status-load"]),
+        "dynamics": rng.choice(["ring", "ring-bidirectional", "ippc2011", "lock", "status-load"]),
         "topology": rng.choice(
             ["ring", "star", "legs", "ring_of_rings", "grid", "random", graph(rng, n)]
         ),

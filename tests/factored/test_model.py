@@ -197,7 +197,7 @@ class TestScopes:
 
 
 class TestSysadmin:
-    @pytest.mark.parametrize("dynamics", ["ring", "ring-bidirectional", "ippc2011"])
+    @pytest.mark.parametrize("dynamics", ["ring", "ring-bidirectional", "ippc2011", "lock"])
     @pytest.mark.parametrize("topology", ["ring", "star", "grid", nx.DiGraph([(0, 1), (2, 1)])])
     @pytest.mark.parametrize("relabel", [False, True])
     def test_binary_tables(self, dynamics: str, topology: Any, relabel: bool) -> None:

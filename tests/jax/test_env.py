@@ -16,10 +16,13 @@ import jax.numpy as jnp  # noqa: E402
 
 import crl_envs  # noqa: E402
 from crl_envs import jax as crl_jax  # noqa: E402
+from crl_envs.bandit.world import BanditWorld  # noqa: E402
 from crl_envs.core.stream import Purpose  # noqa: E402
+from crl_envs.core.world import World  # noqa: E402
 from crl_envs.jax.stream import keys, words  # noqa: E402
 
-SYSADMIN, BANDIT = "crl/sysadmin-v0", "crl/bandit-v0"
+SYSADMIN, BANDIT, LOADS = "crl/sysadmin-v0", "crl/bandit-v0", "crl/load_balancing-v0"
+FEW: dict[str, Any] = {"n_agents": 10, "capacity": 5, "server_capacity": 9}
 GRAPH = nx.gnp_random_graph(12, 0.3, seed=1, directed=True)
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "bandit": (BANDIT, {"n_agents": 7}),
@@ -28,6 +31,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "one machine": (SYSADMIN, {"n_agents": 1}),
     "two machines": (SYSADMIN, {"n_agents": 2, "horizon": 1}),
     "relabelled": (SYSADMIN, {"n_agents": 9, "relabel": True, "horizon": 7}),
+    "lock": (SYSADMIN, {"dynamics": "lock", "topology": "star", "relabel": True}),
     "both ways": (SYSADMIN, {"dynamics": "ring-bidirectional", "start_up": 0.0}),
     "large star": (SYSADMIN, {"topology": "star", "n_agents": 40, "start_up": 1.0}),
     "ippc, grid, neighbours": (
@@ -45,6 +49,56 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         SYSADMIN,
         {"dynamics": "status-load", "topology": "star", "n_agents": 30},
     ),
+    "loads": (LOADS, {}),
+    "loads, one agent": (LOADS, {"n_agents": 1}),
+    "loads, nobody to hand on to": (LOADS, {"n_agents": 4, "out_degree": 0}),
+    "loads, gradient": (LOADS, FEW | {"cost_model": "gradient", "spare": "before"}),
+    "loads, gradient after": (LOADS, FEW | {"cost_model": "gradient", "min_q_value": -7.3}),
+    "loads, random": (LOADS, {"n_agents": 12, "topology": "random", "capacity": 3}),
+    "loads, graph": (LOADS, {"topology": GRAPH, "servers": [3], "capacity": 2}),
+    "loads, lost and late": (LOADS, FEW | {"message_loss": 0.3, "message_delay": 4}),
+    "loads, failures": (LOADS, FEW | {"fail_rate": 0.05, "return_rate": 0.2, "entries": [0, 4]}),
+    "loads, departures": (
+        LOADS,
+        FEW | {"departure_rate": 0.05, "n_loads": "endless", "max_steps": 300},
+    ),
+    "loads, often departing": (LOADS, FEW | {"departure_rate": 0.999, "n_loads": 300}),
+    "loads, arrivals": (
+        LOADS,
+        FEW | {"arrival_rate": 0.7, "entries": [3, 1, 8], "fail_rate": 0.02},
+    ),
+    "loads, many arrivals": (LOADS, FEW | {"arrival_rate": 400.0, "n_loads": 5000}),
+    "loads, a server joins": (
+        LOADS,
+        FEW | {"join_capacity": 12, "discovery": "all", "message_loss": 0.1},
+    ),
+    "loads, joins at a step": (
+        LOADS,
+        FEW
+        | {
+            "join_capacity": 12,
+            "join_at": 20,
+            "discovery": "entry_neighbors",
+            "discovery_rate": 0.4,
+            "discovery_slots": 2,
+        },
+    ),
+    "loads, anybody is found": (
+        LOADS,
+        {
+            "capacity": [3, 0, 2, 5, 5, 5, 0, 1, 9],
+            "n_agents": 9,
+            "discovery": "all",
+            "discover": "any",
+            "discovery_slots": 3,
+            "fail_rate": 0.02,
+            "memory": True,
+        },
+    ),
+    "loads, memory and timeout": (
+        LOADS,
+        FEW | {"memory": True, "timeout": 9, "message_delay": 3},
+    ),
 }
 SEEDS = [0, 2**32 - 1, 2**63 + 5]
 
@@ -53,22 +107,46 @@ def columns_first(array: Any) -> Any:
     return np.moveaxis(np.asarray(array), -1, 0)
 
 
-@pytest.mark.parametrize(("id", "arguments"), CASES.values(), ids=CASES)
+def chosen(env: Any, state: Any, word: Any) -> Any:
+    """Actions ``[n, B]`` of words: for most of them a legal one, for the others any."""
+    mask, size = env.action_mask(state), int(env.action_space.n)
+    if mask is None:
+        return word % size
+    count = mask.astype(jnp.int32)
+    left = word % count.sum(axis=1)
+    legal = (jnp.cumsum(count, axis=1) <= left[:, None]).sum(axis=1, dtype=jnp.int32)
+    return jnp.where(word % 97 == 0, word // 97 % size, legal)
+
+
+# Compiling takes seconds: without -m 'not campaign' four of the worlds with loads stand for the others.
+SOONER = ("loads", "loads, departures", "loads, arrivals", "loads, anybody is found")
+EVERY = [
+    pytest.param(
+        *case, id=name, marks=[pytest.mark.slow] if case[0] == LOADS and name not in SOONER else []
+    )
+    for name, case in CASES.items()
+]
+
+
+@pytest.mark.parametrize(("id", "arguments"), EVERY)
 def test_a_thousand_steps_are_those_of_make_vec(id: str, arguments: dict[str, Any]) -> None:
     steps, columns = 1000, 2
     env = crl_jax.make(id, **arguments)
-    rng = np.random.default_rng(0)
-    actions = rng.integers(0, 2, (steps, env.n_agents, columns))
+    shape = (steps, env.n_agents, columns)
+    drawn = np.random.default_rng(0).integers(0, 2**31, shape, dtype=np.int32)
 
     @jax.jit
     def play(state: Any) -> Any:
-        def turn(state: Any, action: Any) -> Any:
+        def turn(state: Any, word: Any) -> Any:
+            action = chosen(env, state, word)
             seen, state, rewards, done, info = env.step(state, action)
-            whole = env.state_array(state)
-            last = info["final_observation"]
-            return state, (seen, rewards, done, info["terminated"], last, whole)
+            shown = (seen, rewards, done, info["terminated"], env.state_array(state))
+            mask = env.action_mask(state)
+            per_agent = env.agent_info(state) | ({} if mask is None else {"action_mask": mask})
+            apart = action, info["illegal_action"] & ~done, info["final_observation"]
+            return state, (shown, per_agent, apart)
 
-        return jax.lax.scan(turn, state, jnp.asarray(actions))[1]
+        return jax.lax.scan(turn, state, jnp.asarray(drawn))[1]
 
     for seed in SEEDS:
         vec = crl_envs.make_vec(id, columns, autoreset_mode="SameStep", **arguments)
@@ -76,16 +154,21 @@ def test_a_thousand_steps_are_those_of_make_vec(id: str, arguments: dict[str, An
         first, state = env.reset(seed, num_envs=columns)
         np.testing.assert_array_equal(columns_first(first), seen)
         assert first.dtype == seen.dtype
-        played = [np.asarray(part) for part in play(state)]
-        assert played[1].dtype == np.float32
+        shown, per_agent, (actions, illegal, last) = jax.tree.map(np.asarray, play(state))
+        assert shown[1].dtype == np.float32
         for t in range(steps):
             seen, rewards, terminations, truncations, infos = vec.step(actions[t].T)
-            expected = [seen, rewards, terminations | truncations, terminations]
-            for found, wanted in zip(played, expected, strict=False):
+            ended = terminations | truncations
+            expected = [seen, rewards, ended, terminations, vec.state()]
+            for found, wanted in zip(shown, expected, strict=True):
                 assert np.array_equal(columns_first(found[t]), wanted), (seed, t)
-            np.testing.assert_array_equal(columns_first(played[5][t]), vec.state())
-            for b in np.flatnonzero(terminations | truncations):
-                np.testing.assert_array_equal(played[4][t][..., b], infos["final_obs"][b])
+            for name, found in per_agent.items():
+                assert np.array_equal(columns_first(found[t]), infos[name]), (name, seed, t)
+                assert found.dtype == infos[name].dtype
+            if "illegal_action" in infos:
+                np.testing.assert_array_equal(illegal[t].T, infos["illegal_action"])
+            for b in np.flatnonzero(ended):
+                np.testing.assert_array_equal(last[t][..., b], infos["final_obs"][b])
 
 
 class TestOneEnvironment:
@@ -175,7 +258,7 @@ def test_tables_can_be_mapped_over() -> None:
     assert rewards[2].sum() == 6
 
 
-CODED = ["bandit", "ring", "ippc, grid, neighbours", "status and load, legs"]
+CODED = ["bandit", "ring", "ippc, grid, neighbours", "status and load, legs", "loads"]
 
 
 def test_copies_keep_the_tables_that_were_put_in() -> None:
@@ -201,23 +284,77 @@ def test_rows_for_networks_are_those_of_the_argument_encode(
     assert vec.state().shape[-1] == env.encoded_state_size
 
 
-def test_measurements() -> None:
-    for dynamics in ("ring", "status-load"):
-        arguments: Any = {"n_agents": 30, "dynamics": dynamics}
-        vec = crl_envs.make_vec(SYSADMIN, 2, **arguments)
-        vec.reset(seed=1)
-        env = crl_jax.make(SYSADMIN, **arguments)
-        found = env.metrics(env.reset(1, num_envs=2)[1])
-        for name, value in vec.metrics().items():
-            np.testing.assert_allclose(found[name], value, rtol=1e-6)
+MEASURED = {
+    name: CASES[name]
+    for name in ("ring", "status and load", "loads, lost and late", "loads, a server joins")
+}
+
+
+@pytest.mark.parametrize(("id", "arguments"), MEASURED.values(), ids=MEASURED)
+def test_measurements(id: str, arguments: dict[str, Any]) -> None:
+    vec = crl_envs.make_vec(id, 2, autoreset_mode="SameStep", **arguments)
+    vec.reset(seed=1)
+    env = crl_jax.make(id, **arguments)
+    _, state = env.reset(1, num_envs=2)
+    step, act = jax.jit(env.step), jax.jit(lambda state, word: chosen(env, state, word))
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        action = act(state, rng.integers(0, 2**31, (env.n_agents, 2), dtype=np.int32))
+        _, state, _, _, _ = step(state, action)
+        vec.step(np.asarray(action).T)
+    found, expected = env.metrics(state), vec.metrics()
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(columns_first(found[name]), value, rtol=1e-5, err_msg=name)
+
+
+def test_one_environment_of_loads_is_a_column() -> None:
+    id, arguments = CASES["loads, anybody is found"]
+    env = crl_jax.make(id, **arguments)
+    _, batch = env.reset(7, num_envs=2)
+    mapped = jax.vmap(env.reset)(jnp.stack([crl_jax.pair(7 + b) for b in range(2)]))[1]
+    step, each = jax.jit(env.step), jax.jit(jax.vmap(env.step))
+    act = jax.jit(lambda state, word: chosen(env, state, word))
+    for t in range(100):
+        rng = np.random.default_rng(t)
+        action = act(batch, rng.integers(0, 2**31, (env.n_agents, 2), dtype=np.int32))
+        seen, batch, rewards, done, _ = step(batch, action)
+        rows, mapped, paid, over, _ = each(mapped, action.T)
+        np.testing.assert_array_equal(rows, columns_first(seen))
+        np.testing.assert_array_equal(paid, rewards.T)
+        np.testing.assert_array_equal(over, done)
 
 
 class TestRefused:
-    def test_a_world_without_such_a_form_by_name(self) -> None:
-        with pytest.raises(
-            ValueError, match=r"load_balancing has no JAX form: use crl_envs.make_vec"
-        ):
-            crl_jax.make("crl/load_balancing-v0")
+    def test_a_world_without_such_a_form_by_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(BanditWorld, "array_form", World.array_form)
+        with pytest.raises(ValueError, match=r"bandit has no JAX form: use crl_envs.make_vec"):
+            crl_jax.make(BANDIT)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"max_in_flight": 2}, "max_in_flight must be 1 in JAX, got 2"),
+            ({"max_steps": 2**31}, r"max_steps must be at most 2147483645 in JAX, got 2147483648"),
+            ({"capacity": 2**30}, r"capacity must add up to at most 2147483647 in JAX, got 1073"),
+            ({"n_agents": 3, "capacity": 2**24}, "capacity must be below 16777216 in JAX, got 16"),
+            (
+                {"n_agents": 5000, "discovery": "all"},
+                "n_agents must be at most 4096 where any agent can be found in JAX, got 5000",
+            ),
+            (
+                {"arrival_rate": 500.0, "n_loads": "endless", "max_steps": 2_000_000},
+                "arrival_rate must be such that at most 2147483647 loads arrive in max_steps in JAX",
+            ),
+            (
+                {"capacity": 50_000, "departure_rate": 0.01, "n_agents": 3},
+                "departure_rate must be lower, or capacity, in JAX",
+            ),
+        ],
+    )
+    def test_loads_that_it_cannot_hold_by_name(self, arguments: Any, message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            crl_jax.make(LOADS, **arguments)
 
     def test_traced_arguments(self) -> None:
         def make(n: Any) -> Any:

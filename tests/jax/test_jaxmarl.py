@@ -120,6 +120,15 @@ class TestInterface:
         assert env.agent_classes == {"agents": env.agents}
         assert env.name == "crl_sysadmin"
 
+    def test_masks_of_a_world_that_has_them(self) -> None:
+        env = crl_jax.to_jaxmarl(crl_jax.make("crl/load_balancing-v0", n_agents=6))
+        _, state = env.reset(jax.random.key(0))
+        masks = env.get_avail_actions(state)
+        vec = crl_envs.make_vec("crl/load_balancing-v0", 1, n_agents=6)
+        _, infos = vec.reset(seed=0)
+        for agent, expected in zip(env.agents, infos["action_mask"][0], strict=True):
+            np.testing.assert_array_equal(masks[agent], expected > 0)
+
     def test_agent_ids(self) -> None:
         env = made(n_agents=3, agent_ids=True)
         assert env.observation_space("agent_0").shape == (5,)
@@ -205,8 +214,8 @@ class TestNames:
             jaxmarl.make("nothing")
         with pytest.raises(ValueError, match="no argument 'n_agent'"):
             jaxmarl.make("crl_sysadmin-v0", n_agent=4)
-        with pytest.raises(ValueError, match="load_balancing has no JAX form"):
-            jaxmarl.make("crl_load_balancing-v0")
+        with pytest.raises(ValueError, match="max_in_flight must be 1 in JAX"):
+            jaxmarl.make("crl_load_balancing-v0", max_in_flight=2)
 
     def test_names_with_arguments(self) -> None:
         register("four_of_ours", SYSADMIN, n_agents=4)

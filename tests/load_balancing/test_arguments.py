@@ -40,6 +40,8 @@ BAD = [
     ("timeout", 0),
     ("min_q_value", 3.0),
     ("connection_cost", float("-inf")),
+    ("discovery_cost", 1.0),
+    ("spare", "later"),
     ("max_steps", 0),
     ("instance_seed", -1),
     ("backend", "fortran"),

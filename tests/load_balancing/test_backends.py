@@ -29,6 +29,16 @@ ARGUMENTS = {
         "discovery": "entry_neighbors",
     },
     "memory": {"memory": True, "n_agents": 15, "max_in_flight": 4},
+    "memory, few ways": {"memory": True, "n_agents": 7, "out_degree": 2, "capacity": 1},
+    "found again": {
+        "n_agents": 9,
+        "out_degree": 2,
+        "discovery": "all",
+        "discover": "again",
+        "discovery_rate": 0.6,
+        "discovery_slots": 3,
+        "max_in_flight": 5,
+    },
     "timeout": {"timeout": 6, "max_in_flight": 7, "capacity": 1, "server_capacity": 1},
     "graph": {
         "topology": nx.cycle_graph(7, create_using=nx.DiGraph),

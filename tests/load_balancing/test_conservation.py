@@ -26,7 +26,7 @@ ARGUMENTS = st.fixed_dictionaries(
         "join_capacity": st.integers(0, 4),
         "join_at": st.one_of(st.just("full"), st.integers(1, 30)),
         "discovery": st.sampled_from(["off", "entry_neighbors", "all"]),
-        "discover": st.just("any"),
+        "discover": st.sampled_from(["any", "again"]),
         "memory": st.booleans(),
         "timeout": st.one_of(st.none(), st.integers(1, 20)),
         "instance_seed": st.integers(0, 5),

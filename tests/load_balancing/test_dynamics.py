@@ -8,7 +8,7 @@ from scipy import stats
 import crl_envs
 from crl_envs.core.stream import Stream
 from crl_envs.load_balancing import LoadBalancingWorld
-from crl_envs.load_balancing.rules import Count
+from crl_envs.load_balancing.rules import Count, Outcome
 from tests.load_balancing.driving import rollout
 
 CHAIN = nx.DiGraph([(0, 1), (1, 2)])
@@ -176,13 +176,13 @@ def test_a_message_to_a_failed_agent_is_lost():
 
 
 def test_a_load_remembers_where_it_has_been():
-    cycle = nx.cycle_graph(3, create_using=nx.DiGraph)
-    env = crl_envs.make("crl/load_balancing-v0", topology=cycle, memory=True)
+    graph = nx.DiGraph([(0, 1), (1, 2), (2, 0), (2, 3), (3, 0)])
+    env = crl_envs.make("crl/load_balancing-v0", topology=graph, memory=True)
     *_, infos = play(env, {0: 2}, {1: 2})
-    assert infos["agent_2"]["action_mask"].tolist() == [0, 1, 0], "2 → 0 would close the loop"
-    forgetful = crl_envs.make("crl/load_balancing-v0", topology=cycle)
+    assert infos["agent_2"]["action_mask"].tolist() == [0, 1, 0, 1], "2 → 0 would close the loop"
+    forgetful = crl_envs.make("crl/load_balancing-v0", topology=graph)
     *_, infos = play(forgetful, {0: 2}, {1: 2})
-    assert infos["agent_2"]["action_mask"].tolist() == [0, 1, 1]
+    assert infos["agent_2"]["action_mask"].tolist() == [0, 1, 1, 1]
 
 
 def test_a_load_times_out_and_the_next_one_enters():
@@ -234,6 +234,21 @@ def test_a_server_joins_when_all_are_full_and_is_found_by_discovery():
     assert env.metrics()["stored"] == 7
 
 
+@pytest.mark.parametrize("cost", [0.0, -10.0])
+def test_a_discovery_costs_what_it_costs_whether_or_not_it_finds(cost):
+    for rate in (0.0, 1.0):
+        env = chain(discovery="all", discovery_rate=rate, discovery_cost=cost, connection_cost=-3)
+        discover = env.action_space("agent_0").n - 1
+        _, rewards, _, _, infos = play(env, {0: discover})
+        assert infos["agent_0"]["outcome"] == ("discovered" if rate else "not_discovered")
+        assert rewards["agent_0"] == infos["agent_0"]["connection_cost"] == cost
+
+
+def test_by_default_a_discovery_costs_nothing():
+    _, rewards, *_ = play(chain(discovery="all"), {0: 4})
+    assert rewards["agent_0"] == 0.0
+
+
 def test_discovery_is_closed_before_the_server_joins():
     env = joining(join_at=2)
     *_, infos = play(env, {0: 2})
@@ -254,6 +269,63 @@ def test_discovery_finds_every_candidate_equally_often():
     frequency = np.bincount(found, minlength=50)
     assert not frequency[:4].any()
     assert stats.chisquare(frequency[4:]).pvalue > 1e-6
+
+
+def finding(discover, **kwargs):
+    """Agent 0 of a chain of three, with a load and its free slot: its neighbour is agent 1, by topology."""
+    world = LoadBalancingWorld(
+        topology=CHAIN, capacity=2, discovery="all", discover=discover, **kwargs
+    )
+    stream = Stream(400)
+    stream.seed(3)
+    return world, world.initial(stream), stream
+
+
+def discover(world, state, stream):
+    stream.advance()
+    action = np.zeros(state.load.shape, np.uint8)
+    action[0] = len(world.action_kinds) - 1
+    return world.transition(state, action, stream)
+
+
+def test_who_is_behind_a_slot_of_the_topology_can_be_found_again():
+    world, state, stream = finding("any")
+    assert set(discover(world, state, stream).found[0, 0].tolist()) == {2}
+    world, state, stream = finding("again")
+    assert set(discover(world, state, stream).found[0, 0].tolist()) == {1, 2}
+
+
+def test_where_all_slots_are_taken_one_gives_way():
+    """Both slots, about equally often: 400 columns, within five standard errors (50)."""
+    world, state, stream = finding("again", discovery_slots=2)
+    full = discover(world, discover(world, state, stream), stream)
+    assert {frozenset(pair) for pair in full.found[0].T.tolist()} == {frozenset({1, 2})}
+    assert (world.action_mask(full)[0, -1] == 1).all()
+    graph = nx.DiGraph([(0, 1), (1, 2), (2, 3), (3, 4)])
+    world = LoadBalancingWorld(
+        topology=graph, capacity=2, discovery="all", discover="again", discovery_slots=2
+    )
+    state = world.initial(stream)
+    full = discover(world, discover(world, state, stream), stream)
+    again = discover(world, full, stream)
+    assert (again.outcome[0] == Outcome.DISCOVERED).all()
+    replaced = again.found[0] != full.found[0]
+    assert (replaced.sum(axis=0) == 1).all()
+    assert abs(replaced[0].sum() - 200) < 50
+    world, state, stream = finding("any")
+    assert (world.action_mask(discover(world, state, stream))[0, -1] == 0).all()
+
+
+def test_a_load_that_has_been_with_all_neighbours_may_go_to_any_of_them():
+    graph = nx.DiGraph([(0, 1), (0, 2), (1, 0), (2, 0)])
+    env = crl_envs.make("crl/load_balancing-v0", topology=graph, capacity=(0, 0, 9), memory=True)
+    *_, infos = play(env, {0: 2})
+    assert infos["agent_1"]["action_mask"].tolist() == [0, 1, 1, 0], "back to the only neighbour"
+    *_, infos = env.step({"agent_0": 0, "agent_1": 2, "agent_2": 0})
+    assert infos["agent_0"]["action_mask"].tolist() == [0, 1, 0, 1], "not where it comes from"
+    env.step({"agent_0": 3, "agent_1": 0, "agent_2": 0})
+    *_, infos = env.step({"agent_0": 0, "agent_1": 0, "agent_2": 2})
+    assert infos["agent_0"]["action_mask"].tolist() == [0, 1, 1, 1], "it was with both"
 
 
 def test_more_loads_than_capacity_is_truncated_and_says_what_is_left():

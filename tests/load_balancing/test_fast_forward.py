@@ -17,6 +17,7 @@ ENV = "crl/load_balancing-v0"
 SETTINGS = {
     "everything": EVERYTHING,
     "everything, gradient": EVERYTHING | {"cost_model": "gradient", "spare": "before"},
+    "everything, gradient, next": EVERYTHING | {"cost_model": "gradient", "spare": "next"},
     "paper, gradient": {"cost_model": "gradient", "n_agents": 5, "capacity": 3, "servers": ()},
     "ends": {"n_agents": 5, "capacity": 1, "servers": (), "max_in_flight": 3},
     "a server that joins": {

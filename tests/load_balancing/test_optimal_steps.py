@@ -136,8 +136,11 @@ def test_a_topology_without_room_in_reach_is_refused():
         crl_envs.make("crl/load_balancing-v0", topology=graph, capacity=[0, 2, 3])
 
 
-@pytest.mark.parametrize("spare", ["after", "before"])
-def test_a_store_costs_by_the_room_after_or_before_it(spare):
+@pytest.mark.parametrize(
+    ("spare", "room"),
+    [("after", [3, 2, 1, 0]), ("before", [4, 3, 2, 1]), ("next", [2, 1, 0, -1])],
+)
+def test_a_store_costs_by_the_room_that_counts(spare, room):
     """One agent of four places, filled: 200 over twice the spare room, all of 200 when there is none."""
     env = crl_envs.make(
         "crl/load_balancing-v0",
@@ -148,9 +151,20 @@ def test_a_store_costs_by_the_room_after_or_before_it(spare):
     )
     env.reset(seed=0)
     paid = [env.step({"agent_0": 1})[1]["agent_0"] for _ in range(4)]
-    room = [3, 2, 1, 0] if spare == "after" else [4, 3, 2, 1]
-    assert paid == [pytest.approx(-200 / (2 * r) if r else -200.0) for r in room]
+    assert paid == [pytest.approx(-200 / (2 * r) if r > 0 else -200.0) for r in room]
     assert not env.agents
+
+
+def test_the_next_store_is_what_a_store_costs_one_load_later():
+    """R(store) after k stores under "next" is what the (k + 1)-th costs under "after"."""
+    after, following = (
+        LoadBalancingWorld(capacity=9, cost_model="gradient", spare=spare).problem
+        for spare in ("after", "next")
+    )
+    left = np.arange(1, 9)
+    np.testing.assert_array_equal(
+        following.store_costs(left + following.costs.before), after.store_costs(left - 1)
+    )
 
 
 def test_room_before_the_store_counts_a_load_that_departs():
@@ -175,7 +189,7 @@ def test_room_before_the_store_counts_a_load_that_departs():
 
 
 def test_the_optimum_knows_which_spare_room_counts():
-    """Filling one agent of capacity 3: −200/6 − 200/4 − 200/2 before, −200/4 − 200/2 − 200 after."""
+    """Filling one agent of capacity 3."""
     graph = nx.empty_graph(1, create_using=nx.DiGraph)
     values = {
         spare: crl_envs.make(
@@ -187,8 +201,12 @@ def test_the_optimum_knows_which_spare_room_counts():
         )
         .unwrapped.optimum()
         .value
-        for spare in ("before", "after")
+        for spare in ("before", "after", "next")
     }
-    expected = {"before": -200 / 6 - 200 / 4 - 200 / 2, "after": -200 / 4 - 200 / 2 - 200}
+    expected = {
+        "before": -200 / 6 - 200 / 4 - 200 / 2,
+        "after": -200 / 4 - 200 / 2 - 200,
+        "next": -200 / 2 - 200 - 200,
+    }
     assert values == pytest.approx(expected)
     assert all(x > y for x, y in pairwise(values.values()))

@@ -143,7 +143,7 @@ def tiny_problems(draw):
         "capacity": [max(capacity[0], 1), *capacity[1:]],
         "n_loads": draw(st.integers(1, 3)),
         "cost_model": draw(st.sampled_from(["discrete", "gradient"])),
-        "spare": draw(st.sampled_from(["after", "before"])),
+        "spare": draw(st.sampled_from(["after", "before", "next"])),
         "min_q_value": draw(price),
         "delegation_reward": draw(price),
         "connection_cost": draw(price),
@@ -213,7 +213,7 @@ def test_doing_nothing_with_a_load_costs_what_a_failed_store_costs():
     "arguments",
     [
         {"return_rate": 0.5},
-        {"discovery_rate": 0.5, "discovery_slots": 3, "discover": "any"},
+        {"discovery_rate": 0.5, "discovery_slots": 3, "discover": "any", "discovery_cost": -7.0},
         {"join_at": 7},
     ],
 )

@@ -27,6 +27,10 @@ ARGUMENTS = {
         "message_loss": 0.3,
         "connection_cost": -0.3,
         "delegation_reward": -0.1,
+        "cost_model": "gradient",
+        "spare": "next",
+        "discovery": "all",
+        "discovery_cost": -0.7,
     },
 }
 

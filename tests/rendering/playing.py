@@ -31,6 +31,7 @@ EVERYTHING: dict[str, Any] = {  # load balancing with all that a picture of it c
 CASES: dict[str, tuple[str, dict[str, Any], int]] = {  # id, arguments, steps
     "bandit": (BANDIT, {"n_agents": 12}, 9),
     "bandit-many": (BANDIT, {"n_agents": 130}, 9),
+    "bar": ("crl/bar-v0", {"n_agents": 30}, 5),
     "sysadmin": (SYSADMIN, {"n_agents": 9}, 7),
     "sysadmin-costs": (SYSADMIN, {"n_agents": 7, "topology": "star", "dynamics": "ippc2011"}, 5),
     "status-load": (SYSADMIN, {"n_agents": 12, "topology": "grid", "dynamics": "status-load"}, 9),

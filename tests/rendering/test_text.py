@@ -57,7 +57,7 @@ def test_load_balancing() -> None:
     env.reset(seed=0)
     env.step({a: 2 * (a == "agent_0") for a in env.agents})
     assert env.render() == (
-        "Load balancing, 5 agents, discrete cost model\n"
+        "Load balancing, 5 agents on a circulant graph, discrete cost model\n"
         "step 1 · return -2.40 (mean over agents) · optimum -132.0 · 0 of 24 places taken, 1 in flight\n"
         "E: entry, S: server\n"
         "delegated: 0 -> 1\n"

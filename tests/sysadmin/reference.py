@@ -16,9 +16,9 @@ State = tuple[int, ...]
 Law = dict[int, float]  # of one machine's next state
 
 BINARY = ("ring", "ring-bidirectional", "ippc2011")
-DYNAMICS = (*BINARY, "status-load")
+DYNAMICS = (*BINARY, "lock", "status-load")
 
-# Guestrin, Koller & Parr (2003), P(up next | own, parent).
+# Guestrin, Koller, Parr & Venkataraman (2003), P(up next | own, parent).
 RING_TABLE = {(1, 1): 0.95, (1, 0): 0.475, (0, 1): 0.0475, (0, 0): 0.0238}
 
 
@@ -37,6 +37,8 @@ def p_up(dynamics: str, own: int, parents: State) -> float:
             # CONNECTED(?y,?x) ^ running(?y))] / [1 + sum_{?y} CONNECTED(?y,?x)]) else Bernoulli(REBOOT-PROB)
             running, connected, reboot_prob = sum(parents), len(parents), 0.1
             return 0.45 + 0.5 * (1 + running) / (1 + connected) if own else reboot_prob
+        case "lock":
+            return 1 - 2**-32 if any(parents) else 0.0
     raise AssertionError(dynamics)
 
 
@@ -71,6 +73,8 @@ def pay(dynamics: str, own: int, reboot: int) -> float:
             return float(own % 3 == 2)
         case "ippc2011":
             return own - 0.75 * reboot
+        case "lock":
+            return float(own == 0)
     return float(own == 1 and reboot == 0)
 
 

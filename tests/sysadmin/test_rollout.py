@@ -19,6 +19,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "ring": {"n_agents": 7},
     "two": {"n_agents": 2},
     "relabel, rewards below 0": {"n_agents": 6, "dynamics": "ippc2011", "relabel": True},
+    "lock": {"n_agents": 5, "dynamics": "lock"},
     "star": {"n_agents": 5, "topology": "star", "dynamics": "ring-bidirectional"},
     "status and load": {"n_agents": 5, "dynamics": "status-load"},
 }

@@ -83,7 +83,7 @@ class TestArguments:
 
     def test_world_of_each_dynamics(self) -> None:
         assert isinstance(make_world(dynamics="status-load"), StatusLoadWorld)
-        for dynamics in ("ring", "ring-bidirectional", "ippc2011"):
+        for dynamics in ("ring", "ring-bidirectional", "ippc2011", "lock"):
             assert isinstance(make_world(dynamics=dynamics), SysadminWorld)
         with pytest.raises(ValueError, match="is StatusLoadWorld's"):
             SysadminWorld(dynamics="status-load")

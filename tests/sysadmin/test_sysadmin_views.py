@@ -35,6 +35,7 @@ CASES: list[dict[str, Any]] = [
     {"topology": LOPSIDED, "dynamics": "status-load", "observe": "neighborhood"},
     {"topology": LOPSIDED, "dynamics": "ippc2011", "horizon": 1},
     {"n_agents": 6, "dynamics": "ring-bidirectional", "topology": "legs", "horizon": 3},
+    {"n_agents": 7, "dynamics": "lock", "relabel": True, "start_up": 0.3, "horizon": 6},
 ]
 # More agents than a block of the Numba kernel for one column (4096).
 LARGE: list[tuple[dict[str, Any], int]] = [
@@ -75,7 +76,7 @@ def test_verbs(kwargs: dict[str, Any], backend: str) -> None:
     assert_verbs_agree(make_world(**kwargs, backend=backend), steps, num_envs=3)
 
 
-@pytest.mark.parametrize("dynamics", ["ring", "ring-bidirectional", "status-load"])
+@pytest.mark.parametrize("dynamics", ["ring", "ring-bidirectional", "lock", "status-load"])
 @pytest.mark.parametrize("num_envs", [1, 3])
 def test_blocks_of_the_numpy_kernels(
     dynamics: str, num_envs: int, monkeypatch: pytest.MonkeyPatch
@@ -94,7 +95,9 @@ def test_blocks_of_the_numpy_kernels(
     assert runs[1:] == runs[:1] * 3
 
 
-@pytest.mark.parametrize("dynamics", ["ring", "ring-bidirectional", "ippc2011", "status-load"])
+@pytest.mark.parametrize(
+    "dynamics", ["ring", "ring-bidirectional", "ippc2011", "lock", "status-load"]
+)
 def test_relabelling_only_relabels(dynamics: str) -> None:
     """The same runs, bit for bit, when each agent's action is exchanged where its labels are."""
     kwargs = {"n_agents": 40, "dynamics": dynamics}

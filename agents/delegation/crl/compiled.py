@@ -8,7 +8,7 @@ functions (`mind`, `agents.delegation.bus`, `crl_envs.load_balancing.scalar_kern
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -24,12 +24,18 @@ from crl_envs.core.stream import Purpose, lane_word, stream_key
 from crl_envs.load_balancing import rules as world_rules
 from crl_envs.load_balancing import scalar_kernel
 from crl_envs.load_balancing.rules import Count, Outcome, has_ended
-from crl_envs.load_balancing.scalar_kernel import advance, choices, draw_keys, reward_of
+from crl_envs.load_balancing.scalar_kernel import (
+    advance,
+    choices,
+    draw_keys,
+    observe,
+    reward_of,
+)
 
 _ACTION, _GOSSIP = int(Purpose.ACTION), int(Purpose.GOSSIP)
 _POST_LOSS, _POST_DELAY = int(Purpose.POST_LOSS), int(Purpose.POST_DELAY)
 _DISCOVERED = int(Outcome.DISCOVERED)
-_REMAINING = int(Count.REMAINING)
+_TIME, _REMAINING = int(Count.TIME), int(Count.REMAINING)
 _AS_LISTS: Final = ("acted", "rewards", "links", "dops", "states", "changes", "seekers", "legal")
 _STRETCH: Final = 2000  # steps without a compiler, before it is asked for again
 
@@ -37,8 +43,9 @@ _STRETCH: Final = 2000  # steps without a compiler, before it is asked for again
 def play(learner: CRL, episode: Episode, step_callback: Callback | None, every: int) -> None:
     """Play the episode that has just begun to its end; see `Learner.play_stretches`."""
     n, a, slots = learner.view.n_agents, learner.view.n_actions, learner.work.slots
-    column = learner.columns[0]
-    core.check_places(column._replace(minds=core.as_arrays(column.minds)), n, a, slots, 1)
+    column, n_rows = learner.columns[0], learner.view.n_rows
+    core.check_places(column._replace(minds=core.as_arrays(column.minds)), n, a, slots, n_rows)
+    rowing = _rowing(learner)
     actions = np.zeros((n, 1), np.uint8 if a <= 256 else np.int64)
     legal, weights = np.zeros((n, a), np.uint8), np.zeros(a)
     events = core.Events(
@@ -60,18 +67,21 @@ def play(learner: CRL, episode: Episode, step_callback: Callback | None, every: 
         column, now = learner.columns[0], int(learner.now[0])
         seen = events._replace(active=state.active[:, 0])
         fixed = (world.rules, world.costs, state, world.blank_keys())
+        drawn = (totals, seeds, clocks)
         loop = _COMPILED.ready()
         if loop is None:
-            scratch = (actions, weights.tolist())
+            scratch = (actions, weights.tolist(), rowing, world.horizon)
             seen = seen._replace(**lists)
             begun = perf_counter()
             most = min(most, _STRETCH)
-            played: int = stretch(*fixed, column, seen, scratch, totals, seeds, clocks, now, most)
+            played: int = stretch(*fixed, column, seen, scratch, *drawn, now, most)
             _COMPILED.waited(perf_counter() - begun)
             return played
         if isinstance(column.minds.q, list):
             column = learner.columns[0] = column._replace(minds=core.as_arrays(column.minds))
-        return int(loop(*fixed, column, seen, (actions, weights), totals, seeds, clocks, now, most))
+        return int(
+            loop(*fixed, column, seen, (actions, weights, rowing, world.horizon), *drawn, now, most)
+        )
 
     def after(steps: int) -> None:
         learner.now += steps
@@ -84,12 +94,40 @@ def play(learner: CRL, episode: Episode, step_callback: Callback | None, every: 
         learner.work.neighbors[0][:] = minds.neighbor
 
 
+class _Rowing(NamedTuple):
+    """How an observation is a row of a table: the digits are whether each component is at least its cut."""
+
+    seen: Any  # float32[4], for one agent's observation; [0] without states
+    cuts: Any  # float64[4]
+    weights: Any  # int64[4]
+
+
+def _rowing(learner: CRL) -> _Rowing:
+    """Return how the learner's view numbers what an agent of load balancing observes."""
+    encoder = learner.view.encoder
+    if encoder is None:
+        return _Rowing(np.zeros(0, np.float32), np.zeros(0), np.zeros(0, np.int64))
+    cuts, weights = encoder.halves()
+    return _Rowing(np.zeros(cuts.shape[1], np.float32), cuts[0], weights[0])
+
+
+def _row_of(rules, state, rowing, i):
+    """Return the row of what agent i observes, as `ObservationEncoder.rows`."""
+    observe(rules, state, i, 0, rowing.seen)
+    row = 0
+    for k in range(rowing.seen.size):
+        if rowing.seen[k] >= rowing.cuts[k]:
+            row += rowing.weights[k]
+    return row
+
+
 def stretch(rules, costs, state, keys, column, events, scratch, totals, seeds, clocks, now, most):
     """Play at most so many steps, and return how many; without a compiler minds and events are lists."""
     acted, chosen, rewards, links, dops, states, changes, seekers, legal, active = events
-    actions, weights = scratch
+    actions, weights, rowing, horizon = scratch
     sums, team = totals
     n = len(acted)
+    has_states = rowing.seen.size > 0
     discovers = rules.extra_slots > 0
     n_acted = 0
     for i in range(n):
@@ -121,12 +159,17 @@ def stretch(rules, costs, state, keys, column, events, scratch, totals, seeds, c
             links[i] = float(costs.link[outcome])
             dops[i] = costs.dop[outcome]
             sums[i, 0] += rewards[i]
+        if has_states:
+            for i in range(n):
+                states[i] = _row_of(rules, state, rowing, i)
+        ended = state.tally[_REMAINING, 0] == 0 and has_ended(state, 0)
+        goes_on = not ended and state.tally[_TIME, 0] < horizon
         n_changes, n_seekers = 0, 0
         if discovers:
             for i in range(n):
                 if state.outcome[i, 0] == _DISCOVERED:
                     n_changes = _note_found(rules, state, column.minds, i, changes, n_changes)
-                if state.head[i, 0] >= 0:
+                if goes_on and state.head[i, 0] >= 0:
                     choices(rules, state, i, legal[i], 0)
                     seekers[n_seekers] = i
                     n_seekers += 1
@@ -140,7 +183,7 @@ def stretch(rules, costs, state, keys, column, events, scratch, totals, seeds, c
         )
         core.after_step(column, seen, core.Words(gossip, loss, delay), now)
         team[0] += take_mean(rewards, acted, n_acted)
-        if state.tally[_REMAINING, 0] == 0 and has_ended(state, 0):
+        if ended:
             break
     return steps
 
@@ -180,6 +223,7 @@ def _load_compiled() -> Any:
         # A call would hand over each field of each array: inlined, a step takes half as long.
         register_jitable(**numba_kernel.INNER, forceinline=True)(function)
     register_jitable(**numba_kernel.INNER)(_note_found)
+    register_jitable(**numba_kernel.INNER)(_row_of)
     version = source_digest(
         arrays,
         bus,

@@ -4,7 +4,8 @@ Every agent i learns by itself, from its own rewards and from what its neighbour
 local, delegation and discovery actions a it keeps a model, the reward R and the probability of what follows P, the
 connection cost D of each link, and the value V_j that each neighbour j last advertised, with its age td_j:
 
-    delegation to j:     Q_i(s,a) = R_i(s,a) + D_i(s,a) + P(delegated) Decay(V_j) + Σ_s' P(kept, s') V_i(s')
+    delegation to j:     Q_i(s,a) = R_i(s,a) + D_i(s,a) + Σ_s' P(delegated, s') Decay(V_j(s'))
+                                                        + Σ_s' P(kept, s') V_i(s')
     local, discovery:    Q_i(s,a) = R_i(s,a) + D_i(s,a) + Σ_s' P(kept, s') V_i(s')
     V_i(s) = max_a Q_i(s,a)
     Decay(V_j) = V_j ρ^td_j                              |V| grows: a silent neighbour is gradually forgotten
@@ -88,10 +89,18 @@ class CRLConfig:
             failure costs only its reward, and with a mean of rewards and decay the learner is lost.
         states: ``"one"`` (default): an agent has one state, holding a problem, as in the paper's experiments.
             ``"observation"``: one for each row of its observation table.
+        connected_states: What the cache holds of a neighbour: False (default), one number, the value of the state that
+            it was in when it advertised; True, a number for each of its states, over which the sum of the Bellman
+            equation then runs (§5.2, §5.4). An answer to a delegation is about the state in which the problem came,
+            other advertisements about each state in which the neighbour has acted, a message each. With ``"one"``
+            state it is the same.
         advertise: One or several strategies (`agents.delegation.crl.advertising`), objects or names. The return
             value of a delegation, before the receiver acts.
         bus: A `MessageBus`, over which the advertisements go. Without loss or delay.
         initial_q_local: First Q of local and discovery actions, −3. Higher is tried sooner.
+        initial_q_discovery: First Q of a discovery: ``"local"`` (default) is that of local actions, as in Table 1, with
+            which whoever gets the action tries it at once, whatever else it knows; ``"value"`` is V, what the problem
+            is worth where it is, as the equation has it for an action that keeps it and costs nothing.
         initial_q_per_neighbor: First Q of a delegation is this times the number of neighbours (−3, −37 in all with
             nine), plus the connection cost. Lower keeps problems at home for longer.
         initial_connection_cost: D before a link's first use, −10.
@@ -114,9 +123,11 @@ class CRLConfig:
     transition_rate: float = 0.0
     counts_kept: bool = True
     states: str = "one"
+    connected_states: bool = False
     advertise: tuple[Advertisement, ...] = (DelegationReturn(),)
     bus: MessageBus = field(default_factory=MessageBus)
     initial_q_local: float = -3.0
+    initial_q_discovery: str = "local"
     initial_q_per_neighbor: float = -3.0
     initial_connection_cost: float = -10.0
     initial_delegation_reward: float = -2.0
@@ -136,19 +147,26 @@ class CRLConfig:
         keep(self, check_real, "transition_rate", low=0.0, high=1.0)
         keep(self, check_bool, "counts_kept")
         keep(self, check_choice, "states", ("one", "observation"))
+        keep(self, check_bool, "connected_states")
         object.__setattr__(self, "advertise", strategies(self.advertise))
         keep(self, check_bus, "bus")
         keep(self, check_real, "max_q", high=0.0)
         keep(self, check_real, "min_q", high=self.max_q)
         keep(self, check_real, "initial_q_local", high=0.0)
+        keep(self, check_choice, "initial_q_discovery", ("local", "value"))
         keep(self, check_real, "initial_q_per_neighbor", high=0.0)
         keep(self, check_real, "initial_connection_cost", high=0.0)
         keep(self, check_real, "initial_delegation_reward", high=0.0)
         keep(self, check_seed, "seed")
         keep(self, check_bool, "fused")
 
-    def settings(self, tells_costs: bool) -> core.Settings:
-        """Return the constants for `mind`; `tells_costs`: whether the environment says what links cost."""
+    def settings(self, tells_costs: bool, states: int = 1) -> core.Settings:
+        """Return the constants for `mind`.
+
+        Args:
+            tells_costs: Whether the environment says what links cost.
+            states: Of an agent, S.
+        """
         temperature = float(self.temperature)
         link = float(self.initial_connection_cost)
         delegation = float(self.initial_delegation_reward)
@@ -163,10 +181,12 @@ class CRLConfig:
             transition_rate=float(self.transition_rate),
             counts_kept=self.counts_kept,
             prior_local=float(self.initial_q_local),
+            discovery_keeps=self.initial_q_discovery == "value",
             prior_per_neighbor=float(self.initial_q_per_neighbor),
             prior_delegation=delegation if tells_costs else delegation + link,
             prior_link=link if tells_costs else 0.0,
             prior_first=link,
+            connected=states if self.connected_states else 1,
         )
 
 
@@ -195,7 +215,7 @@ class CRL(Learner):
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
         self.work = WorkInfos(self.view)
-        self.settings = self.config.settings(tells_costs=True)
+        self.settings = self.config.settings(True, self.view.n_rows)
         self.post_rules = self.config.bus.rules()
         self.advertising = Advertising()
         for strategy in self.config.advertise:
@@ -222,7 +242,7 @@ class CRL(Learner):
     def begin_episode(self) -> None:
         """Read who is there, and who is whose neighbour."""
         self.work.begin()
-        self.settings = self.config.settings(self.work.tells_costs)
+        self.settings = self.config.settings(self.work.tells_costs, self.view.n_rows)
         fresh = not self.columns
         if fresh:
             self._make_columns()
@@ -269,9 +289,8 @@ class CRL(Learner):
         return False
 
     def compiled_loop(self) -> str | None:
-        """Return the loop over whole episodes, unless switched off or observations are states."""
-        compiles = self.config.fused and self.view.n_rows == 1
-        return "agents.delegation.crl.compiled" if compiles else None
+        """Return the loop over whole episodes, unless switched off."""
+        return "agents.delegation.crl.compiled" if self.config.fused else None
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
         """Return an action for every agent: Boltzmann for those that have a problem, else the first that is legal."""
@@ -318,7 +337,8 @@ class CRL(Learner):
         n, a, s = self.view.n_agents, self.view.n_actions, self.view.n_rows
         columns = range(self.view.num_envs)
         packed, slots = arrays["minds"], arrays[_AUDIENCE + "following"].shape[-1] // n
-        shape = (len(columns), n, core.width(a, slots, s))
+        c = self.settings.connected
+        shape = (len(columns), n, core.width(a, slots, s, c))
         if packed.shape != shape:
             raise ValueError(f"its minds are of shape {packed.shape}, not of {shape}")
         if arrays["now"].shape != (len(columns),) or arrays["now"].min() < 0:
@@ -328,7 +348,7 @@ class CRL(Learner):
             mail = Mail(*(arrays[_MAIL + f][b].copy() for f in Mail._fields))
             mail.carried[mail.carried == _NOTHING] = np.nan
             column = self._column(
-                core.unpack(packed[b], a, slots, s),
+                core.unpack(packed[b], a, slots, s, c),
                 core.Audience(*(arrays[_AUDIENCE + f][b].copy() for f in core.Audience._fields)),
                 mail,
             )
@@ -341,18 +361,19 @@ class CRL(Learner):
 
     def _make_columns(self) -> None:
         n, a, s, slots = self.view.n_agents, self.view.n_actions, self.view.n_rows, self.work.slots
-        width = core.width(a, slots, s)
+        c = self.settings.connected
+        width = core.width(a, slots, s, c)
         if n * width * self.view.num_envs > MOST_ENTRIES:
             raise ValueError(
                 f"the model would need {n} agents × {width} numbers × {self.view.num_envs} columns, "
                 f"more than {MOST_ENTRIES}; use states='one' (now {s} states an agent), or fewer columns"
             )
-        minds = core.new_minds(self.work.kind, slots, s)
+        minds = core.new_minds(self.work.kind, slots, s, c)
         self.columns = [
             self._column(
                 core.as_lists(minds),
                 core.empty_audience(n, slots),
-                empty_mail(self.post_rules, n * slots),
+                empty_mail(self.post_rules, n * slots * c),
             )
             for _ in range(self.view.num_envs)
         ]
@@ -401,7 +422,8 @@ class CRL(Learner):
             legal=self._masks(frame, b),
             active=report.active.tolist(),
         )
-        advertising, rules, slots = self.advertising, self.post_rules, self.work.slots
+        advertising, rules = self.advertising, self.post_rules
+        slots = self.work.slots * self.settings.connected
         words = core.Words(
             gossip=self._words(b, Purpose.GOSSIP, advertising.period, advertising.fanout),
             loss=self._words(b, Purpose.POST_LOSS, rules.loss, slots),

@@ -3,7 +3,8 @@
 The minds of all agents of a column are one `Minds`, whose fields are nested lists or arrays. The functions index them
 as ``minds.reward[i][s][a]``, so they run as they stand on lists of plain numbers, which Python is fastest with, and
 compiled by Numba on arrays (`agents.delegation.crl.compiled`): the same floating-point operations in the same order.
-`after_step` has the order of events for both. Link i·K + k leads from the neighbour behind slot k of i to i.
+`after_step` has the order of events for both. Link i·K + k leads from the neighbour behind slot k of i to i; a message
+about the c-th of C connected states goes over link · C + c of the bus.
 """
 
 from __future__ import annotations
@@ -47,10 +48,12 @@ class Settings(NamedTuple):
     transition_rate: float
     counts_kept: bool  # whether a problem that was kept costs what it will still cost
     prior_local: float  # first Q of local and discovery actions
+    discovery_keeps: bool  # a discovery's first Q is V instead: it leaves the problem where it is
     prior_per_neighbor: float  # first Q of a delegation: this × neighbours + `prior_first`
     prior_delegation: float  # reward of a delegation before the first one
     prior_link: float  # connection cost before the first use of the link
     prior_first: float  # the link's cost in the first Q of a delegation
+    connected: int = 1  # C: of how many states of a neighbour there are values in the cache, 1 or S
 
 
 class Minds(NamedTuple):
@@ -63,14 +66,15 @@ class Minds(NamedTuple):
     slot: Any  # int64[n, A], slot of a delegation, else −1
     offered: Any  # int64[n, A], 1 for an action that the agent has, by what it last saw
     neighbor: Any  # int64[n, K], the agent behind each slot, −1 for none
-    cached: Any  # float64[n, K], last advertised value of each neighbour
-    heard: Any  # int64[n, K], the step of that; −1 for never
+    cached: Any  # float64[n, C, K], last advertised value of each neighbour, in each of its connected states
+    heard: Any  # int64[n, C, K], the step of that; −1 for never
     value: Any  # float64[n, S], V
     q: Any  # float64[n, S, A], Q of the present state, when it was last asked for
     tries: Any  # int64[n, S, A]
     reward: Any  # float64[n, S, A], R without the link
     link: Any  # float64[n, S, A], D
     kept: Any  # float64[n, S, A, S], P(the agent keeps the problem and is in state s')
+    arrived: Any  # float64[n, S, A, C], P(the problem comes to the neighbour in its state s'); [n, S, A, 0] for C = 1
 
 
 _WHOLE: Final = {"state", "changed", "kind", "slot", "offered", "neighbor", "heard", "tries"}
@@ -119,9 +123,9 @@ class Words(NamedTuple):
     delay: Any  # n · K
 
 
-def shapes(n: int, actions: int, slots: int, states: int) -> Minds:
+def shapes(n: int, actions: int, slots: int, states: int, connected: int = 1) -> Minds:
     """Return the shape of each field."""
-    by_slot, by_entry = (n, slots), (n, states, actions)
+    by_state, by_entry = (n, connected, slots), (n, states, actions)
     return Minds(
         state=(n,),
         advertised=(n,),
@@ -129,32 +133,34 @@ def shapes(n: int, actions: int, slots: int, states: int) -> Minds:
         kind=(n, actions),
         slot=(n, actions),
         offered=(n, actions),
-        neighbor=by_slot,
-        cached=by_slot,
-        heard=by_slot,
+        neighbor=(n, slots),
+        cached=by_state,
+        heard=by_state,
         value=(n, states),
         q=by_entry,
         tries=by_entry,
         reward=by_entry,
         link=by_entry,
         kept=(*by_entry, states),
+        arrived=(*by_entry, connected if connected > 1 else 0),
     )
 
 
-def width(actions: int, slots: int, states: int) -> int:
+def width(actions: int, slots: int, states: int, connected: int = 1) -> int:
     """Return how many numbers a mind is."""
-    return sum(math.prod(shape) for shape in shapes(1, actions, slots, states))
+    return sum(math.prod(shape) for shape in shapes(1, actions, slots, states, connected))
 
 
-def new_minds(kind: NDArray[np.int8], slots: int, states: int) -> Minds:
+def new_minds(kind: NDArray[np.int8], slots: int, states: int, connected: int = 1) -> Minds:
     """Return arrays of agents that have learnt nothing and know nobody; `introduce` tells them of neighbours.
 
     Args:
         kind: ``int8[n, A]``.
         slots: K.
         states: S.
+        connected: C.
     """
-    sizes = shapes(len(kind), kind.shape[1], slots, states)
+    sizes = shapes(len(kind), kind.shape[1], slots, states, connected)
     minds = as_arrays(Minds(*(np.zeros(shape) for shape in sizes)))
     delegates = kind == DELEGATION
     minds.kind[:] = kind
@@ -206,13 +212,15 @@ def pack(minds: Minds) -> NDArray[np.float64]:
     )
 
 
-def unpack(rows: NDArray[np.float64], actions: int, slots: int, states: int) -> Minds:
+def unpack(
+    rows: NDArray[np.float64], actions: int, slots: int, states: int, connected: int = 1
+) -> Minds:
     """Return the minds, as arrays, that `pack` made ``float64[n, W]`` of.
 
     Raises:
         ValueError: As `as_arrays`.
     """
-    sizes = shapes(len(rows), actions, slots, states)
+    sizes = shapes(len(rows), actions, slots, states, connected)
     ends = np.cumsum([math.prod(shape[1:]) for shape in sizes])
     parts = np.split(rows, ends[:-1], axis=1)
     return as_arrays(Minds(*(p.reshape(size) for p, size in zip(parts, sizes, strict=True))))
@@ -241,14 +249,14 @@ def check_places(column: Column, n: int, actions: int, slots: int, states: int) 
     Raises:
         ValueError: Another shape or dtype, or such a place.
     """
-    minds, audience = column.minds, column.audience
-    check_mail(column.mail, column.rules, n * slots)
+    minds, audience, connected = column.minds, column.audience, column.settings.connected
+    check_mail(column.mail, column.rules, n * slots * connected)
     empty = empty_audience(n, slots)
     for name in Audience._fields:
         found, fresh = getattr(audience, name), getattr(empty, name)
         if found.shape != fresh.shape or found.dtype != fresh.dtype:
             raise ValueError(f"{name} is {found.dtype} of shape {found.shape}")
-    sizes = shapes(n, actions, slots, states)
+    sizes = shapes(n, actions, slots, states, connected)
     for name, found, shape in zip(Minds._fields, minds, sizes, strict=True):
         if found.shape != shape:
             raise ValueError(f"{name} is of shape {found.shape}, not {shape}")
@@ -314,8 +322,9 @@ def introduce(column: Column, i: int, k: int, j: int, neighbors: int, now: int) 
     audience.following[link] = audience.first[j]
     audience.first[j] = link
     first_q = settings.prior_per_neighbor * neighbors + settings.prior_first
-    minds.cached[i][k] = first_q - settings.prior_delegation - settings.prior_link
-    minds.heard[i][k] = now if settings.decays_unheard else -1
+    for c in range(settings.connected):
+        minds.cached[i][c][k] = first_q - settings.prior_delegation - settings.prior_link
+        minds.heard[i][c][k] = now if settings.decays_unheard else -1
     states = len(minds.value[i])
     for a in range(len(minds.slot[i])):
         if minds.slot[i][a] == k:
@@ -325,6 +334,8 @@ def introduce(column: Column, i: int, k: int, j: int, neighbors: int, now: int) 
                 minds.link[i][s][a] = settings.prior_link
                 for s2 in range(states):
                     minds.kept[i][s][a][s2] = 0.0
+                for c in range(len(minds.arrived[i][s][a])):
+                    minds.arrived[i][s][a][c] = 0.0
 
 
 def unlink(audience: Audience, j: int, link: int) -> None:
@@ -344,11 +355,13 @@ def unlink(audience: Audience, j: int, link: int) -> None:
 
 def begin(column: Column, i: int, now: int) -> None:
     """Give an agent's local and discovery actions their first Q (Table 1); it has nothing new to say."""
-    minds = column.minds
+    minds, settings = column.minds, column.settings
     for a in range(len(minds.kind[i])):
-        if minds.kind[i][a] == LOCAL or minds.kind[i][a] == DISCOVERY:
-            for s in range(len(minds.value[i])):
-                minds.reward[i][s][a] = column.settings.prior_local
+        for s in range(len(minds.value[i])):
+            if minds.kind[i][a] == DISCOVERY and settings.discovery_keeps:
+                minds.kept[i][s][a][s] = 1.0
+            elif minds.kind[i][a] == LOCAL or minds.kind[i][a] == DISCOVERY:
+                minds.reward[i][s][a] = settings.prior_local
     minds.advertised[i] = value_of(column, i, now)
     minds.changed[i] = 0
 
@@ -375,10 +388,10 @@ def clamp(settings: Settings, value: float) -> float:
     return value
 
 
-def decayed(column: Column, i: int, k: int, now: int) -> float:
-    """Return Decay(V_j) = V_j · ρ^td of the neighbour behind slot k (§5.3)."""
+def decayed(column: Column, i: int, k: int, c: int, now: int) -> float:
+    """Return Decay(V_j(c)) = V_j(c) · ρ^td of the neighbour behind slot k in its connected state c (§5.3)."""
     settings = column.settings
-    value, heard = column.minds.cached[i][k], column.minds.heard[i][k]
+    value, heard = column.minds.cached[i][c][k], column.minds.heard[i][c][k]
     if settings.log_rho > 0.0 and heard >= 0:
         return clamp(settings, value * math.exp(min(settings.log_rho * (now - heard), _MOST_DECAY)))
     return value  # type: ignore[no-any-return]
@@ -398,16 +411,39 @@ def leaving_value(column: Column, i: int, s: int, a: int, now: int) -> float:
     if k >= 0:
         if minds.neighbor[i][k] < 0:
             return -math.inf
-        there = minds.cached[i][k]
-        if settings.log_rho > 0.0:
-            there = decayed(column, i, k, now)
-        if there <= settings.drop_at and minds.heard[i][k] >= 0:
+        there = minds.cached[i][0][k]
+        heard = minds.heard[i][0][k]
+        if settings.connected > 1:
+            there = expected(column, i, s, a, now)
+            for c in range(settings.connected):
+                heard = max(heard, minds.heard[i][c][k])
+        elif settings.log_rho > 0.0:
+            there = decayed(column, i, k, 0, now)
+        if there <= settings.drop_at and heard >= 0:
             return -math.inf
         leaves = 1.0
         for share in minds.kept[i][s][a]:
             leaves -= share
         worth += leaves * there
     return worth  # type: ignore[no-any-return]
+
+
+def expected(column: Column, i: int, s: int, a: int, now: int) -> float:
+    """Return Σ_s' P(s'|s,a) Decay(V_j(s')) over the states in which a neighbour gets problems that reach it.
+
+    Each is as likely as any other before the first that has.
+    """
+    minds, k = column.minds, column.minds.slot[i][a]
+    arrived, connected = minds.arrived[i][s][a], column.settings.connected
+    total = 0.0
+    for c in range(connected):
+        total += arrived[c]
+    worth = 0.0
+    for c in range(connected):
+        share = arrived[c] / total if total > 0.0 else 1.0 / connected
+        if share > 0.0:
+            worth += share * decayed(column, i, k, c, now)
+    return worth
 
 
 def value_of(column: Column, i: int, now: int) -> float:
@@ -420,13 +456,14 @@ def value_of(column: Column, i: int, now: int) -> float:
     settings, minds = column.settings, column.minds
     value, q, kept = minds.value[i], minds.q[i], minds.kept[i]
     states, actions = len(value), len(minds.kind[i])
-    for _ in range(_MOST_SWEEPS):
+    for sweep in range(_MOST_SWEEPS):
         change = 0.0
         for s in range(states):
             best = settings.min_q
             for a in range(actions):
-                worth = leaving_value(column, i, s, a, now)
-                q[s][a] = worth
+                if sweep == 0:
+                    q[s][a] = leaving_value(column, i, s, a, now)
+                worth = q[s][a]
                 stays = kept[s][a][s]
                 if worth == -math.inf or stays >= 1.0:
                     continue
@@ -538,14 +575,37 @@ def learn(column: Column, i: int, events: Events) -> None:
     for s2 in range(len(kept)):
         came = 1.0 if keeps and s2 == events.states[i] else 0.0
         kept[s2] = blend(kept[s2], came, settings.transition_rate, tries)
+    if settings.connected > 1 and minds.slot[i][a] >= 0:
+        arrived, j = minds.arrived[i][s][a], minds.neighbor[i][minds.slot[i][a]]
+        for c in range(settings.connected):
+            came = 1.0 if events.dops[i] == DELEGATED and c == events.states[j] else 0.0
+            arrived[c] = blend(arrived[c], came, settings.transition_rate, tries)
     minds.changed[i] = 1
 
 
-def post_to_all(column: Column, j: int, value: float) -> None:
+def tell(column: Column, j: int, link: int) -> None:
+    """Post j's value over a link, as `value_of` has left it: of its state, or of each connected one.
+
+    Connected are the present state and those in which it has acted on a problem.
+    """
+    minds, connected = column.minds, column.settings.connected
+    values, state = minds.value[j], minds.state[j]
+    if connected == 1:
+        post(column.mail, link, values[state])
+        return
+    for c in range(connected):
+        known = c == state
+        for tries in minds.tries[j][c]:
+            known = known or tries > 0
+        if known:
+            post(column.mail, link * connected + c, values[c])
+
+
+def post_to_all(column: Column, j: int) -> None:
     """Post j's value to everybody who listens to it."""
     link = column.audience.first[j]
     while link >= 0:
-        post(column.mail, link, value)
+        tell(column, j, link)
         link = column.audience.following[link]
 
 
@@ -555,12 +615,12 @@ def return_values(column: Column, events: Events, now: int) -> None:
     later = column.advertising.returns == 2
     if later:
         for j in events.acted:
-            value = value_of(column, j, now)
+            value_of(column, j, now)
             link = audience.first[j]
             while link >= 0:
                 if audience.owed[link]:
                     audience.owed[link] = 0
-                    post(mail, link, value)
+                    tell(column, j, link)
                 link = audience.following[link]
     for i in events.acted:
         if events.dops[i] == DELEGATED:
@@ -569,7 +629,9 @@ def return_values(column: Column, events: Events, now: int) -> None:
             if later:
                 audience.owed[link] = 1
             else:
-                post(mail, link, value_of(column, minds.neighbor[i][k], now))
+                j, connected = minds.neighbor[i][k], column.settings.connected
+                there = link if connected == 1 else link * connected + minds.state[j]
+                post(mail, there, value_of(column, j, now))
 
 
 def advertise_unasked(column: Column, events: Events, words: Any, now: int) -> None:
@@ -586,16 +648,17 @@ def advertise_unasked(column: Column, events: Events, words: Any, now: int) -> N
     if advertising.broadcasts:
         for i in events.acted:
             if active[i]:
-                post_to_all(column, i, value_of(column, i, now))
+                value_of(column, i, now)
+                post_to_all(column, i)
     if advertising.period > 0:
         for i in range((-now) % advertising.period, n, advertising.period):
             if active[i] and audience.listeners[i] > 0:
-                value = value_of(column, i, now)
+                value_of(column, i, now)
                 for lane in range(i * advertising.fanout, (i + 1) * advertising.fanout):
                     link = audience.first[i]
                     for _ in range((word_at(words, lane) * int(audience.listeners[i])) >> 32):
                         link = audience.following[link]
-                    post(column.mail, link, value)
+                    tell(column, i, link)
     if advertising.threshold >= 0.0:
         for i in range(n):
             if minds.changed[i] and active[i]:
@@ -603,7 +666,7 @@ def advertise_unasked(column: Column, events: Events, words: Any, now: int) -> N
                 value = value_of(column, i, now)
                 if abs(value - minds.advertised[i]) > advertising.threshold:
                     minds.advertised[i] = value
-                    post_to_all(column, i, value)
+                    post_to_all(column, i)
 
 
 def deliver(column: Column, active: Any, words: Words, now: int) -> None:
@@ -611,14 +674,15 @@ def deliver(column: Column, active: Any, words: Words, now: int) -> None:
     minds, mail = column.minds, column.mail
     send(column.rules, mail, now, words.loss, words.delay)
     box = now % (column.rules.delay + 1)
-    slots = len(minds.neighbor[0])
+    slots, connected = len(minds.neighbor[0]), column.settings.connected
     for position in range(arrivals(mail, box)):
         link = mail.boxes[1 + box, position]
-        i, k = link // slots, link % slots
+        c = link % connected
+        i, k = link // connected // slots, link // connected % slots
         value = take(mail, box, link, active[i] != 0)
         if active[i] and minds.neighbor[i][k] >= 0:
-            minds.cached[i][k] = value
-            minds.heard[i][k] = now
+            minds.cached[i][c][k] = value
+            minds.heard[i][c][k] = now
             minds.changed[i] = 1
     empty_box(mail, box)
 
@@ -631,11 +695,13 @@ JITABLE: Final[tuple[Callable[..., Any], ...]] = (
     clamp,
     decayed,
     leaving_value,
+    expected,
     value_of,
     action_values,
     choose,
     blend,
     learn,
+    tell,
     post_to_all,
     return_values,
     advertise_unasked,

@@ -97,6 +97,26 @@ REPRODUCTIONS: Final = {
                     "By how much is it worse than the neighbourhood's?",
                 ),
                 (
+                    "lock",
+                    "beyond: where exploration fails, combination locks and factored R-max",
+                    "To have an exploration policy is a fairly strong assumption (§4)",
+                ),
+                (
+                    "planner",
+                    "beyond: Guestrin's planner as a learner, 10 to 10,000 agents",
+                    "Solvers that take advantage of local reward structure have been developed (§1)",
+                ),
+                (
+                    "controllers",
+                    "beyond: finite-state controllers for REINFORCE under noisy observations",
+                    "REINFORCE of Peshkin et al. is for agents that see part of the state (§5)",
+                ),
+                (
+                    "bar",
+                    "beyond: COIN's bar problem, whose reward to learn from",
+                    "What do difference rewards gain where the team's interest isn't the agents'?",
+                ),
+                (
                     "bagnell-ng",
                     "all of these sections in one report",
                     "All of the above",
@@ -133,6 +153,11 @@ REPRODUCTIONS: Final = {
                     "fig13",
                     "Figure 13: a server added at full capacity",
                     "CRL-discrete quickly discovers it; gradient takes longer, with high variation",
+                ),
+                (
+                    "crl-section-5",
+                    "§5: connected states, removal and rediscovery, a load's memory",
+                    "What does each do on the paper's problem?",
                 ),
                 (
                     "crl-advertising",

@@ -75,6 +75,20 @@ def t_interval(samples: FloatArray, confidence: float = 0.95) -> Interval:
     return Interval(float(mean), float(mean - half), float(mean + half))
 
 
+def positive_interval(samples: FloatArray, confidence: float = 0.95) -> Interval:
+    """Return the mean of ``float64[k]`` ≥ 0 with its Student-t interval on a logarithmic scale.
+
+    mean · exp(± half / mean), half being the half-width of `t_interval`: the standard error of the logarithm of a mean
+    is that of the mean, over the mean (delta method). For counts, steps and times; never negative, and the same to
+    second order where the interval is narrow. All infinite where a sample isn't finite.
+    """
+    mean, low, _ = t_interval(samples, confidence)
+    if mean <= 0.0 or math.isinf(mean):
+        return Interval(mean, mean, mean)
+    factor = math.exp(min((mean - low) / mean, 700.0))
+    return Interval(mean, mean / factor, mean * factor)
+
+
 def resampled(rows: FloatArray, resamples: int, rng: np.random.Generator) -> FloatArray:
     """Resample rows ``float64[k, …]`` with replacement: ``float64[resamples, k, …]``.
 

@@ -9,7 +9,7 @@ import numpy as np
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.topology import row_sums
-from crl_envs.sysadmin.dynamics import reward, transition
+from crl_envs.sysadmin.dynamics import LOCK, reward, transition
 from crl_envs.sysadmin.optimum.certificates import ring_optimum
 from crl_envs.sysadmin.optimum.exact import exact_value, largest_exact
 from crl_envs.sysadmin.optimum.ring import ring_problem
@@ -17,6 +17,7 @@ from crl_envs.sysadmin.problem import SysadminProblem
 
 _LONGEST: Final = 10_000  # steps; the time grows with them or with their square
 _SIMULATED_AGENT_STEPS: Final = 2_000_000
+_MOST_WALKED: Final = 20_000_000  # machines × steps
 
 
 def find_optimum(problem: SysadminProblem) -> Optimum:
@@ -24,12 +25,16 @@ def find_optimum(problem: SysadminProblem) -> Optimum:
 
     - The ring of the dynamics, however its machines are numbered: exact for n ≤ 14, beyond a certificate with an upper
       and a lower end that nearly agree (`crl_envs.sysadmin.optimum.certificates.ring_optimum`).
+    - ``lock``, while n · T is at most 20 million: exact on any graph.
     - Horizons above 10,000, on any graph: a reward of 1 in each step, and 0, without computing anything.
     - Another graph: exact for n ≤ 9, or 14 where rotating it changes nothing. Beyond, the relaxation in which every
       machine chooses its parents' states, and the simulated return of a heuristic. The same for a large ring whose
       certificate would have to be computed where scipy isn't installed.
     """
     missing = ""
+    if problem.dynamics == LOCK and problem.n * problem.horizon <= _MOST_WALKED:
+        value = lock_value(problem)
+        return Optimum(value, "exact", "never rebooting, which only locks", value)
     if problem.horizon > _LONGEST:
         method = (
             f"upper: every machine always up; lower: never rebooting (horizon above {_LONGEST})"
@@ -52,6 +57,27 @@ def find_optimum(problem: SysadminProblem) -> Optimum:
     )
 
 
+def lock_value(problem: SysadminProblem) -> float:
+    """Return the return of never rebooting in ``lock``, mean over machines: the best, as a reboot only locks.
+
+    Left alone, a machine is open at step t when all those were open at the start from which a walk of t edges leads to
+    it. Some walks of that length are found from those one shorter, machine by machine.
+    """
+    n = problem.n
+    indptr, indices = problem.parents
+    degree = problem.parents.degree
+    machine, source = np.arange(n), np.arange(n)
+    total = 0.0
+    for _ in range(problem.horizon):
+        total += float(((1 - problem.start_up) ** np.bincount(machine, minlength=n)).mean())
+        steps = degree[source]
+        first = np.cumsum(steps) - steps
+        offset = np.arange(steps.sum()) - np.repeat(first - indptr[source], steps)
+        pairs = np.unique(np.repeat(machine, steps) * n + indices[offset])
+        machine, source = np.divmod(pairs, n)
+    return total
+
+
 def relaxed_bound(problem: SysadminProblem) -> float:
     """Return an upper bound of the best return, mean over machines, on any graph.
 
@@ -62,10 +88,13 @@ def relaxed_bound(problem: SysadminProblem) -> float:
     paid = reward(problem.dynamics).T  # [action, state]
     total = 0.0
     for degree, count in zip(degrees, counts, strict=True):
-        up = transition(problem.dynamics, int(degree))[..., 1].max(axis=2).T
+        up = transition(problem.dynamics, int(degree))[..., 1].swapaxes(
+            0, 1
+        )  # [action, state, ups]
         value = np.zeros(2)
         for _ in range(problem.horizon):
-            value = (paid + up * value[1] + (1 - up) * value[0]).max(axis=0)
+            ahead = (up * value[1] + (1 - up) * value[0]).max(axis=2)
+            value = (paid + ahead).max(axis=0)
         start = problem.start_up * value[1] + (1 - problem.start_up) * value[0]
         total += count * start
     return float(total / problem.n)

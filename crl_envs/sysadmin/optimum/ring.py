@@ -8,7 +8,7 @@ import numpy as np
 
 from crl_envs.core.arguments import check_choice, check_int, check_probability
 from crl_envs.core.topology import Adjacency, ring
-from crl_envs.sysadmin.dynamics import BINARY, BINARY_DYNAMICS
+from crl_envs.sysadmin.dynamics import BINARY, RING_DYNAMICS
 from crl_envs.sysadmin.problem import SysadminProblem
 
 
@@ -17,7 +17,7 @@ class RingProblem:
     """A ring of machines as far as its optimum goes: neither labels nor observations nor backends.
 
     Attributes:
-        dynamics: One of `crl_envs.sysadmin.dynamics.BINARY_DYNAMICS`.
+        dynamics: One of `crl_envs.sysadmin.dynamics.RING_DYNAMICS`.
         n_agents: Number of machines.
         horizon: Steps of an episode T.
         start_up: Probability of starting up.
@@ -49,7 +49,7 @@ def checked_problem(dynamics: str, n_agents: int, horizon: int, start_up: float)
         ValueError: One of them out of its range.
     """
     return RingProblem(
-        check_choice("dynamics", dynamics, BINARY_DYNAMICS),
+        check_choice("dynamics", dynamics, RING_DYNAMICS),
         check_int("n_agents", n_agents, low=1),
         check_int("horizon", horizon, low=1),
         check_probability("start_up", start_up),

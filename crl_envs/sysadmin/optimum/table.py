@@ -9,7 +9,7 @@ from typing import Final
 
 from crl_envs.core import cache
 from crl_envs.core.optimum import Optimum
-from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS
+from crl_envs.sysadmin.dynamics import RING_DYNAMICS
 from crl_envs.sysadmin.optimum.certificates import (
     OPTIMA,
     PROGRAMS,
@@ -36,7 +36,7 @@ _TOLERANCE = {"exact": 1e-9, "bound": 1e-5}  # between versions of scipy and Num
 def table_problems() -> list[RingProblem]:
     """Return the problems of the table: the three rings, by default horizon and start."""
     return [
-        RingProblem(dynamics, n, HORIZON, START_UP) for dynamics in BINARY_DYNAMICS for n in SIZES
+        RingProblem(dynamics, n, HORIZON, START_UP) for dynamics in RING_DYNAMICS for n in SIZES
     ]
 
 
@@ -47,7 +47,7 @@ def recomputed_table(watch: Callable[[int, int], None] = lambda done, total: Non
         watch: Called with the number of problems done and their total.
     """
     programs = []
-    for dynamics in BINARY_DYNAMICS:
+    for dynamics in RING_DYNAMICS:
         program = ring_program(RingProblem(dynamics, LARGEST_EXACT_RING + 1, HORIZON, START_UP))
         value = program_value(solution_of(program, recompute=True))
         programs.append({"key": program._asdict(), "value": value})

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.stream import Purpose, Stream, threshold
-from crl_envs.sysadmin.dynamics import reward, transition
+from crl_envs.sysadmin.dynamics import Binary, reward, transition
 from crl_envs.sysadmin.optimum.ring import RingProblem
 from crl_envs.sysadmin.optimum.window_program import ring_windows, set_sizes
 
@@ -35,7 +35,7 @@ class Simulated(NamedTuple):
 
 
 def greedy_table(
-    dynamics: str, both_ways: bool, weights: NDArray[np.float64], radius: int = RADIUS
+    dynamics: str | Binary, both_ways: bool, weights: NDArray[np.float64], radius: int = RADIUS
 ) -> NDArray[np.uint8]:
     """Return what a machine does, by time and the states of the machines around it.
 
@@ -44,7 +44,7 @@ def greedy_table(
     its part of it.
 
     Args:
-        dynamics: One of `crl_envs.sysadmin.dynamics.BINARY_DYNAMICS`.
+        dynamics: One of `crl_envs.sysadmin.dynamics.BINARY_DYNAMICS`, or the rule itself.
         both_ways: Whether both neighbours on the ring are parents, or only the one before.
         weights: ``float64[T, 2^(k−1)]``, as in `crl_envs.sysadmin.optimum.window_program.WindowBound`.
         radius: Machines seen on each side r, 1 to 7.
@@ -119,10 +119,10 @@ def simulate(
         for t in range(horizon):
             stream.advance()
             state = up.view(np.uint8)
-            action = table[t].take(_codes(state, -radius, 2 * radius + 1))
+            action = table[t].take(window_codes(state, -radius, 2 * radius + 1))
             residual = windows.reward + windows.later @ following[t] - windows.now @ weights[t]
             seen = windows.states.shape[1]
-            code = _codes(state, -1, seen) | _codes(action, 0, width) << np.uint16(seen)
+            code = window_codes(state, -1, seen) | window_codes(action, 0, width) << np.uint16(seen)
             total += residual.take(code).mean(axis=0)
             up = stream.words(Purpose.TRANSITION, n) < becomes_up.take(code)
         residuals.append(total)
@@ -131,7 +131,7 @@ def simulate(
     return Simulated(start + float(sample.mean()), float(error), episodes)
 
 
-def _codes(bits: NDArray[np.uint8], first: int, count: int) -> NDArray[np.uint16]:
+def window_codes(bits: NDArray[np.uint8], first: int, count: int) -> NDArray[np.uint16]:
     """Return ``uint16[n, B]``: the bits of machines i + first … i + first + count − 1 as a number, lowest first."""
     n = len(bits)
     around = bits.take(np.arange(first, first + n + count - 1), axis=0, mode="wrap")

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_choice, check_int, check_probability
-from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS, reward, transition
+from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS, Binary, reward, transition
 
 WIDEST: Final = 5
 LONGEST_VARYING: Final = 40
@@ -95,7 +95,7 @@ class _Stage(NamedTuple):
 
 
 def window_bound(
-    dynamics: str, both_ways: bool, horizon: int, start_up: float, width: int = 4
+    dynamics: str | Binary, both_ways: bool, horizon: int, start_up: float, width: int = 4
 ) -> WindowBound:
     """Solve the program with HiGHS (scipy) and repair the solution.
 
@@ -110,7 +110,7 @@ def window_bound(
     per step, between them: fewer functions, so still a bound, and a program whose size no longer grows.
 
     Args:
-        dynamics: One of `crl_envs.sysadmin.dynamics.BINARY_DYNAMICS`.
+        dynamics: One of `crl_envs.sysadmin.dynamics.BINARY_DYNAMICS`, or the rule itself.
         both_ways: Whether both neighbours on the ring are parents, or only the one before.
         horizon: Steps of an episode T.
         start_up: Probability of starting up.
@@ -124,7 +124,8 @@ def window_bound(
     from scipy import sparse
     from scipy.optimize import linprog
 
-    check_choice("dynamics", dynamics, BINARY_DYNAMICS)
+    if not isinstance(dynamics, Binary):
+        check_choice("dynamics", dynamics, BINARY_DYNAMICS)
     check_int("horizon", horizon, low=1)
     check_probability("start_up", start_up)
     windows = ring_windows(dynamics, both_ways, width)
@@ -174,7 +175,7 @@ def window_bound(
     )
 
 
-def ring_windows(dynamics: str, both_ways: bool, width: int) -> Windows:
+def ring_windows(dynamics: str | Binary, both_ways: bool, width: int) -> Windows:
     """Return every window of a ring, with what its machine earns, what it is worth and what it will be worth.
 
     Raises:

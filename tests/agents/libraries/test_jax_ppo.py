@@ -49,6 +49,32 @@ def test_it_learns_to_reboot_what_is_down(learner: Any, settings: Any) -> None:
     assert greedy.tolist() == [[1, 0, 1, 0, 0]]
 
 
+def test_it_never_does_what_a_mask_forbids() -> None:
+    """With a load in hand the policy stores it or hands it on, without one it waits; and the chances add up to 1."""
+    env = world("crl/load_balancing-v0", n_agents=5, capacity=3, max_steps=40)
+    made = MAPPO(env, seed=1, **SMALL)
+    turn = jax.jit(lambda learnt: made._turn(learnt.networks, learnt, None))
+    for _ in range(30):
+        before = made.learnt
+        made.learnt, (kept, _) = turn(before)
+        mask = np.asarray(made.env.action_mask(before.env))
+        allowed = np.take_along_axis(mask, np.asarray(kept.action).T[:, None], axis=1)
+        assert allowed.all()
+        assert (np.asarray(kept.log_chance)[(mask.sum(axis=1) == 1).T] == 0).all()
+    made.learn(total_steps=400)
+    assert all(np.isfinite(leaf).all() for leaf in weights(made))
+    assert made.history
+
+
+def test_a_draw_at_the_very_end_is_legal() -> None:
+    """Where rounding leaves the chances' sum below the largest uniform number."""
+    legal = np.array([True, True, False, False])
+    logits = jnp.where(legal, jnp.array([0.0, 0.3, 0.0, 0.0]), -1e9)
+    words = np.array([0, 2**31, 2**32 - 1], np.uint32)
+    drawn = _drawn(jnp.broadcast_to(logits, (3, 4)), words, jnp.broadcast_to(legal, (3, 4)))
+    assert drawn.tolist() == [0, 1, 1]
+
+
 @pytest.mark.slow
 def test_agents_that_observe_the_same_can_do_different_things() -> None:
     env = world(BANDIT, n_agents=6)
@@ -210,5 +236,5 @@ class TestRefused:
     def test_environments_that_cannot_move(self) -> None:
         with pytest.raises(ValueError, match="a world without wrappers"):
             IPPO(GlobalReward(world()))
-        with pytest.raises(ValueError, match="load_balancing has no JAX form"):
-            IPPO(crl_envs.make_vec("crl/load_balancing-v0"))
+        with pytest.raises(ValueError, match="max_in_flight must be 1 in JAX, got 3"):
+            IPPO(crl_envs.make_vec("crl/load_balancing-v0", max_in_flight=3))

@@ -8,6 +8,7 @@ from crl_envs.bench.score.statistics import (
     bootstrap_interval,
     last_up_crossing,
     moving_mean,
+    positive_interval,
     t_band,
     t_interval,
 )
@@ -111,3 +112,28 @@ def test_last_up_crossing_of_a_noisy_exponential() -> None:
     noise = np.random.default_rng(0).normal(0.0, 0.02, 500)
     curve = moving_mean(1 - np.exp(-k / 50) + noise, 10)
     assert last_up_crossing(curve, 0.8) == pytest.approx(50 * math.log(5), abs=4)
+
+
+def test_intervals_of_counts_are_never_negative() -> None:
+    """mean · exp(± half / mean), with the half-width of Student's t."""
+    counts = np.array([10.0, 900.0, 20.0])
+    mean, low, _ = t_interval(counts)
+    assert low < 0
+    found = positive_interval(counts)
+    half = mean - low
+    assert found == pytest.approx((mean, mean * np.exp(-half / mean), mean * np.exp(half / mean)))
+    assert positive_interval(np.zeros(4)) == (0, 0, 0)
+    assert positive_interval(np.array([1.0, np.inf])) == (np.inf, np.inf, np.inf)
+
+
+def test_narrow_intervals_of_counts_are_those_of_student() -> None:
+    steps = np.array([7800.0, 7900.0, 7950.0, 7850.0])
+    np.testing.assert_allclose(positive_interval(steps), t_interval(steps), rtol=1e-4)
+
+
+def test_intervals_of_counts_cover_the_mean_as_often_as_they_say() -> None:
+    """2,000 samples of ten from a gamma distribution: 95 % within 5 standard errors and 2 points of skewness."""
+    rng = np.random.default_rng(5)
+    samples = rng.gamma(20.0, 1.0, (2000, 10))
+    covered = np.mean([20.0 in positive_interval(sample) for sample in samples])
+    assert abs(covered - 0.95) < 0.02 + 5 * np.sqrt(0.95 * 0.05 / 2000)

@@ -293,7 +293,7 @@ Lines: mean over {facts["seeds"]} seeds at each iteration, not smoothed; shades:
   .4 to .9, are the figure's here (with room above for the bound).
 - It doesn't give the step size, the baseline, the horizon, the start distribution or the probabilities of failure.
   Here: α = 3 for both learners, a running baseline of rate .1, T = 20, each machine up with probability ½, and the
-  probabilities of Guestrin, Koller & Parr (2003). See `crl/sysadmin-v0` and the learner `reinforce`.
+  probabilities of Guestrin, Koller, Parr & Venkataraman (2003). See `crl/sysadmin-v0` and the learner `reinforce`.
 - It doesn't say how many runs it averages, and shows no intervals.
 - "Local" is the mean reward of a machine and its two neighbours on the ring. The optimum and the random level are
   not in the paper's figure.

@@ -12,7 +12,7 @@ from crl_envs.bench.figure import Case, Extent, Recording, as_word
 from crl_envs.bench.learners import LearnerSpec
 from crl_envs.bench.score.measures import step_landmarks
 from crl_envs.bench.score.statistics import FloatArray, last_up_crossing, moving_mean
-from crl_envs.wrappers import GlobalReward, NoisyReward
+from crl_envs.wrappers import GlobalReward, NoisyObservation, NoisyReward
 
 PAPER: Final = "bagnell-ng"
 SYSADMIN: Final = "crl/sysadmin-v0"
@@ -54,6 +54,7 @@ def learn(
     episodes: int,
     team: bool = False,
     noise: float = 0.0,
+    observation_noise: float = 0.0,
     policies: bool = False,
 ) -> Recording:
     """Record learning curves on SYSADMIN: reward a step, mean over agents, of each episode.
@@ -66,6 +67,7 @@ def learn(
         episodes: That each run learns from.
         team: Whether the learner is given the team's mean reward.
         noise: Standard deviation of Gaussian noise on what it is given at each step. The curves are without it.
+        observation_noise: Probability with which an observation is replaced by a random one.
         policies: Whether to record the final policies.
 
     Returns:
@@ -78,6 +80,8 @@ def learn(
         vec = GlobalReward(vec)
     if noise:
         vec = NoisyReward(vec, scale=noise)
+    if observation_noise:
+        vec = NoisyObservation(vec, observation_noise)
     made: Any = spec.load()(vec, seed=seed, **spec.config)
     made.learn(total_episodes=episodes)
     returns = np.array([episode["global_return"] for episode in made.history], np.float64)

@@ -249,7 +249,12 @@ def reach_down(values: FloatArray, at: Sequence[int] | NDArray[np.int64], level:
 def bounds_at(n: int) -> dict[str, int]:
     """Return Lemma 4.2's trials to the error level and Theorem 4.3's to the utility, each with probability ½."""
     exploration = uniform_exploration((0.5, 0.5), 2)
-    world = {"n_states": 2, "n_actions": 2, "neighborhood": 2, "horizon": HORIZON}
+    world: dict[str, Any] = {
+        "n_states": 2,
+        "n_actions": 2,
+        "neighborhood": 2,
+        "horizon": HORIZON,
+    }
     return {
         "lemma 4.2": exploration_trials(n, ERROR_LEVEL, 0.5, exploration=exploration, **world),
         "theorem 4.3": model_trials(

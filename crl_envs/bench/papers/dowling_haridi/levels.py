@@ -21,7 +21,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     Run,
     Runs,
 )
-from crl_envs.bench.score.statistics import FloatArray, Interval, t_interval
+from crl_envs.bench.score.statistics import FloatArray, Interval, positive_interval, t_interval
 from crl_envs.bench.text import number, with_interval
 
 POLICIES: Final = (DISCRETE, GRADIENT, TWO_CHOICES, ALL_CHOICES, RANDOM)
@@ -53,7 +53,7 @@ class Measured:
     @property
     def mean(self) -> Interval:
         """With its interval; a lower bound if runs were cut off."""
-        return t_interval(self.values)
+        return positive_interval(self.values)
 
     @property
     def cut(self) -> int:
@@ -257,8 +257,8 @@ def draw_curves(panel: Any, found: Curves) -> None:
         curve = found[label]
         x = np.array(list(curve), np.float64)
         means = np.array([m.mean for m in curve.values()])
-        half = np.maximum(means[:, 0] - means[:, 1], 0)
-        panel.errorbar(x, means[:, 0], half, ms=4.5, capsize=2, label=label, **style)
+        reach = np.maximum([means[:, 0] - means[:, 1], means[:, 2] - means[:, 0]], 0)
+        panel.errorbar(x, means[:, 0], reach, ms=4.5, capsize=2, label=label, **style)
         cut = np.array([m.cut > 0 for m in curve.values()])
         if cut.any():
             panel.plot(x[cut], means[cut, 0], "^", ms=11, mfc="none", color=style["color"], mew=1.2)

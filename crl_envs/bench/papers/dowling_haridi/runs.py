@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import crl_envs
 from crl_envs.bench.figure import Case, Extent, Recording, Recordings, as_word, learner
 from crl_envs.bench.learners import LearnerSpec
-from crl_envs.bench.score.statistics import FloatArray, Interval, t_interval
+from crl_envs.bench.score.statistics import FloatArray, Interval, positive_interval
 
 PAPER: Final = "dowling-haridi"
 T = TypeVar("T")
@@ -31,6 +31,7 @@ class Policy:
         cost_model: The environment's.
         config: The learner's arguments.
         draws: Whether it draws actions; else one run stands for all seeds where nothing else is random.
+        env: The environment's other arguments.
     """
 
     label: str
@@ -38,6 +39,7 @@ class Policy:
     cost_model: str = "discrete"
     config: Mapping[str, Any] = field(default_factory=dict)
     draws: bool = True
+    env: Mapping[str, Any] = field(default_factory=dict)
 
     def having(self, label: str | None = None, **config: Any) -> Policy:
         """Return the policy with further arguments."""
@@ -54,8 +56,9 @@ class Policy:
             every: Steps between samples; 0: only the end.
             values: Whether to sample the advertised values too.
         """
-        words = [f"{name}-{as_word(value)}" for name, value in (env or {}).items()]
-        env = {"cost_model": self.cost_model, **(env or {})}
+        given = {**self.env, **(env or {})}
+        words = [f"{name}-{as_word(value)}" for name, value in given.items()]
+        env = {"cost_model": self.cost_model, **given}
         config = dict(self.config)
         if self.learner == "crl":
             config.setdefault("temperature", TEMPERATURE[env.get("topology", "grid")])
@@ -94,8 +97,13 @@ SLOW_MEMORY: Final = DISCRETE.having("CRL-discrete (slow R)", reward_rate=0.03)
 FAST_FORGETTING: Final = DISCRETE.having("CRL-discrete (fast P)", transition_rate=0.5)
 """Chosen after seeing the failures; see the section's notes."""
 
+NEXT: Final = Policy("CRL-gradient (next)", "crl", "gradient", env={"spare": "next"})
+"""The gradient model with R(s, store) as what the next store will cost, instead of what the last one has cost."""
+
 PAPERS: Final = (RANDOM, DP, DISCRETE, GRADIENT)
 MODELS: Final = (DISCRETE, GRADIENT)
+READINGS: Final = (DISCRETE, GRADIENT, NEXT)
+GRADIENTS: Final = (GRADIENT, NEXT)
 
 
 def fill(
@@ -212,7 +220,7 @@ def curves(runs: Sequence[Run], grid: FloatArray, of: Callable[[Run], NDArray[An
 
 def mean_steps(runs: Sequence[Run]) -> Interval:
     """Return the mean steps until all loads are stored, with their interval; cut-off runs count at their length."""
-    return t_interval(np.array([run.length for run in runs], np.float64))
+    return positive_interval(np.array([run.length for run in runs], np.float64))
 
 
 def fewest_steps(**env: Any) -> int:

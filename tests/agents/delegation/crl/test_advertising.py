@@ -98,7 +98,7 @@ def test_a_return_before_the_receiver_acts_tells_its_value_at_that_moment() -> N
 
     def look(step: dict[str, Any]) -> None:
         if step["dops"][0] == "delegated":
-            values.append(watched.minds.cached[0][0])
+            values.append(watched.minds.cached[0][0][0])
 
     watched.learn(look)
     # Before its first store agent 1 hopes for −3 (Table 1); after it, it knows that a store costs nothing.
@@ -119,7 +119,7 @@ def test_a_return_after_the_receiver_acts_tells_how_that_went() -> None:
         if step["dops"][1] != "none":
             assert step["posted"] == 1
             assert watched.learner.columns[0].audience.owed[0] == 0
-            heard.append(watched.minds.cached[0][0])
+            heard.append(watched.minds.cached[0][0][0])
 
     watched.learn(look)
     assert heard == [0.0, 0.0]  # it has stored
@@ -194,7 +194,7 @@ def test_gossip_reaches_all_listeners_equally_often() -> None:
 
     def look(step: dict[str, Any]) -> None:
         for i in range(10):
-            times = watched.minds.heard[i]
+            times = watched.minds.heard[i][0]
             heard[i] += [time == step["now"] for time in times]
 
     watched.learn(look)
@@ -212,7 +212,7 @@ def test_an_agent_that_is_down_neither_speaks_nor_hears() -> None:
     def look(step: dict[str, Any]) -> None:
         assert step["posted"] == sum(step["active"])
         for i in np.flatnonzero(np.logical_not(step["active"])):
-            times = watched.minds.heard[i]
+            times = watched.minds.heard[i][0]
             assert step["now"] not in times
 
     entry = watched.learn(look)
@@ -272,7 +272,7 @@ def test_without_a_strategy_nobody_says_anything() -> None:
     entry = watched.learn()
     sent = [entry[f"advertisements_{what}"] for what in ("sent", "lost", "delivered")]
     assert sent == [0, 0, 0]
-    assert max(map(max, watched.minds.heard)) <= 0
+    assert np.max(watched.minds.heard) <= 0
     assert count(watched.steps, "delegated") > 20
 
 

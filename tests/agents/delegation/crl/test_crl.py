@@ -43,6 +43,7 @@ ENVS: dict[str, dict[str, Any]] = {
     },
     "small": SMALL,
     "gradient before": SMALL | {"cost_model": "gradient", "spare": "before"},
+    "gradient next": SMALL | {"cost_model": "gradient", "spare": "next"},
     "several in flight": BUSY,
     "arrivals": BUSY | {"arrival_rate": 0.7, "entries": (3, 0, 7)},
     "departures": BUSY | {"departure_rate": 0.05, "n_loads": 150, "max_steps": 150},
@@ -57,7 +58,9 @@ ENVS: dict[str, dict[str, Any]] = {
     | {"join_capacity": 9, "discovery": "entry_neighbors", "max_steps": 1200},
     "discovery": BUSY
     | {"discovery": "all", "discover": "any", "discovery_rate": 0.5, "message_loss": 0.2}
-    | {"discovery_slots": 2, "max_steps": 150},
+    | {"discovery_slots": 2, "max_steps": 150, "discovery_cost": -10.0},
+    "found again": SMALL
+    | {"discovery": "all", "discover": "again", "discovery_rate": 0.7, "max_steps": 400},
     "everything": EVERYTHING | {"max_steps": 120},
     "everything, gradient": EVERYTHING
     | {"max_steps": 120, "cost_model": "gradient", "spare": "before"},
@@ -79,6 +82,16 @@ LEARNERS: dict[str, dict[str, Any]] = {
     "decay": {"decay_rate": 0.01, "decays_unheard": False},
     "decay and drops": {"decay_rate": 0.2, "drop_below": -40.0, "decays_unheard": True},
     "means": {"reward_rate": 0.0, "counts_kept": False},
+    "observations as states": {"states": "observation"},
+    "connected states": {
+        "states": "observation",
+        "connected_states": True,
+        "decay_rate": 0.01,
+        "drop_below": -190.0,
+        "advertise": ("return", "broadcast", PeriodicGossip(3), ConditionalNotification(0.5)),
+        "bus": HARD_BUS,
+    },
+    "discovery is worth V": {"initial_q_discovery": "value"},
     "exponential": {"reward_rate": 0.3, "transition_rate": 0.2},
     "other numbers": {
         "temperature": 3.0,
@@ -134,6 +147,11 @@ CASES = [
     ("failures", "all over a bad bus"),
     ("discovery", "decay and drops"),
     ("alone", "all over a bad bus"),
+    ("gradient next", "connected states"),
+    ("discovery", "connected states"),
+    ("found again", "decay and drops"),
+    ("failures", "observations as states"),
+    ("a server that joins", "discovery is worth V"),
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,15 +39,17 @@ class Mind:
     ) -> None:
         kind = np.array(kinds, np.int8)
         slots = int((kind == infos.DELEGATION).sum(axis=1).max(initial=0))
-        self.minds = core.as_lists(core.new_minds(kind, slots, states))
+        settings = (config or CRLConfig(**fields)).settings(tells_costs, states)
+        connected = settings.connected
+        self.minds = core.as_lists(core.new_minds(kind, slots, states, connected))
         self.audience = core.empty_audience(len(kinds), slots)
         self.column = core.Column(
-            settings=(config or CRLConfig(**fields)).settings(tells_costs),
+            settings=settings,
             advertising=Advertising(),
             rules=(rules := MessageBus().rules()),
             minds=self.minds,
             audience=self.audience,
-            mail=empty_mail(rules, len(kinds) * slots),
+            mail=empty_mail(rules, len(kinds) * slots * connected),
         )
         for i in range(len(kinds)):
             core.begin(self.column, i, 0)
@@ -57,13 +60,21 @@ class Mind:
     def enter(self, state: int) -> None:
         self.minds.state[0] = state
 
-    def learn(self, a: int, reward: float, link: float, dop: int, after: int = 0) -> None:
-        one_step = core.Events([0], [a], [reward], [link], [dop], [after], [], [], [], [1])
+    def learn(
+        self, a: int, reward: float, link: float, dop: int, after: int = 0, there: int = 0
+    ) -> None:
+        """Agent 0 has acted; it is in state `after` now, the others are in state `there`."""
+        states = [after, *[there] * (len(self.minds.state) - 1)]
+        one_step = core.Events([0], [a], [reward], [link], [dop], states, [], [], [], [1])
         core.learn(self.column, 0, one_step)
 
     def hear(self, k: int, value: float, now: int) -> None:
-        self.minds.cached[0][k] = value
-        self.minds.heard[0][k] = now
+        self.minds.cached[0][0][k] = value
+        self.minds.heard[0][0][k] = now
+
+    def hear_of(self, k: int, state: int, value: float, now: int) -> None:
+        self.minds.cached[0][state][k] = value
+        self.minds.heard[0][state][k] = now
 
     def v(self, now: int = 0) -> float:
         return core.value_of(self.column, 0, now)
@@ -308,11 +319,11 @@ def test_a_silent_neighbour_looks_dearer_with_time_down_to_the_floor(
     mind = of_kinds(infos.NOOP, infos.DELEGATION, n=2, decay_rate=rate)
     mind.meet(0, 1, 1)
     mind.hear(0, value, 7)
-    told = [core.decayed(mind.column, 0, 0, 7 + td) for td in sorted(times)]
+    told = [core.decayed(mind.column, 0, 0, 0, 7 + td) for td in sorted(times)]
     for later, td in zip(told, sorted(times), strict=True):
         assert later == pytest.approx(max(-200.0, value * (1 + rate) ** td), rel=1e-9)
     assert told == sorted(told, reverse=True)
-    assert core.decayed(mind.column, 0, 0, 7) == pytest.approx(value)
+    assert core.decayed(mind.column, 0, 0, 0, 7) == pytest.approx(value)
 
 
 @pytest.mark.parametrize(("value", "expected"), [(-1.0, -200.0), (0.0, 0.0), (-200.0, -200.0)])
@@ -324,7 +335,7 @@ def test_decay_over_the_longest_silence_is_the_floor_or_nothing(
     mind = of_kinds(infos.NOOP, infos.DELEGATION, n=2, decay_rate=rate)
     mind.meet(0, 1, 1)
     mind.hear(0, value, 0)
-    assert core.decayed(mind.column, 0, 0, silence) == expected
+    assert core.decayed(mind.column, 0, 0, 0, silence) == expected
 
 
 def test_first_values_do_not_age_unless_asked_to() -> None:
@@ -477,3 +488,93 @@ def test_meeting_somebody_else_forgets_all_about_the_one_before(other: int) -> N
             2, -5.0, -1.0, infos.DELEGATED
         )  # the first of a new series: no mean with the old
         assert mind.q(9)[2] == pytest.approx(-5.0 + (-22.0 + 12.0))
+
+
+# Connected states
+
+
+def connected(**config: Any) -> Mind:
+    """An agent that can only delegate to agent 1, both with three states."""
+    mind = of_kinds(infos.NOOP, infos.DELEGATION, states=3, n=2, connected_states=True, **config)
+    mind.meet(0, 1, 1)
+    return mind
+
+
+def test_the_bellman_sum_runs_over_the_neighbours_connected_states() -> None:
+    """Q = R + D + Σ_s' P(s') V_j(s') + P(kept) V: one of four lost, two came in state 2, one in state 0."""
+    mind = connected()
+    for state, value in enumerate((-10.0, -20.0, -40.0)):
+        mind.hear_of(0, state, value, 1)
+    for there in (0, 2, 2):
+        mind.learn(1, -12.0, -10.0, infos.DELEGATED, there=there)
+    mind.learn(1, -12.0, -10.0, infos.KEPT)
+    leaving = -12.0 + 0.25 * -10.0 + 0.5 * -40.0
+    assert mind.v(1) == pytest.approx(leaving / 0.75)
+    assert mind.q(1)[1] == pytest.approx(leaving / 0.75)
+
+
+def test_each_state_of_the_agent_has_its_own_arrivals() -> None:
+    mind = connected()
+    for state, value in enumerate((-10.0, -20.0, -40.0)):
+        mind.hear_of(0, state, value, 1)
+    for s, there in ((0, 2), (1, 0)):
+        mind.enter(s)
+        mind.learn(1, -12.0, -10.0, infos.DELEGATED, after=s, there=there)
+    found = []
+    for s in range(3):
+        mind.enter(s)
+        found.append(mind.v(1))
+    assert found == pytest.approx([-52.0, -22.0, -12.0 - 70.0 / 3])
+
+
+def test_each_connected_state_decays_since_it_was_heard_of() -> None:
+    mind = connected(decay_rate=0.1)
+    for state, (value, heard) in enumerate([(-10.0, 4), (-20.0, 9), (-40.0, 0)]):
+        mind.hear_of(0, state, value, heard)
+    for there in (0, 1):
+        mind.learn(1, -12.0, -10.0, infos.DELEGATED, there=there)
+    there = 0.5 * (-10.0 * 1.1**6 + -20.0 * 1.1)
+    assert mind.v(10) == pytest.approx(-12.0 + there)
+
+
+@given(config=CONFIGS, history=HISTORIES)
+def test_with_one_state_connected_states_change_nothing(
+    config: CRLConfig, history: list[Any]
+) -> None:
+    one, _, now = relive(config, 1, history)
+    other, _, _ = relive(replace(config, connected_states=True), 1, history)
+    assert one.q(now) == other.q(now)
+    assert one.minds == other.minds
+
+
+def test_an_answer_is_about_the_state_in_which_the_problem_came() -> None:
+    """The others advertise every state in which they have acted, and the present one."""
+    mind = Mind([[infos.NOOP, infos.LOCAL, infos.DELEGATION]] * 2, 3, connected_states=True)
+    mind.meet(0, 1, 1)
+    mind.minds.state[1] = 2
+    acted = core.Events(
+        [0], [2, 0], [-12.0, 0.0], [-10.0, 0.0], [infos.DELEGATED, 0], [0, 2], [], [], [], [1, 1]
+    )
+    column = mind.column._replace(advertising=Advertising(returns=1))
+    words = core.Words([], [], [])
+    core.after_step(column, acted, words, 1)
+    assert [told[0] for told in mind.minds.heard[0]] == [0, 0, 1]
+    assert mind.minds.cached[0][2][0] == -3.0
+    mind.minds.tries[1][0][1] = 1
+    nothing = core.Events([1], [0, 1], [0.0] * 2, [0.0] * 2, [0, 1], [0, 1], [], [], [], [1, 1])
+    column = column._replace(advertising=Advertising(broadcasts=True))
+    core.after_step(column, nothing, words, 5)
+    assert [told[0] for told in mind.minds.heard[0]] == [5, 5, 5]  # 0 and 2: acted; 1: it is there
+    assert mind.minds.cached[0][2][0] == 0.0  # what it stored in state 2 cost nothing
+
+
+@pytest.mark.parametrize(("first", "cost"), [("local", -3.0), ("value", None)])
+def test_the_first_q_of_a_discovery(first: str, cost: float | None) -> None:
+    """Table 1's, or that of an action that costs nothing and keeps the problem."""
+    mind = of_kinds(infos.NOOP, infos.LOCAL, infos.DISCOVERY, initial_q_discovery=first)
+    mind.notice(0, 1, 1)
+    mind.learn(1, -30.0, 0.0, infos.SOLVED)
+    assert mind.v() == (-30.0 if cost is None else cost)
+    assert mind.q()[2] == (-30.0 if cost is None else cost)
+    mind.learn(2, -10.0, -10.0, infos.KEPT)
+    assert mind.q()[2] == -40.0

@@ -23,7 +23,7 @@ from crl_envs.bench.papers.bagnell_ng.figure_2 import (
 )
 from crl_envs.bench.papers.bagnell_ng.learning import read_out_cases
 from crl_envs.bench.score.statistics import Interval, reach
-from crl_envs.bounds import local_success
+from crl_envs.bounds import least_squares_trials, local_success
 from tests.bench.papers.reproduced import reproduced
 
 
@@ -57,6 +57,16 @@ def test_trials_surround_the_number_of_agents():
     assert {90, 100, 110} <= set(trials_for(SQUARES, 100))
     assert trials_for(LOCAL, 100) == trials_for(LOCAL, 10)
     assert trials_for(SQUARES, 1)[0] == 1
+
+
+def test_the_readings_of_a_quarter():
+    """Each is a level of P = (U − ½) / .3; in theory only the last takes what the paper's axis shows."""
+    for level, u in ((1 / 3, 0.75 * 0.8), (0.25, 0.5 + 0.3 / 4)):
+        assert level in figure_2.READINGS
+        assert (u - 0.5) / 0.3 == pytest.approx(level)
+    theory = [least_squares_trials(400, level) for level in figure_2.READINGS]
+    assert [round(m) for m in theory] == [472, 532, 904, 1341, 2324]
+    assert [m > figure_2.PAPER_AXIS / 2 for m in theory] == [False, False, False, True, True]
 
 
 def test_the_verdicts_follow_the_numbers(monkeypatch):

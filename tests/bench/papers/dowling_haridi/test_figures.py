@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,24 +20,42 @@ from crl_envs.bench.papers.dowling_haridi import (
     ABLATION,
     ADVERTISING,
     FIGURES,
+    SECTION_5,
     SYSTEMS_OF_SECTION_4,
+    filling,
     variants,
 )
+from crl_envs.bench.papers.dowling_haridi import section_5 as section_module
 from crl_envs.bench.papers.dowling_haridi.filling import (
+    EqualTime,
+    equal_time,
     equalisation_verdict,
     knee,
     knee_verdict,
+    pace,
     sharpness,
     spread,
     spread_at,
 )
-from crl_envs.bench.papers.dowling_haridi.runs import DISCRETE, DP, GRADIENT, RANDOM, Run, runs_of
+from crl_envs.bench.papers.dowling_haridi.runs import (
+    DISCRETE,
+    DP,
+    GRADIENT,
+    NEXT,
+    RANDOM,
+    Run,
+    runs_of,
+)
 from crl_envs.bench.papers.dowling_haridi.servers import (
+    DRAWN,
     WAYS,
     added_verdict,
+    at_the_floor,
+    clock_until,
     gap_verdict,
     quartiles,
     server_marks,
+    spike,
     waits_until,
 )
 from crl_envs.bench.papers.dowling_haridi.variants import (
@@ -144,14 +164,37 @@ def test_equalisation_is_the_spread_of_percentages():
 
 
 def test_the_equalisation_verdict_follows_the_numbers():
-    tight = {
-        label: Interval(x, x - 1, x + 1) for label, x in zip("rdgp", (25, 45, 39, 47), strict=True)
+    names = (RANDOM, DISCRETE, GRADIENT, DP)
+    half = {
+        p.label: Interval(x, x - 1, x + 1) for p, x in zip(names, (25, 45, 39, 47), strict=True)
     }
-    names = dict(zip("rdgp", (RANDOM, DISCRETE, GRADIENT, DP), strict=True))
-    said = equalisation_verdict({names[k].label: v for k, v in tight.items()})
-    assert said.endswith("the claim did not reproduce.")
-    said = equalisation_verdict({p.label: Interval(10, 9, 11) for p in names.values()})
-    assert said.endswith("the claim holds.")
+    times = {
+        p.label: EqualTime(Interval(x, x - 1, x + 1), Interval(0, 0, 0), 0.9)
+        for p, x in zip(names, (10, 2, 1.7, 1.7), strict=True)
+    }
+    over_time, at_half = equalisation_verdict(times, half).split("At 50 % stored")
+    assert "the claim holds" in over_time
+    assert over_time.count("more even than random") == 3
+    assert "it doesn't hold" in at_half
+    assert at_half.count("less even than random") == 3
+
+
+def test_equal_time_counts_a_run_that_has_ended_as_it_is():
+    """One agent is full from the start, the other is filled half way through, or never."""
+    half = filling.LENGTH // 2
+    ended = made_run([0, half - 10, half], [[4, 0], [4, 0], [4, 4]], [4, 4])
+    never = made_run([0, filling.LENGTH], [[4, 0], [4, 0]], [4, 4])
+    found = equal_time([ended] * 2, [never] * 2)
+    assert found.mean.value == pytest.approx(25, abs=0.02)
+    assert found.early.value == 50
+    assert found.below == pytest.approx(0.5, abs=1e-3)
+
+
+def test_the_pace_is_steps_a_load():
+    run = made_run([0, 90, 95, 107, 115], [[0], [90], [95], [98], [100]], [100])
+    found = pace([run] * 2)
+    assert found["90%–92%"].value == pytest.approx(1)
+    assert found["95%–100%"].value == pytest.approx(4)
 
 
 def test_waiting_starts_when_the_founders_are_full():
@@ -167,18 +210,31 @@ def test_waiting_starts_when_the_founders_are_full():
 @pytest.mark.parametrize(
     ("discrete", "gradient", "said"),
     [
-        ([10, 11, 12, 13], [20, 40, 60, 80], "slower and varies more reproduced"),
-        ([20, 40, 60, 80], [10, 11, 12, 13], "did not reproduce"),
-        ([10, 20, 30, 40], [25, 26, 27, 28], "did not reproduce"),
+        ([10, 11, 12, 13], [20, 40, 60, 80], "slower and varying more holds"),
+        ([20, 40, 60, 80], [10, 11, 12, 13], "does not hold"),
+        ([10, 20, 30, 40], [25, 26, 27, 28], "does not hold"),
     ],
 )
 def test_the_added_servers_verdict_follows_the_numbers(discrete, gradient, said):
-    way = next(iter(WAYS))
     waits = {
-        (way, DISCRETE.label): np.array(discrete, float),
-        (way, GRADIENT.label): np.array(gradient, float),
+        (way, p.label): np.array(values, float)
+        for way in (next(iter(WAYS)), DRAWN)
+        for p, values in ((DISCRETE, discrete), (NEXT, gradient))
     }
-    assert said in added_verdict(waits)
+    spikes = {(DRAWN, NEXT.label): (116.0, 3.0)}
+    verdict = added_verdict(waits, waits, waits, spikes)
+    assert verdict.count(said) == 4
+    assert "116 steps a load before, 3.0 after" in verdict
+
+
+def test_the_spike_is_steps_a_load_before_and_after_the_server_is_found():
+    """Founders of 100: the last 5 take 50 steps; the server's loads 1 to 50 take 98."""
+    load = [[0, 0], [95, 0], [100, 0], [100, 1], [100, 50]]
+    run = made_run([0, 200, 250, 300, 398], load, [100, 100])
+    assert spike([run] * 2) == (10.0, 2.0)
+    assert clock_until([run], 50).tolist() == [398]
+    unfound = made_run([0, 200, 250], load[:3], [100, 100])
+    assert math.isnan(spike([unfound])[1])
 
 
 def test_the_advertising_verdict_names_what_is_clearly_faster():
@@ -215,7 +271,14 @@ def test_every_change_is_one_and_has_a_name_of_its_own():
 
 @pytest.mark.parametrize(("late", "said"), [(-195, "reach"), (-120, "come near"), (-20, "don't")])
 def test_the_verdict_on_advertised_values(late, said):
-    assert f"{said} " in gap_verdict({"early": -5.0, "last 5 %": late})
+    assert f"{said} " in gap_verdict("x", {"early": -5.0, "last 5 %": late})
+
+
+def test_who_is_at_the_floor_when_nearly_all_is_full():
+    """Two of three agents have room at 98 %, one of them is worth MinQ."""
+    run = made_run([0, 1, 2], [[0, 0, 0], [97, 49, 49], [98, 49, 50]], [99, 50, 50])
+    values = np.array([[-200.0] * 3, [-200.0, -5.0, -200.0]])
+    assert at_the_floor([replace(run, values=values)]) == 0.5
 
 
 def test_when_servers_are_found_and_full():
@@ -288,3 +351,21 @@ def test_the_systems_of_section_4_go_through_and_are_ranked(monkeypatch):
     rows = list(csv.DictReader(io.StringIO(made.csv)))
     assert len(rows) == 2 * 2 * len(variants.SYSTEMS)
     assert all(row["finished"] == "1" for row in rows)
+
+
+def test_section_5_goes_through_and_says_what_is_not_stored(monkeypatch):
+    small = {
+        "one state": Change("states", env=SMALL),
+        "connected": Change(
+            "states", {"states": "observation", "connected_states": True}, {**SMALL, "n_loads": 20}
+        ),
+        "too many loads": Change("none", env={**SMALL, "n_loads": 90}),
+    }
+    monkeypatch.setattr(section_module, "MEANS", small)
+    monkeypatch.setattr(section_module, "MOST_STEPS", 1500)
+    made = section(SECTION_5, 2)
+    assert "too many loads 50 loads by step 20,000" in made.verdict
+    assert "connected ×" in made.verdict
+    rows = list(csv.DictReader(io.StringIO(made.csv)))
+    assert [row["finished"] for row in rows] == [*"1111" * 2, *"0000"]
+    assert made.picture.startswith(b"\x89PNG")
