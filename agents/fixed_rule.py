@@ -21,11 +21,13 @@ class Rule(NamedTuple):
         act: From observations ``int64[O, k]``, one a row of its components, to actions ``[O]``.
         fits: Whether it is for observations of k components.
         needs: What else it says in an error.
+        world: Where it is what agents do unless something else is said; "" for no world.
     """
 
     act: Callable[[NDArray[np.int64]], NDArray[Any]]
     fits: Callable[[int], bool]
     needs: str
+    world: str = ""
 
 
 def _gkl(seen: NDArray[np.int64]) -> NDArray[Any]:
@@ -38,14 +40,23 @@ def _gkl(seen: NDArray[np.int64]) -> NDArray[Any]:
 
 
 RULES: Final[Mapping[str, Rule]] = {
-    "isolate-infected": Rule(lambda seen: seen[:, 0] == 1, lambda k: True, "anything"),
+    "first-action": Rule(lambda seen: 0 * seen[:, 0], lambda k: True, "anything"),
+    "isolate-infected": Rule(lambda seen: seen[:, 0] == 1, lambda k: True, "anything", "epidemic"),
     "isolate-near": Rule(
         lambda seen: (seen == 1).any(axis=1), lambda k: k > 1, "observe='neighborhood'"
     ),
-    "gkl": Rule(_gkl, lambda k: k == 7, "a ring with radius=3"),
-    "fight-fire": Rule(lambda seen: seen.argmax(axis=1), lambda k: k in (2, 4), "observe='levels'"),
-    "reboot-down": Rule(lambda seen: seen[:, 0] == 0, lambda k: True, "anything"),
+    "gkl": Rule(_gkl, lambda k: k == 7, "a ring with radius=3", "consensus"),
+    "fight-fire": Rule(
+        lambda seen: seen.argmax(axis=1), lambda k: k in (2, 4), "observe='levels'", "firefighting"
+    ),
+    "reboot-down": Rule(lambda seen: seen[:, 0] == 0, lambda k: True, "anything", "sysadmin"),
 }
+
+
+def rule_for(env: Any) -> str:
+    """Return the name of the rule of the environment's world; ``"first-action"`` where there is none."""
+    world = getattr(getattr(env.unwrapped, "world", None), "name", None)
+    return next((name for name, rule in RULES.items() if rule.world == world), "first-action")
 
 
 @dataclass(frozen=True)
@@ -55,19 +66,21 @@ class FixedRuleConfig:
     Attributes:
         rule: For `crl/epidemic-v0` ``"isolate-infected"`` (isolate when infected) and ``"isolate-near"`` (also with an
             infected neighbour); for `crl/consensus-v0` ``"gkl"`` (Gács, Kurdyumov & Levin); for `crl/firefighting-v0`
-            ``"fight-fire"`` (where it burns most, the first of equals); for `crl/sysadmin-v0` ``"reboot-down"``.
-            Default ``"reboot-down"``.
+            ``"fight-fire"`` (where it burns most, the first of equals); for `crl/sysadmin-v0` ``"reboot-down"``; for any
+            ``"first-action"``, which is best in the named games of `crl/coordination_game-v0` without `relabel`.
+            Default None: the first that is named here for the environment, else ``"first-action"``.
         seed: 0 by default; an integer in [0, 2^64 − 1]. Fixes the environment's episodes.
 
     Raises:
         ValueError: A value out of its range.
     """
 
-    rule: str = "reboot-down"
+    rule: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        keep(self, check_choice, "rule", RULES)
+        if self.rule is not None:
+            keep(self, check_choice, "rule", RULES)
         keep(self, check_seed, "seed")
 
 
@@ -80,6 +93,9 @@ class FixedRule(Policy):
         env: Any ParallelEnv, or a vector env in the layout of `crl_envs.core.WorldVectorEnv`, whose agents all see and
             do the same kind of things.
         **config: Fields of `FixedRuleConfig`.
+
+    Attributes:
+        rule: The name of the rule.
 
     Raises:
         ValueError: A bad argument, another kind of environment, or observations that the rule isn't for.
@@ -94,15 +110,16 @@ class FixedRule(Policy):
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
-        rule, encoder = RULES[self.config.rule], self.view.encoder
+        self.rule = rule_for(env) if self.config.rule is None else self.config.rule
+        rule, encoder = RULES[self.rule], self.view.encoder
         assert encoder is not None
         seen = encoder.digits()
         if not rule.fits(seen.shape[1]):
-            raise ValueError(f"rule={self.config.rule!r} needs an env with {rule.needs}")
+            raise ValueError(f"rule={self.rule!r} needs an env with {rule.needs}")
         self._table = np.asarray(rule.act(seen), np.int64)
         if self._table.max() >= self.view.n_actions:
             raise ValueError(
-                f"rule={self.config.rule!r} needs an env with {self._table.max() + 1} actions, "
+                f"rule={self.rule!r} needs an env with {self._table.max() + 1} actions, "
                 f"got {self.view.n_actions}"
             )
 

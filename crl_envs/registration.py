@@ -17,7 +17,13 @@ from gymnasium.vector import AutoresetMode
 from pettingzoo import ParallelEnv
 
 from crl_envs.core.agent_vector import AgentVectorEnv
-from crl_envs.core.arguments import check_choice, check_keywords, shown, suggestion
+from crl_envs.core.arguments import (
+    check_choice,
+    check_keywords,
+    check_needed,
+    shown,
+    suggestion,
+)
 from crl_envs.core.encoding import encoded
 from crl_envs.core.overrides import makes_own_world, overridden
 from crl_envs.core.vector import WorldVectorEnv
@@ -127,6 +133,15 @@ def registered_ids() -> list[str]:
     """Return all ids, sorted, with those of other distributions (entry points in ``crl_envs.environments``)."""
     _register_installed()
     return sorted(_REGISTRY)
+
+
+def entry_point(id: str) -> Callable[..., ParallelEnv[Any, Any, Any]]:
+    """Return the callable that makes the environment: a class, or a function.
+
+    Raises:
+        ValueError: Unknown id.
+    """
+    return _find(id).load()
 
 
 def has_world(id: str) -> bool:
@@ -272,6 +287,7 @@ def make(
     """
     entry_point = _find(id).load()
     check_keywords(id, entry_point, kwargs)
+    check_needed(id, entry_point, kwargs)
     if infos is not None:
         check_choice("infos", infos, ("numeric",))
     if masks is not None:
@@ -518,6 +534,7 @@ def _make_world(id: str, kwargs: dict[str, Any]) -> World[Any]:
                 f"{name} is an argument of make() only: infos of a vector env are arrays, masks among them"
             )
     check_keywords(id, entry_point, kwargs)
+    check_needed(id, entry_point, kwargs)
     if kwargs.get("render_mode") is not None:
         raise ValueError(
             f"render_mode must be None for a vector env, got {shown(kwargs['render_mode'])}: "

@@ -127,7 +127,9 @@ class CoordinationGameProblem(OnGraph):
 
     @cached_property
     def _both_ways(self) -> bool:
-        return not (is_graph(self.topology) and self.topology.is_directed())
+        if is_graph(self.topology):
+            return not self.topology.is_directed()
+        return self.topology != "directed_ring"
 
 
 def _in_units(name: str, given: Any) -> NDArray[np.int32]:

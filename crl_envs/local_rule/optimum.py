@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.joint_value import joint_value
 from crl_envs.core.optimum import Optimum
-from crl_envs.core.stream import Purpose, Stream
+from crl_envs.core.simulated import ERRORS, columns_for, low_return
 from crl_envs.factored import joint_states
 from crl_envs.local_rule.form import array_form
 from crl_envs.local_rule.problem import RuleOnGraph
 
 _MOST_PRODUCTS: Final = 2**24  # joint states × joint actions × joint next states
-_MOST_STEPS: Final = 40_000_000  # agent-steps of all simulations
 _MOST_TABLES: Final = 64
-_COLUMNS: Final = 256
-_SEED: Final = 0x5EED
-_ERRORS: Final = 4.0  # standard errors by which a simulated return is lowered
 
 
 def find_optimum(problem: RuleOnGraph) -> Optimum:
@@ -38,7 +34,7 @@ def find_optimum(problem: RuleOnGraph) -> Optimum:
     lower, table = best_own_table(problem)
     how = "each agent chooses what it feels, too"
     if table is not None:
-        how += f"; lower: actions {table.tolist()} by own state, simulated, less {_ERRORS:g} standard errors"
+        how += f"; lower: actions {table.tolist()} by own state, simulated, less {ERRORS:g} standard errors"
     return Optimum(upper, "bound", how, lower)
 
 
@@ -78,33 +74,26 @@ def relaxed_value(problem: RuleOnGraph) -> float:
 
 
 def best_own_table(problem: RuleOnGraph) -> tuple[float, NDArray[np.int64] | None]:
-    """Return what the best table by own state earns at least, and the table; −inf and None if there are too many."""
-    rule, n = problem.rule, problem.n
+    """Return what the best table by own state earns at least, and the table.
+
+    Where there are too many to be simulated: the least reward in all steps, and None.
+    """
+    rule, n, horizon = problem.rule, problem.n, problem.horizon
     s, a = rule.n_states, rule.n_actions
-    columns = (
-        min(_COLUMNS, _MOST_STEPS // (n * problem.horizon * a**s)) if a**s <= _MOST_TABLES else 0
-    )
-    if columns < 2:
-        return -np.inf, None
+    best: tuple[float, NDArray[np.int64] | None] = horizon * float(problem.rows.reward.min()), None
+    columns = columns_for(n, horizon, a**s) if a**s <= _MOST_TABLES else 0
+    if not columns:
+        return best
     form = array_form(problem)
-    best: tuple[float, NDArray[np.int64] | None] = -np.inf, None
     back = None if problem.orders is None else np.argsort(problem.orders, axis=1)
     for choice in product(range(a), repeat=s):
-        table, stream = np.array(choice), Stream(columns)
-        stream.seed(_SEED)
-        words = {Purpose.INITIAL: stream.words(Purpose.INITIAL, n)}
-        state, total = form.initial(np, form.tables, words), np.zeros(columns)
-        for _ in range(problem.horizon):
-            stream.advance()
-            action = table[state]
-            if back is not None:
-                action = np.take_along_axis(back, action, axis=1)
-            words = {Purpose.TRANSITION: stream.words(Purpose.TRANSITION, n)}
-            state, reward = form.step(np, form.tables, state, action, words)
-            total += reward.mean(axis=0, dtype=np.float64)
-        error = total.std(ddof=1) / columns**0.5
-        if (low := float(total.mean() - _ERRORS * error)) > best[0]:
-            best = low, table
+        table = np.array(choice)
+
+        def act(state: Any, table: NDArray[np.int64] = table) -> NDArray[np.int64]:
+            done = table[state]
+            return done if back is None else np.take_along_axis(back, done, axis=1)
+
+        best = max(best, (low_return(form, n, horizon, act, columns), table), key=lambda b: b[0])
     return best
 
 

@@ -12,7 +12,7 @@ import crl_envs
 from crl_envs.core.stream import Stream
 from crl_envs.firefighting import FirefightingProblem, FirefightingWorld
 from crl_envs.firefighting.optimum import exact_value
-from crl_envs.firefighting.world import Fire
+from crl_envs.firefighting.form import Fire
 from tests.views import assert_verbs_agree, assert_views_agree
 
 CASES: list[dict[str, Any]] = [
