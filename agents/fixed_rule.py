@@ -66,8 +66,8 @@ class FixedRuleConfig:
     Attributes:
         rule: For `crl/epidemic-v0` ``"isolate-infected"`` (isolate when infected) and ``"isolate-near"`` (also with an
             infected neighbour); for `crl/consensus-v0` ``"gkl"`` (Gács, Kurdyumov & Levin); for `crl/firefighting-v0`
-            ``"fight-fire"`` (where it burns most, the first of equals); for `crl/sysadmin-v0` ``"reboot-down"``; for any
-            ``"first-action"``, which is best in the named games of `crl/coordination_game-v0` without `relabel`.
+            ``"fight-fire"`` (where it burns most, the first of equals); for `crl/sysadmin-v0` ``"reboot-down"``; for
+            any ``"first-action"``, which is best in the named games of `crl/coordination_game-v0` without `relabel`.
             Default None: the first that is named here for the environment, else ``"first-action"``.
         seed: 0 by default; an integer in [0, 2^64 − 1]. Fixes the environment's episodes.
 

@@ -19,7 +19,6 @@ from crl_envs.core.form_world import FormWorld
 from crl_envs.core.on_graph import executed, seen_states
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Purpose
-from crl_envs.core.topology import Edges
 
 State = NDArray[np.uint8]
 
@@ -60,11 +59,6 @@ class CoordinationGameWorld(FormWorld[State]):
         """What every agent did last."""
         dtype: Any = np.uint8
         return spaces.MultiDiscrete(np.full(self.n_agents, self.problem.actions + 1), dtype=dtype)
-
-    @property
-    def edges(self) -> Edges:
-        """``int64[E, 2]``: pairs of agents that play a game."""
-        return self.problem.edges
 
     def optimum(self) -> Optimum:
         """Return what `crl_envs.coordination_game.optimum` finds."""

@@ -163,9 +163,9 @@ def _keywords_of(function: Callable[..., Any]) -> list[str] | None:
 def check_needed(what: str, function: Callable[..., Any], keywords: Collection[str]) -> None:
     """Refuse keywords without one that `function` can't do without."""
     for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.default is parameter.empty and name not in keywords:
-            if parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-                raise ValueError(f"{what} needs the argument {name!r}")
+        named = parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        if named and parameter.default is parameter.empty and name not in keywords:
+            raise ValueError(f"{what} needs the argument {name!r}")
 
 
 def check_options(options: Any, allowed: Collection[str] = ()) -> Mapping[str, Any]:

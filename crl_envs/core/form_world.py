@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.stream import Purpose, Stream
-from crl_envs.core.world import StateT, World, check_actions
+from crl_envs.core.topology import Edges
+from crl_envs.core.world import StateT, World, check_actions, freeze
 
 
 class FormWorld(World[StateT]):
@@ -19,7 +20,7 @@ class FormWorld(World[StateT]):
     It may have a compiled kernel beside it, of which tests assert that its numbers are the same.
     """
 
-    n_actions: int
+    problem: Any
 
     def make_form(self) -> ArrayForm:
         """Return the dynamics."""
@@ -29,6 +30,13 @@ class FormWorld(World[StateT]):
     def form(self) -> ArrayForm:
         """The dynamics."""
         return self.make_form()
+
+    @property
+    def edges(self) -> Edges:
+        """``int64[E, 2]``: the problem's pairs (source, target) of agents."""
+        edges: Edges = self.problem.edges
+        freeze(edges)  # copies of arrays are writable
+        return edges
 
     def array_form(self) -> ArrayForm:
         """Return the dynamics over any array namespace."""
@@ -58,7 +66,7 @@ class FormWorld(World[StateT]):
         self, state: StateT, action: NDArray[np.integer], stream: Stream
     ) -> tuple[StateT, NDArray[np.float32]]:
         """Do `transition` and `reward` together."""
-        self.check(action, stream)
+        self.check(state, action, stream)
         words = self._words(stream, *self.form.purposes)
         stepped: tuple[StateT, NDArray[np.float32]] = self.form.step(
             np, self.form.tables, state, action, words
@@ -81,11 +89,10 @@ class FormWorld(World[StateT]):
         """Return named measurements of a state."""
         return {name: np.asarray(v) for name, v in self.form.metrics(np, state).items()}
 
-    def check(self, action: NDArray[np.integer], stream: Stream) -> None:
-        """Refuse actions and streams that don't fit the world."""
-        check_actions(
-            action, (self.n_agents, stream.num_envs), int(self.single_action_space.n), stream
-        )
+    def check(self, state: StateT, action: NDArray[np.integer], stream: Stream) -> None:
+        """Refuse actions and streams that don't fit the world and the state."""
+        columns = (state[0] if isinstance(state, tuple) else np.asarray(state)).shape[1]
+        check_actions(action, (self.n_agents, columns), int(self.single_action_space.n), stream)
 
     def _words(self, stream: Stream, *purposes: Purpose) -> dict[Purpose, NDArray[np.uint32]]:
         return {

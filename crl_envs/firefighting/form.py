@@ -8,7 +8,7 @@ import numpy as np
 
 from crl_envs.core.array_form import ArrayForm, Chance, happens
 from crl_envs.core.stream import Purpose
-from crl_envs.firefighting.problem import LEVELS, FirefightingProblem
+from crl_envs.firefighting.problem import FirefightingProblem
 
 UNSEEN = 2  # flames, before the first step
 

@@ -11,9 +11,9 @@ from gymnasium import spaces
 from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.form_world import FormWorld
 from crl_envs.core.optimum import Optimum
-from crl_envs.core.topology import Edges
 from crl_envs.firefighting.form import Fire, array_form
 from crl_envs.firefighting.problem import LEVELS, FirefightingArguments, FirefightingProblem
+
 
 class FirefightingWorld(FormWorld[Fire]):
     """Houses that burn and agents who fight the fire at one of theirs; the state is a `Fire`.
@@ -48,11 +48,6 @@ class FirefightingWorld(FormWorld[Fire]):
         return spaces.MultiDiscrete(
             np.full(self.problem.n_houses + self.n_agents, LEVELS), dtype=dtype
         )
-
-    @property
-    def edges(self) -> Edges:
-        """``int64[E, 2]``: pairs of agents that share a house."""
-        return self.problem.edges
 
     def optimum(self) -> Optimum:
         """Return what `crl_envs.firefighting.optimum` finds."""

@@ -142,11 +142,6 @@ class ConsensusWorld(FormWorld[Ballot]):
         dtype: Any = np.uint8
         return spaces.MultiDiscrete(np.full(self.n_agents + 1, 2), dtype=dtype)
 
-    @property
-    def edges(self) -> Edges:
-        """``int64[E, 2]``: (source, target) where the target sees the source's vote."""
-        return self.problem.edges
-
     def optimum(self) -> Optimum:
         """Return what voters earn who know the majority."""
         value = 1.0 - self.problem.flip

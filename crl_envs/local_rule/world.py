@@ -17,7 +17,7 @@ from crl_envs.core.form_world import FormWorld
 from crl_envs.core.on_graph import executed
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Purpose, Stream
-from crl_envs.core.topology import Edges, directed_ring
+from crl_envs.core.topology import directed_ring
 from crl_envs.local_rule.form import array_form
 from crl_envs.local_rule.problem import LocalRuleProblem, RuleOnGraph
 
@@ -55,11 +55,6 @@ class LocalRuleWorld(FormWorld[State]):
         dtype: Any = np.uint8
         return spaces.MultiDiscrete(np.full(self.n_agents, self.rule.n_states), dtype=dtype)
 
-    @property
-    def edges(self) -> Edges:
-        """``int64[E, 2]``: (source, target) where the target feels the source's signal."""
-        return self.problem.edges
-
     def executed(self, action: NDArray[np.integer]) -> NDArray[np.integer]:
         """Return what is done when the agents choose `action` ``[n, B]``: differs under `relabel`."""
         done: NDArray[np.integer] = executed(np, action, self.problem.orders)
@@ -69,6 +64,7 @@ class LocalRuleWorld(FormWorld[State]):
         self, state: State, action: NDArray[np.integer], stream: Stream
     ) -> tuple[State, NDArray[np.float32]]:
         """Do `transition` and `reward` together, compiled where Numba is."""
+        self.check(state, action, stream)
         if state.shape != action.shape:
             raise ValueError(f"state must have shape {action.shape}, as action, got {state.shape}")
         kernel = _COMPILED.ready() if self.backend == "numba" else None
@@ -77,7 +73,6 @@ class LocalRuleWorld(FormWorld[State]):
             stepped = super().step(state, action, stream)
             _COMPILED.waited(perf_counter() - begun)
             return stepped
-        self.check(action, stream)
         next_state, reward = np.empty_like(state), np.empty(state.shape, np.float32)
         done = np.ascontiguousarray(self.executed(action), np.uint8)
         kernel(state, done, stream.keys(Purpose.TRANSITION), *self._kernel, next_state, reward)

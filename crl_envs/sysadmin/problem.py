@@ -67,8 +67,8 @@ class SysadminProblem:
             ``"grid"``, ``"torus"``, ``"tree"`` (binary), ``"small_world"`` (Watts & Strogatz), ``"scale_free"``
             (Barabási & Albert), ``"random_regular"``, ``"random"`` (two neighbours drawn by each machine) or a networkx
             graph, whose nodes 0 … n − 1 are the machines of these numbers, in whatever order they are; other nodes are
-            numbered in the graph's order. An edge is an influence of its source on its target; those of named topologies go both ways, except
-            that the ring of the default dynamics goes i → i + 1. Default ``"ring"``.
+            numbered in the graph's order. An edge is an influence of its source on its target; those of named
+            topologies go both ways, except that the ring of the default dynamics goes i → i + 1. Default ``"ring"``.
         observe: ``"own"`` or ``"neighborhood"``. Default ``"own"``.
         relabel: True or False: hide, for a random half of the agents, a swap of the two actions, so that "reboot when
             down" can't be built into a learner. Default False.

@@ -11,8 +11,8 @@ import pytest
 import crl_envs
 from crl_envs.core.stream import Stream
 from crl_envs.firefighting import FirefightingProblem, FirefightingWorld
-from crl_envs.firefighting.optimum import exact_value
 from crl_envs.firefighting.form import Fire
+from crl_envs.firefighting.optimum import exact_value
 from tests.views import assert_verbs_agree, assert_views_agree
 
 CASES: list[dict[str, Any]] = [
