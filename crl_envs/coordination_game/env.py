@@ -32,7 +32,8 @@ class CoordinationGameEnv(WorldEnv):
     The stochastic game has the climbing game's means. Payoffs are rounded to multiples of 2⁻¹⁰.
 
     ## Action Space
-    ``Discrete(A)``; with `relabel` in a hidden order of its own for each agent. All are always legal.
+    ``Discrete(3)``, or ``Discrete(A)`` of other tables; with `relabel` in a hidden order of its own for each agent. All
+    are always legal.
 
     ## Observation Space
 
@@ -55,7 +56,7 @@ class CoordinationGameEnv(WorldEnv):
     ## Episode End
 
     - Terminated: never.
-    - Truncated: after `horizon` steps, by default after 1.
+    - Truncated: after `horizon` steps.
 
     ## Information
 
@@ -80,14 +81,14 @@ class CoordinationGameEnv(WorldEnv):
     | ``payoffs="penalty"`` | exact | 10 | 10 |
     | ``payoffs="random", n_agents=1000`` | exact | 1.1041 | 1.1041 |
     | ``payoffs="random", n_agents=100, topology="grid"`` | exact | 1.5791 | 1.5791 |
-    | ``payoffs="random", n_agents=900, topology="grid"`` | bound | 2.7189 | 0.0378 |
+    | ``payoffs="random", n_agents=900, topology="grid"`` | bound | 2.9147 | 0.0319 |
 
     Exact where one action is best in all games, and by variable elimination where the graph is narrow enough: rings and
     trees of up to 3,000 agents, lattices of ten columns with three actions. Beyond, ``value`` gives each game its
     largest payoff, and ``lower`` is what the best action of all at once earns.
 
     ## Scaling Knob
-    `n_agents` and `topology`.
+    `n_agents`. So is `topology`.
 
     ## Baseline Curve
     Uniformly random actions get −3.44 on the ring of climbing games: the mean of the table, each agent having two

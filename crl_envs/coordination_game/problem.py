@@ -47,7 +47,7 @@ class CoordinationGameProblem(OnGraph):
             agent with the smaller number. Default ``"ring"``.
         payoffs: ``"climbing"``, ``"penalty"``, ``"stochastic-climbing"``, ``"random"``, or numbers ``[A, A]`` by the
             first and the second player's action. See the description. Default ``"climbing"``.
-        n_actions: Number of actions A of ``payoffs="random"``, 1 to 16. Default 3, which the named games have.
+        n_actions: Number of actions A of ``payoffs="random"``, 1 to 16. Default 3: as the named games.
         penalty: k of ``payoffs="penalty"``, −1,000 to 0. Default −100.
         noise: Standard deviation of noise on each edge's payoff, 0 to 100: a sum of four uniform numbers, which is
             nearly normal. Default 0.

@@ -30,7 +30,7 @@ class FirefightingProblem:
             1; while none burns it is sure. Default 0.6.
         catch_rate: Probability that the level of a house that nobody fights rises while a neighbouring one burns, 0 to
             1. Default 0.8.
-        grow_rate: The same for a burning house while no neighbouring one burns. Default 0.4.
+        grow_rate: The same for a burning house while no neighbouring one burns, 0 to 1. Default 0.4.
         flame_rates: Probabilities of seeing flames at levels 0, 1 and 2. Default (0.2, 0.5, 0.8).
         horizon: Steps of an episode T, 1 to 2^40. Default 10.
         backend: ``"auto"``, ``"numpy"`` or ``"numba"``. Default ``"auto"``. All three run the same NumPy code.

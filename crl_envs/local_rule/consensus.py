@@ -257,7 +257,7 @@ class ConsensusEnv(WorldEnv):
     | ``flip=0.1`` | exact | 0.9 | 0.9 |
 
     ## Scaling Knob
-    `n_agents`: what has to come around the ring takes n / 6 steps.
+    `n_agents`. What has to come around the ring takes n / 6 steps.
 
     ## Baseline Curve
     The rule of Gács, Kurdyumov & Levin (``FixedRule(env, rule="gkl")``): a voter takes the majority of its own vote and

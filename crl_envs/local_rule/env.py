@@ -49,19 +49,21 @@ class LocalRuleEnv(RuleEnv):
     binary dynamics are such rules, and step here to the same numbers; so is the epidemic.
 
     ## Action Space
-    ``Discrete(A)`` of the rule; all actions are always legal. With `relabel` they are hidden in an order of their own
-    for each agent.
+    ``Discrete(2)`` with a rule of two actions; all are always legal. With `relabel` they are hidden in an order of
+    their own for each agent.
 
     ## Observation Space
 
+    With a rule of two states:
+
     | made with | observation space | what is seen |
     |---|---|---|
-    | defaults | ``Discrete(S)`` | own state |
-    | ``observe="neighborhood"`` | ``MultiDiscrete([S S … ])`` | own state, then the neighbours' |
+    | defaults | ``Discrete(2)`` | own state |
+    | ``observe="neighborhood"`` | ``MultiDiscrete([2 2 2])`` | own state, then the neighbours' |
 
     Neighbours are the agents with an edge to or from one's own, in the order of ``infos[agent]["neighbors"]``. Where
-    agents have different numbers of neighbours, the missing ones have one value more, S, for nobody. ``state()``:
-    ``uint8[n]``, all agents' states.
+    agents have different numbers of neighbours, the missing ones have one value more, S, for nobody.
+    ``state()``: ``uint8[n]``, all agents' states.
 
     ## Starting State
     Each agent's state is drawn from the rule's ``start``, independently of the others.
@@ -83,7 +85,7 @@ class LocalRuleEnv(RuleEnv):
 
     | ``metrics()`` | type | what it is |
     |---|---|---|
-    | the rule's names of states | ``float`` | share of the agents in this state |
+    | ``healthy``, ``infected`` | ``float`` | share of the agents in this state, by the rule's names |
 
     ``factored_model()`` gives all agents' probabilities and rewards as tables for the package's planners, where signals
     don't depend on actions and rewards don't depend on neighbours.
@@ -96,10 +98,15 @@ class LocalRuleEnv(RuleEnv):
     Exact, by value iteration over the joint states of all agents, for up to eight agents with two states and two
     actions, fewer with more. Beyond, ``value`` is an upper bound, the return of agents that choose what they feel
     beside what they do, and ``lower`` what the best table of actions by own state earns in a simulation, less four
-    standard errors. How loose the bound is depends on how much agents need of each other.
+    standard errors. How loose the bound is depends on how much agents need of each other. With the epidemic's rule:
+
+    | made with | kind | value | lower |
+    |---|---|---|---|
+    | ``n_agents=6`` | exact | 18.9884 | 18.9884 |
+    | ``n_agents=20`` | bound | 19.1866 | 18.7573 |
 
     ## Scaling Knob
-    `n_agents` and `topology`.
+    `n_agents`. So is `topology`.
 
     ## Baseline Curve
     None: it depends on the rule. The presets have theirs.
