@@ -40,7 +40,9 @@ def _gkl(seen: NDArray[np.int64]) -> NDArray[Any]:
 
 
 RULES: Final[Mapping[str, Rule]] = {
-    "first-action": Rule(lambda seen: 0 * seen[:, 0], lambda k: True, "anything"),
+    "first-action": Rule(
+        lambda seen: 0 * seen[:, 0], lambda k: True, "anything", "coordination_game"
+    ),
     "isolate-infected": Rule(lambda seen: seen[:, 0] == 1, lambda k: True, "anything", "epidemic"),
     "isolate-near": Rule(
         lambda seen: (seen == 1).any(axis=1), lambda k: k > 1, "observe='neighborhood'"
@@ -54,9 +56,18 @@ RULES: Final[Mapping[str, Rule]] = {
 
 
 def rule_for(env: Any) -> str:
-    """Return the name of the rule of the environment's world; ``"first-action"`` where there is none."""
+    """Return the name of the rule of the environment's world.
+
+    Raises:
+        ValueError: It has none.
+    """
     world = getattr(getattr(env.unwrapped, "world", None), "name", None)
-    return next((name for name, rule in RULES.items() if rule.world == world), "first-action")
+    for name, rule in RULES.items():
+        if rule.world == world:
+            return name
+    raise ValueError(
+        f"rule must be {' or '.join(map(repr, RULES))} in a world without one of its own"
+    )
 
 
 @dataclass(frozen=True)
@@ -67,8 +78,8 @@ class FixedRuleConfig:
         rule: For `crl/epidemic-v0` ``"isolate-infected"`` (isolate when infected) and ``"isolate-near"`` (also with an
             infected neighbour); for `crl/consensus-v0` ``"gkl"`` (Gács, Kurdyumov & Levin); for `crl/firefighting-v0`
             ``"fight-fire"`` (where it burns most, the first of equals); for `crl/sysadmin-v0` ``"reboot-down"``; for
-            any ``"first-action"``, which is best in the named games of `crl/coordination_game-v0` without `relabel`.
-            Default None: the first that is named here for the environment, else ``"first-action"``.
+            `crl/coordination_game-v0` ``"first-action"``, which is best in its named games without `relabel`. Default
+            None: the one of the world, the first where it has two. Any world takes any that suits what its agents see.
         seed: 0 by default; an integer in [0, 2^64 − 1]. Fixes the environment's episodes.
 
     Raises:
