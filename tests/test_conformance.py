@@ -88,6 +88,8 @@ CASES = {
 # So do games without noise.
 DETERMINISTIC = {
     "bandit-sure",
+    "bar",
+    "bar-one",
     "coordination",
     "coordination-random",
     "load-small",

@@ -35,11 +35,21 @@ IDS = {
     "crl/sysadmin-v0": {"n_agents": 4, "horizon": 5, "relabel": True},
     "crl/load_balancing-v0": {"n_agents": 6, "max_in_flight": 2, "max_steps": 60, "memory": True},
 }
+
+
+def noisy_observations(env: Any) -> Any:
+    """Of the worlds whose observations are Discrete; the others as they are."""
+    is_box = env.unwrapped.metadata.get("name") == "crl/load_balancing-v0" or (
+        getattr(getattr(env, "world", None), "name", "") == "load_balancing"
+    )
+    return env if is_box else NoisyObservation(env, 0.5)
+
+
 WRAPPERS: dict[str, Any] = {
     "bare": lambda env: env,
     "global": GlobalReward,
     "difference": lambda env: DifferenceReward(env, clamp="episode"),
-    "noisy observations": lambda env: NoisyObservation(env, 0.5),
+    "noisy observations": noisy_observations,
     "noisy": lambda env: NoisyReward(GlobalReward(env), scale=0.1),
 }
 DICT = {**WRAPPERS, "joint": JointAction}

@@ -21,7 +21,7 @@ from crl_envs.factored import value_iteration
 def sysadmin_problems(draw: st.DrawFn) -> dict[str, object]:
     """Up to four machines on any graph, up to five steps; two machines with statuses and loads."""
     dynamics = draw(
-        st.sampled_from(["ring", "ring-bidirectional", "ippc2011", "ippc2011", "status-load"])
+        st.sampled_from(["ring", "ring-bidirectional", "ippc2011", "lock", "status-load"])
     )
     n = draw(st.integers(1, 2 if dynamics == "status-load" else 4))
     topology: object = "ring"

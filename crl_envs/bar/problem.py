@@ -20,7 +20,7 @@ class BarProblem:
     Attributes:
         n_agents: Number of agents n, 1 to 1,000,000. Default 168.
         n_nights: Nights K, 2 to 30. Default 7.
-        capacity: Guests c at which a night is at its best, more than 0, at most 100. Default 6.
+        capacity: Guests c at which a night is at its best, 0.01 to 100. Default 6.
         backend: ``"auto"``, ``"numpy"`` or ``"numba"``. Default ``"auto"``. All three run the same NumPy code.
 
     Raises:
@@ -35,7 +35,7 @@ class BarProblem:
     def __post_init__(self) -> None:
         keep(self, check_int, "n_agents", low=1, high=1_000_000)
         keep(self, check_int, "n_nights", low=2, high=30)
-        keep(self, check_real, "capacity", low=0.0, high=100.0, open_low=True)
+        keep(self, check_real, "capacity", low=0.01, high=100.0)
         resolve_backend(self.backend)
 
     def share(self, guests: Any) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from gymnasium import spaces
@@ -14,6 +14,9 @@ from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
 from crl_envs.core.topology import Edges
 from crl_envs.core.world import World
+
+if TYPE_CHECKING:
+    from crl_envs.core.array_form import ArrayForm
 
 State = NDArray[np.int32]
 
@@ -96,6 +99,12 @@ class BarWorld(World[State]):
         """Return ``worth``, ``float64[B]``: G, what all nights are worth together."""
         guests = state[1:]
         return {"worth": (guests * self.problem.share(guests)).sum(axis=0)}
+
+    def array_form(self) -> ArrayForm:
+        """Return the dynamics over any array namespace."""
+        from crl_envs.bar.array_form import array_form
+
+        return array_form(self.problem, self._share)
 
     def optimum(self) -> Optimum:
         """Return the best G by dynamic programming, divided by n."""

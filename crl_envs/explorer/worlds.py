@@ -435,6 +435,7 @@ WORLDS: Final[Mapping[str, World]] = {
     world.key: world
     for world in (
         _BANDIT,
+        _BAR,
         _SYSADMIN,
         _LOAD_BALANCING,
         _EPIDEMIC,

@@ -27,6 +27,7 @@ GRAPH = nx.gnp_random_graph(12, 0.3, seed=1, directed=True)
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "bandit": (BANDIT, {"n_agents": 7}),
     "bandit, sure": (BANDIT, {"p_correct": 1.0, "p_wrong": 0.0}),
+    "bar": ("crl/bar-v0", {"n_agents": 20, "n_nights": 3}),
     "ring": (SYSADMIN, {}),
     "one machine": (SYSADMIN, {"n_agents": 1}),
     "two machines": (SYSADMIN, {"n_agents": 2, "horizon": 1}),

@@ -186,6 +186,8 @@ def draw(needed: Mapping[tuple[str, int, int], Interval]) -> bytes:
     panels[0].plot(LENGTHS, [4.0**x for x in LENGTHS], "k:", label="4^L")
     panels[0].set(xlabel="length of the lock L", yscale="log", title=f"{AGENTS} agents")
     panels[1].set(xlabel="agents", xscale="log", title=f"L = {LENGTH}")
+    panels[1].set_xticks(SIZES, [str(n) for n in SIZES])
+    panels[1].minorticks_off()
     panels[0].set_ylabel("trials until every machine opens")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
     return as_png(figure)
