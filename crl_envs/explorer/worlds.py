@@ -10,8 +10,8 @@ import crl_envs
 from crl_envs.bandit.problem import BanditProblem
 from crl_envs.bar.problem import BarProblem
 from crl_envs.bench.learners import LearnerSpec, learner_spec
-from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed
 from crl_envs.coordination_game.problem import CoordinationGameProblem
+from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed
 from crl_envs.core.topology import UNDIRECTED
 from crl_envs.firefighting.problem import FirefightingProblem
 from crl_envs.load_balancing.problem import LoadBalancingProblem
@@ -314,7 +314,7 @@ _CONSENSUS: Final = World(
     key="consensus",
     id="crl/consensus-v0",
     title="Consensus",
-    about="Voters on a ring see three to the left and three to the right, and are to agree on what most voted at first.",
+    about="Voters on a ring see three to the left and to the right, and are to agree on what most voted at first.",
     problem=ConsensusProblem,
     choices=(
         Choice("n_agents", "n (voters, odd)", "How many there are.", (7, 199, 2), 49),
