@@ -85,7 +85,7 @@ class CoordinationGameProblem(OnGraph):
         keep(self, check_int, "horizon", low=1, high=2**40)
         keep(self, check_seed, "instance_seed")
         resolve_backend(self.backend)
-        _ = self.pairs, self.means, self.orders
+        _ = self.n, self.pairs, self.means, self.orders
 
     @cached_property
     def pairs(self) -> Edges:
@@ -129,13 +129,15 @@ class CoordinationGameProblem(OnGraph):
     def _both_ways(self) -> bool:
         if is_graph(self.topology):
             return not self.topology.is_directed()
-        return self.topology != "directed_ring"
+        return not is_word(self.topology, "directed_ring")
 
 
 def _in_units(name: str, given: Any) -> NDArray[np.int32]:
     try:
-        table = np.array(given, np.float64)
-    except (TypeError, ValueError):
+        table = np.array(given)
+    except Exception:  # anything at all may have been given
+        table = np.empty(0)
+    if table.dtype.kind not in "iuf":
         table = np.empty(0)
     square = table.ndim == 2 and table.shape[0] == table.shape[1]
     if not square or not 1 <= len(table) <= _MOST_ACTIONS or not (abs(table) <= _LARGEST).all():

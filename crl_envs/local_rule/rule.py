@@ -254,18 +254,19 @@ def as_rule(rule: Any) -> LocalRule:
             return LocalRule.load(rule)
         except OSError as error:
             raise ValueError(
-                f"rule can't be read from {shown(os.fspath(rule))}: {error}"
+                f"rule can't be read from {shown(os.fspath(rule))}: {error.strerror}"
             ) from error
     raise ValueError(f"rule must be a LocalRule or the name of a file with one, got {shown(rule)}")
 
 
 def _array(name: str, given: Any, ndim: int) -> Table:
     try:
-        table = np.array(given, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"{name} must be numbers of {ndim} dimensions, got {shown(given)}"
-        ) from None
+        table = np.array(given)
+    except Exception:  # anything at all may have been given
+        table = np.array(None)
+    if table.dtype.kind not in "iuf":
+        raise ValueError(f"{name} must be numbers of {ndim} dimensions, got {shown(given)}")
+    table = table.astype(np.float64)
     if table.ndim != ndim or 0 in table.shape:
         raise ValueError(
             f"{name} must have {ndim} dimensions and something in each, got shape {table.shape}"

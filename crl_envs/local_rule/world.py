@@ -38,6 +38,7 @@ class LocalRuleWorld(FormWorld[State]):
 
     name = "local_rule"
     horizon: int
+    problem: RuleOnGraph
 
     def __init__(self, problem: RuleOnGraph) -> None:
         self.problem, self.rule = problem, problem.rule
