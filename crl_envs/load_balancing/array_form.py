@@ -215,9 +215,8 @@ def array_form(problem: LoadBalancingProblem) -> ArrayForm:
         found = state.found
         if extra:
             discovering = acts & (chosen == FIRST_DELEGATION + slots)
-            other, succeeds = discover(xp, tables, state, agent, words)
+            other, place, succeeds = discover(xp, tables, state, agent, words)
             succeeds = succeeds & discovering
-            place = (pick(xp, found, agent) < 0).argmax(axis=0)
             here = mine[:, None] & (column(xp.arange(extra), found[0]) == place) & succeeds
             found = xp.where(here, other, found)
             outcome = xp.where(discovering, int(Outcome.NOT_DISCOVERED), outcome)
@@ -248,7 +247,7 @@ def array_form(problem: LoadBalancingProblem) -> ArrayForm:
         return happens(xp, own, Chance(*chance), xp.zeros(own.shape, np.uint8))
 
     def discover(xp: Any, tables: Any, state: OneLoad, agent: Any, words: Any) -> Any:
-        """Return whom an agent would find, and whether it finds anybody."""
+        """Return whom an agent would find, the slot for it, and whether it finds anybody."""
         behind = pick(xp, state.found, agent)
         others = column(xp.arange(first_found, n, dtype=np.int32), state.load)
         known = xp.moveaxis(xp.take(xp.asarray(tables["known"]), agent, axis=0), -1, 0)
@@ -260,8 +259,13 @@ def array_form(problem: LoadBalancingProblem) -> ArrayForm:
         own = pick(xp, words[Purpose.DISCOVERED_AGENT], agent)
         place, _ = product(own, count.astype(np.uint32))
         other = first_found + (counted <= place.astype(np.int32)).sum(axis=0, dtype=np.int32)
-        luck = occurs(xp, words[Purpose.DISCOVERY], tables["find"], agent)
-        return other, luck & (count > 0) & (behind < 0).any(axis=0)
+        word, free = pick(xp, words[Purpose.DISCOVERY], agent), behind < 0
+        luck = happens(xp, word, Chance(*tables["find"]), xp.zeros(word.shape, np.uint8))
+        slot, can_take = free.argmax(axis=0), free.any(axis=0)
+        if rules.discover_again:
+            gives_way = (word >= column(tables["gives_way"], word[None])).sum(axis=0)
+            slot, can_take = xp.where(can_take, slot, gives_way), True
+        return other, slot, luck & (count > 0) & can_take
 
     def depart(xp: Any, tables: Any, state: OneLoad, word: Any) -> OneLoad:
         """Let each stored load leave with the departure rate: a binomial number by inversion."""
@@ -457,7 +461,12 @@ def _tables(problem: LoadBalancingProblem, first_found: int) -> dict[str, Any]:
         tables["stays"] = Chance.below(_departures(rules))
     if rules.extra_slots:
         known = np.zeros((problem.n, problem.n + 1), np.uint8)  # the last is behind no slot
-        np.put_along_axis(known, rules.successors.astype(np.int64), 1, axis=1)
+        if rules.discover_again:
+            # Word w below find makes slot w · S // find give way: as many as there are k ≥ 1 with w ≥ k · find / S.
+            limits = [-(-k * rules.find // rules.extra_slots) for k in range(1, rules.extra_slots)]
+            tables["gives_way"] = np.array(limits, np.uint32)
+        else:
+            np.put_along_axis(known, rules.successors.astype(np.int64), 1, axis=1)
         known[np.arange(problem.n), np.arange(problem.n)] = 1
         tables["known"] = known[:, first_found : problem.n]
     return tables

@@ -96,6 +96,21 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "memory": True,
         },
     ),
+    "loads, found again": (
+        LOADS,
+        {
+            "capacity": 4,
+            "n_agents": 9,
+            "discovery": "all",
+            "discover": "again",
+            "discovery_slots": 3,
+            "discovery_rate": 0.7,
+            "discovery_cost": -1.5,
+            "memory": True,
+            "cost_model": "gradient",
+            "spare": "next",
+        },
+    ),
     "loads, memory and timeout": (
         LOADS,
         FEW | {"memory": True, "timeout": 9, "message_delay": 3},
@@ -120,7 +135,7 @@ def chosen(env: Any, state: Any, word: Any) -> Any:
 
 
 # Compiling takes seconds: without -m 'not campaign' four of the worlds with loads stand for the others.
-SOONER = ("loads", "loads, departures", "loads, arrivals", "loads, anybody is found")
+SOONER = ("loads", "loads, departures", "loads, arrivals", "loads, found again")
 EVERY = [
     pytest.param(
         *case, id=name, marks=[pytest.mark.slow] if case[0] == LOADS and name not in SOONER else []
@@ -312,8 +327,8 @@ def test_measurements(id: str, arguments: dict[str, Any]) -> None:
 def test_one_environment_of_loads_is_a_column() -> None:
     id, arguments = CASES["loads, anybody is found"]
     env = crl_jax.make(id, **arguments)
-    _, batch = env.reset(7, num_envs=2)
-    mapped = jax.vmap(env.reset)(jnp.stack([crl_jax.pair(7 + b) for b in range(2)]))[1]
+    seeds = jnp.stack([crl_jax.pair(7 + b) for b in range(2)])
+    batch, mapped = jax.jit(env.reset)(seeds.T)[1], jax.jit(jax.vmap(env.reset))(seeds)[1]
     step, each = jax.jit(env.step), jax.jit(jax.vmap(env.step))
     act = jax.jit(lambda state, word: chosen(env, state, word))
     for t in range(100):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ ENVS: dict[str, dict[str, Any]] = {
     "discovery": BUSY
     | {"discovery": "all", "discover": "any", "discovery_rate": 0.5, "message_loss": 0.2}
     | {"discovery_slots": 2, "max_steps": 150, "discovery_cost": -10.0},
+    "a few steps": BUSY | {"max_steps": 60, "message_loss": 0.2},
     "found again": SMALL
     | {"discovery": "all", "discover": "again", "discovery_rate": 0.7, "max_steps": 400},
     "everything": EVERYTHING | {"max_steps": 120},
@@ -239,6 +241,7 @@ def test_looking_at_every_step_changes_nothing() -> None:
         ("several in flight", "the paper's"),
         ("everything", "all over a bad bus"),
         ("discovery", "decay and drops"),
+        ("a few steps", "connected states"),
     ],
 )
 def test_a_column_of_a_vector_env_is_the_dict_env_with_its_seed(env: str, learner: str) -> None:
@@ -270,8 +273,16 @@ def test_two_calls_of_learn_are_one(env: str, learner: str) -> None:
     assert_same(one, other)
 
 
-@pytest.mark.parametrize("learner", ["the paper's", "all over a bad bus", "late returns"])
-@pytest.mark.parametrize("env", ["small", "discovery", "everything"])
+@pytest.mark.parametrize(
+    ("env", "learner"),
+    [
+        *product(
+            ["small", "discovery", "everything"],
+            ["the paper's", "all over a bad bus", "late returns"],
+        ),
+        ("a few steps", "connected states"),
+    ],
+)
 def test_a_learner_from_a_checkpoint_goes_on_as_if_it_had_never_stopped(
     env: str, learner: str, tmp_path: Path
 ) -> None:

