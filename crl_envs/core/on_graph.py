@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 _BYTES_PER_EDGE: Final = 64
+_SPARSE: Final = ("ring", "directed_ring", "ring_of_rings", "star", "legs", "tree")
 _MOST_RELABELLED: Final = 6  # actions whose orders can be listed
 _MOST_OBSERVED: Final = 50_000_000  # agents × (1 + neighbours) of a neighbourhood observation
 
@@ -65,7 +66,7 @@ class OnGraph:
         """``int64[E, 2]``: (source, target) where the source influences the target."""
         if is_graph(self.topology):
             return graph_edges(self.topology)
-        degree = 4 if self.topology not in ("ring", "star", "legs", "tree") else 2
+        degree = 2 if self.topology in _SPARSE else 4
         check_size(
             "n_agents", self.n, degree * _BYTES_PER_EDGE, f" with topology={self.topology!r}"
         )
