@@ -16,7 +16,7 @@ PAGE = (FOLDER / "claims.md").read_text("utf-8")
 MEASURED = ("Reproduced", "Under a reading", "Not reproduced")
 UNMEASURED = ("Not testable here", "Not measured")
 QUICK = ("radius", "samples", "boltzmann")
-SLOW = ("half_full", "decay", "stable", "fillings")
+SLOW = ("half_full", "decay", "refreshed", "bootstrap", "stable", "fillings")
 
 
 class Claim(NamedTuple):
@@ -83,7 +83,7 @@ def test_commands_exist(claim: Claim) -> None:
         if command.startswith("crl-envs reproduce "):
             papers.find_reproduction(words[1])
         elif command.startswith("crl-envs sweep "):
-            experiments.find_experiment(words[1])
+            assert all(map(experiments.find_experiment, words[1].split(",")))
         elif command.startswith("python -m benchmarks."):
             module = importlib.import_module(words[1])
             assert set(words[2:]) <= set(module.TABLES)
