@@ -25,7 +25,7 @@ import crl_envs
 from crl_envs.factored.elimination import Factor, elimination_order, maximise
 
 ACTIONS = 3
-TRIALS = (10, 20, 30, 50, 100, 200)
+TRIALS = (10, 20, 30, 50, 70, 100)
 
 
 def make(n: int, columns: int, seed: int, noise: float):
