@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import product
 from typing import Any, Final
 
@@ -11,31 +12,51 @@ from numpy.typing import NDArray
 from crl_envs.core.joint_value import joint_value
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.simulated import ERRORS, columns_for, low_return
+from crl_envs.core.topology import directed_ring, ring
 from crl_envs.factored import joint_states
+from crl_envs.factored.window_program import RingRule, window_bound
 from crl_envs.local_rule.form import array_form
 from crl_envs.local_rule.problem import RuleOnGraph
 
 _MOST_PRODUCTS: Final = 2**24  # joint states × joint actions × joint next states
 _MOST_TABLES: Final = 64
+_WIDTH, _WIDTH_OF_ACTIONS = 3, 2  # of windows, where a wider one costs more than it brings
 
 
 def find_optimum(problem: RuleOnGraph) -> Optimum:
     """Return the exact value of few agents, by value iteration over their joint states; else a bound.
 
-    The bound lets each agent choose, beside its action, what it feels. It is loose by what it costs the agents to give
-    each other what they want. Below it is the best of the policies that act by the own state, the same for all, if
-    there are few; simulated, and lowered by four standard errors.
+    On rings of two states and two actions the bound is the window program's (`crl_envs.factored.window_program`), which
+    comes near the optimum. Elsewhere it lets each agent choose, beside its action, what it feels; it is loose by what
+    it costs the agents to give each other what they want. Below it is the best of the policies that act by the own
+    state, the same for all, if there are few; simulated, and lowered by four standard errors.
     """
     n, s, a = problem.n, problem.rule.n_states, problem.rule.n_actions
     if n * (2 * np.log2(s) + np.log2(a)) <= np.log2(_MOST_PRODUCTS):
         value = exact_value(problem)
         return Optimum(value, "exact", "value iteration over joint states", value)
-    upper = relaxed_value(problem)
+    upper, how = relaxed_value(problem), "each agent chooses what it feels, too"
+    if (rule := ring_rule(problem)) is not None:
+        with suppress(ImportError, RuntimeError):  # no scipy, or no solution
+            width = _WIDTH_OF_ACTIONS if rule.shows_actions else _WIDTH
+            found = window_bound(rule, problem.horizon, float(problem.rule.start[1]), width).bound
+            if found < upper:
+                upper, how = found, f"linear program over functions of {width} agents"
     lower, table = best_own_table(problem)
-    how = "each agent chooses what it feels, too"
     if table is not None:
         how += f"; lower: actions {table.tolist()} by own state, simulated, less {ERRORS:g} standard errors"
     return Optimum(upper, "bound", how, lower)
+
+
+def ring_rule(problem: RuleOnGraph) -> RingRule | None:
+    """Return the rule of a ring of two states and two actions; None for other problems."""
+    n, rule = problem.n, problem.rule
+    both_ways = np.array_equal(problem.edges, ring(n))
+    is_ring = both_ways or np.array_equal(problem.edges, directed_ring(n))
+    if rule.signal.shape != (2, 2) or n < _WIDTH + 2 or not is_ring:
+        return None
+    tables = rule.tables(1 + both_ways)
+    return RingRule(tables.transition[..., 1], tables.reward, rule.signal, both_ways)
 
 
 def exact_value(problem: RuleOnGraph) -> float:

@@ -18,8 +18,9 @@ import crl_envs
 from crl_envs.core.backend import HEAD_START
 from crl_envs.core.topology import sources_of
 from crl_envs.factored import value_iteration
+from crl_envs.factored.window_program import window_bound
 from crl_envs.local_rule import LocalRule
-from crl_envs.local_rule.optimum import best_own_table, exact_value, relaxed_value
+from crl_envs.local_rule.optimum import best_own_table, exact_value, relaxed_value, ring_rule
 from crl_envs.local_rule.problem import LocalRuleProblem
 from crl_envs.sysadmin import dynamics
 from tests.views import BACKENDS, assert_verbs_agree, assert_views_agree
@@ -264,3 +265,25 @@ def test_no_joint_policy_beats_the_optimum(seed: int) -> None:
 
     value = sum(float(np.prod(rule.start[list(s)])) * worth(s, 2) for s in pairs)
     assert env.optimum().value == pytest.approx(value)
+
+
+@pytest.mark.parametrize("topology", ["ring", "directed_ring"])
+@pytest.mark.parametrize("seed", range(4))
+def test_window_program_bounds_rings(topology: str, seed: int) -> None:
+    """Above the exact value, for rules whose actions and whose neighbours' are felt, and below the relaxation."""
+    pytest.importorskip("scipy")
+    rule = random_rule(seed, s=2, k=1, degree=2)
+    problem = LocalRuleProblem(rule, 6, topology=topology, horizon=4)
+    found = ring_rule(problem)
+    assert found is not None
+    bound = window_bound(found, 4, float(rule.start[1]), 2).bound
+    assert exact_value(problem) - 1e-9 <= bound <= relaxed_value(problem) + 1e-6
+    assert ring_rule(LocalRuleProblem(rule, topology=nx.path_graph(6))) is None
+
+
+def test_window_program_comes_near_in_the_epidemic() -> None:
+    pytest.importorskip("scipy")
+    small = crl_envs.make("crl/epidemic-v0", n_agents=8, topology="ring", horizon=10).optimum()
+    large: Any = crl_envs.make("crl/epidemic-v0", n_agents=1000, topology="ring", horizon=10)
+    assert small.value <= large.optimum().value <= 1.001 * small.value
+    assert large.optimum().lower < large.optimum().value < relaxed_value(large.world.problem)
