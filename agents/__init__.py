@@ -26,6 +26,7 @@ from agents.delegation.distributed_value_functions import (
 )
 from agents.delegation.independent_q import IndependentQ, IndependentQConfig
 from agents.delegation.shortest_queue import ShortestQueue, ShortestQueueConfig
+from agents.fixed_rule import FixedRule, FixedRuleConfig
 from agents.learner import Learner
 from agents.random_policy import RandomPolicy, RandomPolicyConfig
 from agents.tabular.decomposed_reinforce import DecomposedReinforce, DecomposedReinforceConfig
@@ -67,6 +68,8 @@ __all__ = [
     "FactoredRMaxConfig",
     "FiniteStateControllers",
     "FiniteStateControllersConfig",
+    "FixedRule",
+    "FixedRuleConfig",
     "GlobalLeastSquares",
     "GlobalLeastSquaresConfig",
     "IndependentQ",

@@ -29,7 +29,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 import crl_envs
@@ -70,8 +69,9 @@ class Curve:
 
     @property
     def reached(self) -> NDArray[np.int64]:
-        """``int64[seeds]``: environment steps until the mean of `STEADY` more is at the goal; −1 where none is."""
-        means = sliding_window_view(np.array(self.scores), STEADY // self.every, axis=0).mean(-1)
+        """``int64[seeds]``: steps until the mean of the next `STEADY`, or those left, is at the goal; −1 for never."""
+        scores, width = np.array(self.scores), STEADY // self.every
+        means = np.array([scores[t : t + width].mean(axis=0) for t in range(len(scores))])
         there = means >= self.goal
         return np.where(there.any(axis=0), (there.argmax(axis=0) + 1) * self.every, -1)
 

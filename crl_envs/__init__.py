@@ -16,6 +16,11 @@ __all__ = [
 ]
 
 register("crl/bandit-v0", "crl_envs.bandit.env:BanditEnv")
+register("crl/consensus-v0", "crl_envs.local_rule.consensus:ConsensusEnv")
+register("crl/coordination_game-v0", "crl_envs.coordination_game.env:CoordinationGameEnv")
+register("crl/epidemic-v0", "crl_envs.local_rule.epidemic:EpidemicEnv")
+register("crl/local_rule-v0", "crl_envs.local_rule.env:LocalRuleEnv")
+register("crl/firefighting-v0", "crl_envs.firefighting.env:FirefightingEnv")
 register("crl/bar-v0", "crl_envs.bar.env:BarEnv")
 register("crl/load_balancing-v0", "crl_envs.load_balancing.env:LoadBalancingEnv")
 register("crl/sysadmin-v0", "crl_envs.sysadmin.env:SysadminEnv")

@@ -17,7 +17,13 @@ from gymnasium.vector import AutoresetMode
 from pettingzoo import ParallelEnv
 
 from crl_envs.core.agent_vector import AgentVectorEnv
-from crl_envs.core.arguments import check_choice, check_keywords, shown, suggestion
+from crl_envs.core.arguments import (
+    check_choice,
+    check_keywords,
+    check_needed,
+    shown,
+    suggestion,
+)
 from crl_envs.core.encoding import encoded
 from crl_envs.core.overrides import makes_own_world, overridden
 from crl_envs.core.vector import WorldVectorEnv
@@ -28,12 +34,30 @@ if TYPE_CHECKING:
     from crl_envs.bandit.problem import BanditArguments
     from crl_envs.bar.env import BarEnv
     from crl_envs.bar.problem import BarArguments
+    from crl_envs.coordination_game.env import CoordinationGameEnv
+    from crl_envs.coordination_game.problem import CoordinationGameArguments
+    from crl_envs.firefighting.env import FirefightingEnv
+    from crl_envs.firefighting.problem import FirefightingArguments
     from crl_envs.load_balancing.env import LoadBalancingEnv
     from crl_envs.load_balancing.problem import LoadBalancingArguments
+    from crl_envs.local_rule.consensus import ConsensusArguments, ConsensusEnv
+    from crl_envs.local_rule.env import LocalRuleEnv
+    from crl_envs.local_rule.epidemic import EpidemicArguments, EpidemicEnv
+    from crl_envs.local_rule.problem import LocalRuleArguments
     from crl_envs.sysadmin.env import SysadminEnv
     from crl_envs.sysadmin.problem import SysadminArguments
 
-    Shipped = Literal["crl/bandit-v0", "crl/bar-v0", "crl/load_balancing-v0", "crl/sysadmin-v0"]
+    Shipped = Literal[
+        "crl/bandit-v0",
+        "crl/bar-v0",
+        "crl/consensus-v0",
+        "crl/coordination_game-v0",
+        "crl/epidemic-v0",
+        "crl/firefighting-v0",
+        "crl/load_balancing-v0",
+        "crl/local_rule-v0",
+        "crl/sysadmin-v0",
+    ]
 
     class WrongArguments(Protocol):
         """What is made, to a type checker, where a shipped environment lacks an argument or has another type for it.
@@ -111,6 +135,15 @@ def registered_ids() -> list[str]:
     return sorted(_REGISTRY)
 
 
+def entry_point(id: str) -> Callable[..., ParallelEnv[Any, Any, Any]]:
+    """Return the callable that makes the environment: a class, or a function.
+
+    Raises:
+        ValueError: Unknown id.
+    """
+    return _find(id).load()
+
+
 def has_world(id: str) -> bool:
     """Return whether `make_vec` takes this id.
 
@@ -142,12 +175,62 @@ def make(
 
 @overload
 def make(
+    id: Literal["crl/consensus-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[ConsensusArguments],
+) -> ConsensusEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/coordination_game-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[CoordinationGameArguments],
+) -> CoordinationGameEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/epidemic-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[EpidemicArguments],
+) -> EpidemicEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/firefighting-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[FirefightingArguments],
+) -> FirefightingEnv: ...
+
+
+@overload
+def make(
     id: Literal["crl/load_balancing-v0"],
     *,
     render_mode: str | None = None,
     encode: Literal["onehot"] | None = None,
     **kwargs: Unpack[LoadBalancingArguments],
 ) -> LoadBalancingEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/local_rule-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[LocalRuleArguments],
+) -> LocalRuleEnv: ...
 
 
 @overload
@@ -204,6 +287,7 @@ def make(
     """
     entry_point = _find(id).load()
     check_keywords(id, entry_point, kwargs)
+    check_needed(id, entry_point, kwargs)
     if infos is not None:
         check_choice("infos", infos, ("numeric",))
     if masks is not None:
@@ -247,6 +331,54 @@ class _MakesVectors(Protocol[ViewT_co]):
     @overload
     def __call__(
         self,
+        id: Literal["crl/consensus-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[ConsensusArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/coordination_game-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[CoordinationGameArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/epidemic-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[EpidemicArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/firefighting-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[FirefightingArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
         id: Literal["crl/load_balancing-v0"],
         num_envs: int = 1,
         *,
@@ -254,6 +386,18 @@ class _MakesVectors(Protocol[ViewT_co]):
         render_mode: None = None,
         encode: Literal["onehot"] | None = None,
         **kwargs: Unpack[LoadBalancingArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/local_rule-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[LocalRuleArguments],
     ) -> ViewT_co: ...
 
     @overload
@@ -390,6 +534,7 @@ def _make_world(id: str, kwargs: dict[str, Any]) -> World[Any]:
                 f"{name} is an argument of make() only: infos of a vector env are arrays, masks among them"
             )
     check_keywords(id, entry_point, kwargs)
+    check_needed(id, entry_point, kwargs)
     if kwargs.get("render_mode") is not None:
         raise ValueError(
             f"render_mode must be None for a vector env, got {shown(kwargs['render_mode'])}: "

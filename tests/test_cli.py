@@ -91,7 +91,9 @@ def test_reproduce_an_unknown_figure(run: CliRunner) -> None:
     result = run.invoke(app, ["reproduce", "figure3"])
     assert result.exit_code == 2
     assert "unknown reproduction 'figure3' (did you mean 'fig3' or" in result.output
-    assert "known: bagnell-ng, bar, controllers, crl-ablation, crl-advertising" in result.output
+    assert (
+        "known: all, bagnell-ng, bar, controllers, crl-ablation, crl-advertising" in result.output
+    )
 
 
 def test_reproduce_fig3(run: CliRunner, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import crl_envs
 from crl_envs.testing import check_parallel_env
 from crl_envs.wrappers import GlobalReward
 from tests.load_balancing.driving import EVERYTHING
+from tests.worlds import needed
 
 RING = nx.cycle_graph(5, create_using=nx.DiGraph)
 
@@ -20,6 +21,39 @@ CASES = {
     "bandit-sure": ("crl/bandit-v0", {"p_correct": 1.0, "p_wrong": 0.0, "n_agents": 7}),
     "bar": ("crl/bar-v0", {"n_agents": 9}),
     "bar-one": ("crl/bar-v0", {"n_agents": 1, "n_nights": 2}),
+    "consensus": ("crl/consensus-v0", {"n_agents": 7}),
+    "consensus-torus": (
+        "crl/consensus-v0",
+        {"n_agents": 9, "topology": "torus", "flip": 0.1, "horizon": 6},
+    ),
+    "coordination": ("crl/coordination_game-v0", {}),
+    "coordination-noise": (
+        "crl/coordination_game-v0",
+        {"noise": 5.0, "observe": "neighborhood", "relabel": True, "horizon": 4, "n_agents": 5},
+    ),
+    "coordination-coins": (
+        "crl/coordination_game-v0",
+        {"payoffs": "stochastic-climbing", "topology": "star", "observe": "neighborhood"},
+    ),
+    "coordination-random": (
+        "crl/coordination_game-v0",
+        {"payoffs": "random", "topology": "grid", "n_actions": 4, "horizon": 3},
+    ),
+    "epidemic": ("crl/epidemic-v0", {"n_agents": 12}),
+    "epidemic-seen": (
+        "crl/epidemic-v0",
+        {"n_agents": 6, "topology": "star", "observe": "neighborhood", "relabel": True},
+    ),
+    "firefighting": ("crl/firefighting-v0", {}),
+    "firefighting-grid": (
+        "crl/firefighting-v0",
+        {"n_agents": 6, "layout": "grid", "observe": "levels"},
+    ),
+    "local-rule": ("crl/local_rule-v0", needed("crl/local_rule-v0")),
+    "local-rule-graph": (
+        "crl/local_rule-v0",
+        needed("crl/local_rule-v0", topology=RING, observe="neighborhood", backend="numpy"),
+    ),
     "sysadmin-lock": ("crl/sysadmin-v0", {"dynamics": "lock", "topology": RING}),
     "sysadmin": ("crl/sysadmin-v0", {}),
     "sysadmin-numpy": ("crl/sysadmin-v0", {"backend": "numpy", "n_agents": 3}),
@@ -51,10 +85,13 @@ CASES = {
 }
 
 # Load balancing on the paper's clock draws nothing at random once the topology is fixed.
+# So do games without noise.
 DETERMINISTIC = {
+    "bandit-sure",
     "bar",
     "bar-one",
-    "bandit-sure",
+    "coordination",
+    "coordination-random",
     "load-small",
     "load-gradient",
     "load-graph",

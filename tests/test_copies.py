@@ -22,10 +22,16 @@ from crl_envs.wrappers import (
 )
 from tests.object_store import through_object_store
 from tests.views import BACKENDS
+from tests.worlds import needed
 
 IDS = {
     "crl/bandit-v0": {"n_agents": 3},
     "crl/bar-v0": {"n_agents": 3},
+    "crl/consensus-v0": {"n_agents": 3, "flip": 0.1, "horizon": 5},
+    "crl/coordination_game-v0": {"n_agents": 3, "noise": 1.0, "relabel": True, "horizon": 5},
+    "crl/epidemic-v0": {"n_agents": 4, "horizon": 5},
+    "crl/firefighting-v0": {"n_agents": 3, "horizon": 5},
+    "crl/local_rule-v0": needed("crl/local_rule-v0", n_agents=4, horizon=5, relabel=True),
     "crl/sysadmin-v0": {"n_agents": 4, "horizon": 5, "relabel": True},
     "crl/load_balancing-v0": {"n_agents": 6, "max_in_flight": 2, "max_steps": 60, "memory": True},
 }
@@ -52,6 +58,7 @@ FAMILIES = {  # where the learners of each module of `agents` learn
     "tabular": "crl/sysadmin-v0",
     "delegation": "crl/load_balancing-v0",
     "random_policy": "crl/load_balancing-v0",
+    "fixed_rule": "crl/epidemic-v0",
 }
 LEARNERS = {
     point.name: point.load()

@@ -11,7 +11,15 @@ import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parents[1]
-WORLDS = ("bandit", "bar", "load_balancing", "sysadmin")
+WORLDS = (
+    "bandit",
+    "bar",
+    "coordination_game",
+    "firefighting",
+    "load_balancing",
+    "local_rule",
+    "sysadmin",
+)
 ROOMS = ("bench", "cli", "commands", "explorer")
 FAMILIES = ("bandit", "delegation", "libraries", "tabular")
 
@@ -99,7 +107,10 @@ def test_an_optimum_takes_the_problem(world: str) -> None:
     """It knows what a world is made of, and not the world."""
     home = f"crl_envs.{world}"
     known = ["crl_envs.core", "crl_envs.factored", "crl_envs.bounds"]
-    known += [f"{home}.{name}" for name in ("problem", "dynamics", "rules", "factored_model")]
+    known += [
+        f"{home}.{name}"
+        for name in ("problem", "dynamics", "form", "rule", "rules", "factored_model")
+    ]
     assert edges(f"{home}.optimum", *known) == []
 
 

@@ -19,6 +19,7 @@ from agents.tabular.reward_regression import RowRegression, make_rooms, pack, un
 from crl_envs.core.stream import Stream
 from crl_envs.testing.compare import difference, snapshot
 from tests.views import BACKENDS
+from tests.worlds import needed
 
 WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
     "bandit": ("crl/bandit-v0", {"n_agents": 4}),
@@ -26,6 +27,11 @@ WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
     "ippc": ("crl/sysadmin-v0", {"n_agents": 4, "dynamics": "ippc2011", "relabel": True}),
     "seen": ("crl/sysadmin-v0", {"n_agents": 5, "topology": "star", "observe": "neighborhood"}),
     "status": ("crl/sysadmin-v0", {"n_agents": 4, "dynamics": "status-load"}),
+    "rule": ("crl/local_rule-v0", needed("crl/local_rule-v0", n_agents=4)),
+    "one way": (
+        "crl/local_rule-v0",
+        needed("crl/local_rule-v0", n_agents=4, topology="directed_ring", relabel=True),
+    ),
     "loads": ("crl/load_balancing-v0", {"n_agents": 6, "max_in_flight": 4}),
     "memory": (
         "crl/load_balancing-v0",

@@ -5,7 +5,9 @@ Load balancing, whose illegal actions are policies too, is searched in tests/loa
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 import crl_envs
 from crl_envs.factored import value_iteration
+from tests.worlds import needed
 
 
 @st.composite
@@ -55,3 +58,70 @@ def test_no_policy_of_the_bandit_beats_the_optimum(right: float, wrong: float) -
         np.mean([success[i, a] for i, a in enumerate(joint)]) for joint in product(*[(0, 1)] * 4)
     )
     assert best == pytest.approx(env.optimum().value)
+
+
+SEARCHED: list[tuple[str, dict[str, Any]]] = [
+    ("crl/epidemic-v0", {"n_agents": 4, "topology": "ring", "horizon": 8}),
+    ("crl/epidemic-v0", {"n_agents": 9, "observe": "neighborhood", "horizon": 8}),
+    ("crl/epidemic-v0", {"n_agents": 12, "relabel": True, "infection": 0.8, "isolation_cost": 0.0}),
+    ("crl/local_rule-v0", needed("crl/local_rule-v0", n_agents=3, topology="directed_ring")),
+    ("crl/local_rule-v0", needed("crl/local_rule-v0", n_agents=9, topology="tree", relabel=True)),
+    ("crl/firefighting-v0", {"n_agents": 2, "observe": "levels"}),
+    ("crl/firefighting-v0", {"n_agents": 1, "layout": "grid", "observe": "levels"}),
+    ("crl/firefighting-v0", {"n_agents": 6, "observe": "levels"}),
+    ("crl/consensus-v0", {"n_agents": 3, "radius": 1, "horizon": 2}),
+    ("crl/consensus-v0", {"n_agents": 5, "flip": 0.2, "horizon": 3}),
+    ("crl/coordination_game-v0", {"n_agents": 5}),
+    ("crl/coordination_game-v0", {"n_agents": 6, "payoffs": "random", "relabel": True}),
+    ("crl/coordination_game-v0", {"payoffs": "stochastic-climbing", "noise": 3.0, "horizon": 2}),
+]
+
+
+def returns(vec: Any, policies: Any, seed: int) -> Any:
+    """Mean returns ``[B]`` of agents that act by tables ``[B, n, O]`` of what they see."""
+    seen, total = vec.reset(seed=seed)[0], 0.0
+    sizes = np.atleast_1d(getattr(vec.world.single_observation_space, "nvec", [0]))
+    weights = np.cumprod([1, *sizes[:-1]])
+    columns, agents = np.arange(vec.num_envs)[:, None], np.arange(vec.n_agents)
+    for _ in range(vec.world.horizon):
+        row = seen @ weights if seen.ndim == 3 else seen
+        seen, paid, *_ = vec.step(policies[columns, agents, row.astype(int)])
+        total = total + paid.mean(axis=1, dtype=np.float64)
+    return total
+
+
+@pytest.mark.parametrize(("id", "kwargs"), SEARCHED, ids=range(len(SEARCHED)))
+def test_a_search_finds_nothing_better_than_the_optimum(id: str, kwargs: dict[str, Any]) -> None:
+    """Cross-entropy over tables by agent and observation, after uniformly random ones; false alarm 1e-5 each.
+
+    The best found is played again, in other episodes, before it is compared.
+    """
+    population, episodes, elite = 24, 24, 6
+    make = partial(crl_envs.make_vec, id, autoreset_mode="Disabled", **kwargs)
+    vec = make(population * episodes)
+    space = vec.world.single_observation_space
+    shape = (vec.n_agents, int(np.prod(getattr(space, "nvec", [getattr(space, "n", 1)]))))
+    a = int(vec.world.single_action_space.n)
+    rng, chance = np.random.default_rng(0), np.full((*shape, a), 1 / a)
+    for generation in range(8):
+        words = rng.random((population, *shape, 1))
+        drawn = np.minimum((words > chance.cumsum(axis=-1)).sum(axis=-1), a - 1)
+        scores = returns(vec, np.repeat(drawn, episodes, axis=0), 10_000 * generation)
+        best = np.argsort(-scores.reshape(population, episodes).mean(axis=1))[:elite]
+        chance = 0.3 * chance + 0.7 * np.eye(a)[drawn[best]].mean(axis=0)
+    optimum, again = vec.world.optimum(), make(1000)
+    assert optimum.lower <= optimum.value
+    for table in (drawn[best[0]], chance.argmax(axis=-1)):
+        found = returns(again, np.repeat(table[None], 1000, axis=0), 999_999)
+        assert found.mean() - 4.5 * found.std() / 1000**0.5 <= optimum.value + 1e-6
+
+
+@pytest.mark.parametrize("payoffs", ["climbing", "penalty", "random"])
+@pytest.mark.parametrize("topology", ["ring", "star", "tree", "directed_ring"])
+def test_no_joint_action_of_a_game_pays_more(topology: str, payoffs: str) -> None:
+    """All 243 of five agents."""
+    given: dict[str, Any] = {"n_agents": 5, "topology": topology, "payoffs": payoffs}
+    vec = crl_envs.make_vec("crl/coordination_game-v0", 3**5, **given)
+    vec.reset(seed=0)
+    best = vec.step(np.array(list(product(range(3), repeat=5))))[1].mean(axis=1).max()
+    assert best == pytest.approx(vec.optimum().value, abs=1e-5)

@@ -10,8 +10,8 @@ import pytest
 
 import crl_envs
 from crl_envs.wrappers import DifferenceReward, GlobalReward, JointAction, NoisyReward
+from tests.worlds import IDS, needed
 
-IDS = ("crl/bandit-v0", "crl/bar-v0", "crl/load_balancing-v0", "crl/sysadmin-v0")
 WRAPPERS: dict[str, Any] = {
     "bare": lambda env: env,
     "global": GlobalReward,
@@ -24,7 +24,7 @@ WRAPPERS: dict[str, Any] = {
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 @pytest.mark.parametrize("id", IDS)
 def test_a_dict_env_has_none(id: str, wrapper: str) -> None:
-    env = WRAPPERS[wrapper](crl_envs.make(id, n_agents=5))
+    env = WRAPPERS[wrapper](crl_envs.make(id, **needed(id, n_agents=5)))
     for nothing in (None, {}):
         env.reset(seed=0, options=nothing)
     with pytest.raises(ValueError, match=r"options has an unknown key 'start'; allowed: none"):
@@ -42,7 +42,7 @@ def test_gymnasium_passes_them_on() -> None:
 @pytest.mark.parametrize("wrapper", ["bare", "global", "difference", "noisy"])
 @pytest.mark.parametrize("id", IDS)
 def test_a_vector_env_has_a_mask(id: str, wrapper: str) -> None:
-    env = WRAPPERS[wrapper](crl_envs.make_vec(id, 2, n_agents=5))
+    env = WRAPPERS[wrapper](crl_envs.make_vec(id, 2, **needed(id, n_agents=5)))
     for nothing in (None, {}):
         env.reset(seed=0, options=nothing)
     env.reset(options={"reset_mask": np.array([True, False])})

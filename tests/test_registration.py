@@ -17,8 +17,7 @@ from crl_envs import registration
 from crl_envs.bandit import BanditEnv, BanditWorld
 from crl_envs.core import AgentVectorEnv, WorldVectorEnv
 from crl_envs.wrappers import MaskInObservation, NumericInfos
-
-OWN = ["crl/bandit-v0", "crl/bar-v0", "crl/load_balancing-v0", "crl/sysadmin-v0"]
+from tests.worlds import IDS, needed
 
 
 @pytest.fixture
@@ -50,16 +49,16 @@ def make_foreign(*, size: int = 3) -> Foreign:
 
 
 class TestMake:
-    @pytest.mark.parametrize("id", OWN)
+    @pytest.mark.parametrize("id", IDS)
     def test_three_views(self, id: str) -> None:
         assert id in crl_envs.registered_ids()
-        env = crl_envs.make(id, n_agents=3)
+        env = crl_envs.make(id, **needed(id, n_agents=3))
         assert isinstance(env, ParallelEnv)
         assert env.possible_agents == ["agent_0", "agent_1", "agent_2"]
-        vec = crl_envs.make_vec(id, 2, n_agents=3)
+        vec = crl_envs.make_vec(id, 2, **needed(id, n_agents=3))
         assert isinstance(vec, WorldVectorEnv)
         assert (vec.num_envs, vec.n_agents) == (2, 3)
-        agents = crl_envs.make_gym_vec(id, 2, n_agents=3)
+        agents = crl_envs.make_gym_vec(id, 2, **needed(id, n_agents=3))
         assert isinstance(agents, AgentVectorEnv)
         assert agents.num_envs == 6
 
@@ -100,6 +99,11 @@ class TestMake:
             match=r"crl/sysadmin-v0 has no argument 'n_agent' \(did you mean 'n_agents'.*allowed: n_agents, dynamics",
         ):
             getattr(crl_envs, entry)("crl/sysadmin-v0", n_agent=3)
+
+    @pytest.mark.parametrize("entry", ["make", "make_vec", "make_gym_vec"])
+    def test_an_argument_that_it_can_not_do_without(self, entry: str) -> None:
+        with pytest.raises(ValueError, match="crl/local_rule-v0 needs the argument 'rule'"):
+            getattr(crl_envs, entry)("crl/local_rule-v0", n_agents=3)
 
     @pytest.mark.parametrize("entry", ["make_vec", "make_gym_vec"])
     def test_no_rendering_of_vectors(self, entry: str) -> None:
@@ -155,10 +159,10 @@ class TestElsewhere:
     @pytest.mark.skipif(
         not hasattr(pettingzoo, "make"), reason="pettingzoo has a registry from 1.27 on"
     )
-    @pytest.mark.parametrize("id", OWN)
+    @pytest.mark.parametrize("id", IDS)
     def test_pettingzoo_make(self, id: str) -> None:
-        env = pettingzoo.make("parallel", id, n_agents=4)
-        same = crl_envs.make(id, n_agents=4)
+        env = pettingzoo.make("parallel", id, **needed(id, n_agents=5))
+        same = crl_envs.make(id, **needed(id, n_agents=5))
         assert type(env.unwrapped) is type(same)
         assert repr(env.reset(seed=1)) == repr(same.reset(seed=1))
 
@@ -172,11 +176,13 @@ class TestElsewhere:
     @pytest.mark.skipif(
         not hasattr(pettingzoo, "make"), reason="pettingzoo has a registry from 1.27 on"
     )
-    @pytest.mark.parametrize("id", OWN)
+    @pytest.mark.parametrize("id", IDS)
     def test_pettingzoo_make_one_after_the_other(self, id: str) -> None:
         """An AEC env passes PettingZoo's own tests, and gives each agent what the ParallelEnv gives it."""
-        env = pettingzoo.make("aec", id, n_agents=3, encode="onehot", masks="observation")
-        same = crl_envs.make(id, n_agents=3)
+        env = pettingzoo.make(
+            "aec", id, **needed(id, n_agents=3, encode="onehot", masks="observation")
+        )
+        same = crl_envs.make(id, **needed(id, n_agents=3))
         env.reset(seed=1)
         same.reset(seed=1)
         total, expected = dict.fromkeys(env.possible_agents, 0.0), {}
@@ -192,33 +198,34 @@ class TestElsewhere:
         assert total == expected
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an observation with a mask is no array
-            api_test(pettingzoo.make("aec", id, n_agents=3, masks="observation"), num_cycles=50)
+            given = needed(id, n_agents=3, masks="observation")
+            api_test(pettingzoo.make("aec", id, **given), num_cycles=50)
 
-    @pytest.mark.parametrize("id", OWN)
+    @pytest.mark.parametrize("id", IDS)
     def test_arguments_of_make_choose_wrappers(self, id: str) -> None:
-        env = crl_envs.make(id, n_agents=3, masks="observation", infos="numeric")
+        env = crl_envs.make(id, **needed(id, n_agents=3, masks="observation", infos="numeric"))
         assert isinstance(env, MaskInObservation)
         assert isinstance(env.env, NumericInfos)
-        assert isinstance(env.unwrapped, type(crl_envs.make(id)))
+        assert isinstance(env.unwrapped, registration.entry_point(id))
         with pytest.raises(ValueError, match="masks must be one of 'observation', got 'infos'"):
-            crl_envs.make(id, masks="infos")
+            crl_envs.make(id, **needed(id, masks="infos"))
         with pytest.raises(ValueError, match="infos must be one of 'numeric', got True"):
-            crl_envs.make(id, infos=True)
+            crl_envs.make(id, **needed(id, infos=True))
 
-    @pytest.mark.parametrize("id", OWN)
+    @pytest.mark.parametrize("id", IDS)
     def test_gymnasium_make(self, id: str) -> None:
         """One id for each environment, its joint form: all observations, all actions, the mean reward."""
         name, version = id.rsplit("-", 1)
-        joint = gymnasium.make(f"{name}-joint-{version}", n_agents=4)
-        env = crl_envs.make(id, n_agents=4)
+        joint = gymnasium.make(f"{name}-joint-{version}", **needed(id, n_agents=5))
+        env = crl_envs.make(id, **needed(id, n_agents=5))
         joint.reset(seed=2)
         env.reset(seed=2)
         joint.action_space.seed(0)
         action = joint.action_space.sample()
-        assert action.shape == (4,)
+        assert action.shape == (5,)
         reward = joint.step(action)[1]
         rewards = env.step(dict(zip(env.agents, action.tolist(), strict=True)))[1]
-        assert reward == pytest.approx(sum(rewards.values()) / 4, rel=1e-12)
+        assert reward == pytest.approx(sum(rewards.values()) / 5, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["infos", "masks"])

@@ -13,14 +13,22 @@ from typing import Any
 import pytest
 
 import crl_envs
+from tests.worlds import needed
 
 ROOT = Path(__file__).parent.parent
 WORLDS = {
     "bandit": "Bandit",
     "bar": "Bar",
+    "consensus": "Consensus",
+    "coordination_game": "CoordinationGame",
+    "epidemic": "Epidemic",
+    "firefighting": "Firefighting",
     "load_balancing": "LoadBalancing",
+    "local_rule": "LocalRule",
     "sysadmin": "Sysadmin",
 }
+# Modules of problems that aren't in a package of their own.
+MODULES = {name: f"local_rule.{name}" for name in ("consensus", "epidemic")}
 
 # Each line with what mypy says of it: the revealed type, or a part of the error.
 SNIPPETS = [
@@ -116,7 +124,7 @@ def test_mypy_knows_the_arguments(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("package", "name"), WORLDS.items())
 def test_keywords_are_the_problems_fields(package: str, name: str) -> None:
-    module = import_module(f"crl_envs.{package}.problem")
+    module = import_module(f"crl_envs.{MODULES.get(package, f'{package}.problem')}")
     of_problem = {f.name: f.type for f in fields(getattr(module, f"{name}Problem"))}
     keywords = getattr(module, f"{name}Arguments").__annotations__
     assert {key: hint.__forward_arg__ for key, hint in keywords.items()} == of_problem
@@ -132,8 +140,10 @@ def test_every_shipped_id_is_typed() -> None:
 
 @pytest.mark.parametrize(("package", "name"), WORLDS.items())
 def test_a_problem_is_fixed_and_keeps_what_was_checked(package: str, name: str) -> None:
-    problem: Any = getattr(import_module(f"crl_envs.{package}"), f"{name}Problem")(n_agents=5)
+    given = needed(f"crl/{package}-v0", n_agents=5)
+    home = import_module(f"crl_envs.{MODULES.get(package, package).partition('.')[0]}")
+    problem: Any = getattr(home, f"{name}Problem")(**given)
     with pytest.raises(AttributeError):
         problem.n_agents = 6
-    env = crl_envs.make(f"crl/{package}-v0", n_agents=5)
+    env: Any = crl_envs.make(f"crl/{package}-v0", **given)
     assert env.unwrapped.world.problem == problem

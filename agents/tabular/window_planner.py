@@ -5,7 +5,7 @@ the machines together, frequencies and means over all of them:
 
     P̂(s_i' = up | s_i, parents up)   of machines left alone          R̂(s_i, a_i)
 
-½ and 0 where nothing was seen. The window program of that model (`crl_envs.sysadmin.optimum.window_program`) gives a
+½ and 0 where nothing was seen. The window program of that model (`crl_envs.factored.window_program`) gives a
 value function that is a sum of one function w_t of k neighbouring machines, the same around the ring, so that neither
 its size nor its time depends on n. From then on every machine takes its part of the joint action that is greedy in it:
 
@@ -35,9 +35,9 @@ from agents.learner import Learner
 from agents.view import Episode, Frame, Transition, topology_edges
 from crl_envs.core.arguments import check_int, check_seed, keep
 from crl_envs.core.topology import directed_ring, ring, sorted_edges
-from crl_envs.sysadmin.dynamics import Binary
+from crl_envs.factored.window_program import WIDEST, window_bound
+from crl_envs.sysadmin.dynamics import Binary, ring_rule
 from crl_envs.sysadmin.optimum.window_policy import RADIUS, greedy_table, window_codes
-from crl_envs.sysadmin.optimum.window_program import WIDEST, window_bound
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class WindowPlanner(Learner):
         if column not in self._policies:
             rule, start_up = self.model(column), self._start_up(column)
             width, radius = self.config.width, self.config.radius
-            found = window_bound(rule, self._both_ways, self._horizon, start_up, width)
+            found = window_bound(ring_rule(rule, self._both_ways), self._horizon, start_up, width)
             table = greedy_table(rule, self._both_ways, found.weights, radius)
             self._policies[column] = WindowPolicy(radius, table)
         return self._policies[column]

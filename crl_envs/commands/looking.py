@@ -25,6 +25,7 @@ from crl_envs.bench.papers import REPRODUCTIONS
 from crl_envs.bench.text import Table, printable
 from crl_envs.commands.console import refusals, say, show
 from crl_envs.core.arguments import suggestion
+from crl_envs.registration import entry_point
 
 _LIBRARIES: Final = "agents.libraries."
 
@@ -190,8 +191,9 @@ def _facts(experiment: Experiment) -> dict[str, Any]:
 
 def _documentation(id: str) -> str:
     """The docstring of an environment's class."""
-    env = crl_envs.make(id)
-    return inspect.getdoc(type(env.unwrapped)) or type(env.unwrapped).__name__
+    made = entry_point(id)
+    shown = made if isinstance(made, type) else type(crl_envs.make(id).unwrapped)
+    return inspect.getdoc(shown) or shown.__name__
 
 
 def _as_markdown(docstring: str) -> str:

@@ -160,6 +160,14 @@ def _keywords_of(function: Callable[..., Any]) -> list[str] | None:
     return [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
+def check_needed(what: str, function: Callable[..., Any], keywords: Collection[str]) -> None:
+    """Refuse keywords without one that `function` can't do without."""
+    for name, parameter in inspect.signature(function).parameters.items():
+        named = parameter.kind in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        if named and parameter.default is parameter.empty and name not in keywords:
+            raise ValueError(f"{what} needs the argument {name!r}")
+
+
 def check_options(options: Any, allowed: Collection[str] = ()) -> Mapping[str, Any]:
     """Return the options of a ``reset``, none for None, if all of them are `allowed`."""
     if options is None:

@@ -58,6 +58,7 @@ class ArrayForm:
         terminal: ``(xp, state)`` to ``bool[…]``.
         state_array: ``(xp, state)`` to ``[d, …]``.
         metrics: ``(xp, state)`` to named measurements.
+        lanes: Words that are drawn for each purpose; None: one an agent.
         legal: ``(xp, state, action)`` to ``bool[n, …]``, whether actions in range are legal; None where all are.
         action_mask: ``(xp, state)`` to ``int8[n, A, …]``; None with `legal`.
         info: ``(xp, state)`` to what the agents see beside that, named arrays ``[n, …]``.
@@ -71,6 +72,7 @@ class ArrayForm:
     terminal: Callable[[Any, Any], Array]
     state_array: Callable[[Any, Any], Array]
     metrics: Callable[[Any, Any], dict[str, Array]]
+    lanes: int | None = None
     legal: Callable[[Any, Any, Array], Array] | None = None
     action_mask: Callable[[Any, Any], Array] | None = None
     info: Callable[[Any, Any], dict[str, Array]] = lambda xp, state: {}

@@ -56,6 +56,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
 
     - ``action_mask``: ``int8[A]``, 1 for a legal action, never all zero;
     - ``neighbors``: tuple of the ids of the agents that share an edge with this one;
+    - ``node`` (only where the topology is a graph whose nodes aren't 0 … n − 1): the node that this agent is;
     - ``illegal_action`` (only where masks vary): True when this step's action was illegal and carried out as 0.
 
     Where masks don't vary, the steps within an episode give the same read-only dicts: write to a copy of them.
@@ -312,7 +313,7 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         At both ends of an episode all are fresh: there wrappers such as SuperSuit's write to them.
         """
         if self._templates is None:
-            self._templates = self._make_templates()
+            self._templates = self._named_templates()
             self._constant = self._by_agent(map(ReadOnlyDict, self._templates))
         if self._mask is None and self._running and self._elapsed:
             return self._constant.copy()
@@ -331,6 +332,13 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         made: dict[str, Any] = self._false.copy()
         made.update(zip(self._everyone, values, strict=True))
         return made
+
+    def _named_templates(self) -> list[dict[str, Any]]:
+        """Return what is the same in all infos of each agent."""
+        templates = self._make_templates()
+        for template, node in zip(templates, self.world.nodes or (), strict=False):
+            template["node"] = node
+        return templates
 
     def _make_templates(self) -> list[dict[str, Any]]:
         everything = np.ones(int(self.world.single_action_space.n), np.int8)

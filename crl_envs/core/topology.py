@@ -7,6 +7,7 @@ with the version of NumPy or networkx.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 _MOST_DRAWN: Final = 10_000_000  # successors
+_MOST_GROWN: Final = 200_000  # agents whose edges are drawn one by one in Python
 _DRAWN_PER_SECOND: Final = 1_000_000  # on one core of 2024
 
 
@@ -34,6 +36,27 @@ def ring(n: int) -> Edges:
     """Return the edges i ↔ i + 1 (mod n)."""
     i = np.arange(n)
     return _both_ways(i, (i + 1) % n)
+
+
+def torus(n: int) -> Edges:
+    """Return a lattice of the most nearly square sides whose product is n, closed in both directions."""
+    height = torus_height(n)
+    width = n // height
+    row, column = np.divmod(np.arange(n), width)
+    right = row * width + (column + 1) % width
+    below = (row + 1) % height * width + column
+    return _both_ways(np.tile(np.arange(n), 2), np.concatenate([right, below]))
+
+
+def torus_height(n: int) -> int:
+    """Return the rows of a torus of n agents: the largest divisor that isn't above √n."""
+    return next(h for h in range(math.isqrt(n), 0, -1) if n % h == 0)
+
+
+def tree(n: int) -> Edges:
+    """Return the binary tree whose node i ≥ 1 hangs on node ⌊(i − 1) / 2⌋."""
+    i = np.arange(1, n)
+    return _both_ways((i - 1) // 2, i)
 
 
 def star(n: int) -> Edges:
@@ -107,6 +130,90 @@ def random_graph(n: int, seed: int, degree: int = 2) -> Edges:
     return _both_ways(sources, others)
 
 
+def small_world(n: int, seed: int) -> Edges:
+    """Return a ring with edges to the two next on either side, each bent elsewhere with .1 (Watts & Strogatz 1998).
+
+    Raises:
+        ValueError: More than 200,000 agents.
+    """
+    _check_drawn("small_world", n)
+    near = [set[int]() for _ in range(n)]
+    ends = [(i, (i + d) % n) for d in (1, 2) for i in range(n) if (i + d) % n != i]
+    for i, j in ends:
+        near[i].add(j)
+        near[j].add(i)
+    words = fixed_words(seed, Purpose.TOPOLOGY, 2 * len(ends)).tolist()
+    for (i, j), bends, where in zip(ends, words[::2], words[1::2], strict=True):
+        other = where * n >> 32
+        if bends < 2**32 // 10 and j in near[i] and other != i and other not in near[i]:
+            near[i].remove(j)
+            near[j].remove(i)
+            near[i].add(other)
+            near[other].add(i)
+    return _edges_of(near)
+
+
+def scale_free(n: int, seed: int) -> Edges:
+    """Return a graph grown agent by agent, each joined to two by their degrees (Barabási & Albert 1999).
+
+    Raises:
+        ValueError: More than 200,000 agents.
+    """
+    _check_drawn("scale_free", n)
+    near = [set[int]() for _ in range(n)]
+    ends: list[int] = []  # each agent as often as it has edges
+    words = fixed_words(seed, Purpose.TOPOLOGY, 2 * n).tolist()
+    for i in range(1, n):
+        chosen: set[int] = set()
+        for word in words[2 * i - 2 : 2 * i]:
+            place = word * max(len(ends), 1) >> 32
+            while ends and ends[place] in chosen and len(chosen) < i:
+                place = (place + 1) % len(ends)
+            chosen.add(ends[place] if ends else 0)
+        for j in chosen:
+            near[i].add(j)
+            near[j].add(i)
+            ends += [i, j]
+    return _edges_of(near)
+
+
+def random_regular(n: int, seed: int) -> Edges:
+    """Return a random graph in which all have four neighbours: a ring whose edges have swapped ends many times.
+
+    Raises:
+        ValueError: More than 200,000 agents.
+    """
+    _check_drawn("random_regular", n)
+    lattice = {(i, (i + d) % n) for d in (1, 2) for i in range(n)}
+    ends = sorted({(min(e), max(e)) for e in lattice if e[0] != e[1]})
+    known = set(ends)
+    words = fixed_words(seed, Purpose.TOPOLOGY, 8 * len(ends)).astype(np.int64).tolist()
+    for one, two in zip(words[::2], words[1::2], strict=True):
+        p, q = one * len(ends) >> 32, two * len(ends) >> 32
+        (a, b), (c, d) = ends[p], ends[q]
+        if one & 1:
+            c, d = d, c
+        new = (min(a, d), max(a, d)), (min(c, b), max(c, b))
+        if len({a, b, c, d}) == 4 and not known & set(new):
+            known -= {ends[p], ends[q]}
+            known |= set(new)
+            ends[p], ends[q] = new
+    pairs = np.array(ends, np.int64).reshape(-1, 2)
+    return _both_ways(*pairs.T)
+
+
+def _check_drawn(topology: str, n: int) -> None:
+    if n > _MOST_GROWN:
+        raise ValueError(
+            f"n_agents must be at most {_MOST_GROWN} with topology={topology!r}, which is drawn edge by edge, got {n}"
+        )
+
+
+def _edges_of(near: list[set[int]]) -> Edges:
+    pairs = [(i, j) for i, others in enumerate(near) for j in others]
+    return sorted_edges(*np.array(pairs, np.int64).reshape(-1, 2).T)
+
+
 Edges = NDArray[np.int64]  # int64[E, 2], (source, target) agent indices
 
 UNDIRECTED: Final[dict[str, Callable[[int, int], Edges]]] = {
@@ -115,17 +222,28 @@ UNDIRECTED: Final[dict[str, Callable[[int, int], Edges]]] = {
     "legs": lambda n, _: legs(n),
     "ring_of_rings": lambda n, _: ring_of_rings(n),
     "grid": lambda n, _: grid(n),
+    "torus": lambda n, _: torus(n),
+    "tree": lambda n, _: tree(n),
     "random": random_graph,
+    "random_regular": random_regular,
+    "scale_free": scale_free,
+    "small_world": small_world,
+}
+
+
+NAMED: Final[dict[str, Callable[[int, int], Edges]]] = {
+    **UNDIRECTED,
+    "directed_ring": lambda n, _: directed_ring(n),
 }
 
 
 def named_edges(topology: str, n: int, seed: int) -> Edges:
-    """Return the edges of an undirected family by name.
+    """Return the edges of a family by name.
 
     Raises:
         ValueError: Unknown name; near matches are suggested.
     """
-    return UNDIRECTED[check_choice("topology", topology, UNDIRECTED)](n, seed)
+    return NAMED[check_choice("topology", topology, NAMED)](n, seed)
 
 
 def is_graph(topology: object) -> TypeGuard[nx.Graph]:
@@ -148,6 +266,14 @@ def node_numbers(graph: nx.Graph) -> dict[Any, int]:
     if own and set(nodes) == set(range(len(nodes))):
         nodes = list(range(len(nodes)))
     return {node: i for i, node in enumerate(nodes)}
+
+
+def node_names(topology: object) -> tuple[Any, ...] | None:
+    """Return the node that each agent is, where a topology argument is a graph with nodes of its own names."""
+    if not is_graph(topology):
+        return None
+    names = tuple(node_numbers(topology))
+    return None if set(names) == set(range(len(names))) else names
 
 
 def graph_edges(graph: nx.Graph) -> Edges:

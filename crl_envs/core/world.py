@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
-from crl_envs.core.topology import Edges
+from crl_envs.core.topology import Edges, node_names
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -63,13 +63,20 @@ class World(OwnsArrays, ABC, Generic[StateT]):
 
     @cached_property
     def topology(self) -> nx.DiGraph:
-        """The graph of agents 0 … n−1 with the world's edges."""
+        """The graph of agents 0 … n−1 with the world's edges; ``node`` of an agent is its name in the user's graph."""
         import networkx as nx  # by itself a good part of the package's import time
 
         graph = nx.DiGraph()
         graph.add_nodes_from(range(self.n_agents))
+        if self.nodes is not None:
+            nx.set_node_attributes(graph, dict(enumerate(self.nodes)), "node")
         graph.add_edges_from(map(tuple, self.edges.tolist()))
         return graph
+
+    @cached_property
+    def nodes(self) -> tuple[Any, ...] | None:
+        """The node that each agent is in the graph that its problem has for a topology, where nodes have names."""
+        return node_names(getattr(getattr(self, "problem", None), "topology", None))
 
     def seal(self) -> None:
         """Make the arrays read-only and keep them where they are; for the end of a constructor.

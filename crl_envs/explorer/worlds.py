@@ -10,9 +10,13 @@ import crl_envs
 from crl_envs.bandit.problem import BanditProblem
 from crl_envs.bar.problem import BarProblem
 from crl_envs.bench.learners import LearnerSpec, learner_spec
+from crl_envs.coordination_game.problem import CoordinationGameProblem
 from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed
 from crl_envs.core.topology import UNDIRECTED
+from crl_envs.firefighting.problem import FirefightingProblem
 from crl_envs.load_balancing.problem import LoadBalancingProblem
+from crl_envs.local_rule.consensus import ConsensusProblem
+from crl_envs.local_rule.epidemic import EpidemicProblem
 from crl_envs.sysadmin.dynamics import DYNAMICS
 from crl_envs.sysadmin.problem import SysadminProblem
 
@@ -135,7 +139,7 @@ class Task:
                 f"n_agents must be at most {MOST_LIVE:,} to be watched live, got {chosen['n_agents']:,}; "
                 "for more there are crl-envs run and crl-envs sweep"
             )
-        if "noise" in chosen:
+        if self.world == "bandit":
             noise = check_real("noise", chosen.pop("noise"), low=0.0, high=1.0)
             chosen |= {"p_correct": 1.0 - noise, "p_wrong": noise}
         return chosen
@@ -281,6 +285,91 @@ _SYSADMIN: Final = World(
     small={"n_agents": 3, "horizon": 2},
 )
 
+_TOPOLOGY: Final = Choice(
+    "topology", "Topology", "Who is whose neighbour.", options=tuple(UNDIRECTED)
+)
+
+_EPIDEMIC: Final = World(
+    key="epidemic",
+    id="crl/epidemic-v0",
+    title="Epidemic",
+    about="Neighbours infect each other. Whoever isolates neither gives it nor gets it, and pays for that.",
+    problem=EpidemicProblem,
+    choices=(
+        _n_agents(49, 400, "people"),
+        _TOPOLOGY,
+        Choice(
+            "infection", "Infection β", "By one infected neighbour, in a step.", (0.0, 1.0, 0.05)
+        ),
+        Choice("isolation_cost", "Cost of isolating", "In rewards a step.", (0.0, 1.0, 0.05)),
+        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (5, 100, 1)),
+    ),
+    learner="reinforce-local",
+    rival="reinforce-own",
+    episodes=1000,
+    small={"n_agents": 3, "horizon": 2},
+)
+
+_CONSENSUS: Final = World(
+    key="consensus",
+    id="crl/consensus-v0",
+    title="Consensus",
+    about="Voters on a ring see three to the left and to the right, and are to agree on what most voted at first.",
+    problem=ConsensusProblem,
+    choices=(
+        Choice("n_agents", "n (voters, odd)", "How many there are.", (7, 199, 2), 49),
+        Choice(
+            "flip", "Votes that flip", "Probability that a vote comes out wrong.", (0.0, 0.5, 0.01)
+        ),
+    ),
+    learner="fixed-rule",
+    rival="random",
+    episodes=100,
+    small={"n_agents": 7, "horizon": 2},
+)
+
+_FIREFIGHTING: Final = World(
+    key="firefighting",
+    id="crl/firefighting-v0",
+    title="Firefighting",
+    about="Each agent fights at one of its houses; two at one house put its fire out.",
+    problem=FirefightingProblem,
+    choices=(
+        _n_agents(8, 200, "firefighters"),
+        Choice("layout", "Layout", "Two houses an agent, or four.", options=("row", "grid")),
+        Choice(
+            "observe",
+            "What is seen",
+            "Flames where one fought, or the levels of one's own houses.",
+            default="levels",
+            options=("flames", "levels"),
+        ),
+        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (2, 50, 1)),
+    ),
+    learner="reinforce-local",
+    rival="fixed-rule",
+    episodes=1000,
+    small={"n_agents": 3, "horizon": 2, "observe": "levels"},
+)
+
+_COORDINATION: Final = World(
+    key="coordination_game",
+    id="crl/coordination_game-v0",
+    title="Coordination game",
+    about="On each edge two agents are paid for how well their actions fit. An episode is one game on each edge.",
+    problem=CoordinationGameProblem,
+    choices=(
+        _n_agents(10, 200, "agents"),
+        _TOPOLOGY,
+        Choice("payoffs", "Payoffs", "Which game.", options=CoordinationGameProblem.games),
+        Choice("noise", "Noise", "Standard deviation of a payoff.", (0.0, 20.0, 0.5)),
+    ),
+    learner="reinforce-local",
+    rival="reinforce-global",
+    episodes=1000,
+    small={"n_agents": 3},
+)
+
 _LOAD_BALANCING: Final = World(
     key="load_balancing",
     id="crl/load_balancing-v0",
@@ -343,7 +432,17 @@ _LOAD_BALANCING: Final = World(
 )
 
 WORLDS: Final[Mapping[str, World]] = {
-    world.key: world for world in (_BANDIT, _BAR, _SYSADMIN, _LOAD_BALANCING)
+    world.key: world
+    for world in (
+        _BANDIT,
+        _BAR,
+        _SYSADMIN,
+        _LOAD_BALANCING,
+        _EPIDEMIC,
+        _CONSENSUS,
+        _FIREFIGHTING,
+        _COORDINATION,
+    )
 }
 
 

@@ -25,12 +25,16 @@ class Elimination(NamedTuple):
     others: tuple[int, ...]  # that occur together with it when its turn comes
 
 
-def elimination_order(scopes: Iterable[Sequence[int]], sizes: Sequence[int]) -> list[Elimination]:
+def elimination_order(
+    scopes: Iterable[Sequence[int]], sizes: Sequence[int], as_numbered: bool = False
+) -> list[Elimination]:
     """Return an order in which to eliminate all variables of some scopes: smallest table first, greedily.
 
     Args:
         scopes: Variables that occur together.
         sizes: How many values each variable has.
+        as_numbered: Whether to eliminate them in the order of their numbers instead, which for a lattice that is
+            numbered row by row is as good as can be.
     """
     near: dict[int, set[int]] = {}
     for scope in scopes:
@@ -39,7 +43,7 @@ def elimination_order(scopes: Iterable[Sequence[int]], sizes: Sequence[int]) -> 
     cost = {v: _log_size(others, sizes) for v, others in near.items()}
     order = []
     while cost:
-        v = min(cost, key=cost.__getitem__)
+        v = min(cost) if as_numbered else min(cost, key=cost.__getitem__)
         del cost[v]
         others = near.pop(v) - {v}
         order.append(Elimination(v, tuple(sorted(others))))

@@ -159,7 +159,7 @@ class JaxEnv:
             illegal = illegal | ~self._form.legal(jnp, state.world, done_as)
             done_as = jnp.where(illegal, 0, action)
         drawn = {
-            purpose: words(key, self.n_agents)
+            purpose: words(key, self._form.lanes or self.n_agents)
             for purpose, key in zip(self._form.purposes, state.keys, strict=True)
         }
         world, reward = self._form.step(jnp, tables, state.world, done_as, drawn)
@@ -237,7 +237,7 @@ class JaxEnv:
     def _begun(self, seed: Array, clock: Array, tables: Params) -> State:
         # Under vmap this is computed at every step, and without the barrier XLA would repeat the key for every agent.
         key = jax.lax.optimization_barrier(keys(seed, clock, Purpose.INITIAL))
-        drawn = {Purpose.INITIAL: words(key, self.n_agents)}
+        drawn = {Purpose.INITIAL: words(key, self._form.lanes or self.n_agents)}
         world = self._form.initial(jnp, tables, drawn)
         clock = advance(clock)
         return State(

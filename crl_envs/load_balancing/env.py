@@ -269,7 +269,7 @@ class LoadBalancingEnv(WorldEnv):
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> Infos:
         if self._templates is None:
-            self._templates = self._make_templates()
+            self._templates = self._named_templates()
         agents, state = self._everyone, self._state
         infos = dict(zip(agents, map(dict.copy, self._templates), strict=True))
         assert self._mask is not None

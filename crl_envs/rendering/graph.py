@@ -115,7 +115,7 @@ class GraphSheet(Sheet):
 
     def _number_agents(self) -> None:
         if self._size >= _LEAST_WITH_NUMBER:
-            for i, (x, y) in enumerate(self._at - _NUMBER * self._size):
+            for i, (x, y) in enumerate((self._at - _NUMBER * self._size)[: self._look.numbered]):
                 self.main.text(x, y, str(i), size=6.5, color=GREY, ha="center", va="center")
 
     def _legend_handles(self) -> list[Line2D]:

@@ -8,7 +8,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.topology import Edges, grid, legs, ring_of_rings, star
+from crl_envs.core.topology import (
+    Edges,
+    grid,
+    legs,
+    ring_of_rings,
+    star,
+    torus,
+    torus_height,
+    tree,
+)
 
 Positions = NDArray[np.float64]  # float64[n, 2], in the unit square
 
@@ -82,6 +91,19 @@ def _legs(n: int, count: int = 3) -> Positions:
     return np.concatenate([[[0.5, 0.5]], arms])
 
 
+def _torus(n: int) -> Positions:
+    height = torus_height(n)
+    row, column = np.divmod(np.arange(n), n // height)
+    return np.stack([(column + 0.5) / (n // height), 1.0 - (row + 0.5) / height], axis=1)
+
+
+def _tree(n: int) -> Positions:
+    i = np.arange(1, n + 1)
+    level = np.floor(np.log2(i)).astype(np.int64)
+    x = (i - 2**level + 0.5) / 2**level
+    return np.stack([x, 1.0 - level / max(int(level[-1]), 1)], axis=1)
+
+
 def _ring_of_rings(n: int) -> Positions:
     size = max(1, round(n**0.5))
     count = -(-n // size)
@@ -103,4 +125,6 @@ _FAMILIES: Final[tuple[tuple[Callable[[int], Edges], Callable[[int], Positions]]
     (legs, _legs),
     (grid, lattice),
     (ring_of_rings, _ring_of_rings),
+    (torus, _torus),
+    (tree, _tree),
 )

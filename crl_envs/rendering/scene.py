@@ -88,12 +88,13 @@ class Look:
     """What stays the same in all pictures of an environment.
 
     Attributes:
-        positions: ``float64[n, 2]``, the agents' places in the unit square.
+        positions: ``float64[n, 2]``, the agents' places in the unit square; further rows are of what isn't an agent.
         edges: ``int64[E, 2]``, the graph, drawn pale.
         glyphs: Kinds of marks.
         strands: Kinds of connections.
         quantity: What the colour of glyphs without one shows; None where all have one.
         notes: Further lines of the legend, on what the texts say.
+        numbered: How many of the first positions have their numbers written beside them; None: all.
     """
 
     positions: NDArray[np.float64]
@@ -102,6 +103,7 @@ class Look:
     strands: tuple[Strand, ...] = ()
     quantity: Quantity | None = None
     notes: tuple[str, ...] = ()
+    numbered: int | None = None
 
 
 @dataclass(frozen=True)

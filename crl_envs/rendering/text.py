@@ -9,7 +9,8 @@ import numpy as np
 from crl_envs.rendering.history import bin_starts
 from crl_envs.rendering.picture import Moment, Picture
 
-_PER_LINE: Final = 20
+_PER_LINE: Final = 20  # agents, fewer where cells are wide
+_WIDEST: Final = 130
 _MOST_IN_TABLE: Final = 99
 _BLOCKS: Final = 20
 _BAR: Final = 40
@@ -30,11 +31,12 @@ def _table(picture: Picture[Any], moment: Moment) -> list[str]:
     wide = max(map(len, rows))
     cell = max(len(entry) for row in rows.values() for entry in row)
     lines = []
-    for start in range(0, n, _PER_LINE):
+    step = max(1, min(_PER_LINE, (_WIDEST - wide - 1) // (cell + 1)))
+    for start in range(0, n, step):
         if start:
             lines.append("")
         for name, row in rows.items():
-            cells = " ".join(entry.rjust(cell) for entry in row[start : start + _PER_LINE])
+            cells = " ".join(entry.rjust(cell) for entry in row[start : start + step])
             lines.append(f"{name.ljust(wide)}  {cells}".rstrip())
     return lines
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crl_envs.core.array_form import ArrayForm, Chance, column, counting, happens, look_up
+from crl_envs.core.on_graph import seen_states
 from crl_envs.core.stream import Purpose
 from crl_envs.sysadmin.dynamics import (
     DEAD,
@@ -23,13 +23,8 @@ from crl_envs.sysadmin.dynamics import (
 from crl_envs.sysadmin.problem import SysadminProblem
 
 
-def array_form(problem: SysadminProblem, observed: NDArray[np.int64] | None) -> ArrayForm:
-    """Return SYSADMIN's dynamics; the state is ``uint8[n, …]``, as that of the world.
-
-    Args:
-        problem: The arguments.
-        observed: ``int64[n, 1 + k]``, the agents that each one sees, n standing for nobody; None: only itself.
-    """
+def array_form(problem: SysadminProblem) -> ArrayForm:
+    """Return SYSADMIN's dynamics; the state is ``uint8[n, …]``, as that of the world."""
     two_fold = problem.dynamics == STATUS_LOAD
     chances, offsets = problem.by_degree(risk) if two_fold else problem.up_probabilities
     count, width = counting(problem.parents), problem.parents.degree + 1
@@ -68,12 +63,6 @@ def array_form(problem: SysadminProblem, observed: NDArray[np.int64] | None) -> 
         next_load = xp.where(idle, np.uint8(0), load + gains.astype(np.uint8))
         return 3 * (status + falls.astype(np.uint8)) + next_load
 
-    def observation(xp: Any, state: Any) -> Any:
-        if observed is None:
-            return state
-        absent = xp.full((1, *state.shape[1:]), nobody, np.uint8)
-        return xp.concatenate([state, absent])[observed]
-
     def metrics(xp: Any, state: Any) -> dict[str, Any]:
         if not two_fold:
             return {"up": state.mean(axis=0)}
@@ -94,7 +83,7 @@ def array_form(problem: SysadminProblem, observed: NDArray[np.int64] | None) -> 
         purposes=(Purpose.TRANSITION, Purpose.LOAD) if two_fold else (Purpose.TRANSITION,),
         initial=initial,
         step=step,
-        observation=observation,
+        observation=lambda xp, state: seen_states(xp, state, problem.observed, nobody),
         terminal=lambda xp, state: xp.zeros(state.shape[1:], np.bool_),
         state_array=lambda xp, state: state,
         metrics=metrics,

@@ -17,6 +17,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from crl_envs.core.arguments import check_choice
+from crl_envs.factored.window_program import RingRule
+
 GOOD, FAULTY, DEAD = 0, 1, 2
 IDLE, LOADED, SUCCESS = 0, 1, 2
 
@@ -80,6 +83,19 @@ LOCK: Final = "lock"
 RING_DYNAMICS: Final = tuple(name for name in BINARY if name != LOCK)  # with certificates on rings
 STATUS_LOAD: Final = "status-load"
 DYNAMICS: Final = (*BINARY_DYNAMICS, STATUS_LOAD)
+
+
+def ring_rule(dynamics: str | Binary, both_ways: bool) -> RingRule:
+    """Return binary dynamics as the rule of a ring, on which both neighbours or the one before are parents.
+
+    Raises:
+        ValueError: Dynamics that aren't binary.
+    """
+    if not isinstance(dynamics, Binary):
+        check_choice("dynamics", dynamics, BINARY_DYNAMICS)
+    up = transition(dynamics, 1 + both_ways)[..., 1]
+    paid = np.broadcast_to(reward(dynamics)[:, :, None], up.shape)
+    return RingRule(up, paid, SIGNAL, both_ways)
 
 
 def n_states(dynamics: str) -> int:

@@ -15,25 +15,13 @@ from crl_envs.core.arguments import (
     check_int,
     check_probability,
     check_seed,
-    check_size,
     is_word,
     keep,
-    shown,
 )
 from crl_envs.core.backend import resolve_backend
+from crl_envs.core.on_graph import OnGraph, action_orders
 from crl_envs.core.problem import listing
-from crl_envs.core.stream import Purpose, fixed_words
-from crl_envs.core.topology import (
-    UNDIRECTED,
-    Adjacency,
-    Edges,
-    directed_ring,
-    graph_edges,
-    is_graph,
-    named_edges,
-    neighbors_of,
-    sources_of,
-)
+from crl_envs.core.topology import Edges, directed_ring
 from crl_envs.core.world import freeze
 from crl_envs.factored import FactoredMDP, Scopes
 from crl_envs.sysadmin.dynamics import (
@@ -49,12 +37,10 @@ from crl_envs.sysadmin.dynamics import (
 if TYPE_CHECKING:
     import networkx as nx
 
-_BYTES_PER_EDGE = 64
-
 
 @listing(dynamics=DYNAMICS)
 @dataclass(frozen=True)
-class SysadminProblem:
+class SysadminProblem(OnGraph):
     """Machines on a graph, each with a small discrete state.
 
     Attributes:
@@ -63,11 +49,13 @@ class SysadminProblem:
             that is a graph.
         dynamics: {dynamics}, see the description.
             Default ``"ring"``.
-        topology: ``"ring"``, ``"star"``, ``"legs"`` (three chains that begin at machine 0), ``"ring_of_rings"``,
-            ``"grid"``, ``"random"`` (two neighbours drawn by each machine) or a networkx graph, whose nodes 0 … n − 1
-            are the machines of these numbers, in whatever order they are; other nodes are numbered in the graph's
-            order. An edge is an influence of its source on its target; those of named topologies go both ways, except
-            that the ring of the default dynamics goes i → i + 1. Default ``"ring"``.
+        topology: ``"ring"``, ``"directed_ring"``, ``"star"``, ``"legs"`` (three chains that begin at machine 0),
+            ``"ring_of_rings"``, ``"grid"``, ``"torus"``, ``"tree"`` (binary), ``"small_world"`` (Watts & Strogatz),
+            ``"scale_free"`` (Barabási & Albert), ``"random_regular"``, ``"random"`` (two neighbours drawn by each
+            machine) or a networkx graph, whose nodes 0 … n − 1 are the machines of these numbers, in whatever order
+            they are; other nodes are numbered in the graph's order. An edge is an influence of its source on its
+            target; those of named topologies go both ways, except that ``"directed_ring"`` and the ring of the default
+            dynamics go i → i + 1. Default ``"ring"``.
         observe: ``"own"`` or ``"neighborhood"``. Default ``"own"``.
         relabel: True or False: hide, for a random half of the agents, a swap of the two actions, so that "reboot when
             down" can't be built into a learner. Default False.
@@ -100,34 +88,12 @@ class SysadminProblem:
         keep(self, check_probability, "start_up")
         keep(self, check_seed, "instance_seed")
         resolve_backend(self.backend)
-        _ = self.edges, self.n  # so that what can't be made is refused at once
-
-    @cached_property
-    def n(self) -> int:
-        """Number of machines."""
-        if is_graph(self.topology):
-            size: int = self.topology.number_of_nodes()
-            if self.n_agents is not None and check_int("n_agents", self.n_agents, low=1) != size:
-                raise ValueError(
-                    f"n_agents must be {size}, the number of nodes of topology, or left out; got {shown(self.n_agents)}"
-                )
-            return size
-        check_choice("topology", self.topology, UNDIRECTED)
-        if self.n_agents is None:
-            return 10
-        return check_int("n_agents", self.n_agents, low=1, high=100_000_000)
+        _ = self.n, self.edges  # so that what can't be made is refused at once
 
     @cached_property
     def edges(self) -> Edges:
         """``int64[E, 2]``: (source, target) where the source's state influences the target's."""
-        if is_graph(self.topology):
-            return graph_edges(self.topology)
-        n = self.n
-        if self._is_default_ring:
-            return directed_ring(n)
-        degree = 4 if self.topology in ("grid", "random") else 2
-        check_size("n_agents", n, degree * _BYTES_PER_EDGE, f" with topology={self.topology!r}")
-        return named_edges(self.topology, n, self.instance_seed)
+        return directed_ring(self.n) if self._is_default_ring else super().edges
 
     @property
     def _is_default_ring(self) -> bool:
@@ -142,22 +108,11 @@ class SysadminProblem:
         )
 
     @cached_property
-    def parents(self) -> Adjacency:
-        """For each machine, those that influence it."""
-        return sources_of(self.edges, self.n)
-
-    @cached_property
-    def neighbors(self) -> Adjacency:
-        """For each machine, those that share an edge with it, ascending."""
-        return neighbors_of(self.edges, self.n)
-
-    @cached_property
     def swap(self) -> NDArray[np.uint8] | None:
         """``uint8[n, 1]``, 1 where the hidden relabelling exchanges the two actions; None without it."""
         if not self.relabel:
             return None
-        words = fixed_words(self.instance_seed, Purpose.INSTANCE, self.n)
-        return (words & np.uint32(1)).astype(np.uint8)[:, None]
+        return np.ascontiguousarray(action_orders(self.n, 2, self.instance_seed)[:, :1])
 
     @cached_property
     def up_probabilities(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from crl_envs.core.arguments import is_word
 from crl_envs.core.backend import Compiled, resolve_backend
+from crl_envs.core.on_graph import seen_states
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.overrides import overridden
 from crl_envs.core.stream import Purpose, Stream, threshold
@@ -46,7 +47,6 @@ _BYTE: Final = np.dtype(np.uint8)  # NumPy takes a dtype sooner than a type
 _BOOL: Final = np.dtype(np.bool_)
 _FLOAT: Final = np.dtype(np.float32)
 _N_ACTIONS = 2
-_MOST_OBSERVED = 50_000_000  # agents × (1 + neighbours) of a neighbourhood observation
 
 
 class MachinesWorld(World[State]):
@@ -77,7 +77,7 @@ class MachinesWorld(World[State]):
         self._edges, self.parents, self.swap = problem.edges, problem.parents, problem.swap
         self._paid = reward(problem.dynamics).ravel().astype(_FLOAT)
         self.single_action_space = spaces.Discrete(_N_ACTIONS)
-        self.single_observation_space = self._observation_space()
+        self.single_observation_space = problem.observation_space(self.n_values)
         self.seal()
 
     @cached_property
@@ -103,10 +103,8 @@ class MachinesWorld(World[State]):
 
     def observation(self, state: State) -> State:
         """Return own states ``uint8[n, B]``, or own and neighbours' ``uint8[n, 1 + k, B]``."""
-        if self.problem.observe == "own":
-            return state.copy()
-        absent = np.full((1, state.shape[1]), self.n_values, np.uint8)
-        return np.concatenate([state, absent])[self._observed]
+        seen: State = seen_states(np, state, self.problem.observed, self.n_values)
+        return seen
 
     def check(self, state: State, action: NDArray[np.integer], stream: Stream) -> None:
         """Refuse actions and streams that don't fit the world and the state."""
@@ -136,7 +134,7 @@ class MachinesWorld(World[State]):
         """Return the dynamics over any array namespace."""
         from crl_envs.sysadmin.array_form import array_form
 
-        return array_form(self.problem, None if self.problem.observe == "own" else self._observed)
+        return array_form(self.problem)
 
     def _kernel(self, name: str) -> Callable[..., None]:
         """Return one of the kernels, which write to their last arguments."""
@@ -148,31 +146,6 @@ class MachinesWorld(World[State]):
 
     def _start_words(self, stream: Stream) -> NDArray[np.bool_]:
         return stream.words(Purpose.INITIAL, self.n_agents) < threshold(self.problem.start_up)
-
-    @cached_property
-    def _observed(self) -> NDArray[np.int64]:
-        """``int64[n, 1 + k]``: the agents that each one sees, n standing for nobody."""
-        indptr, indices = self.neighbors
-        degree = self.neighbors.degree
-        seen = np.full((self.n_agents, 1 + int(degree.max(initial=0))), self.n_agents, np.int64)
-        seen[:, 0] = np.arange(self.n_agents)
-        rows = np.repeat(np.arange(self.n_agents), degree)
-        seen[rows, 1 + np.arange(indices.size) - indptr[rows]] = indices
-        return seen
-
-    def _observation_space(self) -> spaces.Space[Any]:
-        if self.problem.observe == "own":
-            return spaces.Discrete(self.n_values)
-        degree = self.neighbors.degree
-        most = int(degree.max(initial=0))
-        if self.n_agents * (1 + most) > _MOST_OBSERVED:
-            raise ValueError(
-                f"observe='neighborhood' needs n_agents × (1 + largest degree) ≤ {_MOST_OBSERVED}, "
-                f"got {self.n_agents} × {1 + most}; use observe='own'"
-            )
-        fewest = int(degree.min())
-        sizes = [self.n_values] * (1 + fewest) + [self.n_values + 1] * (most - fewest)
-        return spaces.MultiDiscrete(sizes, dtype=np.uint8)
 
 
 class SysadminWorld(MachinesWorld):

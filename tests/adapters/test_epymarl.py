@@ -21,6 +21,7 @@ import crl_envs
 from crl_envs.adapters.epymarl import TupleEnv, register
 from crl_envs.wrappers import GlobalReward
 from tests.adapters.foreign import Asked, Constant, Foreign
+from tests.worlds import needed
 
 WORLDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "horizon 1, terminated": ("crl/bandit-v0", {"n_agents": 3}),
@@ -68,8 +69,8 @@ def test_gymnasium_makes_every_id_of_ours() -> None:
     for id in crl_envs.registered_ids():
         name, version = id.rsplit("-", 1)
         key = f"crl_envs.adapters.epymarl:{name}-tuple-{version}"
-        env = gymnasium.make(key, n_agents=4)
-        assert env.unwrapped.n_agents == len(env.action_space) == 4  # type: ignore[attr-defined,arg-type]
+        env = gymnasium.make(key, **needed(id, n_agents=5))
+        assert env.unwrapped.n_agents == len(env.action_space) == 5  # type: ignore[attr-defined,arg-type]
         seen, _ = env.reset(seed=1)
         assert seen in env.observation_space
 

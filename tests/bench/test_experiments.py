@@ -66,12 +66,13 @@ def measures_itself(spec):
 
 
 class TestContents:
-    def test_the_thirteen(self):
+    def test_all_of_them(self):
         assert list(EXPERIMENTS) == [experiment.name for experiment in EVERY]
         worlds = {
             "bandit": {"n", "noise", "neural-n"},
             "sysadmin": {"n", "noise", "horizon", "topology", "neural-n"},
             "load-balancing": {"n", "noise", "horizon", "topology", "fillings-n"},
+            **{w: {"n"} for w in ("epidemic", "consensus", "firefighting", "coordination-game")},
         }
         assert {x.name for x in EVERY} == {f"{w}-{k}" for w, knobs in worlds.items() for k in knobs}
 

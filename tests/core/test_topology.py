@@ -26,12 +26,18 @@ from crl_envs.core.topology import (
     neighbors_of,
     node_numbers,
     random_graph,
+    random_regular,
     random_successors,
     ring,
     ring_of_rings,
+    scale_free,
+    small_world,
     sorted_edges,
     sources_of,
     star,
+    torus,
+    torus_height,
+    tree,
 )
 
 SIZES = [1, 2, 3, 4, 5, 7, 9, 10, 12, 16, 17, 30, 64]
@@ -71,6 +77,40 @@ class TestFamilies:
         assert all(graph.has_edge(b, a) for a, b in graph.edges)
         if name != "random":
             assert nx.is_strongly_connected(graph)
+
+    @pytest.mark.parametrize("n", SIZES)
+    def test_lattices_without_borders_and_trees(self, n: int) -> None:
+        rows = torus_height(n)
+        closed = nx.grid_2d_graph(rows, n // rows, periodic=True)
+        numbered = nx.relabel_nodes(closed, {(i, j): i * (n // rows) + j for i, j in closed})
+        assert torus(n).tolist() == arcs(numbered)
+        heap = nx.Graph([(i, (i - 1) // 2) for i in range(1, n)])
+        assert tree(n).tolist() == arcs(heap)
+
+    @given(st.integers(1, 60), st.integers(0, 99))
+    def test_grown_graphs_have_the_edges_of_their_kind(self, n: int, seed: int) -> None:
+        degree = np.bincount(random_regular(n, seed)[:, 0], minlength=n)
+        assert set(degree.tolist()) == {min(4, n - 1)}
+        assert len(small_world(n, seed)) == len(small_world(n, seed + 1)) == n * min(4, n - 1)
+        edges = scale_free(n, seed)
+        assert len(edges) == 2 * max(2 * (n - 2) + 1, n - 1)
+        early = edges[edges[:, 1] < edges[:, 0]]
+        assert np.bincount(early[:, 0], minlength=n)[2:].tolist() == [2] * (n - 2)
+
+    def test_grown_graphs_are_of_their_kind(self) -> None:
+        """Fixed seeds: shortcuts that shorten, hubs that grow, and no triangles left over from the ring."""
+        n, paths = 1000, nx.average_shortest_path_length
+        bent = nx.Graph(map(tuple, small_world(n, 3).tolist()))
+        assert nx.average_clustering(bent) > 0.3
+        assert paths(bent) < 12  # n / 8 on the ring that it was
+        assert np.bincount(scale_free(n, 3)[:, 0]).max() > 40
+        regular = nx.Graph(map(tuple, random_regular(n, 3).tolist()))
+        assert nx.average_clustering(regular) < 0.02
+
+    @pytest.mark.parametrize("name", ["small_world", "scale_free", "random_regular"])
+    def test_too_many_to_grow_are_refused_at_once(self, name: str) -> None:
+        with pytest.raises(ValueError, match="n_agents must be at most 200000"):
+            named_edges(name, 200_001, 0)
 
     @pytest.mark.parametrize("n", SIZES)
     def test_rings(self, n: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import crl_envs
+from tests.worlds import needed
 
 BANDIT, SYSADMIN, LOAD = "crl/bandit-v0", "crl/sysadmin-v0", "crl/load_balancing-v0"
 
@@ -32,6 +33,13 @@ CASES: dict[str, tuple[str, dict[str, Any], int]] = {  # id, arguments, steps
     "bandit": (BANDIT, {"n_agents": 12}, 9),
     "bandit-many": (BANDIT, {"n_agents": 130}, 9),
     "bar": ("crl/bar-v0", {"n_agents": 30}, 5),
+    "consensus": ("crl/consensus-v0", {"n_agents": 21}, 9),
+    "coordination": ("crl/coordination_game-v0", {"n_agents": 9, "topology": "grid"}, 5),
+    "epidemic": ("crl/epidemic-v0", {"n_agents": 16}, 9),
+    "firefighting": ("crl/firefighting-v0", {"n_agents": 6}, 2),
+    "firefighting-grid": ("crl/firefighting-v0", {"n_agents": 9, "layout": "grid"}, 4),
+    "firefighting-many": ("crl/firefighting-v0", {"n_agents": 150}, 9),
+    "rule": ("crl/local_rule-v0", needed("crl/local_rule-v0", topology="tree"), 6),
     "sysadmin": (SYSADMIN, {"n_agents": 9}, 7),
     "sysadmin-costs": (SYSADMIN, {"n_agents": 7, "topology": "star", "dynamics": "ippc2011"}, 5),
     "status-load": (SYSADMIN, {"n_agents": 12, "topology": "grid", "dynamics": "status-load"}, 9),

@@ -17,7 +17,15 @@ from tests.rendering.playing import CASES, made, play
 
 GOLDEN = Path(__file__).parent / "golden"
 TOLERANCE = 0.25  # mean absolute difference of 0 … 255; another version of FreeType moves letters by parts of a pixel
-PICTURES = ["bandit", "sysadmin", "status-load", "load-balancing", "sysadmin-many"]
+PICTURES = [
+    "bandit",
+    "firefighting",
+    "epidemic",
+    "sysadmin",
+    "status-load",
+    "load-balancing",
+    "sysadmin-many",
+]
 
 
 def small(frame: Any) -> Any:

@@ -56,8 +56,8 @@ def test_optimum_of_many_machines() -> None:
     env = lock(chains(2000, 10), start_up=1.0)
     assert env.optimum().value == pytest.approx(np.mean([20 - k - 1 for k in range(10)]))
     assert crl_envs.make(ID, dynamics="lock", n_agents=100_000).unwrapped.optimum().value == 10.0
-    long = lock(chains(1, 3), start_up=1.0, horizon=10**6)
-    assert long.optimum().value == 10**6 - 2
+    long = lock(chains(1, 3), start_up=1.0, horizon=10**4)
+    assert long.optimum().value == 10**4 - 2
 
 
 def test_bound_where_the_exact_value_takes_too_long() -> None:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from crl_envs.bench.experiment import Analysis, Experiment, Reference, Task
-from crl_envs.bench.experiments import bandit, load_balancing, sysadmin
+from crl_envs.bench.experiments import bandit, load_balancing, on_graph, sysadmin
 from crl_envs.core.arguments import suggestion
 
 __all__ = [
@@ -44,6 +44,10 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
             bandit.BANDIT_NEURAL_N,
             sysadmin.SYSADMIN_NEURAL_N,
             load_balancing.LOAD_BALANCING_FILLINGS_N,
+            on_graph.EPIDEMIC_N,
+            on_graph.CONSENSUS_N,
+            on_graph.FIREFIGHTING_N,
+            on_graph.COORDINATION_GAME_N,
         )
     }
 )

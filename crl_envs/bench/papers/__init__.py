@@ -1,7 +1,7 @@
 """Figures of the papers, each as one command: ``crl-envs reproduce NAME``.
 
 A paper is a module here with ``HEADING``, the title of its reports, and ``FIGURES``, by name. It is imported when one
-of them is asked for.
+of them is asked for. `both` joins the two.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Reproduction:
     """An entry of the registry.
 
     Attributes:
-        name: What the command calls it: a figure, or a paper for all of its figures in one report.
+        name: What the command calls it: a figure, a paper for all of its figures in one report, or both papers.
         title: What it shows.
         claim: What the paper says about it, with the section.
         paper: The paper's module.
@@ -45,6 +45,7 @@ class Reproduction:
 
 _BAGNELL: Final = "crl_envs.bench.papers.bagnell_ng"
 _DOWLING: Final = "crl_envs.bench.papers.dowling_haridi"
+_BOTH: Final = "crl_envs.bench.papers.both"
 
 REPRODUCTIONS: Final = {
     entry.name: entry
@@ -215,6 +216,12 @@ REPRODUCTIONS: Final = {
                     "All of the above",
                 ),
             )
+        ),
+        Reproduction(
+            "all",
+            "Both papers: the sections of bagnell-ng and load-balancing in one report",
+            "All of the above",
+            _BOTH,
         ),
     )
 }

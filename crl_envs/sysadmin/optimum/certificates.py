@@ -22,6 +22,8 @@ import numpy as np
 
 from crl_envs.core import cache
 from crl_envs.core.optimum import Optimum
+from crl_envs.factored.window_program import WindowBound, window_bound
+from crl_envs.sysadmin.dynamics import ring_rule
 from crl_envs.sysadmin.optimum.exact import LARGEST_EXACT_RING, exact_value
 from crl_envs.sysadmin.optimum.ring import RingProblem
 from crl_envs.sysadmin.optimum.window_policy import (
@@ -30,7 +32,6 @@ from crl_envs.sysadmin.optimum.window_policy import (
     largest_distinct_ring,
     simulate,
 )
-from crl_envs.sysadmin.optimum.window_program import WindowBound, window_bound
 
 STANDARD_ERRORS: Final = 4.0
 
@@ -139,10 +140,8 @@ def _computed(problem: RingProblem, recompute: bool) -> Optimum:
 
 @lru_cache(maxsize=8)
 def _solved(program: Program) -> WindowBound:
-    both_ways = RingProblem(program.dynamics, 1).both_ways
-    return window_bound(
-        program.dynamics, both_ways, program.horizon, program.start_up, program.width
-    )
+    rule = ring_rule(program.dynamics, RingProblem(program.dynamics, 1).both_ways)
+    return window_bound(rule, program.horizon, program.start_up, program.width)
 
 
 def shipped_table() -> Table:

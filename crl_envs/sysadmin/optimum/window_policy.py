@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.stream import Purpose, Stream, threshold
-from crl_envs.sysadmin.dynamics import Binary, reward, transition
+from crl_envs.factored.window_program import ring_windows, set_sizes
+from crl_envs.sysadmin.dynamics import Binary, reward, ring_rule, transition
 from crl_envs.sysadmin.optimum.ring import RingProblem
-from crl_envs.sysadmin.optimum.window_program import ring_windows, set_sizes
 
 RADIUS: Final = 3
 
@@ -46,7 +46,7 @@ def greedy_table(
     Args:
         dynamics: One of `crl_envs.sysadmin.dynamics.BINARY_DYNAMICS`, or the rule itself.
         both_ways: Whether both neighbours on the ring are parents, or only the one before.
-        weights: ``float64[T, 2^(k−1)]``, as in `crl_envs.sysadmin.optimum.window_program.WindowBound`.
+        weights: ``float64[T, 2^(k−1)]``, as in `crl_envs.factored.window_program.WindowBound`.
         radius: Machines seen on each side r, 1 to 7.
 
     Returns:
@@ -103,7 +103,7 @@ def simulate(
     n, horizon = problem.n_agents, problem.horizon
     radius = table.shape[1].bit_length() // 2 - 1
     width = weights.shape[1].bit_length()
-    windows = ring_windows(problem.dynamics, problem.both_ways, width)
+    windows = ring_windows(ring_rule(problem.dynamics, problem.both_ways), width)
     becomes_up = threshold(windows.later[:, 0])  # the set of the first machine alone
     following = np.concatenate([weights[1:], np.zeros_like(weights[:1])])
     start = float(weights[0] @ problem.start_up ** set_sizes(width))

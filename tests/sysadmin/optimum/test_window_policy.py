@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from crl_envs.core.stream import Stream
+from crl_envs.factored.window_program import window_bound
 from crl_envs.sysadmin import SysadminWorld
+from crl_envs.sysadmin.dynamics import ring_rule
 from crl_envs.sysadmin.optimum.exact import exact_value
 from crl_envs.sysadmin.optimum.ring import RingProblem
 from crl_envs.sysadmin.optimum.window_policy import greedy_table, largest_distinct_ring, simulate
-from crl_envs.sysadmin.optimum.window_program import window_bound
 from tests.sysadmin.reference import BINARY, Problem, State, both_ways, directed_cycle, p_up, pay
 
 each_dynamics = pytest.mark.parametrize("dynamics", BINARY)
@@ -115,7 +116,7 @@ def test_a_solutions_weights_take_the_noise_away(dynamics: str) -> None:
     """With V nearly optimal the error is a hundred times less, and the policy's return nearly the optimum."""
     ring = RingProblem(dynamics, 8, 10)
     exact = exact_value(ring.whole())
-    solution = window_bound(dynamics, dynamics != "ring", 10, 0.5, 3)
+    solution = window_bound(ring_rule(dynamics, dynamics != "ring"), 10, 0.5, 3)
     table = greedy_table(dynamics, dynamics != "ring", solution.weights)
     plain = simulate(ring, table, np.zeros_like(solution.weights))
     found = simulate(ring, table, solution.weights)

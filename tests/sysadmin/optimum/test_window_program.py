@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crl_envs.sysadmin.optimum.exact import exact_value, joint_bits
-from crl_envs.sysadmin.optimum.ring import RingProblem
-from crl_envs.sysadmin.optimum.window_program import (
+from crl_envs.factored.window_program import (
     WindowBound,
     ring_windows,
     set_sizes,
     window_bound,
 )
+from crl_envs.sysadmin.dynamics import ring_rule
+from crl_envs.sysadmin.optimum.exact import exact_value, joint_bits
+from crl_envs.sysadmin.optimum.ring import RingProblem
 from crl_envs.sysadmin.transition_model import transition_model
 from tests.sysadmin.reference import BINARY, p_up, pay
 
@@ -25,7 +26,7 @@ each_dynamics = pytest.mark.parametrize("dynamics", BINARY)
 
 @cache
 def bound_of(dynamics: str, width: int, horizon: int = 20, start_up: float = 0.5) -> WindowBound:
-    return window_bound(dynamics, dynamics != "ring", horizon, start_up, width)
+    return window_bound(ring_rule(dynamics, dynamics != "ring"), horizon, start_up, width)
 
 
 @cache
@@ -107,7 +108,7 @@ def test_a_long_horizon_shares_its_middle(dynamics: str) -> None:
 
 
 def test_is_deterministic() -> None:
-    again = window_bound("ippc2011", True, 6, 0.3, 3)
+    again = window_bound(ring_rule("ippc2011", True), 6, 0.3, 3)
     first = bound_of("ippc2011", 3, 6, 0.3)
     assert again.bound == first.bound
     assert (again.weights == first.weights).all()
@@ -116,7 +117,7 @@ def test_is_deterministic() -> None:
 @each_dynamics
 def test_windows_are_those_of_the_papers_tables(dynamics: str) -> None:
     """Every local function of windows of two, machine by machine."""
-    windows = ring_windows(dynamics, dynamics != "ring", 2)
+    windows = ring_windows(ring_rule(dynamics, dynamics != "ring"), 2)
     for states, actions, reward, now, later in zip(*windows[:5], strict=True):
         up = []
         for i, reboot in enumerate(actions.tolist()):
@@ -140,4 +141,4 @@ def test_windows_are_those_of_the_papers_tables(dynamics: str) -> None:
 )
 def test_bad_arguments(arguments: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        window_bound(*arguments)
+        window_bound(ring_rule(*arguments[:2]), *arguments[2:])

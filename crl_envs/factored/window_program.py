@@ -1,11 +1,11 @@
-"""An upper bound on the optimum of ring SYSADMIN for every n: approximate linear programming on windows.
+"""An upper bound on the optimum of a two-state rule on rings of every n: approximate linear programming on windows.
 
 The value after t steps is approximated by V_t(s) = Σ_i w_t(s_i … s_{i+k−1}) with the same w_t around the ring (the
 linear value functions of Guestrin, Koller, Parr & Venkataraman 2003, §4, for a finite horizon). Every V with
 V_t(s) ≥ Σ_i R_i(s, a) + E[V_{t+1}(s') | s, a] for all s and a is an upper bound of the optimal value; the program finds
 the one whose mean over starts is least.
 
-The difference of the two sides is a sum over i of one local function f of the states and actions near machine i. On a
+The difference of the two sides is a sum over i of one local function f of the states and actions near agent i. On a
 ring it is a closed walk in the de Bruijn graph whose edges are such windows, and no closed walk sums to more than zero
 if a potential h has f(window) + h(its suffix) − h(its prefix) ≤ 0 on every edge, because h cancels around the ring.
 These inequalities are what the program states (in place of Guestrin's variable elimination), so neither its size nor
@@ -20,8 +20,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_choice, check_int, check_probability
-from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS, Binary, reward, transition
+from crl_envs.core.arguments import check_int, check_probability
 
 WIDEST: Final = 5
 LONGEST_VARYING: Final = 40
@@ -29,6 +28,27 @@ LONGEST_VARYING: Final = 40
 _FIRST_STEPS, _LAST_STEPS = 12, 24  # of a longer horizon; w_t stays the same between them
 _ANYWHERE = 1e-3  # weight of starts with every machine up with probability ½
 _MOST_ITERATIONS = 20_000
+
+
+class RingRule(NamedTuple):
+    """What agents with two states and two actions do on a ring.
+
+    Attributes:
+        up: ``float64[2, 2, M]``: P(state 1 next) by state, action and the sum of the signals of those that it feels.
+        reward: ``float64[2, 2, M]``: what it earns, by the same.
+        signal: ``int[2, 2]``: what it signals, by state and action.
+        both_ways: Whether it feels both neighbours on the ring, or only the one before.
+    """
+
+    up: NDArray[np.float64]
+    reward: NDArray[np.float64]
+    signal: NDArray[np.integer]
+    both_ways: bool
+
+    @property
+    def shows_actions(self) -> bool:
+        """Whether what an agent does is felt at once."""
+        return bool((self.signal[:, 0] != self.signal[:, 1]).any())
 
 
 class WindowBound(NamedTuple):
@@ -54,7 +74,7 @@ class Windows(NamedTuple):
 
     Attributes:
         states: ``uint8[E, W]``: of machines i − 1 … i + k − 1, and i + k where the ring goes both ways.
-        actions: ``uint8[E, k]``: of machines i … i + k − 1; 1 reboots.
+        actions: ``uint8[E, ·]``: of machines i … i + k − 1, or of all those where actions are felt.
         reward: ``float64[E]``: machine i's.
         now: ``float64[E, 2^(k−1)]``: Π s over each set S of the window.
         later: ``float64[E, 2^(k−1)]``: the expectation of the same after one step.
@@ -94,9 +114,7 @@ class _Stage(NamedTuple):
     steps: int
 
 
-def window_bound(
-    dynamics: str | Binary, both_ways: bool, horizon: int, start_up: float, width: int = 4
-) -> WindowBound:
+def window_bound(rule: RingRule, horizon: int, start_up: float, width: int = 4) -> WindowBound:
     """Solve the program with HiGHS (scipy) and repair the solution.
 
     The bound doesn't rest on the solver's tolerance. Its w and h are taken as given, the worst violation of each step's
@@ -110,12 +128,11 @@ def window_bound(
     per step, between them: fewer functions, so still a bound, and a program whose size no longer grows.
 
     Args:
-        dynamics: One of `crl_envs.sysadmin.dynamics.BINARY_DYNAMICS`, or the rule itself.
-        both_ways: Whether both neighbours on the ring are parents, or only the one before.
+        rule: Of all agents.
         horizon: Steps of an episode T.
-        start_up: Probability of starting up.
+        start_up: Probability of state 1 at the start.
         width: Window's width k in [1, 5]; the program has 2^(2k+1) inequalities a step on a ring one way, twice as
-            many both ways.
+            many both ways, and twice as many again for each end where actions are felt.
 
     Raises:
         ValueError: An argument out of its range.
@@ -124,12 +141,10 @@ def window_bound(
     from scipy import sparse
     from scipy.optimize import linprog
 
-    if not isinstance(dynamics, Binary):
-        check_choice("dynamics", dynamics, BINARY_DYNAMICS)
     check_int("horizon", horizon, low=1)
     check_probability("start_up", start_up)
-    windows = ring_windows(dynamics, both_ways, width)
-    step = _mirrored(windows) if both_ways else _plain(windows)
+    windows = ring_windows(rule, width)
+    step = _mirrored(windows, width) if rule.both_ways else _plain(windows)
     stages = _stages(horizon)
     n_rows, n_classes = step.now.shape
     n_stages, n_weights = len(stages), 1 + max(stage.before for stage in stages)
@@ -175,24 +190,26 @@ def window_bound(
     )
 
 
-def ring_windows(dynamics: str | Binary, both_ways: bool, width: int) -> Windows:
-    """Return every window of a ring, with what its machine earns, what it is worth and what it will be worth.
+def ring_windows(rule: RingRule, width: int) -> Windows:
+    """Return every window of a ring, with what its first agent earns, what it is worth and what it will be worth.
 
     Raises:
         ValueError: `width` isn't an integer in [1, 5].
     """
     k = check_int("width", width, low=1, high=WIDEST)
-    reach = k + 1 + both_ways
-    code = np.arange(2 ** (reach + k))[:, None]
+    reach = k + 1 + rule.both_ways
+    acting = reach if rule.shows_actions else k
+    code = np.arange(2 ** (reach + acting))[:, None]
     states = (code >> np.arange(reach) & 1).astype(np.uint8)
-    actions = (code >> np.arange(reach, reach + k) & 1).astype(np.uint8)
-    own = states[:, 1 : k + 1]
-    ups = states[:, :k] + (states[:, 2:] if both_ways else 0)
-    up = transition(dynamics, 1 + both_ways)[own, actions, ups, 1]
+    actions = (code >> np.arange(reach, reach + acting) & 1).astype(np.uint8)
+    own, done = states[:, 1 : k + 1], actions[:, 1 : k + 1] if rule.shows_actions else actions
+    signals = rule.signal[states, actions if rule.shows_actions else 0].astype(np.int64)
+    felt = signals[:, :k] + (signals[:, 2:] if rule.both_ways else 0)
+    up = rule.up[own, done, felt]
     return Windows(
         states,
         actions,
-        reward(dynamics)[own[:, 0], actions[:, 0]],
+        rule.reward[own[:, 0], done[:, 0], felt[:, 0]],
         _products(own.astype(np.float64)),
         _products(up),
         _node(states[:, :-1], actions[:, :-1]),
@@ -220,7 +237,7 @@ def _plain(windows: Windows) -> _Inequalities:
     return _Inequalities(windows.reward, windows.now, windows.later, rise, classes)
 
 
-def _mirrored(windows: Windows) -> _Inequalities:
+def _mirrored(windows: Windows, width: int) -> _Inequalities:
     """Return half of the rows, for a ring that goes both ways and so is its own mirror image.
 
     The mean of a feasible (w, h) and its reflection, in which h changes sign, is feasible and as good. So sets that
@@ -229,7 +246,6 @@ def _mirrored(windows: Windows) -> _Inequalities:
     """
     from scipy import sparse
 
-    width = windows.actions.shape[1]
     reflection = _node(windows.states[:, ::-1], windows.actions[:, ::-1])
     kept = np.arange(len(reflection)) <= reflection
     _, class_of = np.unique(

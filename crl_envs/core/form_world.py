@@ -1,0 +1,100 @@
+"""Worlds whose dynamics are written over an array namespace alone; `crl_envs.jax` steps the same on a device."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crl_envs.core.array_form import ArrayForm
+from crl_envs.core.stream import Purpose, Stream
+from crl_envs.core.topology import Edges
+from crl_envs.core.world import StateT, World, check_actions, freeze
+
+
+class FormWorld(World[StateT]):
+    """A world that is its array form. A subclass has `make_form`, spaces and `optimum`.
+
+    It may have a compiled kernel beside it, of which tests assert that its numbers are the same.
+    """
+
+    problem: Any
+
+    def make_form(self) -> ArrayForm:
+        """Return the dynamics."""
+        raise NotImplementedError
+
+    @cached_property
+    def form(self) -> ArrayForm:
+        """The dynamics."""
+        return self.make_form()
+
+    @property
+    def edges(self) -> Edges:
+        """``int64[E, 2]``: the problem's pairs (source, target) of agents."""
+        edges: Edges = self.problem.edges
+        freeze(edges)  # copies of arrays are writable
+        return edges
+
+    def array_form(self) -> ArrayForm:
+        """Return the dynamics over any array namespace."""
+        return self.form
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k != "form"}  # functions inside of functions
+
+    def initial(self, stream: Stream) -> StateT:
+        """Return states at the start of an episode."""
+        state: StateT = self.form.initial(
+            np, self.form.tables, self._words(stream, Purpose.INITIAL)
+        )
+        return state
+
+    def transition(self, state: StateT, action: NDArray[np.integer], stream: Stream) -> StateT:
+        """Return the next states."""
+        return self.step(state, action, stream)[0]
+
+    def reward(
+        self, state: StateT, action: NDArray[np.integer], next_state: StateT, stream: Stream
+    ) -> NDArray[np.float32]:
+        """Return the local rewards ``float32[n, B]`` of a transition, at the clock of that transition."""
+        return self.step(state, action, stream)[1]
+
+    def step(
+        self, state: StateT, action: NDArray[np.integer], stream: Stream
+    ) -> tuple[StateT, NDArray[np.float32]]:
+        """Do `transition` and `reward` together."""
+        self.check(state, action, stream)
+        words = self._words(stream, *self.form.purposes)
+        stepped: tuple[StateT, NDArray[np.float32]] = self.form.step(
+            np, self.form.tables, state, action, words
+        )
+        return stepped
+
+    def observation(self, state: StateT) -> NDArray[Any]:
+        """Return a fresh array: ``[n, B]`` for a Discrete space, ``[n, k, B]`` for a space of shape (k,)."""
+        return np.array(self.form.observation(np, state))
+
+    def terminal(self, state: StateT) -> NDArray[np.bool_]:
+        """Return whether the episode has ended: ``bool[B]``."""
+        return np.asarray(self.form.terminal(np, state))
+
+    def state_array(self, state: StateT) -> NDArray[Any]:
+        """Return the full state for centralised critics: a fresh array ``[d, B]``."""
+        return np.array(self.form.state_array(np, state))
+
+    def metrics(self, state: StateT) -> dict[str, NDArray[Any]]:
+        """Return named measurements of a state."""
+        return {name: np.asarray(v) for name, v in self.form.metrics(np, state).items()}
+
+    def check(self, state: StateT, action: NDArray[np.integer], stream: Stream) -> None:
+        """Refuse actions and streams that don't fit the world and the state."""
+        columns = (state[0] if isinstance(state, tuple) else np.asarray(state)).shape[1]
+        check_actions(action, (self.n_agents, columns), int(self.single_action_space.n), stream)
+
+    def _words(self, stream: Stream, *purposes: Purpose) -> dict[Purpose, NDArray[np.uint32]]:
+        return {
+            purpose: stream.words(purpose, self.form.lanes or self.n_agents) for purpose in purposes
+        }
