@@ -12,6 +12,7 @@ import pytest
 
 from crl_envs.bench.papers.dowling_haridi import (
     ARRIVALS,
+    DYNAMIC_FIGURE,
     FAILURES,
     HEATMAP,
     IN_FLIGHT_FIGURE,
@@ -19,6 +20,7 @@ from crl_envs.bench.papers.dowling_haridi import (
     SCALE,
     arrivals,
     beyond,
+    dynamic,
     heatmap,
 )
 from crl_envs.bench.papers.dowling_haridi.arrivals import steady
@@ -38,6 +40,7 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
     ALL_CHOICES,
     DISCRETE,
     DP,
+    DYNAMIC,
     FAST_FORGETTING,
     GRADIENT,
     RANDOM,
@@ -347,6 +350,30 @@ def test_arrivals_in_small(monkeypatch):
     for line in csv.DictReader(io.StringIO(section.csv)):
         assert float(line["time"]) >= 1
         assert 0.9 < float(line["stored"]) < 1.1
+
+
+def test_the_dynamic_preset_in_small(monkeypatch):
+    kinds = {"filling": (1, 2, 3, 4), "down": (0.3,), "offered": (0.5,), "lost": (0.3,)}
+    monkeypatch.setattr(dynamic, "KINDS", kinds)
+    section = made(DYNAMIC_FIGURE, 2)
+    check(section, {p.label for p in dynamic.SHOWN})
+    steps, messages = section.numbers["steps"], section.numbers["messages_per_load"]
+    filled = steps["filling"]
+    for label in (DYNAMIC.label, DISCRETE.label, TWO_CHOICES.label):
+        assert filled[label].keys() == messages["filling"][label].keys() == set("1234")
+        assert (
+            min(one["mean"].value for one in filled[label].values()) > 6700
+        )  # the fewest possible
+        # Steps are delegations and stores, and each delegation is answered.
+        if label != TWO_CHOICES.label:
+            expected = 2 * (filled[label]["1"]["mean"].value / 1360 - 1)
+            assert messages["filling"][label]["1"]["mean"].value == pytest.approx(
+                expected, rel=0.02
+            )
+    assert (
+        filled[DISCRETE.label]["2"]["mean"].value > 1.5 * filled[DYNAMIC.label]["2"]["mean"].value
+    )
+    assert "seeds 200 to 201" in section.notes
 
 
 def test_scale_in_small(monkeypatch):
