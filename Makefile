@@ -22,7 +22,7 @@ LOWEST := $(VENV)-lowest/.installed
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all test-processors test-bounds test-campaigns check format docs notebooks build bench clean
+.PHONY: help venv demo test test-all test-processors test-bounds test-campaigns test-device check format docs notebooks build bench clean
 .PHONY: test-rllib test-agilerl test-clients test-epymarl test-jaxmarl epymarl-there jaxmarl-there
 
 help: ## List the targets
@@ -56,6 +56,10 @@ test-bounds: $(DEV) ## Run the compiled loops' tests with every index checked
 	@echo "==> Testing compiled loops with every index checked"
 	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR='$(abspath $(VENV))/numba-checked' $(BIN)/python -m pytest -n auto --dist loadgroup \
 	  tests/bandit tests/core tests/load_balancing tests/local_rule tests/sysadmin tests/agents --ignore tests/agents/libraries $(ARGS)
+
+test-device: $(DEV) ## Run the tests that compile with JAX
+	@echo "==> Testing in JAX"
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -m 'device and not slow' tests/jax tests/agents/libraries $(ARGS)
 
 test-campaigns: $(DEV) ## Run the campaigns: thousands of random cases (CAMPAIGN_SEED, CAMPAIGN_SCALE)
 	@echo "==> Running the campaigns"
@@ -104,7 +108,7 @@ CLONES = EPYMARL='$(abspath $(EPYMARL))' CLEANRL='$(abspath $(CLEANRL))' JAXMARL
 TESTS_jaxmarl := tests/jax  # all of them: JaxMARL may come with another JAX than `make test`
 test-rllib test-agilerl test-clients test-epymarl test-jaxmarl: test-%: $(VENV)-%/.installed
 	@echo "==> Testing with $*"
-	@$(CLONES) $(VENV)-$*/bin/python -m pytest \
+	@$(CLONES) $(VENV)-$*/bin/python -m pytest -m 'not slow and not campaign' \
 	  $(wildcard tests/adapters/test_$*.py tests/agents/libraries/test_$*.py tests/$*) $(TESTS_$*) $(ARGS)
 	@for example in $(wildcard examples/$*_*.py examples/$*/*_*.py); do \
 	  echo "==> $$example"; $(CLONES) $(VENV)-$*/bin/python -W ignore $$example || exit 1; done

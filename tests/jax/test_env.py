@@ -134,12 +134,9 @@ def chosen(env: Any, state: Any, word: Any) -> Any:
     return jnp.where(word % 97 == 0, word // 97 % size, legal)
 
 
-# Compiling takes seconds: without -m 'not campaign' four of the worlds with loads stand for the others.
-SOONER = ("loads", "loads, departures", "loads, arrivals", "loads, found again")
+SOONER = ("ring", "bandit")  # with each test run; compiling takes seconds
 EVERY = [
-    pytest.param(
-        *case, id=name, marks=[pytest.mark.slow] if case[0] == LOADS and name not in SOONER else []
-    )
+    pytest.param(*case, id=name, marks=[] if name in SOONER else [pytest.mark.device])
     for name, case in CASES.items()
 ]
 
@@ -188,6 +185,7 @@ def test_a_thousand_steps_are_those_of_make_vec(id: str, arguments: dict[str, An
 
 
 class TestOneEnvironment:
+    @pytest.mark.device
     def test_is_a_column_and_a_mapped_one(self) -> None:
         env = crl_jax.make(SYSADMIN, n_agents=5, horizon=4)
         _, batch = env.reset(7, num_envs=3)
@@ -249,6 +247,7 @@ class TestOneEnvironment:
                 env.reset(seed, num_envs=columns)
 
 
+@pytest.mark.device
 def test_an_action_out_of_range_is_none_and_says_so() -> None:
     env = crl_jax.make(SYSADMIN, n_agents=4)
     _, state = env.reset(0)
@@ -260,6 +259,7 @@ def test_an_action_out_of_range_is_none_and_says_so() -> None:
     np.testing.assert_array_equal(wild[2], tame[2])
 
 
+@pytest.mark.device
 def test_tables_can_be_mapped_over() -> None:
     """What happens with other probabilities is what happens in worlds made with them."""
     chances = [0.0, 0.3, 1.0]
@@ -306,6 +306,7 @@ MEASURED = {
 }
 
 
+@pytest.mark.device
 @pytest.mark.parametrize(("id", "arguments"), MEASURED.values(), ids=MEASURED)
 def test_measurements(id: str, arguments: dict[str, Any]) -> None:
     vec = crl_envs.make_vec(id, 2, autoreset_mode="SameStep", **arguments)
@@ -324,6 +325,7 @@ def test_measurements(id: str, arguments: dict[str, Any]) -> None:
         np.testing.assert_allclose(columns_first(found[name]), value, rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.device
 def test_one_environment_of_loads_is_a_column() -> None:
     id, arguments = CASES["loads, anybody is found"]
     env = crl_jax.make(id, **arguments)

@@ -14,6 +14,8 @@ jax = pytest.importorskip("jax", reason="JAX isn't installed (extra jax)")
 from crl_envs import jax as crl_jax  # noqa: E402
 from tests.local_rule.test_rule import random_rule  # noqa: E402
 
+pytestmark = pytest.mark.device
+
 CASES: list[tuple[str, dict[str, Any]]] = [
     ("crl/epidemic-v0", {"n_agents": 16}),
     (

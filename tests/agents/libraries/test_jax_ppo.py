@@ -19,6 +19,8 @@ import crl_envs  # noqa: E402
 from agents.libraries.jax_ppo import IPPO, MAPPO, _drawn, _log_chance  # noqa: E402
 from crl_envs.wrappers import GlobalReward  # noqa: E402
 
+pytestmark = pytest.mark.device
+
 SYSADMIN, BANDIT = "crl/sysadmin-v0", "crl/bandit-v0"
 SMALL: dict[str, Any] = {"copies": 4, "n_steps": 10, "hidden": 8, "n_epochs": 1}
 
