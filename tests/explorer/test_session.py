@@ -254,7 +254,7 @@ BAD = [
     (Task("sysadmin", {"n_agents": 2.5}), "n_agents must be"),
     (Task("sysadmin", {"n_agents": None}), "n_agents must be a number, got None"),  # type: ignore[dict-item]
     (Task("sysadmin", {"horizon": 0}), "horizon must be"),
-    (Task("sysadmin", {"topology": "torus"}), "topology must be"),
+    (Task("sysadmin", {"topology": "donut"}), "topology must be"),
     (Task("sysadmin", seed=-1), "seed must be"),
     (Task("sysadmin", episodes=0), "episodes must be"),
     (Task("sysadmin", learner="crl"), "env must tell in its infos how work is handed on"),
