@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +25,6 @@ class FormWorld(World[StateT]):
 
     def make_form(self) -> ArrayForm:
         """Return the dynamics."""
-        raise NotImplementedError
 
     @cached_property
     def form(self) -> ArrayForm:
