@@ -23,6 +23,7 @@ class FormWorld(World[StateT]):
 
     problem: Any
 
+    @abstractmethod
     def make_form(self) -> ArrayForm:
         """Return the dynamics."""
 
