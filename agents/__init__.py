@@ -18,6 +18,10 @@ from agents.coordination.hysteretic_q import (
     LenientQConfig,
 )
 from agents.coordination.joint_action_learner import JointActionLearner
+from agents.coordination.sparse_cooperative_q import (
+    SparseCooperativeQ,
+    SparseCooperativeQConfig,
+)
 from agents.delegation.ant_colony import AntColony, AntColonyConfig
 from agents.delegation.breadth_first import BreadthFirst, BreadthFirstConfig
 from agents.delegation.bus import MessageBus
@@ -102,6 +106,8 @@ __all__ = [
     "ReinforceConfig",
     "ShortestQueue",
     "ShortestQueueConfig",
+    "SparseCooperativeQ",
+    "SparseCooperativeQConfig",
     "TensorBoardLogger",
     "WindowPlanner",
     "WindowPlannerConfig",
