@@ -27,10 +27,11 @@ def array_form(problem: TrafficProblem) -> ArrayForm:
     is_open = problem.boundary == "open"
 
     def initial(xp: Any, tables: Any, words: Any) -> Any:
-        phase = (words[Purpose.INITIAL][:n] >> 31).astype(np.uint8)
-        age = xp.full(phase.shape, MOST_AGE, np.uint8)
-        queue = xp.zeros((4, *phase.shape), np.uint8)
-        return Traffic(phase, age, queue, xp.zeros((4, *phase.shape[1:]), int))
+        columns = words[Purpose.INITIAL].shape[1:]
+        phase = xp.zeros((n, *columns), np.uint8)
+        age = xp.full((n, *columns), MOST_AGE, np.uint8)
+        queue = xp.zeros((4, n, *columns), np.uint8)
+        return Traffic(phase, age, queue, xp.zeros((4, *columns), int))
 
     def at(xp: Any, values: Any, place: Any, outside: int) -> Any:
         """Return ``values[place]``, and `outside` beyond the border."""

@@ -26,7 +26,7 @@ STEPS: Final = ((-1, 0), (0, 1), (1, 0), (0, -1))  # rows and columns of a step 
 LEFT: Final = 3  # quarter turns clockwise
 RIGHT: Final = 1
 MOST_AGE: Final = 15  # steps; a phase that has been kept for longer is as old
-BINS: Final = (0, 1, 3, 5, 7, 10)  # least vehicles of each bin of a pair's queues
+BINS: Final = (0, 1, 3, 5, 8)  # least vehicles of each bin of a pair's queues
 _BYTES: Final = 200  # of an agent, with what a step makes
 
 
