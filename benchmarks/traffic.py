@@ -33,7 +33,7 @@ RULES: dict[str, dict[str, Any]] = {
         for h in (1, 2, 4)
     },
 }
-FIRST, LAST = 100, 300
+FIRST, LAST = 100, 300  # steps
 SIZES = ((100, 100), (99_856, 1))
 
 

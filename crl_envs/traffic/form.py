@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from crl_envs.core.array_form import ArrayForm, Chance
+from crl_envs.core.array_form import ArrayForm, Chance, look_up
 from crl_envs.core.stream import Purpose
 from crl_envs.traffic.problem import BINS, LEFT, MOST_AGE, RIGHT, TrafficProblem
 
@@ -25,6 +25,7 @@ def array_form(problem: TrafficProblem) -> ArrayForm:
     n, capacity, lost = problem.n_agents, problem.capacity, problem.lost_steps
     ahead, behind, sources = problem.ahead, problem.behind, problem.sources
     is_open = problem.boundary == "open"
+    bin_of = np.searchsorted(BINS, np.arange(2 * capacity + 1), side="right").astype(np.uint8) - 1
 
     def initial(xp: Any, tables: Any, words: Any) -> Any:
         columns = words[Purpose.INITIAL].shape[1:]
@@ -115,8 +116,8 @@ def array_form(problem: TrafficProblem) -> ArrayForm:
         queue = state.queue
         if problem.observe == "binned":
             pairs = [queue[0] + queue[2], queue[1] + queue[3]]
-            bins = [sum((pair >= low).astype(np.uint8) for low in BINS[1:]) for pair in pairs]
-            return xp.stack([light(xp, state), *bins], axis=1)
+            bins = look_up(xp, xp.asarray(bin_of), xp.stack(pairs, axis=1))
+            return xp.concatenate([light(xp, state)[:, None], bins], axis=1)
         seen = [state.phase, state.age, *queue]
         if problem.observe == "neighborhood":
             for place in (behind, ahead):
