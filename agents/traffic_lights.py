@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from agents.policy import Policy
 from agents.view import Frame
-from crl_envs.core.arguments import check_choice, check_each, check_int, check_real, check_seed, keep
+from crl_envs.core.arguments import (
+    check_choice,
+    check_each,
+    check_int,
+    check_real,
+    check_seed,
+    keep,
+)
 from crl_envs.traffic.problem import BINS, LEFT, MOST_AGE, RIGHT
 
 _BINNED: Final = 3  # components: the phase and two pairs
@@ -94,14 +101,24 @@ class TrafficLights(Policy):
         self._sizes = self.view.encoder.sizes()
         rule, size = self.config.rule, len(self._sizes)
         needs = {"longest-pair": _BINNED, "fixed-cycle": _QUEUES, "max-pressure": _NEIGHBORHOOD}
-        if self.view.n_actions != 2 or size not in (_BINNED, _QUEUES, _NEIGHBORHOOD) or size < needs[rule]:
-            shown = {_BINNED: "", _QUEUES: " with observe='queues'", _NEIGHBORHOOD: " with observe='neighborhood'"}
+        if (
+            self.view.n_actions != 2
+            or size not in (_BINNED, _QUEUES, _NEIGHBORHOOD)
+            or size < needs[rule]
+        ):
+            shown = {
+                _BINNED: "",
+                _QUEUES: " with observe='queues'",
+                _NEIGHBORHOOD: " with observe='neighborhood'",
+            }
             raise ValueError(f"rule={rule!r} needs crl/traffic-v0{shown[needs[rule]]}")
         self._hysteresis = self.config.hysteresis
         if self._hysteresis is None:
             self._hysteresis = 0.0 if size == _BINNED else 2.0
         if np.prod(self._sizes, dtype=np.float64) >= 2.0**62:
-            raise ValueError(f"env must have a smaller capacity with observe='neighborhood', got {self._sizes[-1] - 1}")
+            raise ValueError(
+                f"env must have a smaller capacity with observe='neighborhood', got {self._sizes[-1] - 1}"
+            )
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
         """Return what the rule says; see `Learner.choose`."""
@@ -123,6 +140,8 @@ class TrafficLights(Policy):
             straight, left, right = self.config.turns
             full = seen[10:14]
             for h in range(4):
-                taken = straight * full[h] + left * full[(h + LEFT) % 4] + right * full[(h + RIGHT) % 4]
+                taken = (
+                    straight * full[h] + left * full[(h + LEFT) % 4] + right * full[(h + RIGHT) % 4]
+                )
                 wants[h] = np.maximum(wants[h] - taken, 0.0)
         return wants[0] + wants[2], wants[1] + wants[3]

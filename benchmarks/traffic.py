@@ -114,10 +114,14 @@ def main() -> None:
     print_table(
         ("rule", "λ", "waiting", "leaving", "turned away"),
         [
-            (row.rule, f"{row.arrival_rate:g}", *(f"{m:.3f} ± {w:.3f}" for m, w in (row.queue, row.flow, row.turned_away)))
+            (
+                row.rule,
+                f"{row.arrival_rate:g}",
+                *(f"{m:.3f} ± {w:.3f}" for m, w in (row.queue, row.flow, row.turned_away)),
+            )
             for row in rows
         ],
-    )  # fmt: skip
+    )
     print()
     fast = []
     for n, columns in SIZES:

@@ -26,7 +26,18 @@ from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS, PROGRESS, risk, up_proba
 from tests.worlds import IDS, needed
 
 ROOT = Path(__file__).parent.parent
-BANDIT, BAR, CONSENSUS, COORDINATION, EPIDEMIC, FIREFIGHTING, LOAD_BALANCING, RULE, SYSADMIN = IDS
+(
+    BANDIT,
+    BAR,
+    CONSENSUS,
+    COORDINATION,
+    EPIDEMIC,
+    FIREFIGHTING,
+    LOAD_BALANCING,
+    RULE,
+    SYSADMIN,
+    TRAFFIC,
+) = IDS
 PAPERS = (BANDIT, BAR, LOAD_BALANCING, RULE, SYSADMIN)  # whose pages name sections
 HEADINGS = [
     "Description",
@@ -54,6 +65,7 @@ HARD: dict[
     EPIDEMIC: {"n_agents": 7, "topology": "star", "relabel": True, "observe": "neighborhood"},
     FIREFIGHTING: {"n_agents": 6, "layout": "grid", "observe": "levels"},
     RULE: {"n_agents": 7, "topology": "tree", "relabel": True, "observe": "neighborhood"},
+    TRAFFIC: {"n_agents": 6, "boundary": "open", "observe": "neighborhood", "lost_steps": 2},
     SYSADMIN: {"n_agents": 7, "topology": "grid", "relabel": True, "observe": "neighborhood"},
     LOAD_BALANCING: {
         "n_agents": 12,

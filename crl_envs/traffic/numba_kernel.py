@@ -28,7 +28,9 @@ def step(state, action, keys, streets, tables, limits, following, reward):
     """
     crossed = np.zeros(action.shape, np.uint8)  # bits: by the first, the second of the green pair
     _cross(state, action, keys[0], streets[0], tables[0], limits, following, crossed)
-    _arrive(action, keys[1], streets[1], tables[1], tables[2], limits[0], crossed, following, reward)
+    _arrive(
+        action, keys[1], streets[1], tables[1], tables[2], limits[0], crossed, following, reward
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -66,7 +68,11 @@ def _cross(state, action, keys, ahead, turns, limits, following, crossed):
                 h = to + 2 * k
                 word = uint32(both >> (_HALF * uint64(k)))
                 straight = word <= last[1] and some[1]
-                if queue[h, i, c] == 0 or (crossed[i, c] >> k) & 1 or not (word <= last[2] and some[2]):
+                if (
+                    queue[h, i, c] == 0
+                    or (crossed[i, c] >> k) & 1
+                    or not (word <= last[2] and some[2])
+                ):
                     continue
                 g = h if straight else (h + LEFT) % 4
                 taken = 0 if straight else (went_right >> (1 - k)) & 1
@@ -93,7 +99,7 @@ def _arrive(action, keys, sources, arrivals, paid, capacity, crossed, following,
     n, b = action.shape
     for i in range(n):
         for c in range(b):
-            waiting = 0
+            waiting = np.int64(0)
             for pair in range(2):
                 both = pair_word(keys[c], 2 * i + pair)
                 for k in range(2):

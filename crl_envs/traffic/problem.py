@@ -104,12 +104,16 @@ class TrafficProblem:
         """``float64[3]``: probabilities of leaving; of that or going straight on; of these or turning left."""
         straight, left, _ = self.turns
         stays = 1 - self.leaving
-        return np.minimum(np.cumsum([self.leaving, stays * straight, stays * left]), 1.0)
+        limits: NDArray[np.float64] = np.cumsum([self.leaving, stays * straight, stays * left])
+        return limits.clip(max=1.0)
 
     @cached_property
     def ahead(self) -> NDArray[np.int64]:
         """``int64[4, n]``: by heading, the crossing that comes next; n beyond an open border."""
-        (rows, columns), (row, column) = self.shape, np.divmod(np.arange(self.n_agents), self.shape[1])
+        (rows, columns), (row, column) = (
+            self.shape,
+            np.divmod(np.arange(self.n_agents), self.shape[1]),
+        )
         places = []
         for down, right in STEPS:
             r, c = row + down, column + right
