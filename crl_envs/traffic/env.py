@@ -41,10 +41,10 @@ class TrafficEnv(WorldEnv):
     | defaults | ``MultiDiscrete([2 5 5])`` | phase, vehicles heading north or south, east or west, in bins |
     | ``lost_steps=3`` | ``MultiDiscrete([6 5 5])`` | the same; phase + 2 · steps without green that are to come |
     | ``observe="queues"`` | ``MultiDiscrete([ 2 16 11 11 11 11])`` | phase, its age, four queues |
-    | ``observe="neighborhood", capacity=2`` | ``MultiDiscrete([ 2 16  3  3  3  3  3  3  3  3  3  3  3  3])`` | and behind, and ahead |
+    | ``observe="neighborhood", capacity=2`` | ``MultiDiscrete([ 2 16  3  3  3  3  3  3  3  3  3  3  3  3])`` | nearby |
 
     Queues are in the order north, east, south, west. Bins are 0, 1–2, 3–4, 5–7, 8 and more. The age of a phase is the
-    number of steps since its change, at most 15. In the neighbourhood there are the queues with the same heading at the
+    number of steps since its change, at most 15. Nearby are, besides, the queues with the same heading at the
     crossing behind, then those at the crossing ahead, for each of the four headings; beyond an open border they are
     empty.
     ``state()``: ``uint8[6n]``, all phases, their ages, then the queues by heading.

@@ -60,7 +60,7 @@ def longest_pair(problem: TrafficProblem) -> tuple[float, str]:
     """Return what green for the longer pair of queues earns at least, by the best of some hystereses."""
     n, horizon = problem.n_agents, problem.horizon
     for tried in (_HYSTERESES, _HYSTERESES[:1]):
-        if columns := columns_for(n, horizon, len(tried)):
+        if columns := columns_for(n, horizon, max(len(tried), 2)):
             form = array_form(problem)
             low = max(low_return(form, n, horizon, _rule(h), columns) for h in tried)
             how = f"simulated, less {ERRORS:g} standard errors"

@@ -177,7 +177,8 @@ def after(
 def found(state: Traffic) -> dict[tuple[int, int], int]:
     """Where vehicles are: (crossing, heading) to their number."""
     heading, place = np.nonzero(state.queue[:, :, 0])
-    return {(i, h): int(state.queue[h, i, 0]) for i, h in zip(place.tolist(), heading.tolist(), strict=True)}  # fmt: skip
+    pairs = zip(place.tolist(), heading.tolist(), strict=True)
+    return {(i, h): int(state.queue[h, i, 0]) for i, h in pairs}
 
 
 @pytest.mark.parametrize(
