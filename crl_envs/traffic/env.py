@@ -86,8 +86,9 @@ class TrafficEnv(WorldEnv):
     | ``boundary="open"`` | bound | −0.0300 | −1.6907 |
 
     Nobody waits for less than a step: for ``value`` two vehicles cross at every crossing in every step, if they are
-    there, and with an open border all of them leave. ``lower`` is what green for the longer pair of queues earns in a simulation, by the best of three hystereses,
-    less four standard errors; where there are too many crossings for that, what full queues cost.
+    there, and with an open border all of them leave. ``lower`` is what green for the longer pair of queues earns in a
+    simulation, by the best of three hystereses, less four standard errors; where there are too many crossings for that,
+    what full queues cost.
 
     ## Scaling Knob
     `n_agents`. On the torus nothing but the noise of the global reward depends on it.
