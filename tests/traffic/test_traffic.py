@@ -353,7 +353,11 @@ def test_observations() -> None:
     ],
 )
 def test_what_rules_come_to(rate: float, config: dict[str, Any] | None, published: float) -> None:
-    """Vehicles that wait, steps 100 to 300, 12 episodes of 10 × 10; within .5, three times the errors of both."""
+    """Vehicles that wait, steps 100 to 300 of 10 × 10, as in a prototype with draws of its own.
+
+    The mean of 12 episodes has a standard error of .1, the prototype's, of two, of about .3; seeds are fixed. With
+    other seeds one in a thousand would be more than .5 from what 40 episodes come to.
+    """
     vec = crl_envs.make_vec("crl/traffic-v0", 12, horizon=300, arrival_rate=rate, observe="neighborhood")  # fmt: skip
     learner: Any = RandomPolicy(vec) if config is None else TrafficLights(vec, **config)
     waiting: list[float] = []
