@@ -50,6 +50,7 @@ from agents.tabular.finite_state_controllers import (
 from agents.tabular.model_based import ModelBased, ModelBasedConfig
 from agents.tabular.reinforce import Reinforce, ReinforceConfig
 from agents.tabular.window_planner import WindowPlanner, WindowPlannerConfig
+from agents.traffic_lights import TrafficLights, TrafficLightsConfig
 
 __all__ = [
     "CRL",
@@ -109,6 +110,8 @@ __all__ = [
     "SparseCooperativeQ",
     "SparseCooperativeQConfig",
     "TensorBoardLogger",
+    "TrafficLights",
+    "TrafficLightsConfig",
     "WindowPlanner",
     "WindowPlannerConfig",
 ]

@@ -21,6 +21,7 @@ PICTURES = [
     "bandit",
     "firefighting",
     "epidemic",
+    "traffic",
     "sysadmin",
     "status-load",
     "load-balancing",
