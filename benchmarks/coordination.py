@@ -28,7 +28,7 @@ from crl_envs.factored import CoordinationGraph
 SEEDS: Final = 10
 GRAPHS: Final[Mapping[str, Callable[[int], nx.Graph]]] = {
     "tree of 1,000": lambda seed: nx.random_labeled_tree(1000, seed=seed),
-    "lattice 8 × 100": lambda seed: nx.grid_2d_graph(8, 100),
+    "lattice 8 × 100": lambda seed: nx.grid_2d_graph(100, 8),
     "torus 5 × 6": lambda seed: nx.grid_2d_graph(5, 6, periodic=True),
     "random of degree 4, n = 24": lambda seed: nx.random_regular_graph(4, 24, seed=seed),
 }
