@@ -25,6 +25,7 @@ from tests.views import BACKENDS
 from tests.worlds import needed
 
 IDS = {
+    "crl/access-v0": {"n_agents": 4, "horizon": 5},
     "crl/bandit-v0": {"n_agents": 3},
     "crl/bar-v0": {"n_agents": 3},
     "crl/consensus-v0": {"n_agents": 3, "flip": 0.1, "horizon": 5},

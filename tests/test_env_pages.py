@@ -26,7 +26,18 @@ from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS, PROGRESS, risk, up_proba
 from tests.worlds import IDS, needed
 
 ROOT = Path(__file__).parent.parent
-BANDIT, BAR, CONSENSUS, COORDINATION, EPIDEMIC, FIREFIGHTING, LOAD_BALANCING, RULE, SYSADMIN = IDS
+(
+    ACCESS,
+    BANDIT,
+    BAR,
+    CONSENSUS,
+    COORDINATION,
+    EPIDEMIC,
+    FIREFIGHTING,
+    LOAD_BALANCING,
+    RULE,
+    SYSADMIN,
+) = IDS
 PAPERS = (BANDIT, BAR, LOAD_BALANCING, RULE, SYSADMIN)  # whose pages name sections
 HEADINGS = [
     "Description",
@@ -47,6 +58,7 @@ RENDER_MODE = '``"human"``, ``"rgb_array"``, ``"ansi"`` or None; see the renderi
 HARD: dict[
     str, dict[str, Any]
 ] = {  # everything at once: each key of infos and metrics has something to say
+    ACCESS: {"n_agents": 11, "deadline": 3, "success_rate": 0.7},
     BANDIT: {"n_agents": 4},
     BAR: {"n_agents": 4},
     CONSENSUS: {"n_agents": 9, "topology": "star", "flip": 0.3},
