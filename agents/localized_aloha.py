@@ -65,15 +65,13 @@ class LocalizedAloha(Policy):
 
         The words are uniform below 2³²; r is `threshold` of the rate.
         """
-        assert (
-            frame.legal is not None
-        )  # no user has a point at every corner of the lattice's border
-        points = frame.legal[..., 1:]
+        points = np.ones((*frame.rows.shape, self.view.n_actions - 1), np.bool_)
+        if frame.legal is not None:
+            points = frame.legal[..., 1:]
         count = points.sum(axis=2)
-        limit = threshold(
-            np.minimum(count / 2, 1.0) if self.config.rate is None else self.config.rate
-        )
+        rate = np.minimum(count / 2, 1.0) if self.config.rate is None else self.config.rate
+        limit = threshold(rate).astype(np.int64)
         word = np.zeros(count.shape, np.int64) if words is None else words.astype(np.int64)
-        place = np.where(word < limit, word * count // np.maximum(limit.astype(np.int64), 1), count)
+        place = np.where(word < limit, word * count // np.maximum(limit, 1), count)
         reached = np.cumsum(points, axis=2) > place[..., None]
         return np.where(reached.any(axis=2), 1 + reached.argmax(axis=2), 0)

@@ -32,9 +32,9 @@ class AccessEnv(WorldEnv):
 
     | made with | observation space | what is seen |
     |---|---|---|
-    | defaults | ``Discrete(4)`` | its packets: the sum of 1 for one that is dropped after this step, 2 for a new one |
+    | defaults | ``Discrete(4)`` | the sum of 1 for a packet that is dropped after this step, 2 for a new one |
     | ``deadline=3`` | ``Discrete(8)`` | the sum of 1, 2, 4 for packets with 1, 2, 3 steps left |
-    | ``observe="neighborhood"`` | ``MultiDiscrete([4 4 4 4 5 5 5 5 5])`` | its own and its neighbors' packets; 4: nobody |
+    | ``observe="neighborhood"`` | ``MultiDiscrete([4 4 4 4 5 5 5 5 5])`` | its own, its neighbors' packets; 4: nobody |
 
     ``state()``: ``uint8[2n]``, the packets of all users, then what came of their last step: 0 sent nothing, 1 came
     through, 2 lost.
@@ -77,8 +77,8 @@ class AccessEnv(WorldEnv):
     | ``n_agents=4`` | exact | 0 | 0 |
     | ``n_agents=100`` | bound | 0 | 0 |
 
-    Exact, by value iteration over all packets, for up to four users. Beyond, ``value`` is a linear program's: flows from
-    users to points, at most what arrives at a user and 1 at a point, which comes to min(p, (K − 1)² / K²) a step.
+    Exact, by value iteration over all packets, for up to four users. Beyond, ``value`` is a linear program's: flows
+    from users to points, at most what arrives at a user and 1 at a point; it comes to min(p, (K − 1)² / K²) a step.
     ``lower`` is what a central matching in each step reaches in a simulation, less four standard errors; with more
     than some 2,500 users, what they reach who all send below right, where nobody else does: (K − 1)² / K² · p.
 

@@ -35,10 +35,12 @@ def test_one_stream_three_views(kwargs: dict[str, Any]) -> None:
 def after(queue: Any, action: Any, columns: int = 1, **kwargs: Any) -> tuple[Any, Any, Any]:
     """Queues, outcomes and rewards ``[columns, n]`` after a step of these users."""
     world = AccessWorld(len(queue), **RATES | kwargs)
-    state = Air(*(np.repeat(np.array(a, np.uint8)[:, None], columns, axis=1) for a in (queue, 0 * np.array(queue))))  # fmt: skip
+    queues = np.repeat(np.array(queue, np.uint8)[:, None], columns, axis=1)
     stream = Stream(columns)
     stream.seed(0)
-    moved, paid = world.step(state, np.repeat(np.array(action)[:, None], columns, axis=1), stream)
+    moved, paid = world.step(
+        Air(queues, 0 * queues), np.repeat(np.array(action)[:, None], columns, axis=1), stream
+    )
     return moved.queue.T, moved.sent.T, paid.T
 
 
@@ -59,7 +61,17 @@ def test_each_point_is_the_same_from_all_sides() -> None:
 
 def test_points_are_the_inner_corners() -> None:
     problem = AccessProblem(9)
-    assert problem.points.tolist()[:5] == [[-1, -1, -1, 0], [-1, -1, 0, 1], [-1, -1, 1, -1], [-1, 0, -1, 2], [0, 1, 2, 3]]  # fmt: skip
+    assert problem.points.tolist() == [
+        [-1, -1, -1, 0],
+        [-1, -1, 0, 1],
+        [-1, -1, 1, -1],
+        [-1, 0, -1, 2],
+        [0, 1, 2, 3],
+        [1, -1, 3, -1],
+        [-1, 2, -1, -1],
+        [2, 3, -1, -1],
+        [3, -1, -1, -1],
+    ]
     for n in range(3, 40):
         problem = AccessProblem(n)
         touching = np.bincount(problem.points[problem.points >= 0], minlength=problem.n_points)
@@ -160,11 +172,13 @@ def test_optimum_by_brute_force(q: float, deadline: int) -> None:
                 chance = (q if comes else 1 - q) if sum(sends) == 1 else float(not comes)
                 if not chance:
                     continue
-                rest = [sorted(own)[1:] if comes and s else own for own, s in zip(queues, sends, strict=True)]  # fmt: skip
+                rest = [sorted(own)[comes and s :] for own, s in zip(queues, sends, strict=True)]
                 older = [tuple(k - 1 for k in own if k > 1) for own in rest]
                 for new in product((False, True), repeat=3):
                     arrival = float(np.prod([0.4 if packet else 0.6 for packet in new]))
-                    now = tuple((*own, deadline) if packet else own for own, packet in zip(older, new, strict=True))  # fmt: skip
+                    now = tuple(
+                        own + (deadline,) * packet for own, packet in zip(older, new, strict=True)
+                    )
                     value += chance * arrival * (comes / 3 + worth(now, left - 1))
             best = max(best, value)
         return best

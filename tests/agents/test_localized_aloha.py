@@ -18,7 +18,7 @@ def actions(rate: float | None, columns: int = 2000) -> Any:
     vec = crl_envs.make_vec(ACCESS, columns, n_agents=9)
     learner = LocalizedAloha(vec, rate=rate, seed=3)
     seen, infos = vec.reset(seed=1)
-    return np.asarray(learner.act(seen, deterministic=False, infos=infos)).T
+    return np.asarray(learner.act(seen, action_masks=infos["action_mask"])).T
 
 
 @pytest.mark.parametrize("rate", [None, 0.0, 0.3, 1.0])
