@@ -79,6 +79,7 @@ class AccessPicture(Picture[AccessWorld]):
             strands=tuple(sent),
             text=[str(k) if k else "" for k in self._packets(moment).tolist()]
             + [""] * problem.n_points,
+            dark=np.zeros(n + problem.n_points, np.bool_),
         )
 
     def values(self, moment: Moment) -> NDArray[np.float64]:

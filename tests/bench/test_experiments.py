@@ -72,7 +72,10 @@ class TestContents:
             "bandit": {"n", "noise", "neural-n"},
             "sysadmin": {"n", "noise", "horizon", "topology", "neural-n"},
             "load-balancing": {"n", "noise", "horizon", "topology", "fillings-n"},
-            **{w: {"n"} for w in ("epidemic", "consensus", "firefighting", "coordination-game")},
+            **{
+                w: {"n"}
+                for w in ("access", "epidemic", "consensus", "firefighting", "coordination-game")
+            },
         }
         assert {x.name for x in EVERY} == {f"{w}-{k}" for w, knobs in worlds.items() for k in knobs}
 
