@@ -173,10 +173,10 @@ ACCESS_N: Final = Experiment(
     statement="""\
 Wireless access over the number of users: who waits, when sending costs nothing but the neighbours' packets?
 
-**Task.** ``crl/access-v0`` on K × K cells: whoever has a packet may send it to a point at a corner of its cell, where it
-collides with those of others. Episodes of 20 steps, 1,000 of them to learn from.
+**Task.** ``crl/access-v0`` on K × K cells: whoever has a packet may send it to a point at a corner of its cell, where
+it collides with those of others. Episodes of 20 steps, 1,000 of them to learn from.
 
-**Varied.** n = K², with K = 3, 10, 31. A point is at four cells whatever n is, but at the border there are fewer points,
+**Varied.** n = K², with K = 3, 10, 31. A point is at four cells whatever n is, but at the border there are fewer,
 so that they are scarce with few users: .44, .81 and .94 of a point a user.
 
 **Held fixed.** The rates, which are the world's defaults: half a packet a user and step, which is dropped after two.
