@@ -73,9 +73,9 @@ class AccessEnv(WorldEnv):
 
     | made with | kind | value | lower |
     |---|---|---|---|
-    | defaults | bound | 0 | 0 |
-    | ``n_agents=4`` | exact | 0 | 0 |
-    | ``n_agents=100`` | bound | 0 | 0 |
+    | defaults | bound | 8.8889 | 8.5514 |
+    | ``n_agents=4`` | exact | 4.9549 | 4.9549 |
+    | ``n_agents=100`` | bound | 10 | 9.9569 |
 
     Exact, by value iteration over all packets, for up to four users. Beyond, ``value`` is a linear program's: flows
     from users to points, at most what arrives at a user and 1 at a point; it comes to min(p, (K − 1)² / K²) a step.
@@ -86,7 +86,17 @@ class AccessEnv(WorldEnv):
     `n_agents`. Points get less scarce: at K = 3 there are 4 for 9 users, at K = 31 there are 900 for 961.
 
     ## Baseline Curve
-    TODO
+    Packets that come through, a user and step, in episodes of 200 steps (400 of them, 100 of the matching), with 95 %
+    intervals; the command is on the environment's page:
+
+    | rule | K = 3 | K = 5 | K = 10 |
+    |---|---|---|---|
+    | uniform, legal actions | .191 ± .001 | .254 ± .001 | .299 ± .001 |
+    | localized ALOHA, best rate | .197 ± .001 (.6) | .261 ± .001 (.9) | .322 ± .001 (1) |
+    | localized ALOHA, defaults | .183 ± .001 | .265 ± .001 | .323 ± .001 |
+    | all send below right | .223 ± .001 | .320 ± .001 | .405 ± .001 |
+    | a central matching in each step | .436 ± .001 | .500 ± .002 | .500 ± .001 |
+    | linear program | .444 | .5 | .5 |
 
     ## References
     Qu, Wierman & Li 2020, "Scalable Reinforcement Learning of Localized Policies for Multi-Agent Networked Systems".

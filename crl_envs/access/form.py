@@ -11,7 +11,7 @@ from crl_envs.core.array_form import ArrayForm, Chance, column
 from crl_envs.core.on_graph import seen_states
 from crl_envs.core.stream import Purpose
 
-THROUGH: Final = 1
+THROUGH: Final = 1  # what is left of `LOST` when something has come through
 LOST: Final = 2
 
 
@@ -51,7 +51,8 @@ def array_form(problem: AccessProblem) -> ArrayForm:
 
     def step(xp: Any, tables: Any, state: Any, action: Any, words: Any) -> Any:
         queue, batch = state.queue, action.shape[1:]
-        tried = xp.where(queue > 0, action, 0).astype(np.uint8)
+        # Products and bits: a choice between two arrays is slow where it is as good as random.
+        tried = (queue > 0).astype(np.uint8) * action.astype(np.uint8)
         nobody = xp.zeros((rows * columns - n, *batch), np.uint8)
         cells = xp.concatenate([tried, nobody]).reshape(rows, columns, *batch)
         to = [cells == 1 + k for k in range(len(CORNERS))]
@@ -59,12 +60,10 @@ def array_form(problem: AccessProblem) -> ArrayForm:
         alone, heard = senders == 1, xp.zeros(cells.shape, np.bool_)
         for at, border in zip(to, borders, strict=True):
             heard = heard | (at & xp.pad(alone, (*border, *((0, 0) for _ in batch))))
-        through = heard.reshape(rows * columns, *batch)[:n]
-        through = through & drawn(words[Purpose.LINK_LOSS], tables["success"])
-        left = xp.where(through, queue & (queue - np.uint8(1)), queue) >> 1  # without its oldest
-        sent = xp.where(
-            tried > 0, xp.where(through, np.uint8(THROUGH), np.uint8(LOST)), np.uint8(0)
-        )
+        heard = heard.reshape(rows * columns, *batch)[:n]
+        through = (heard & drawn(words[Purpose.LINK_LOSS], tables["success"])).astype(np.uint8)
+        left = (queue & (queue - through)) >> 1  # without the oldest, where that came through
+        sent = np.uint8(LOST) * (tried > 0).astype(np.uint8) - through
         after = left | arrived(tables, words[Purpose.ARRIVAL])
         return Air(after, sent), through.astype(np.float32)
 

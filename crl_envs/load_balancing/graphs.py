@@ -104,7 +104,7 @@ def hops_from(edges: Edges, n: int, start: NDArray[np.int64]) -> NDArray[np.int6
 
 
 def grid_hops(n: int, degree: int, start: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return `hops_from` of `grid_successors`: the way from the last of `start` before an agent, by `degree` at once."""
+    """Return `hops_from` of `grid_successors`: the way from the last of `start` before each, by `degree` at once."""
     agents = np.arange(n)
     last = np.full(n, start.max() - n)
     last[start] = start

@@ -261,10 +261,7 @@ def admit(rules: Rules, state: State) -> None:
     left = free.sum(axis=1)
     first = np.cumsum(left) - left
     while True:
-        if rules.poisson:
-            supply = state.backlog
-        else:
-            supply = np.broadcast_to(count[Count.REMAINING], (n_entries, columns))
+        supply = state.backlog if rules.poisson else count[Count.REMAINING][None]
         offered = (supply > 0) & (state.active[rules.entries] > 0)
         # As many at once as no entry runs out of, so that the same ones go on offering.
         most = np.minimum(left, np.where(offered, supply, ENDLESS).min(axis=0))
@@ -360,7 +357,9 @@ def _act(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys) ->
     _delegate(rules, state, keys, agent[delegating], b[delegating], place[delegating], targets)
     for i, c in zip(agent[discovering].tolist(), b[discovering].tolist(), strict=True):
         _discover(rules, state, keys, i, c)
-    state.head.reshape(-1)[queue] = -1  # all others have no load; `order_queues` says who has one now
+    state.head.reshape(-1)[
+        queue
+    ] = -1  # all others have no load; `order_queues` says who has one now
     state.waiting.reshape(-1)[queue] = 0
 
 
