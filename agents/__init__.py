@@ -10,6 +10,14 @@ from agents.bandit.detecting import DetectingMatrix, DetectingMatrixConfig
 from agents.bandit.global_least_squares import GlobalLeastSquares, GlobalLeastSquaresConfig
 from agents.bandit.local_means import LocalMeans, LocalMeansConfig
 from agents.callbacks import CallbackList, CSVLogger, EveryEpisodes, TensorBoardLogger
+from agents.coordination.fmq import FMQ, FMQConfig
+from agents.coordination.hysteretic_q import (
+    HystereticQ,
+    HystereticQConfig,
+    LenientQ,
+    LenientQConfig,
+)
+from agents.coordination.joint_action_learner import JointActionLearner
 from agents.delegation.ant_colony import AntColony, AntColonyConfig
 from agents.delegation.breadth_first import BreadthFirst, BreadthFirstConfig
 from agents.delegation.bus import MessageBus
@@ -42,6 +50,7 @@ from agents.tabular.window_planner import WindowPlanner, WindowPlannerConfig
 
 __all__ = [
     "CRL",
+    "FMQ",
     "AdaptiveHalving",
     "AdaptiveHalvingConfig",
     "AntColony",
@@ -65,6 +74,7 @@ __all__ = [
     "DistributedValueFunctions",
     "DistributedValueFunctionsConfig",
     "EveryEpisodes",
+    "FMQConfig",
     "FactoredRMax",
     "FactoredRMaxConfig",
     "FiniteStateControllers",
@@ -73,9 +83,14 @@ __all__ = [
     "FixedRuleConfig",
     "GlobalLeastSquares",
     "GlobalLeastSquaresConfig",
+    "HystereticQ",
+    "HystereticQConfig",
     "IndependentQ",
     "IndependentQConfig",
+    "JointActionLearner",
     "Learner",
+    "LenientQ",
+    "LenientQConfig",
     "LocalMeans",
     "LocalMeansConfig",
     "LocalizedAloha",

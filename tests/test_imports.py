@@ -22,7 +22,7 @@ WORLDS = (
     "sysadmin",
 )
 ROOMS = ("bench", "cli", "commands", "explorer")
-FAMILIES = ("bandit", "delegation", "libraries", "tabular")
+FAMILIES = ("bandit", "coordination", "delegation", "libraries", "tabular")
 
 
 @cache
