@@ -313,14 +313,9 @@ def order_queues(state: State) -> None:
     np.add.at(state.waiting.reshape(-1), queue, np.int32(1))
 
 
-def among(flags: NDArray[np.bool_]) -> tuple[Ints, Ints]:
-    """Return agents and columns where ``bool[n, B]`` flags are set: `numpy.nonzero`, sooner where few are."""
-    return np.divmod(np.flatnonzero(flags), flags.shape[1])
-
-
 def _depart(rules: Rules, state: State, keys: Keys) -> None:
     """Each stored load leaves with the departure rate: a binomial number by inversion."""
-    agent, b = among(state.load > 0)
+    agent, b = np.nonzero(state.load)
     stored = state.load[agent, b].astype(np.int64)
     u = (lane_words(keys.departure[b], agent) + 0.5) * 2.0**-32
     leaving = np.zeros(stored.size, np.int64)
