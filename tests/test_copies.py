@@ -58,6 +58,7 @@ FAMILIES = {  # where the learners of each module of `agents` learn
     "bandit": "crl/bandit-v0",
     "tabular": "crl/sysadmin-v0",
     "delegation": "crl/load_balancing-v0",
+    "localized_aloha": "crl/access-v0",
     "random_policy": "crl/load_balancing-v0",
     "fixed_rule": "crl/epidemic-v0",
 }

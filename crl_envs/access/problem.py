@@ -29,8 +29,8 @@ class AccessProblem(OnGraph):
     """Users in the cells of a square, and access points where four cells come together.
 
     Attributes:
-        n_agents: Number of users n, 3 to 10,000,000. Default 9. They fill a lattice with ⌈√n⌉ columns row by row, the
-            last row perhaps shorter; the access points are at its inner corners, (K − 1)² for n = K².
+        n_agents: Number of users n, 1 to 10,000,000. Default 9. They fill a lattice with ⌈√n⌉ columns (2 × 2 cells or
+            more) row by row, the last row perhaps shorter. Its inner corners are access points: (K − 1)² for n = K².
         arrival_rate: Probability that a user gets a packet in a step, 0 to 1. Default 0.5.
         success_rate: Probability that a packet comes through where nobody else sends to the same point, 0 to 1.
             Default 1.
@@ -53,7 +53,7 @@ class AccessProblem(OnGraph):
     backend: str = "auto"
 
     def __post_init__(self) -> None:
-        keep(self, check_int, "n_agents", low=3, high=10_000_000)
+        keep(self, check_int, "n_agents", low=1, high=10_000_000)
         for name in ("arrival_rate", "success_rate"):
             keep(self, check_probability, name)
         keep(self, check_int, "deadline", low=1, high=7)
@@ -74,8 +74,8 @@ class AccessProblem(OnGraph):
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of cells, of which the last ones may be empty."""
-        columns = isqrt(self.n_agents - 1) + 1
-        return -(-self.n_agents // columns), columns
+        columns = max(2, isqrt(self.n_agents - 1) + 1)
+        return max(2, -(-self.n_agents // columns)), columns
 
     @property
     def n_points(self) -> int:

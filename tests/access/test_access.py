@@ -17,6 +17,7 @@ from tests.views import assert_verbs_agree, assert_views_agree
 
 CASES: list[dict[str, Any]] = [
     {},
+    {"n_agents": 1},
     {"n_agents": 3, "horizon": 4},
     {"n_agents": 7, "observe": "neighborhood"},
     {"n_agents": 12, "deadline": 4, "success_rate": 0.6, "arrival_rate": 0.9},
@@ -28,7 +29,7 @@ RATES = {"arrival_rate": 0.0, "success_rate": 1.0}
 def test_one_stream_three_views(kwargs: dict[str, Any]) -> None:
     played = assert_views_agree("crl/access-v0", kwargs, 150, num_envs=3, seed=5)
     assert played.episodes >= 3 * 7
-    assert played.illegal > 0
+    assert played.illegal > 0 or kwargs == {"n_agents": 1}
     assert_verbs_agree(crl_envs.make_vec("crl/access-v0", 1, **kwargs).world)
 
 
@@ -72,11 +73,12 @@ def test_points_are_the_inner_corners() -> None:
         [2, 3, -1, -1],
         [3, -1, -1, -1],
     ]
-    for n in range(3, 40):
+    for n in range(1, 40):
         problem = AccessProblem(n)
         touching = np.bincount(problem.points[problem.points >= 0], minlength=problem.n_points)
         assert touching.size == problem.n_points
-        assert ((touching >= 3) & (touching <= 4)).all() or n % problem.shape[1]
+        assert touching.max() <= 4
+        assert (touching == 4).all() or n < np.prod(problem.shape)
         assert (problem.points >= 0).any(axis=1).all()
         sharing = {
             (i, j)
@@ -126,7 +128,7 @@ def test_rates(rate: float) -> None:
         assert abs(share - rate) <= 4 * (rate * (1 - rate) / 4000) ** 0.5
 
 
-@pytest.mark.parametrize("n", [3, 4, 5, 9, 11, 14, 25, 31, 49, 100])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 9, 11, 14, 25, 31, 49, 100])
 @pytest.mark.parametrize(("p", "q"), [(0.5, 1.0), (0.9, 1.0), (0.5, 0.4), (1.0, 0.8), (0.1, 0.1)])
 def test_bound_is_the_linear_programs(n: int, p: float, q: float) -> None:
     optimize = pytest.importorskip("scipy.optimize")
@@ -217,7 +219,7 @@ def test_a_million_users_step() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"n_agents": 2}, "n_agents"),
+        ({"n_agents": 0}, "n_agents"),
         ({"arrival_rate": 1.1}, "arrival_rate"),
         ({"success_rate": -0.1}, "success_rate"),
         ({"deadline": 8}, "deadline"),
