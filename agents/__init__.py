@@ -18,6 +18,10 @@ from agents.coordination.hysteretic_q import (
     LenientQConfig,
 )
 from agents.coordination.joint_action_learner import JointActionLearner
+from agents.coordination.sparse_cooperative_q import (
+    SparseCooperativeQ,
+    SparseCooperativeQConfig,
+)
 from agents.delegation.ant_colony import AntColony, AntColonyConfig
 from agents.delegation.breadth_first import BreadthFirst, BreadthFirstConfig
 from agents.delegation.bus import MessageBus
@@ -47,6 +51,7 @@ from agents.tabular.finite_state_controllers import (
 from agents.tabular.model_based import ModelBased, ModelBasedConfig
 from agents.tabular.reinforce import Reinforce, ReinforceConfig
 from agents.tabular.window_planner import WindowPlanner, WindowPlannerConfig
+from agents.traffic_lights import TrafficLights, TrafficLightsConfig
 
 __all__ = [
     "CRL",
@@ -105,7 +110,11 @@ __all__ = [
     "ReinforceConfig",
     "ShortestQueue",
     "ShortestQueueConfig",
+    "SparseCooperativeQ",
+    "SparseCooperativeQConfig",
     "TensorBoardLogger",
+    "TrafficLights",
+    "TrafficLightsConfig",
     "WindowPlanner",
     "WindowPlannerConfig",
 ]

@@ -50,6 +50,11 @@ CASES = {
         {"n_agents": 6, "topology": "star", "observe": "neighborhood", "relabel": True},
     ),
     "firefighting": ("crl/firefighting-v0", {}),
+    "traffic": ("crl/traffic-v0", {"n_agents": 9}),
+    "traffic-open": (
+        "crl/traffic-v0",
+        {"n_agents": 6, "boundary": "open", "observe": "neighborhood", "lost_steps": 2},
+    ),
     "firefighting-grid": (
         "crl/firefighting-v0",
         {"n_agents": 6, "layout": "grid", "observe": "levels"},

@@ -20,6 +20,7 @@ WORLDS = (
     "load_balancing",
     "local_rule",
     "sysadmin",
+    "traffic",
 )
 ROOMS = ("bench", "cli", "commands", "explorer")
 FAMILIES = ("bandit", "coordination", "delegation", "libraries", "tabular")

@@ -22,6 +22,7 @@ PICTURES = [
     "bandit",
     "firefighting",
     "epidemic",
+    "traffic",
     "sysadmin",
     "status-load",
     "load-balancing",
