@@ -62,14 +62,14 @@ class AccessProblem(OnGraph):
         resolve_backend(self.backend)
 
     @property
-    def n(self) -> int:  # type: ignore[override]
+    def n(self) -> int:
         """Number of users."""
         return self.n_agents
 
     @property
     def n_values(self) -> int:
         """Number of values of a queue: which of the packets with 1 … D steps left there are, as bits."""
-        return 2**self.deadline
+        return 1 << self.deadline
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -128,7 +128,7 @@ def _stores(
     agent = np.flatnonzero(places)
     hops, capacity, places = problem.hops[agent], problem.rules.capacity[agent], places[agent]
     if not problem.costs.gradient:  # then all places of an agent are equal
-        return hops * per_hop + 0.0, hops + 1, places
+        return np.asarray(hops * per_hop, np.float64), hops + 1, places
     nth = np.arange(1, places.sum() + 1) - np.repeat(np.cumsum(places) - places, places)
     spare = np.repeat(capacity, places) - nth + problem.costs.before
     hops = np.repeat(hops, places)
