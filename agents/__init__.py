@@ -40,6 +40,7 @@ from agents.delegation.independent_q import IndependentQ, IndependentQConfig
 from agents.delegation.shortest_queue import ShortestQueue, ShortestQueueConfig
 from agents.fixed_rule import FixedRule, FixedRuleConfig
 from agents.learner import Learner
+from agents.localized_aloha import LocalizedAloha, LocalizedAlohaConfig
 from agents.random_policy import RandomPolicy, RandomPolicyConfig
 from agents.tabular.decomposed_reinforce import DecomposedReinforce, DecomposedReinforceConfig
 from agents.tabular.factored_rmax import FactoredRMax, FactoredRMaxConfig
@@ -97,6 +98,8 @@ __all__ = [
     "LenientQConfig",
     "LocalMeans",
     "LocalMeansConfig",
+    "LocalizedAloha",
+    "LocalizedAlohaConfig",
     "MessageBus",
     "ModelBased",
     "ModelBasedConfig",

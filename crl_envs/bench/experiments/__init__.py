@@ -48,6 +48,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
             on_graph.CONSENSUS_N,
             on_graph.FIREFIGHTING_N,
             on_graph.COORDINATION_GAME_N,
+            on_graph.ACCESS_N,
             on_graph.TRAFFIC_N,
         )
     }
