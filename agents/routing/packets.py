@@ -1,0 +1,119 @@
+"""What learners that forward packets share: whom actions lead to, what is at the head of each queue, tables.
+
+An environment in which agents forward packets observes the destination of the packet at the head of each queue, n
+where it is empty, as its only or first component, numbers its actions as `crl/routing-v0` does (0 holds, 1 + k forwards
+to the k-th neighbour in the order of ``env.unwrapped.topology``), and says in ``infos[agent]`` ``outcome``, ``queue``,
+``waited`` and ``sender``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.learner import Learner
+from agents.view import MOST_ENTRIES, Frame, topology_edges
+from crl_envs.core.topology import slot_table
+from crl_envs.routing import Outcome
+
+_SAID: Final = ("outcome", "queue", "waited", "sender")
+
+
+class Heads(NamedTuple):
+    """What agents know of their queues beside the destination: all ``int64[n, B]``."""
+
+    outcome: NDArray[np.int64]  # of the last step, see `crl_envs.routing.Outcome`
+    queue: NDArray[np.int64]  # packets
+    waited: NDArray[np.int64]  # steps that the head has been here
+    sender: NDArray[np.int64]  # the agent that it came from, −1 where it entered here
+
+
+class PacketLearner(Learner):
+    """Base of the learners that forward packets. A subclass keeps ``[n, B, D, A]``, a number for each destination.
+
+    Args:
+        env: A ParallelEnv or vector env of packets, see the module.
+        **config: Fields of `config_class`.
+
+    Attributes:
+        behind: ``int64[n, A]``, the agent that an action forwards to; −1 for none.
+
+    Raises:
+        ValueError: As `Learner`; actions or observations that aren't those of packets; too large a table.
+    """
+
+    def __init__(self, env: Any, **config: Any) -> None:
+        super().__init__(env, **config)
+        view = self.view
+        n, slots = view.n_agents, slot_table(topology_edges(env, view.agents), view.n_agents)
+        self._width, rest = divmod(view.n_rows, n + 1)  # rows of one destination
+        if rest or slots.shape[1] + 1 != view.n_actions:
+            raise ValueError(
+                f"{type(self).__name__} needs an env of packets, as crl/routing-v0, whose {n} agents see a "
+                f"destination and have {slots.shape[1] + 1} actions; got {view.n_rows} observations and "
+                f"{view.n_actions} actions"
+            )
+        if n * n * view.n_actions * view.num_envs > MOST_ENTRIES:
+            raise ValueError(
+                f"env needs a table of {n} agents × {n} destinations × {view.n_actions} actions × "
+                f"{view.num_envs} columns; at most {MOST_ENTRIES} entries are allowed"
+            )
+        self.behind = np.concatenate([np.full((n, 1), -1), slots], axis=1).astype(np.int64)
+        self._exists = (self.behind >= 0)[:, None]  # [n, 1, A]
+        self._heads = Heads(*np.zeros((4, n, view.num_envs), np.int64))
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """n, B, D = n and A."""
+        view = self.view
+        return view.n_agents, view.num_envs, view.n_agents, view.n_actions
+
+    def begin_episode(self) -> None:
+        """Look at the queues."""
+        self._heads = self.heads()
+
+    def goals(self, frame: Frame) -> NDArray[np.intp]:
+        """Return the destinations of the heads ``[n, B]``, n for none."""
+        return frame.rows // self._width
+
+    def open_links(self, frame: Frame) -> NDArray[np.bool_]:
+        """Return which actions forward to somebody: ``bool[n, B or 1, A]``."""
+        return self._exists if frame.legal is None else frame.legal & self._exists
+
+    def entries(self, table: NDArray[Any], goals: NDArray[np.intp]) -> NDArray[Any]:
+        """Return each agent's entries ``[n, B, A]`` of a table ``[n, B, D, A]``; of one column for any number of them."""
+        n, b = goals.shape
+        columns = np.arange(b) if table.shape[1] == b else np.zeros(b, np.int64)
+        entries: NDArray[Any] = table[np.arange(n)[:, None], columns, np.minimum(goals, n - 1)]
+        return entries
+
+    def heads(self) -> Heads:
+        """Return what the last reset or step said of the queues.
+
+        Raises:
+            ValueError: It didn't.
+        """
+        infos, view = self.view.infos, self.view
+        said = infos if view.is_vector else next(iter(infos.values()), {})
+        missing = [name for name in _SAID if name not in said]
+        if missing:
+            raise ValueError(
+                f"env must tell of its packets in infos[agent][{missing[0]!r}], as crl/routing-v0 does"
+            )
+        if view.is_vector:
+            return Heads(*(np.asarray(infos[name]).T.astype(np.int64) for name in _SAID))
+        rows = [_numbers(infos[agent], view.agents) for agent in view.agents]
+        return Heads(*np.array(rows, np.int64).T[..., None])
+
+
+def _numbers(info: Mapping[str, Any], agents: list[Any]) -> tuple[int, int, int, int]:
+    sender = info["sender"]
+    return (
+        Outcome[info["outcome"].upper()],
+        info["queue"],
+        info["waited"],
+        -1 if sender is None else agents.index(sender),
+    )
