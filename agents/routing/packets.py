@@ -19,6 +19,7 @@ from agents.view import MOST_ENTRIES, Frame, topology_edges
 from crl_envs.core.topology import slot_table
 from crl_envs.routing import Outcome
 
+FAR: Final = 2**31  # hops, where no path leads
 _SAID: Final = ("outcome", "queue", "waited", "sender")
 
 
@@ -63,6 +64,7 @@ class PacketLearner(Learner):
             )
         self.behind = np.concatenate([np.full((n, 1), -1), slots], axis=1).astype(np.int64)
         self._exists = (self.behind >= 0)[:, None]  # [n, 1, A]
+        self._hops: dict[bytes, NDArray[np.int64]] = {}  # of the networks that there were last
         self._heads = Heads(*np.zeros((4, n, view.num_envs), np.int64))
 
     @property
@@ -90,6 +92,37 @@ class PacketLearner(Learner):
         entries: NDArray[Any] = table[np.arange(n)[:, None], columns, np.minimum(goals, n - 1)]
         return entries
 
+    def hops(self, frame: Frame) -> NDArray[np.int64]:
+        """Return the links on a shortest path from each agent to each ``int64[n, B or 1, D]``, `FAR` where there is none.
+
+        All that is there is known, by the masks, as in a link-state protocol.
+        """
+        links = self.open_links(frame)
+        known = []
+        for b in range(links.shape[1]):
+            key = links[:, b].tobytes()
+            if key not in self._hops:
+                if len(self._hops) >= links.shape[1]:
+                    self._hops.clear()
+                self._hops[key] = hops_to_all(self.behind, links[:, b])
+            known.append(self._hops[key])
+        return np.stack(known, axis=1)
+
+    def nearer(self, frame: Frame, goals: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Return which actions lead to a neighbour on a shortest path to the head's destination: ``bool[n, B, A]``."""
+        n, hops = self.view.n_agents, self.hops(frame)
+        b, goal = np.arange(goals.shape[1]) % hops.shape[1], np.minimum(goals, n - 1)
+        own = hops[np.arange(n)[:, None], b, goal]
+        theirs = hops[self.behind[:, None], b[:, None], goal[..., None]]
+        wanted = (goals < n) & (own < FAR)
+        return self.open_links(frame) & wanted[..., None] & (theirs == own[..., None] - 1)
+
+    def new_heads(self, before: Heads) -> NDArray[np.bool_]:
+        """Return where there is another packet at the head than there was before the last step, or the first one."""
+        now = self._heads
+        left = (now.outcome != Outcome.NONE) & (now.outcome != Outcome.LOST)
+        return (now.queue > 0) & (left | (before.queue == 0))
+
     def heads(self) -> Heads:
         """Return what the last reset or step said of the queues.
 
@@ -107,6 +140,31 @@ class PacketLearner(Learner):
             return Heads(*(np.asarray(infos[name]).T.astype(np.int64) for name in _SAID))
         rows = [_numbers(infos[agent], view.agents) for agent in view.agents]
         return Heads(*np.array(rows, np.int64).T[..., None])
+
+
+def hops_to_all(behind: NDArray[np.int64], links: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return hops ``int64[n, n]`` from each agent to each, by breadth-first search to all at once; `FAR` for no path.
+
+    Args:
+        behind: ``int64[n, A]``, whom actions lead to.
+        links: ``bool[n, A]``, those that are there.
+    """
+    n = len(behind)
+    hops = np.where(np.eye(n, dtype=np.bool_), 0, FAR)
+    reached = hops == 0
+    source, action = np.nonzero(links)
+    begin = np.flatnonzero(np.diff(source, prepend=-1))
+    target, source = behind[source, action], source[begin]
+    for distance in range(1, n):
+        found = reached.copy()
+        if source.size:
+            found[source] |= np.logical_or.reduceat(reached[target], begin, axis=0)
+        new = found & ~reached
+        if not new.any():
+            break
+        hops[new] = distance
+        reached = found
+    return hops
 
 
 def _numbers(info: Mapping[str, Any], agents: list[Any]) -> tuple[int, int, int, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,54 +49,11 @@ class ShortestPath(PacketLearner):
     config: ShortestPathConfig
     learnt = ()
 
-    def __init__(self, env: Any, **config: Any) -> None:
-        super().__init__(env, **config)
-        self._known: dict[bytes, NDArray[np.int64]] = {}
-
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
         """Return what the tables say; see `Learner.choose`."""
-        goals, links = self.goals(frame), self.open_links(frame)
-        n, b = goals.shape
-        links = np.broadcast_to(links, (n, b, links.shape[2]))
-        actions = np.empty((n, b), np.int64)
-        for c in range(b):
-            actions[:, c] = self._table(links[:, c])[np.arange(n), goals[:, c]]
-        return actions
+        goals = self.goals(frame)
+        nearer = self.nearer(frame, goals)
+        return np.asarray(nearer.argmax(axis=2))
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Learn nothing."""
-
-    def _table(self, links: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return actions ``[n, D + 1]`` for a network; the last ones are kept."""
-        key = links.tobytes()
-        if key not in self._known:
-            if len(self._known) >= max(self.view.num_envs, 1):
-                self._known.clear()
-            self._known[key] = next_actions(self.behind, links)
-        return self._known[key]
-
-
-def next_actions(behind: NDArray[np.int64], links: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the first action on a shortest path, by breadth-first search from all destinations at once.
-
-    Args:
-        behind: ``int64[n, A]``, whom actions lead to.
-        links: ``bool[n, A]``, those that are there.
-
-    Returns:
-        ``int64[n, n + 1]`` by destination; 0 at the destination, for n, and where no path leads there.
-    """
-    n, a = behind.shape
-    reached = np.eye(n, dtype=np.bool_)
-    actions = np.zeros((n, n + 1), np.int64)
-    far = np.where(links, behind, n)
-    while True:
-        near = np.concatenate([reached, np.zeros((1, n), np.bool_)])
-        found = np.zeros((n, n), np.int64)
-        for k in range(a - 1, 0, -1):
-            found[near[far[:, k]]] = k
-        new = (found > 0) & ~reached
-        if not new.any():
-            return actions
-        actions[:, :n][new] = found[new]
-        reached |= new
