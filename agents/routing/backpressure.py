@@ -98,9 +98,6 @@ class Backpressure(PacketLearner):
         self.flow = np.zeros((n, b, d, a))
         self._degree = self._exists.sum(axis=2)
         self._messages = np.zeros(b, np.int64)
-        # The action by which a neighbour leads back, 0 where none does.
-        self._back = np.argmax(self.behind[self.behind] == np.arange(n)[:, None, None], axis=2)
-        self._back[self.behind < 0] = 0
 
     def begin_episode(self) -> None:
         """Look at the queues; the first heads are new."""
@@ -125,8 +122,8 @@ class Backpressure(PacketLearner):
         """Return the flow to each neighbour less what comes back from it: ``[n, B, A]``, at least 0."""
         b = np.arange(goals.shape[1]) % self.flow.shape[1]
         goal = np.minimum(goals, self.view.n_agents - 1)[..., None]
-        back = self.flow[self.behind[:, None], b[:, None], goal, self._back[:, None]]
-        return np.maximum(self.entries(self.flow, goals) - np.where(self._back[:, None] > 0, back, 0), 0)
+        back = self.flow[self.behind[:, None], b[:, None], goal, self.back[:, None]]
+        return np.maximum(self.entries(self.flow, goals) - np.where(self.back[:, None] > 0, back, 0), 0)
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Let shadow packets enter and go on."""

@@ -41,6 +41,7 @@ class PacketLearner(Learner):
 
     Attributes:
         behind: ``int64[n, A]``, the agent that an action forwards to; −1 for none.
+        back: ``int64[n, A]``, the action by which that agent forwards to this one; 0 for none.
 
     Raises:
         ValueError: As `Learner`; actions or observations that aren't those of packets; too large a table.
@@ -64,6 +65,9 @@ class PacketLearner(Learner):
             )
         self.behind = np.concatenate([np.full((n, 1), -1), slots], axis=1).astype(np.int64)
         self._exists = (self.behind >= 0)[:, None]  # [n, 1, A]
+        # The action by which a neighbour leads back, 0 where none does.
+        self.back = np.argmax(self.behind[self.behind] == np.arange(n)[:, None, None], axis=2)
+        self.back[self.behind < 0] = 0
         self._hops: dict[bytes, NDArray[np.int64]] = {}  # of the networks that there were last
         self._heads = Heads(*np.zeros((4, n, view.num_envs), np.int64))
 
