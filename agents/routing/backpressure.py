@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.routing.packets import PacketLearner
+from agents.routing.packets import PacketLearner, drawn
 from agents.view import Frame, Transition
 from crl_envs.core.arguments import check_real, check_seed, keep
 from crl_envs.routing import Outcome
@@ -111,12 +111,7 @@ class Backpressure(PacketLearner):
         weight = np.where(links, self._net(goals), 0.0)
         weight = np.where(weight.any(axis=2, keepdims=True), weight, self.nearer(frame, goals))
         weight[goals == self.view.n_agents] = 0.0
-        if words is None:
-            return np.asarray(weight.argmax(axis=2))
-        limits = weight.cumsum(axis=2)
-        below = words[..., None] / 2.0**32 * limits[..., -1:]
-        some = limits[..., -1] > 0
-        return np.where(some, (limits[..., :-1] <= below).sum(axis=2), 0)
+        return drawn(weight, words)
 
     def _net(self, goals: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the flow to each neighbour less what comes back from it: ``[n, B, A]``, at least 0."""

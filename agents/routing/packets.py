@@ -171,6 +171,19 @@ def hops_to_all(behind: NDArray[np.int64], links: NDArray[np.bool_]) -> NDArray[
     return hops
 
 
+def drawn(odds: NDArray[np.float64], words: NDArray[np.uint32] | None) -> NDArray[np.int64]:
+    """Return actions ``[n, B]`` with probabilities in proportion to ``[n, B, A]``; without words the likeliest ones.
+
+    Where nothing is possible it is 0, to hold.
+    """
+    if words is None:
+        return np.asarray(odds.argmax(axis=2))
+    limits = odds.cumsum(axis=2)
+    below = words[..., None] / 2.0**32 * limits[..., -1:]
+    chosen = (limits[..., :-1] <= below).sum(axis=2)
+    return np.where(limits[..., -1] > 0, chosen, 0)
+
+
 def _numbers(info: Mapping[str, Any], agents: list[Any]) -> tuple[int, int, int, int]:
     sender = info["sender"]
     return (

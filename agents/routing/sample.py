@@ -33,7 +33,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.routing.packets import PacketLearner
+from agents.routing.packets import PacketLearner, drawn
 from agents.view import Frame, Transition
 from crl_envs.core.arguments import SMALLEST_REAL, check_choice, check_real, check_seed, keep
 from crl_envs.routing import Outcome
@@ -127,14 +127,9 @@ class Sample(PacketLearner):
         best = np.where(links, ahead - 1.0 / success, -np.inf).max(axis=2, keepdims=True)
         kept = np.maximum(best, self.config.min_value)
         q = np.where(links, -1.0 + success * ahead + (1.0 - success) * kept, -np.inf)
-        if words is None:
-            return np.asarray(q.argmax(axis=2))
         most = q.max(axis=2, keepdims=True)
-        odds = np.exp((q - np.where(np.isfinite(most), most, 0.0)) / self.config.temperature)
-        limits = odds.cumsum(axis=2)
-        below = words[..., None] / 2.0**32 * limits[..., -1:]
-        drawn = (limits[..., :-1] <= below).sum(axis=2)
-        return np.where(links.any(axis=2), drawn, 0)
+        apart = q - np.where(np.isfinite(most), most, 0.0)
+        return drawn(np.exp(apart / self.config.temperature), words)
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Count what got through, and take in what neighbours advertise."""
