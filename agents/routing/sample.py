@@ -135,7 +135,7 @@ class Sample(PacketLearner):
         """Count what got through, and take in what neighbours advertise."""
         self._heads, self.now = self.heads(), self.now + 1
         outcome, goals = self._heads.outcome, self.goals(frame)
-        i, b = np.nonzero(outcome != Outcome.NONE)
+        i, b = np.nonzero((outcome != Outcome.NONE) & (outcome != Outcome.EXPIRED))
         if not i.size:
             return
         a = actions[i, b]

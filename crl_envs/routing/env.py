@@ -32,8 +32,8 @@ class RoutingEnv(WorldEnv):
     in its queue is dropped.
 
     In ``topology="geometric"`` nodes are in the unit square, linked within `radius`, and with `mobility` they walk at
-    random, reflected at the sides, so that links come and go: a mobile ad hoc network. A packet whose destination
-    can't be reached waits for it.
+    random, reflected at the sides, so that links come and go: a mobile ad hoc network. A packet whose destination can't
+    be reached is never delivered; with `lifetime` it doesn't stay for good.
 
     ## Action Space
     ``Discrete(1 + K)``, K being the largest number of neighbours: 0 holds the packet, 1 + k forwards it to the k-th of
@@ -76,7 +76,7 @@ class RoutingEnv(WorldEnv):
     | ``action_mask`` | ``int8[1 + K]`` | 1 for a legal action |
     | ``illegal_action`` | ``bool`` | whether the last action was illegal, and so became 0 |
     | ``neighbors`` | ``tuple`` | ids of the agents behind actions 1 … K; None for none |
-    | ``outcome`` | ``str`` | of the last step: ``"none"``, ``"delivered"``, ``"forwarded"``, ``"lost"``, ``"dropped"`` |
+    | ``outcome`` | ``str`` | of the last step: ``"none"``, ``"delivered"``, ``"forwarded"``, ``"lost"``, ``"dropped"``, ``"expired"`` |
     | ``queue`` | ``int`` | packets in the own queue |
     | ``waited`` | ``int`` | steps that the head has been in this queue |
     | ``sender`` | ``str`` | id of the agent that it came from; None where it entered here |

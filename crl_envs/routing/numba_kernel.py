@@ -14,6 +14,7 @@ _DROPPED, _DELAY = int(Count.DROPPED), int(Count.DELAY)
 _MESSAGES, _LOST = int(Count.MESSAGES), int(Count.LOST)
 _OUT_DELIVERED, _OUT_FORWARDED = int(Outcome.DELIVERED), int(Outcome.FORWARDED)
 _OUT_LOST, _OUT_DROPPED = int(Outcome.LOST), int(Outcome.DROPPED)
+_OUT_EXPIRED = int(Outcome.EXPIRED)
 
 
 @njit(cache=True, nogil=True)
@@ -49,7 +50,18 @@ def _take(rules, state, action, keys, held, c):
     """Take from the queues what is sent on, and deliver what has come home."""
     for i in range(state.length.shape[0]):
         held[2, i] = -1
-        if action[i, c] == HOLD or state.length[i, c] == 0:
+        if state.length[i, c] == 0:
+            continue
+        head = state.first[i, c]
+        goal, born = state.goal[i, head, c], state.born[i, head, c]
+        if rules.lifetime and state.tally[_TIME, c] - born > rules.lifetime:
+            state.first[i, c] = (head + 1) % rules.queue_size
+            state.length[i, c] -= 1
+            state.outcome[i, c] = _OUT_EXPIRED
+            state.dropped[i, c] += 1
+            state.tally[_DROPPED, c] += 1
+            continue
+        if action[i, c] == HOLD:
             continue
         j = rules.successors[i, np.int64(action[i, c]) - FIRST_LINK]
         if j < 0:
@@ -64,8 +76,6 @@ def _take(rules, state, action, keys, held, c):
             state.outcome[i, c] = _OUT_LOST
             state.tally[_LOST, c] += 1
             continue
-        head = state.first[i, c]
-        goal, born = state.goal[i, head, c], state.born[i, head, c]
         state.first[i, c] = (head + 1) % rules.queue_size
         state.length[i, c] -= 1
         if goal == j:

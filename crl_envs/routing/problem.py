@@ -77,6 +77,8 @@ class RoutingProblem(OnGraph):
             than `radius`. Default ``"irregular_grid"``.
         load: Packets that enter the network in a step, a Poisson number of this mean, 0 to 20 n. Default 2.
         queue_size: Packets that a node has room for, 1 to 1,000,000. One that finds no room is dropped. Default 100.
+        lifetime: Steps that a packet may be under way, 1 to 1,000,000; whoever has an older one at the head of its queue
+            drops it. Default None: without end.
         loss: Probability that a transmission is lost, 0 to 1. The packet then stays at the head of its queue. Default
             0.
         radius: How far links reach in ``topology="geometric"``, 0 to 1.5; without effect in others. Default 0.3.
@@ -98,6 +100,7 @@ class RoutingProblem(OnGraph):
     topology: str | nx.Graph = "irregular_grid"
     load: float = 2.0
     queue_size: int = 100
+    lifetime: int | None = None
     loss: float = 0.0
     radius: float = 0.3
     mobility: float = 0.0
@@ -112,6 +115,8 @@ class RoutingProblem(OnGraph):
     def __post_init__(self) -> None:
         keep(self, opened_topology, "topology")
         keep(self, check_int, "queue_size", low=1, high=1_000_000)
+        if self.lifetime is not None:
+            keep(self, check_int, "lifetime", low=1, high=1_000_000)
         keep(self, check_probability, "loss")
         keep(self, check_real, "radius", low=0.0, high=1.5)
         keep(self, check_probability, "mobility")
@@ -182,7 +187,9 @@ class RoutingProblem(OnGraph):
             queue_size=self.queue_size,
             arrivals=self.arrivals,
             loss=int(threshold(self.loss)),
+            lifetime=self.lifetime or 0,
             horizon=self.horizon,
+            pays_delay=self.reward == "delay",
             places=self.placed,
             stride=round(self.mobility * (SIDE - 1)),
             reach=math.floor((self.radius * SIDE) ** 2),
@@ -209,6 +216,7 @@ class RoutingArguments(TypedDict, total=False):
     topology: str | nx.Graph
     load: float
     queue_size: int
+    lifetime: int | None
     loss: float
     radius: float
     mobility: float

@@ -2,8 +2,9 @@
 
 A step, in this order:
 
-1. every agent that is to forward the head of its queue transmits it to the neighbour that it chose; with the
-   probability `loss` the transmission is lost and the packet stays where it is;
+1. an agent whose queue has a packet at its head that has been under way for `lifetime` steps drops it, and does nothing
+   else; any other that is to forward its head transmits it to the neighbour that it chose; with the probability `loss`
+   the transmission is lost and the packet stays where it is;
 2. a packet that comes to its destination is delivered and leaves; the others go to the end of their receivers' queues,
    in the order of those who sent them, and are dropped where the queue is full;
 3. new packets enter at their sources, in the order of these, and are dropped where the queue is full;
@@ -37,6 +38,7 @@ class Outcome(IntEnum):
     FORWARDED = 2
     LOST = 3  # in the transmission: the packet is still here
     DROPPED = 4  # the receiver's queue was full
+    EXPIRED = 5  # its packet's lifetime was over, and it dropped that
 
 
 class Count(IntEnum):
@@ -62,7 +64,7 @@ class State(NamedTuple):
     length: NDArray[np.int32]  # int32[n, B]
     outcome: NDArray[np.int8]  # int8[n, B], see `Outcome`
     delay: NDArray[np.int32]  # int32[n, B], of the packet that the agent delivered in the last step
-    dropped: NDArray[np.int32]  # int32[n, B], packets that found its queue full in the last step
+    dropped: NDArray[np.int32]  # int32[n, B], packets that it dropped in the last step
     place: NDArray[np.int32]  # int32[n, 2, B], where nodes are, in [0, SIDE); [0, 2, B] where they have no place
     tally: NDArray[np.int64]  # int64[7, B], see `Count`
 
@@ -74,7 +76,9 @@ class Rules(NamedTuple):
     queue_size: int
     arrivals: UInt64Array  # uint64[M]: more than k packets enter at an agent where its word isn't below entry k
     loss: int  # the 32-bit threshold
+    lifetime: int  # steps; 0: without end
     horizon: int
+    pays_delay: bool
     places: bool  # whether nodes have places in the square, of which links depend
     stride: int  # the longest step along a side
     reach: int  # square of the longest link
@@ -159,8 +163,32 @@ def level(length: NDArray[np.integer]) -> NDArray[np.int32]:
     return np.searchsorted(limits, length, side="right").astype(np.int32)
 
 
+def paid(rules: Rules, state: State) -> NDArray[np.float32]:
+    """Return the rewards ``float32[n, B]`` of the step that led to a state."""
+    if rules.pays_delay:
+        share = 1.0 - state.delay / rules.horizon
+        return np.where(state.outcome == Outcome.DELIVERED, share, 0.0).astype(np.float32)
+    left = np.maximum(rules.horizon + 1 - state.tally[Count.TIME], 1)
+    waits = state.length + state.dropped * left
+    return np.float32(0) - (waits / rules.queue_size).astype(np.float32)
+
+
 def _forward(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys) -> None:
-    i, b = np.nonzero((action > HOLD) & (state.length > 0))
+    columns = state.length.shape[1]
+    if rules.lifetime:
+        i, b = np.nonzero(state.length)
+        head = state.first[i, b]
+        over = state.tally[Count.TIME, b] - state.born[i, head, b] > rules.lifetime
+        i, b = i[over], b[over]
+        state.first[i, b] = (head[over] + 1) % rules.queue_size
+        state.length[i, b] -= 1
+        state.outcome[i, b] = Outcome.EXPIRED
+        state.dropped[i, b] += 1
+        state.tally[Count.DROPPED] += np.bincount(b, minlength=columns)
+    can = (action > HOLD) & (state.length > 0)
+    if rules.lifetime:
+        can &= state.outcome == Outcome.NONE
+    i, b = np.nonzero(can)
     if not i.size:
         return
     j = rules.successors[i, action[i, b].astype(np.int64) - FIRST_LINK]
@@ -169,7 +197,6 @@ def _forward(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys
         there &= in_reach(rules, state.place, i, j, b)
     if not there.all():
         i, b, j = i[there], b[there], j[there]
-    columns = state.length.shape[1]
     state.tally[Count.MESSAGES] += np.bincount(b, minlength=columns)
     if rules.loss:
         lost = lane_words(keys.loss[b], i) < rules.loss
@@ -194,8 +221,7 @@ def _forward(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys
 def _enter(rules: Rules, state: State, keys: Keys) -> None:
     n, columns = state.length.shape
     word = words(keys.arrival, n)
-    several = int((word >= rules.arrivals[0]).any())
-    if not several:
+    if not (word >= rules.arrivals[0]).any():
         return
     count = np.searchsorted(rules.arrivals, word, side="right")  # more than k where word ≥ entry k
     node, b = np.nonzero(count)

@@ -23,7 +23,6 @@ from crl_envs.routing.rules import (
     SIDE,
     Count,
     Keys,
-    Outcome,
     Rules,
     State,
     advance,
@@ -31,6 +30,7 @@ from crl_envs.routing.rules import (
     empty_state,
     level,
     linked,
+    paid,
 )
 
 
@@ -124,13 +124,7 @@ class RoutingWorld(World[State]):
         ``"waiting"``: minus the packets that wait in the agent's queue, and for one that it dropped as if it waited
         until the end, divided by `queue_size`. ``"delay"``: 1 − delay / horizon of the packet that it delivered.
         """
-        if self.problem.reward == "delay":
-            share = 1.0 - next_state.delay / self.horizon
-            paid = np.where(next_state.outcome == Outcome.DELIVERED, share, 0.0)
-            return paid.astype(np.float32)
-        left = self.horizon + 1 - next_state.tally[Count.TIME]
-        waits = next_state.length + next_state.dropped * np.maximum(left, 1)
-        return (-waits / self.rules.queue_size).astype(np.float32) + np.float32(0)
+        return paid(self.rules, next_state)
 
     def observation(self, state: State) -> NDArray[np.int32]:
         """Return the destination of each queue's head, n for none; with ``observe="queues"`` also lengths, as `level`."""
