@@ -31,6 +31,7 @@ IDS = {
     "crl/coordination_game-v0": {"n_agents": 3, "noise": 1.0, "relabel": True, "horizon": 5},
     "crl/epidemic-v0": {"n_agents": 4, "horizon": 5},
     "crl/firefighting-v0": {"n_agents": 3, "horizon": 5},
+    "crl/routing-v0": {"horizon": 5},
     "crl/local_rule-v0": needed("crl/local_rule-v0", n_agents=4, horizon=5, relabel=True),
     "crl/sysadmin-v0": {"n_agents": 4, "horizon": 5, "relabel": True},
     "crl/load_balancing-v0": {"n_agents": 6, "max_in_flight": 2, "max_steps": 60, "memory": True},

@@ -18,10 +18,11 @@ WORLDS = (
     "firefighting",
     "load_balancing",
     "local_rule",
+    "routing",
     "sysadmin",
 )
 ROOMS = ("bench", "cli", "commands", "explorer")
-FAMILIES = ("bandit", "delegation", "libraries", "tabular")
+FAMILIES = ("bandit", "delegation", "libraries", "routing", "tabular")
 
 
 @cache

@@ -23,6 +23,7 @@ WORLDS = {
     "coordination_game": "CoordinationGame",
     "epidemic": "Epidemic",
     "firefighting": "Firefighting",
+    "routing": "Routing",
     "load_balancing": "LoadBalancing",
     "local_rule": "LocalRule",
     "sysadmin": "Sysadmin",

@@ -1,10 +1,10 @@
 """AntNet: packets are ants, which tell the nodes on their way how long it took them.
 
-Di Caro & Dorigo (1998), "AntNet: Distributed Stigmergetic Control for Communications Networks", §4; the ants of Dowling
-& Haridi (2008, §4.5) on packets. Node k keeps for each destination d the probabilities P_k(d, y) of its neighbours y, and
-of the times T that ants took from k to d a running mean μ, a variance σ² and the best W among about the last `window`. An
-ant remembers when it came to each node. Once it is at d, it goes back, and at each node k on its way, which it left by y,
-T after it had come there,
+Di Caro & Dorigo (1998), "AntNet: Distributed Stigmergetic Control for Communications Networks", §4; the ants of
+Dowling & Haridi (2008, §4.5) on packets. Node k keeps for each destination d the probabilities P_k(d, y) of its
+neighbours y, and of the times T that ants took from k to d a running mean μ, a variance σ² and the best W in a window.
+An ant remembers when it came to each node. Once it is at d, it goes back, and at each node k on its way, which it left
+by y, T after it had come there,
 
     μ ← μ + η (T − μ),   σ² ← σ² + η ((T − μ)² − σ²),   W ← min(W, T), or T where the window is over
     r = c₁ W/T + c₂ (I − W) / ((I − W) + (T − W)),       I = μ + z σ/√w,  z = 1/√(1 − γ),  w of the window's ants
@@ -115,7 +115,9 @@ class AntNet(PacketLearner):
         super().__init__(env, **config)
         exists = self._exists[:, None].astype(np.float64)
         self._degree = self._exists.sum(axis=(1, 2))
-        self.p = np.broadcast_to(exists / np.maximum(exists.sum(axis=3, keepdims=True), 1), self.shape)
+        self.p = np.broadcast_to(
+            exists / np.maximum(exists.sum(axis=3, keepdims=True), 1), self.shape
+        )
         self.p = self.p.copy()
         self.times = np.zeros((*self.shape[:3], 4))
         self._forget()

@@ -37,7 +37,6 @@ from numpy.typing import NDArray
 from agents.routing.packets import PacketLearner, drawn
 from agents.view import Frame, Transition
 from crl_envs.core.arguments import check_real, check_seed, keep
-from crl_envs.routing import Outcome
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,9 @@ class Backpressure(PacketLearner):
         b = np.arange(goals.shape[1]) % self.flow.shape[1]
         goal = np.minimum(goals, self.view.n_agents - 1)[..., None]
         back = self.flow[self.behind[:, None], b[:, None], goal, self.back[:, None]]
-        return np.maximum(self.entries(self.flow, goals) - np.where(self.back[:, None] > 0, back, 0), 0)
+        return np.maximum(
+            self.entries(self.flow, goals) - np.where(self.back[:, None] > 0, back, 0), 0
+        )
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Let shadow packets enter and go on."""

@@ -90,14 +90,14 @@ class PacketLearner(Learner):
         return self._exists if frame.legal is None else frame.legal & self._exists
 
     def entries(self, table: NDArray[Any], goals: NDArray[np.intp]) -> NDArray[Any]:
-        """Return each agent's entries ``[n, B, A]`` of a table ``[n, B, D, A]``; of one column for any number of them."""
+        """Return each agent's entries ``[n, B, A]`` of a table ``[n, B, D, A]``; of one column for any number."""
         n, b = goals.shape
         columns = np.arange(b) if table.shape[1] == b else np.zeros(b, np.int64)
         entries: NDArray[Any] = table[np.arange(n)[:, None], columns, np.minimum(goals, n - 1)]
         return entries
 
     def hops(self, frame: Frame) -> NDArray[np.int64]:
-        """Return the links on a shortest path from each agent to each ``int64[n, B or 1, D]``, `FAR` where there is none.
+        """Return the links on a shortest path from each agent to each, ``int64[n, B or 1, D]``; `FAR` for none.
 
         All that is there is known, by the masks, as in a link-state protocol.
         """

@@ -1,8 +1,8 @@
 """Q-routing: every node learns how long packets take by each neighbour, from what that neighbour expects.
 
 Boyan & Littman (1994). Q_x(d, y) is the time that node x expects a packet for d to take by its neighbour y, from when
-it came into x's queue. x forwards to the y with the smallest. When it has sent a packet that waited q steps in x's queue
-and took s = 1 step to send, y answers with its own estimate t = min_z Q_y(d, z), or 0 if y is d, and
+it came into x's queue. x forwards to the y with the smallest. When it has sent a packet that waited q steps in x's
+queue and took s = 1 step to send, y answers with its own estimate t = min_z Q_y(d, z), or 0 if y is d, and
 
     Q_x(d, y) ← Q_x(d, y) + η (q + s + t − Q_x(d, y))
 

@@ -17,6 +17,7 @@ from crl_envs.firefighting.problem import FirefightingProblem
 from crl_envs.load_balancing.problem import LoadBalancingProblem
 from crl_envs.local_rule.consensus import ConsensusProblem
 from crl_envs.local_rule.epidemic import EpidemicProblem
+from crl_envs.routing.problem import RoutingProblem
 from crl_envs.sysadmin.dynamics import DYNAMICS
 from crl_envs.sysadmin.problem import SysadminProblem
 
@@ -431,6 +432,44 @@ _LOAD_BALANCING: Final = World(
     small={"n_agents": 4, "capacity": 1, "server_capacity": 1, "max_steps": 20},
 )
 
+_ROUTING: Final = World(
+    key="routing",
+    id="crl/routing-v0",
+    title="Routing",
+    about="Packets queue at each node, which forwards the first of them to a neighbour. Short ways get crowded.",
+    problem=RoutingProblem,
+    choices=(
+        Choice(
+            "topology",
+            "Topology",
+            "Boyan & Littman's 36 nodes, or 36 nodes in a square, linked where they are near each other.",
+            options=("irregular_grid", "geometric"),
+        ),
+        Choice(
+            "load",
+            "Load",
+            "Packets that enter the network in a step, on average.",
+            (0.0, 5.0, 0.25),
+        ),
+        Choice(
+            "loss", "Packets lost", "Probability that a transmission is lost.", (0.0, 0.5, 0.05)
+        ),
+        Choice(
+            "mobility",
+            "Mobility (geometric)",
+            "How far nodes move in a step, in sides of the square.",
+            (0.0, 0.1, 0.01),
+        ),
+        Choice("queue_size", "Queue size", "Packets that a node has room for.", (1, 200, 1)),
+        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (50, 2000, 50)),
+    ),
+    learner="q-routing",
+    rival="shortest-path",
+    episodes=3,
+    progress="delivery_share",
+    small={"horizon": 5},
+)
+
 WORLDS: Final[Mapping[str, World]] = {
     world.key: world
     for world in (
@@ -442,6 +481,7 @@ WORLDS: Final[Mapping[str, World]] = {
         _CONSENSUS,
         _FIREFIGHTING,
         _COORDINATION,
+        _ROUTING,
     )
 }
 

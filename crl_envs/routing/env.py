@@ -28,8 +28,8 @@ class RoutingEnv(WorldEnv):
 
     A step, in this order: all heads that are to be forwarded are transmitted, at once, each lost with the probability
     `loss` (it stays at the head, and its sender knows); those that came home leave; the others queue, in the order
-    of their senders; new packets queue behind them; nodes move, with `mobility`. A packet that finds `queue_size` others
-    in its queue is dropped.
+    of their senders; new packets queue behind them; nodes move, with `mobility`. A packet that finds `queue_size`
+    others in its queue is dropped.
 
     In ``topology="geometric"`` nodes are in the unit square, linked within `radius`, and with `mobility` they walk at
     random, reflected at the sides, so that links come and go: a mobile ad hoc network. A packet whose destination can't
@@ -37,15 +37,15 @@ class RoutingEnv(WorldEnv):
 
     ## Action Space
     ``Discrete(1 + K)``, K being the largest number of neighbours: 0 holds the packet, 1 + k forwards it to the k-th of
-    ``infos[agent]["neighbors"]``. With an empty queue either does nothing. To forward to a neighbour that isn't there is
-    illegal, and so nothing happens. In ``topology="geometric"`` K is n − 1, all other nodes.
+    ``infos[agent]["neighbors"]``. With an empty queue either does nothing. To forward to a neighbour that isn't there
+    is illegal, and so nothing happens. In ``topology="geometric"`` K is n − 1, all other nodes.
 
     ## Observation Space
 
     | made with | observation space | what is seen |
     |---|---|---|
     | defaults | ``Discrete(37)``, n + 1 | the destination of the packet at the head of the own queue; n without one |
-    | ``observe="queues"`` | ``MultiDiscrete([37 8 9 9 9 9])`` | the same; the own queue's length; those of the K neighbours |
+    | ``observe="queues"`` | ``MultiDiscrete([37 8 9 9 9 9])`` | the same; lengths of the own queue and the K neighbours' |
 
     Lengths are 0, 1, 2 for 2 and 3, 3 for 4 to 7, … 7 from 64 on; 8 for a neighbour that isn't there. ``state()``:
     ``int32[n · queue_size]``, all queues from their heads on, 1 + the destination, 0 for no packet; then, with
@@ -76,7 +76,7 @@ class RoutingEnv(WorldEnv):
     | ``action_mask`` | ``int8[1 + K]`` | 1 for a legal action |
     | ``illegal_action`` | ``bool`` | whether the last action was illegal, and so became 0 |
     | ``neighbors`` | ``tuple`` | ids of the agents behind actions 1 … K; None for none |
-    | ``outcome`` | ``str`` | of the last step: ``"none"``, ``"delivered"``, ``"forwarded"``, ``"lost"``, ``"dropped"``, ``"expired"`` |
+    | ``outcome`` | ``str`` | of the last step, a name of `crl_envs.routing.Outcome` in small letters |
     | ``queue`` | ``int`` | packets in the own queue |
     | ``waited`` | ``int`` | steps that the head has been in this queue |
     | ``sender`` | ``str`` | id of the agent that it came from; None where it entered here |

@@ -21,7 +21,9 @@ _OUT_EXPIRED = int(Outcome.EXPIRED)
 def advance(rules, state, action, keys):
     """See `rules.advance`."""
     n, columns = state.length.shape
-    held = np.empty((3, n), np.int64)  # destination, birth and receiver of what each agent has sent; −1: of nobody
+    held = np.empty(
+        (3, n), np.int64
+    )  # destination, birth and receiver of what each agent has sent; −1: of nobody
     for c in range(columns):
         for i in range(n):
             state.outcome[i, c] = 0

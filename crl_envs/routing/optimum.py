@@ -50,7 +50,9 @@ def under_way(problem: RoutingProblem) -> tuple[NDArray[np.float64], float]:
     weight = count / count.sum()
     never = float(weight[hops < 0].sum())
     hops, weight = hops[hops > 0], weight[hops > 0]
-    done = np.zeros((len(hops), int(hops.max(initial=0)) + 1))  # P(k transmissions have got through)
+    done = np.zeros(
+        (len(hops), int(hops.max(initial=0)) + 1)
+    )  # P(k transmissions have got through)
     done[:, 0] = 1.0
     home = np.arange(done.shape[1]) >= hops[:, None]
     for age in range(problem.horizon + 1):
@@ -65,7 +67,7 @@ def under_way(problem: RoutingProblem) -> tuple[NDArray[np.float64], float]:
 
 
 def most_delivered(problem: RoutingProblem, all_alike: bool = False) -> float | None:
-    """Return the most packets that flows deliver in a step, of those that enter; None where that is too large a program.
+    """Return the most packets that flows deliver in a step, of those that enter; None for too large a program.
 
     The flow to each destination is kept at all other nodes, and what a node sends in all is at most 1 − loss. Without
     SciPy, None.

@@ -61,9 +61,7 @@ def irregular_grid() -> Edges:
     return sorted_edges(np.concatenate([one, other]), np.concatenate([other, one]))
 
 
-@listing(
-    topology=("irregular_grid", "geometric", *UNDIRECTED), observe=_OBSERVED, reward=_REWARDS
-)
+@listing(topology=("irregular_grid", "geometric", *UNDIRECTED), observe=_OBSERVED, reward=_REWARDS)
 @dataclass(frozen=True)
 class RoutingProblem(OnGraph):
     """Packets that agents on a graph forward to their destinations.
@@ -71,14 +69,14 @@ class RoutingProblem(OnGraph):
     Attributes:
         n_agents: Number of nodes n, at least 2. Default None: 36, or the number of nodes of `topology` when that is a
             graph.
-        topology: {topology}, a networkx graph, or the path of a GraphML file (see `crl_envs.core.topology.read_graphml`).
-            The edges of a directed graph are links in one direction. ``"irregular_grid"`` has 36 nodes. ``"geometric"``:
-            nodes are at random in the unit square, anew in each episode, and linked where they are no further apart
-            than `radius`. Default ``"irregular_grid"``.
+        topology: {topology}, a networkx graph, or the path of a GraphML file
+            (`crl_envs.core.topology.read_graphml`). The edges of a directed graph are links in one direction.
+            ``"irregular_grid"`` has 36 nodes. ``"geometric"``: nodes are at random in the unit square, anew in each
+            episode, and linked where they are no further apart than `radius`. Default ``"irregular_grid"``.
         load: Packets that enter the network in a step, a Poisson number of this mean, 0 to 20 n. Default 2.
         queue_size: Packets that a node has room for, 1 to 1,000,000. One that finds no room is dropped. Default 100.
-        lifetime: Steps that a packet may be under way, 1 to 1,000,000; whoever has an older one at the head of its queue
-            drops it. Default None: without end.
+        lifetime: Steps that a packet may be under way, 1 to 1,000,000; whoever has an older one at the head of its
+            queue drops it. Default None: without end.
         loss: Probability that a transmission is lost, 0 to 1. The packet then stays at the head of its queue. Default
             0.
         radius: How far links reach in ``topology="geometric"``, 0 to 1.5; without effect in others. Default 0.3.
@@ -127,7 +125,9 @@ class RoutingProblem(OnGraph):
         resolve_backend(self.backend)
         n = self.n
         if n < 2:
-            raise ValueError(f"n_agents must be an integer ≥ 2, got {n}: a packet needs a destination")
+            raise ValueError(
+                f"n_agents must be an integer ≥ 2, got {n}: a packet needs a destination"
+            )
         if self.named == "irregular_grid" and n != self.default_n:
             raise ValueError(
                 f"n_agents must be {self.default_n} with topology='irregular_grid', or left out; got {n}"

@@ -1,4 +1,4 @@
-"""The rules of routing on arrays: what a state is, and what happens in a step; `scalar_kernel` says the same in numbers.
+"""The rules of routing on arrays: what a state is, and what happens in a step; `numba_kernel` says the same.
 
 A step, in this order:
 
@@ -65,7 +65,9 @@ class State(NamedTuple):
     outcome: NDArray[np.int8]  # int8[n, B], see `Outcome`
     delay: NDArray[np.int32]  # int32[n, B], of the packet that the agent delivered in the last step
     dropped: NDArray[np.int32]  # int32[n, B], packets that it dropped in the last step
-    place: NDArray[np.int32]  # int32[n, 2, B], where nodes are, in [0, SIDE); [0, 2, B] where they have no place
+    place: NDArray[
+        np.int32
+    ]  # int32[n, 2, B], where nodes are, in [0, SIDE); [0, 2, B] where they have no place
     tally: NDArray[np.int64]  # int64[7, B], see `Count`
 
 

@@ -127,7 +127,7 @@ class RoutingWorld(World[State]):
         return paid(self.rules, next_state)
 
     def observation(self, state: State) -> NDArray[np.int32]:
-        """Return the destination of each queue's head, n for none; with ``observe="queues"`` also lengths, as `level`."""
+        """Return the destination of each head, n for none; with ``observe="queues"`` also queue lengths, by `level`."""
         heads = self._head(state.goal, state, self.n_agents)
         if self.problem.observe == "destination":
             return heads
@@ -136,7 +136,7 @@ class RoutingWorld(World[State]):
         return np.concatenate([heads[:, None], lengths[:, None], theirs], axis=1, dtype=np.int32)
 
     def action_mask(self, state: State) -> NDArray[np.int8]:
-        """``int8[n, 1 + K, B]``: to hold, and to forward to a neighbour that there is now, whether there is a packet or not."""
+        """``int8[n, 1 + K, B]``: to hold, and to forward to the neighbours that there are now, packet or not."""
         shape = (*self._legal.shape[:2], state.length.shape[1])
         if not self.rules.places:
             return np.broadcast_to(self._legal, shape)
@@ -170,8 +170,8 @@ class RoutingWorld(World[State]):
     def state_array(self, state: State) -> NDArray[np.int32]:
         """Return for each agent's queue, from the head on, 1 + the packets' destinations, 0 for none.
 
-        Then, with ``reward="delay"``, as many steps since they entered the network, and in ``topology="geometric"`` where
-        nodes are: ``int32[d, B]``.
+        Then, with ``reward="delay"``, as many steps since they entered the network, and in ``topology="geometric"``
+        where nodes are: ``int32[d, B]``.
         """
         q = self.rules.queue_size
         place = (state.first[:, None] + np.arange(q)[:, None]) % q  # [n, Q, B]
@@ -189,7 +189,7 @@ class RoutingWorld(World[State]):
         """Return counts of packets and messages, all ``[B]`` but `queue`.
 
         - ``arrived``: packets that have entered; they are ``delivered``, ``waiting`` or ``dropped``;
-        - ``delivery_share``: delivered / arrived, 1 before any has; ``mean_delay``: of those delivered, in steps, 0 before;
+        - ``delivery_share``: delivered / arrived, 1 before any has; ``mean_delay``: of those delivered, in steps;
         - ``total_delay``: of those delivered;
         - ``messages_sent``, transmissions, and ``messages_lost``;
         - ``queue``: ``int32[n, B]``, packets at each agent.
@@ -241,5 +241,9 @@ def _load_compiled() -> Any:
 
 
 _COMPILED: Final = Compiled(
-    advance, _load_compiled, str(Path(__file__).with_name("numba_kernel.py")), "advance", seconds=3.0
+    advance,
+    _load_compiled,
+    str(Path(__file__).with_name("numba_kernel.py")),
+    "advance",
+    seconds=3.0,
 )

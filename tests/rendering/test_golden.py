@@ -20,6 +20,8 @@ TOLERANCE = 0.25  # mean absolute difference of 0 … 255; another version of Fr
 PICTURES = [
     "bandit",
     "firefighting",
+    "routing",
+    "routing-moving",
     "epidemic",
     "sysadmin",
     "status-load",
