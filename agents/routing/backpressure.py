@@ -11,9 +11,9 @@ node i, none where i is d, and h_i(d) links from i to d, in each step
     S_i(d) ← S_i(d) + 1 + ε                          a packet for d that entered at i has come to the head
     (y, d) = argmax S_i(d) − S_y(d) + V (h_i(d) − h_y(d))    over neighbours y, destinations d with S_i(d) ≥ 1;
     S_i(d) ← S_i(d) − 1,  S_y(d) ← S_y(d) + 1        where that is > 0
-    σ_i(d, y) ← σ_i(d, y) + β (1 or 0 − σ_i(d, y))   of a node that has forwarded a shadow packet for d
+    σ_i(d, y) ← σ_i(d, y) + β (1 or 0 − σ_i(d, y))   1 for what has been forwarded
 
-    π_i(y | d) = σ_i(d, y) / Σ_z σ_i(d, z)           over the neighbours that there are
+    π_i(y | d) ∝ max(0, σ_i(d, y) − σ_y(d, i))       over the neighbours that there are
 
 Details that matter:
 
@@ -21,7 +21,8 @@ Details that matter:
 2. ε > 0 gives the shadow queues a little more to carry than there is, so that their proportions suit a network in
    which real packets needn't wait.
 3. V = 0 is backpressure as it was first: at low load there is no slope, and packets walk at random.
-4. Until a node has forwarded a shadow packet for a destination, packets for it take a shortest path.
+4. What comes back is taken off, since shadow packets go to and fro. Where no flow is left, and at first, packets take
+   a shortest path.
 5. Distances are those of the links that there are now, which all nodes know. Neighbours also have to know each other's
    counters: each step that a counter changes counts as one message to each neighbour.
 """
@@ -44,19 +45,19 @@ class BackpressureConfig:
     """Settings of `Backpressure`.
 
     Attributes:
-        distance: V ≥ 0, 2: what a link counts in packets. Higher takes shorter ways at low load, and needs longer
+        distance: V ≥ 0, 1: what a link counts in packets. Higher takes shorter ways at low load, and needs longer
             shadow queues, and so more time, to find ways round at high load.
         excess: ε ≥ 0, 0.05. Higher leaves real queues shorter, and saturates at a lower load.
-        rate: β in (0, 1], 0.02. Higher follows changes sooner; proportions of few shadow packets are rough.
+        rate: β in (0, 1], 0.002. Higher follows changes sooner; proportions of few shadow packets are rough.
         seed: 0 by default; an integer in [0, 2^64 − 1]. Fixes the actions and the environment's episodes.
 
     Raises:
         ValueError: A value out of its range.
     """
 
-    distance: float = 2.0
+    distance: float = 1.0
     excess: float = 0.05
-    rate: float = 0.02
+    rate: float = 0.002
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -117,9 +118,8 @@ class Backpressure(PacketLearner):
         b = np.arange(goals.shape[1]) % self.flow.shape[1]
         goal = np.minimum(goals, self.view.n_agents - 1)[..., None]
         back = self.flow[self.behind[:, None], b[:, None], goal, self.back[:, None]]
-        return np.maximum(
-            self.entries(self.flow, goals) - np.where(self.back[:, None] > 0, back, 0), 0
-        )
+        back = np.where(self.back[:, None] > 0, back, 0.0)
+        return np.asarray(np.maximum(self.entries(self.flow, goals) - back, 0.0))
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Let shadow packets enter and go on."""

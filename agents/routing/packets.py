@@ -119,13 +119,15 @@ class PacketLearner(Learner):
         own = hops[np.arange(n)[:, None], b, goal]
         theirs = hops[self.behind[:, None], b[:, None], goal[..., None]]
         wanted = (goals < n) & (own < FAR)
-        return self.open_links(frame) & wanted[..., None] & (theirs == own[..., None] - 1)
+        return np.asarray(
+            self.open_links(frame) & wanted[..., None] & (theirs == own[..., None] - 1)
+        )
 
     def new_heads(self, before: Heads) -> NDArray[np.bool_]:
         """Return where there is another packet at the head than there was before the last step, or the first one."""
         now = self._heads
         left = (now.outcome != Outcome.NONE) & (now.outcome != Outcome.LOST)
-        return (now.queue > 0) & (left | (before.queue == 0))
+        return np.asarray((now.queue > 0) & (left | (before.queue == 0)))
 
     def heads(self) -> Heads:
         """Return what the last reset or step said of the queues.

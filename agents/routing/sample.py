@@ -174,7 +174,7 @@ class Sample(PacketLearner):
         best = options.argmax(axis=1)
         rows = np.arange(len(best))
         waits = self._heads.queue[i, b] / success[rows, best]
-        return np.maximum(options[rows, best] - waits, self.config.min_value)
+        return np.asarray(np.maximum(options[rows, best] - waits, self.config.min_value))
 
     def _decayed(self, goals: NDArray[np.intp]) -> NDArray[np.float64]:
         return self._aged(self.entries(self.value, goals), self.entries(self.heard, goals))

@@ -94,7 +94,7 @@ class RoutingPicture(Picture[RoutingWorld]):
         return np.stack([i, self.world.rules.successors[i, slot].astype(np.int64)], axis=1)
 
     def values(self, moment: Moment) -> NDArray[np.float64]:
-        return np.minimum(np.log2(1.0 + moment.state.length[:, 0]), LEVELS - 1.0)
+        return np.asarray(np.minimum(np.log2(1.0 + moment.state.length[:, 0]), LEVELS - 1.0))
 
     def levels(self, moment: Moment) -> tuple[float, ...]:
         count = moment.state.tally[:, 0]

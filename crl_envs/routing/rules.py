@@ -98,14 +98,22 @@ class Keys(NamedTuple):
 def empty_state(rules: Rules, columns: int) -> State:
     """Return a network without a packet, whose nodes are all in a corner."""
     n, q = rules.successors.shape[0], rules.queue_size
-    each, places = (n, columns), (n, q, columns)
+
+    def zeros(*shape: int) -> NDArray[np.int32]:
+        return np.zeros((*shape, columns), np.int32)
+
     return State(
-        *(np.zeros(places, np.int32) for _ in range(4)),
-        *(np.zeros(each, np.int32) for _ in range(2)),
-        np.zeros(each, np.int8),
-        *(np.zeros(each, np.int32) for _ in range(2)),
-        np.zeros((n if rules.places else 0, 2, columns), np.int32),
-        np.zeros((len(Count), columns), np.int64),
+        goal=zeros(n, q),
+        born=zeros(n, q),
+        since=zeros(n, q),
+        via=zeros(n, q),
+        first=zeros(n),
+        length=zeros(n),
+        outcome=np.zeros((n, columns), np.int8),
+        delay=zeros(n),
+        dropped=zeros(n),
+        place=zeros(n if rules.places else 0, 2),
+        tally=np.zeros((len(Count), columns), np.int64),
     )
 
 
@@ -172,7 +180,7 @@ def paid(rules: Rules, state: State) -> NDArray[np.float32]:
         return np.where(state.outcome == Outcome.DELIVERED, share, 0.0).astype(np.float32)
     left = np.maximum(rules.horizon + 1 - state.tally[Count.TIME], 1)
     waits = state.length + state.dropped * left
-    return np.float32(0) - (waits / rules.queue_size).astype(np.float32)
+    return np.asarray(0.0 - waits / rules.queue_size, np.float32)
 
 
 def _forward(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys) -> None:
@@ -255,7 +263,7 @@ def _queue(
     rank = np.empty(queue.size, np.int64)  # among those for the same queue
     rank[order] = np.arange(queue.size) - np.repeat(starts, np.diff(starts, append=queue.size))
     end = state.length[node, b] + rank
-    refused = end >= rules.queue_size
+    refused = np.asarray(end >= rules.queue_size)
     if refused.any():
         np.add.at(state.dropped, (node[refused], b[refused]), 1)
         state.tally[Count.DROPPED] += np.bincount(b[refused], minlength=columns)
