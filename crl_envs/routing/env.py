@@ -45,7 +45,7 @@ class RoutingEnv(WorldEnv):
     | made with | observation space | what is seen |
     |---|---|---|
     | defaults | ``Discrete(37)``, n + 1 | the destination of the packet at the head of the own queue; n without one |
-    | ``observe="queues"`` | ``MultiDiscrete([37 8 9 9 9 9])`` | the same; lengths of the own queue and the neighbours' |
+    | ``observe="queues"`` | ``MultiDiscrete([37 8 9 9 9 9])`` | the same; lengths of own and neighbours' queues |
 
     Lengths are 0, 1, 2 for 2 and 3, 3 for 4 to 7, … 7 from 64 on; 8 for a neighbour that isn't there. ``state()``:
     ``int32[n · queue_size]``, all queues from their heads on, 1 + the destination, 0 for no packet; then, with

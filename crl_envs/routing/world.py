@@ -93,7 +93,8 @@ class RoutingWorld(World[State]):
     @property
     def bytes_per_env(self) -> int:
         """About how many bytes a step takes for each environment."""
-        return int(self.n_agents) * (100 + 48 * self.rules.queue_size + 16 * self._n_actions)
+        each: int = 100 + 48 * self.rules.queue_size + 16 * self._n_actions
+        return self.n_agents * each
 
     def initial(self, stream: Stream) -> State:
         """Return empty queues but for the first packets, and nodes at random places where they have any."""
