@@ -166,7 +166,9 @@ def test_nodes_walk_in_the_square_and_links_follow() -> None:
         state, _ = world.step(state, np.zeros((12, 3), np.int64), stream)
         assert (state.place >= 0).all() and (state.place < SIDE).all()
         assert (abs(state.place - before) <= 0.02 * SIDE).all()
-        near = np.hypot(*np.moveaxis((state.place[:, None] - state.place[None]) / SIDE, 2, 0)) <= 0.4
+        near = (
+            np.hypot(*np.moveaxis((state.place[:, None] - state.place[None]) / SIDE, 2, 0)) <= 0.4
+        )
         slots = linked(world.rules, state)
         for i, others in enumerate(world.rules.successors):
             assert (slots[i] == near[i, others]).all()
