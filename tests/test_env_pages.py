@@ -26,7 +26,18 @@ from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS, PROGRESS, risk, up_proba
 from tests.worlds import IDS, needed
 
 ROOT = Path(__file__).parent.parent
-BANDIT, BAR, CONSENSUS, COORDINATION, EPIDEMIC, FIREFIGHTING, LOAD_BALANCING, RULE, SYSADMIN = IDS
+(
+    BANDIT,
+    BAR,
+    CONSENSUS,
+    COORDINATION,
+    EPIDEMIC,
+    FIREFIGHTING,
+    LOAD_BALANCING,
+    RULE,
+    ROUTING,
+    SYSADMIN,
+) = IDS
 PAPERS = (BANDIT, BAR, LOAD_BALANCING, RULE, SYSADMIN)  # whose pages name sections
 HEADINGS = [
     "Description",
@@ -53,6 +64,17 @@ HARD: dict[
     COORDINATION: {"n_agents": 7, "topology": "grid", "relabel": True, "observe": "neighborhood"},
     EPIDEMIC: {"n_agents": 7, "topology": "star", "relabel": True, "observe": "neighborhood"},
     FIREFIGHTING: {"n_agents": 6, "layout": "grid", "observe": "levels"},
+    ROUTING: {
+        "n_agents": 6,
+        "topology": "geometric",
+        "mobility": 0.1,
+        "loss": 0.3,
+        "lifetime": 5,
+        "load": 8.0,
+        "queue_size": 2,
+        "observe": "queues",
+        "horizon": 60,
+    },
     RULE: {"n_agents": 7, "topology": "tree", "relabel": True, "observe": "neighborhood"},
     SYSADMIN: {"n_agents": 7, "topology": "grid", "relabel": True, "observe": "neighborhood"},
     LOAD_BALANCING: {
