@@ -60,6 +60,7 @@ FAMILIES = {  # where the learners of each module of `agents` learn
     "delegation": "crl/load_balancing-v0",
     "random_policy": "crl/load_balancing-v0",
     "fixed_rule": "crl/epidemic-v0",
+    "routing": "crl/routing-v0",
 }
 LEARNERS = {
     point.name: point.load()

@@ -668,9 +668,10 @@ class TestArguments:
         "out_degree": {"servers": ()},
         "departure_rate": {"server_capacity": 20},
         "join_at": {"join_capacity": 1},
+        "mobility": {"topology": "geometric"},
     }
     REAL = re.compile(
-        r"p_\w+|start_\w+|\w+_rate|message_loss|\w+_value|\w+_reward|\w+_cost|infection|recovery|flip|penalty|noise"
+        r"p_\w+|start_\w+|\w+_rate|message_loss|\w+_value|\w+_reward|\w+_cost|infection|recovery|flip|penalty|noise|load|loss|radius|mobility"
     )
 
     @pytest.mark.parametrize("id", IDS)
@@ -752,7 +753,7 @@ class TestKnownOptimum:
                 places = len(text.partition(".")[2])
                 close = real == number(text) or abs(real - number(text)) <= 0.5000001 * 10**-places
                 assert close, (made_with, real, text)
-        if id not in (BANDIT, BAR, CONSENSUS):
+        if id not in (BANDIT, BAR, CONSENSUS, ROUTING):
             assert {row[1] for row in table.rows} == {"exact", "bound"}
 
     def test_sysadmin_is_exact_as_far_as_the_text_says(self) -> None:

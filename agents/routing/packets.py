@@ -192,5 +192,5 @@ def _numbers(info: Mapping[str, Any], agents: list[Any]) -> tuple[int, int, int,
         Outcome[info["outcome"].upper()],
         info["queue"],
         info["waited"],
-        -1 if sender is None else agents.index(sender),
+        agents.index(sender) if sender else -1,
     )

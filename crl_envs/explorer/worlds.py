@@ -443,6 +443,7 @@ _ROUTING: Final = World(
             "topology",
             "Topology",
             "Boyan & Littman's 36 nodes, or 36 nodes in a square, linked where they are near each other.",
+            default="irregular_grid",
             options=("irregular_grid", "geometric"),
         ),
         Choice(

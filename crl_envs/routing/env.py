@@ -33,10 +33,11 @@ class RoutingEnv(WorldEnv):
 
     In ``topology="geometric"`` nodes are in the unit square, linked within `radius`, and with `mobility` they walk at
     random, reflected at the sides, so that links come and go: a mobile ad hoc network. A packet whose destination can't
-    be reached is never delivered; with `lifetime` it doesn't stay for good.
+    be reached is never delivered; with `lifetime` it doesn't stay for good. A `topology` whose nodes have names tells
+    each agent its own in ``infos[agent]["node"]``.
 
     ## Action Space
-    ``Discrete(1 + K)``, K being the largest number of neighbours: 0 holds the packet, 1 + k forwards it to the k-th of
+    ``Discrete(5)``, 1 + K with K the largest number of neighbours: 0 holds the packet, 1 + k forwards it to the k-th of
     ``infos[agent]["neighbors"]``. With an empty queue either does nothing. To forward to a neighbour that isn't there
     is illegal, and so nothing happens. In ``topology="geometric"`` K is n − 1, all other nodes.
 
@@ -44,11 +45,11 @@ class RoutingEnv(WorldEnv):
 
     | made with | observation space | what is seen |
     |---|---|---|
-    | defaults | ``Discrete(37)``, n + 1 | the destination of the packet at the head of the own queue; n without one |
+    | defaults | ``Discrete(37)`` | the destination of the packet at the head of the own queue; n without one |
     | ``observe="queues"`` | ``MultiDiscrete([37 8 9 9 9 9])`` | the same; lengths of own and neighbours' queues |
 
     Lengths are 0, 1, 2 for 2 and 3, 3 for 4 to 7, … 7 from 64 on; 8 for a neighbour that isn't there. ``state()``:
-    ``int32[n · queue_size]``, all queues from their heads on, 1 + the destination, 0 for no packet; then, with
+    ``int32[100n]``, `queue_size` numbers a node: all queues from their heads on, 1 + the destination, 0 for no packet; then, with
     ``reward="delay"``, as many ages, and in ``topology="geometric"`` the nodes' places in units of 2⁻²⁰.
 
     ## Starting State
@@ -79,14 +80,14 @@ class RoutingEnv(WorldEnv):
     | ``outcome`` | ``str`` | of the last step, a name of `crl_envs.routing.Outcome` in small letters |
     | ``queue`` | ``int`` | packets in the own queue |
     | ``waited`` | ``int`` | steps that the head has been in this queue |
-    | ``sender`` | ``str`` | id of the agent that it came from; None where it entered here |
-    | ``node`` | any | the agent's node in `topology`, where that is a graph whose nodes have names |
+    | ``sender`` | ``str`` | id of the agent that it came from; empty where it entered here |
 
     | ``metrics()`` | type | what it is |
     |---|---|---|
     | ``arrived``, ``delivered``, ``waiting``, ``dropped`` | ``int`` | packets; the last three add up to the first |
     | ``delivery_share`` | ``float`` | delivered / arrived |
-    | ``mean_delay``, ``total_delay`` | ``float``, ``int`` | steps from entering to delivery, of those delivered |
+    | ``mean_delay`` | ``float`` | steps from entering to delivery, of those delivered |
+    | ``total_delay`` | ``int`` | the same, added up |
     | ``messages_sent``, ``messages_lost`` | ``int`` | transmissions |
     | ``queue`` | ``int32[n]`` | packets at each agent |
 
@@ -108,8 +109,8 @@ class RoutingEnv(WorldEnv):
     | ``reward="delay"`` | bound | 55.075 | 54.061 |
 
     ## Scaling Knob
-    `n_agents`, in ``topology="torus"`` with a load in proportion, and `load`: on the default network shortest paths
-    carry 2.16 packets a step (2.10 to 2.27 by which of equally short ones are taken), and no routing more than 3.889.
+    `n_agents`. Other networks than that of 36 nodes are a torus, which carries more the larger it is, n to the mean
+    distance of about √n / 2. And `load`: on the default network shortest paths carry 2.16 packets a step (2.10 to 2.27 by which of equally short ones are taken), and no routing more than 3.889.
 
     ## Baseline Curve
 
@@ -153,7 +154,7 @@ class RoutingEnv(WorldEnv):
                 "outcome": "none",
                 "queue": 0,
                 "waited": 0,
-                "sender": None,
+                "sender": "",
             }
             for successors in self.world.rules.successors.tolist()
         ]

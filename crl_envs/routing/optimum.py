@@ -27,6 +27,8 @@ def find_optimum(problem: RoutingProblem) -> Optimum:
     network whose links come and go one link may be all. Dropped packets count as if they waited, so that no return is
     better for them.
     """
+    if problem.n == 1:
+        return Optimum(0.0, "exact", "nothing enters", 0.0)
     parts = [] if problem.placed or problem.n > _MOST_NODES else ["distances"]
     share, reachable = under_way(problem)
     rate = most_delivered(problem) if parts else None

@@ -67,14 +67,16 @@ class RoutingProblem(OnGraph):
     """Packets that agents on a graph forward to their destinations.
 
     Attributes:
-        n_agents: Number of nodes n, at least 2. Default None: 36, or the number of nodes of `topology` when that is a
-            graph.
+        n_agents: Number of nodes n, at least 1; with one, nothing enters. Default None: 36, or the number of nodes of
+            `topology` when that is a graph.
         topology: {topology}, a networkx graph, or the path of a GraphML file
             (`crl_envs.core.topology.read_graphml`). The edges of a directed graph are links in one direction.
             ``"irregular_grid"`` has 36 nodes. ``"geometric"``: nodes are at random in the unit square, anew in each
-            episode, and linked where they are no further apart than `radius`. Default ``"irregular_grid"``.
-        load: Packets that enter the network in a step, a Poisson number of this mean, 0 to 20 n. Default 2.
-        queue_size: Packets that a node has room for, 1 to 1,000,000. One that finds no room is dropped. Default 100.
+            episode, and linked where they are no further apart than `radius`. Default None: ``"irregular_grid"`` for
+            36 nodes, ``"torus"`` for others.
+        load: Packets that enter the network in a step, a Poisson number of this mean, 0 to 720, with other than 36
+            nodes at most 20 each. Default 2.
+        queue_size: Packets that a node has room for, 1 to 100,000. One that finds no room is dropped. Default 100.
         lifetime: Steps that a packet may be under way, 1 to 1,000,000; whoever has an older one at the head of its
             queue drops it. Default None: without end.
         loss: Probability that a transmission is lost, 0 to 1. The packet then stays at the head of its queue. Default
@@ -95,7 +97,7 @@ class RoutingProblem(OnGraph):
     """
 
     n_agents: int | None = None
-    topology: str | nx.Graph = "irregular_grid"
+    topology: str | nx.Graph = None  # type: ignore[assignment]
     load: float = 2.0
     queue_size: int = 100
     lifetime: int | None = None
@@ -111,8 +113,11 @@ class RoutingProblem(OnGraph):
     families: ClassVar[tuple[str, ...]] = ("irregular_grid", "geometric", *UNDIRECTED)
 
     def __post_init__(self) -> None:
+        if self.topology is None:
+            usual = self.n_agents is None or self.n_agents == self.default_n
+            object.__setattr__(self, "topology", "irregular_grid" if usual else "torus")
         keep(self, opened_topology, "topology")
-        keep(self, check_int, "queue_size", low=1, high=1_000_000)
+        keep(self, check_int, "queue_size", low=1, high=100_000)
         if self.lifetime is not None:
             keep(self, check_int, "lifetime", low=1, high=1_000_000)
         keep(self, check_probability, "loss")
@@ -124,10 +129,6 @@ class RoutingProblem(OnGraph):
         keep(self, check_seed, "instance_seed")
         resolve_backend(self.backend)
         n = self.n
-        if n < 2:
-            raise ValueError(
-                f"n_agents must be an integer ≥ 2, got {n}: a packet needs a destination"
-            )
         if self.named == "irregular_grid" and n != self.default_n:
             raise ValueError(
                 f"n_agents must be {self.default_n} with topology='irregular_grid', or left out; got {n}"
@@ -170,7 +171,7 @@ class RoutingProblem(OnGraph):
     @cached_property
     def arrivals(self) -> UInt64Array:
         """``uint64[M]``: more than k packets enter at an agent where its word isn't below entry k."""
-        rate = self.load / self.n
+        rate = self.load / self.n if self.n > 1 else 0.0
         limits, chance, below = [], math.exp(-rate), 0.0
         for k in range(math.ceil(rate + 20 * math.sqrt(rate) + 20)):
             below += chance
@@ -213,7 +214,7 @@ class RoutingArguments(TypedDict, total=False):
     """The fields of `RoutingProblem` as keywords, for type checkers."""
 
     n_agents: int | None
-    topology: str | nx.Graph
+    topology: str | nx.Graph | None
     load: float
     queue_size: int
     lifetime: int | None
