@@ -77,7 +77,7 @@ def main() -> None:
                 task = {"load": load, "queue_size": 1000}
                 report(f"load {load:g}", learner, config, 5000, 10_000, **task)
     elif sys.argv[1:] == ["loss"]:
-        for loss in (0.0, 0.1, 0.3, 0.5):
+        for loss in (0.0, 0.2, 0.5):
             for learner, config in LEARNERS + HEARD:
                 report(f"loss {loss:g}", learner, config, 1000, 3000, loss=loss, **WALK)
     else:

@@ -46,11 +46,12 @@ class RoutingEnv(WorldEnv):
     | made with | observation space | what is seen |
     |---|---|---|
     | defaults | ``Discrete(37)`` | the destination of the packet at the head of the own queue; n without one |
-    | ``observe="queues"`` | ``MultiDiscrete([37 8 9 9 9 9])`` | the same; lengths of own and neighbours' queues |
+    | ``observe="queues"`` | ``MultiDiscrete([37  8  9  9  9  9])`` | the same; lengths of own and neighbours' queues |
 
-    Lengths are 0, 1, 2 for 2 and 3, 3 for 4 to 7, … 7 from 64 on; 8 for a neighbour that isn't there. ``state()``:
-    ``int32[100n]``, `queue_size` numbers a node: all queues from their heads on, 1 + the destination, 0 for no packet; then, with
-    ``reward="delay"``, as many ages, and in ``topology="geometric"`` the nodes' places in units of 2⁻²⁰.
+    Lengths are 0, 1, 2 for 2 and 3, 3 for 4 to 7, … 7 from 64 on; 8 for a neighbour that isn't there.
+    ``state()``: ``int32[100n]``, `queue_size` numbers a node: its queue from the head on, 1 + the destination, 0 for no
+    packet; then, with ``reward="delay"``, as many ages, and in ``topology="geometric"`` where nodes are, in units of
+    2⁻²⁰.
 
     ## Starting State
     The first packets, a Poisson number of them, at their sources. Nodes with places are uniform in the square.
@@ -109,8 +110,9 @@ class RoutingEnv(WorldEnv):
     | ``reward="delay"`` | bound | 55.075 | 54.061 |
 
     ## Scaling Knob
-    `n_agents`. Other networks than that of 36 nodes are a torus, which carries more the larger it is, n to the mean
-    distance of about √n / 2. And `load`: on the default network shortest paths carry 2.16 packets a step (2.10 to 2.27 by which of equally short ones are taken), and no routing more than 3.889.
+    `n_agents`. Other networks than that of 36 nodes are a torus, which carries the more the larger it is: n divided by
+    the mean distance, about √n / 2. And `load`: on the default network shortest paths carry 2.16 packets a step (2.10
+    to 2.27, by which of equally short ones are taken), and no routing more than 3.889.
 
     ## Baseline Curve
 

@@ -74,8 +74,8 @@ class RoutingProblem(OnGraph):
             ``"irregular_grid"`` has 36 nodes. ``"geometric"``: nodes are at random in the unit square, anew in each
             episode, and linked where they are no further apart than `radius`. Default None: ``"irregular_grid"`` for
             36 nodes, ``"torus"`` for others.
-        load: Packets that enter the network in a step, a Poisson number of this mean, 0 to 720, with other than 36
-            nodes at most 20 each. Default 2.
+        load: Packets that enter the network in a step, a Poisson number of this mean, 0 to 720 (to 20 n, where n isn't
+            36). Default 2.
         queue_size: Packets that a node has room for, 1 to 100,000. One that finds no room is dropped. Default 100.
         lifetime: Steps that a packet may be under way, 1 to 1,000,000; whoever has an older one at the head of its
             queue drops it. Default None: without end.
@@ -97,7 +97,7 @@ class RoutingProblem(OnGraph):
     """
 
     n_agents: int | None = None
-    topology: str | nx.Graph = None  # type: ignore[assignment]
+    topology: str | nx.Graph | None = None  # type: ignore[assignment]
     load: float = 2.0
     queue_size: int = 100
     lifetime: int | None = None

@@ -334,7 +334,10 @@ def test_a_graph_from_a_file_has_its_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"n_agents": 35, "topology": "irregular_grid"}, "n_agents must be 36 with topology='irregular_grid'"),
+        (
+            {"n_agents": 35, "topology": "irregular_grid"},
+            "n_agents must be 36 with topology='irregular_grid'",
+        ),
         ({"topology": "irregular"}, "did you mean 'irregular_grid'"),
         ({"topology": "none.graphml"}, "topology must be a GraphML file, got 'none.graphml'"),
         ({"queue_size": 0}, "queue_size must be an integer in"),
@@ -358,7 +361,9 @@ def test_bad_arguments_are_named(kwargs: dict[str, Any], message: str) -> None:
 
 
 def test_the_default_topology_follows_the_number_of_nodes() -> None:
-    assert [RoutingProblem(n).topology for n in (None, 36, 35)] == ["irregular_grid"] * 2 + ["torus"]
+    assert [RoutingProblem(n).topology for n in (None, 36, 35)] == ["irregular_grid"] * 2 + [
+        "torus"
+    ]
 
 
 def test_with_one_node_nothing_enters() -> None:
