@@ -72,8 +72,8 @@ class RoutingProblem(OnGraph):
         topology: {topology}, a networkx graph, or the path of a GraphML file
             (`crl_envs.core.topology.read_graphml`). The edges of a directed graph are links in one direction.
             ``"irregular_grid"`` has 36 nodes. ``"geometric"``: nodes are at random in the unit square, anew in each
-            episode, and linked where they are no further apart than `radius`. Default None: ``"irregular_grid"`` for
-            36 nodes, ``"torus"`` for others.
+            episode, and linked where they are no further apart than `radius`. Default None: ``"geometric"`` with
+            `mobility`, else ``"irregular_grid"`` for 36 nodes and ``"torus"`` for others.
         load: Packets that enter the network in a step, a Poisson number of this mean, 0 to 720 (to 20 n, where n isn't
             36). Default 2.
         queue_size: Packets that a node has room for, 1 to 100,000. One that finds no room is dropped. Default 100.
@@ -89,7 +89,7 @@ class RoutingProblem(OnGraph):
         reward: {reward}. ``"waiting"``: minus the packets in the own queue, divided by `queue_size`; ``"delay"``: for
             each packet that the agent delivers one minus its delay divided by `horizon`. Default ``"waiting"``.
         horizon: Steps of an episode T, 1 to 1,000,000. Default 1000.
-        instance_seed: Seed of random topologies but ``"geometric"``, an integer in [0, 2^64 − 1]. Default 0.
+        instance_seed: Seed of random topologies but ``"geometric"``, 0 to 2^64 − 1. Default 0.
         backend: ``"auto"``, ``"numpy"`` or ``"numba"``. Default ``"auto"``: Numba where it is installed.
 
     Raises:
@@ -97,7 +97,7 @@ class RoutingProblem(OnGraph):
     """
 
     n_agents: int | None = None
-    topology: str | nx.Graph | None = None  # type: ignore[assignment]
+    topology: str | nx.Graph | None = None
     load: float = 2.0
     queue_size: int = 100
     lifetime: int | None = None
@@ -113,16 +113,17 @@ class RoutingProblem(OnGraph):
     families: ClassVar[tuple[str, ...]] = ("irregular_grid", "geometric", *UNDIRECTED)
 
     def __post_init__(self) -> None:
+        keep(self, check_probability, "mobility")
         if self.topology is None:
             usual = self.n_agents is None or self.n_agents == self.default_n
-            object.__setattr__(self, "topology", "irregular_grid" if usual else "torus")
+            fixed = "irregular_grid" if usual else "torus"
+            object.__setattr__(self, "topology", "geometric" if self.mobility else fixed)
         keep(self, opened_topology, "topology")
         keep(self, check_int, "queue_size", low=1, high=100_000)
         if self.lifetime is not None:
             keep(self, check_int, "lifetime", low=1, high=1_000_000)
         keep(self, check_probability, "loss")
         keep(self, check_real, "radius", low=0.0, high=1.5)
-        keep(self, check_probability, "mobility")
         keep(self, check_choice, "observe", _OBSERVED)
         keep(self, check_choice, "reward", _REWARDS)
         keep(self, check_int, "horizon", low=1, high=1_000_000)
