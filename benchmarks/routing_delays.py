@@ -42,7 +42,7 @@ def measured(learner: Any, config: dict[str, Any], first: int, steps: int, **tas
     vec = crl_envs.make_vec("crl/routing-v0", RUNS, horizon=steps, **task)
     seen: list[dict[str, NDArray[Any]]] = []
     made = learner(vec, seed=0, **config)
-    made.learn(total_episodes=1, every=first, step_callback=lambda l: seen.append(vec.metrics()))
+    made.learn(total_episodes=1, every=first, step_callback=lambda _: seen.append(vec.metrics()))
     return {name: seen[-1][name] - seen[0][name] for name in seen[0]}, made
 
 

@@ -440,11 +440,11 @@ _ROUTING: Final = World(
     problem=RoutingProblem,
     choices=(
         Choice(
-            "topology",
-            "Topology",
-            "Boyan & Littman's 36 nodes, or 36 nodes in a square, linked where they are near each other.",
-            default="irregular_grid",
-            options=("irregular_grid", "geometric"),
+            "n_agents",
+            "n (nodes)",
+            "36: the network of Boyan & Littman; others: a torus.",
+            (2, 100, 1),
+            36,
         ),
         Choice(
             "load",
@@ -457,8 +457,8 @@ _ROUTING: Final = World(
         ),
         Choice(
             "mobility",
-            "Mobility (geometric)",
-            "How far nodes move in a step, in sides of the square.",
+            "Mobility",
+            "How far nodes move in a step, in sides of a square in which those near each other are linked.",
             (0.0, 0.1, 0.01),
         ),
         Choice("queue_size", "Queue size", "Packets that a node has room for.", (1, 200, 1)),
@@ -468,7 +468,7 @@ _ROUTING: Final = World(
     rival="shortest-path",
     episodes=3,
     progress="delivery_share",
-    small={"horizon": 5},
+    small={"n_agents": 4, "horizon": 5},
 )
 
 WORLDS: Final[Mapping[str, World]] = {

@@ -345,7 +345,7 @@ def test_a_graph_from_a_file_has_its_names(tmp_path: Path) -> None:
         ({"load": 721.0}, "load must be a finite number in \\[0, 720\\]"),
         ({"loss": 1.1}, "loss must be"),
         ({"lifetime": 0}, "lifetime must be an integer"),
-        ({"mobility": 0.1}, "mobility must be 0 without topology='geometric'"),
+        ({"mobility": 0.1, "topology": "ring"}, "mobility must be 0 without topology='geometric'"),
         ({"topology": "geometric", "n_agents": 1001}, "n_agents must be at most 1000"),
         ({"observe": "all"}, "observe must be one of 'destination', 'queues'"),
         ({"reward": "hops"}, "reward must be one of 'waiting', 'delay'"),
@@ -364,6 +364,7 @@ def test_the_default_topology_follows_the_number_of_nodes() -> None:
     assert [RoutingProblem(n).topology for n in (None, 36, 35)] == ["irregular_grid"] * 2 + [
         "torus"
     ]
+    assert RoutingProblem(35, mobility=0.1).topology == "geometric"
 
 
 def test_with_one_node_nothing_enters() -> None:
