@@ -10,6 +10,18 @@ from agents.bandit.detecting import DetectingMatrix, DetectingMatrixConfig
 from agents.bandit.global_least_squares import GlobalLeastSquares, GlobalLeastSquaresConfig
 from agents.bandit.local_means import LocalMeans, LocalMeansConfig
 from agents.callbacks import CallbackList, CSVLogger, EveryEpisodes, TensorBoardLogger
+from agents.coordination.fmq import FMQ, FMQConfig
+from agents.coordination.hysteretic_q import (
+    HystereticQ,
+    HystereticQConfig,
+    LenientQ,
+    LenientQConfig,
+)
+from agents.coordination.joint_action_learner import JointActionLearner
+from agents.coordination.sparse_cooperative_q import (
+    SparseCooperativeQ,
+    SparseCooperativeQConfig,
+)
 from agents.delegation.ant_colony import AntColony, AntColonyConfig
 from agents.delegation.breadth_first import BreadthFirst, BreadthFirstConfig
 from agents.delegation.bus import MessageBus
@@ -43,9 +55,11 @@ from agents.tabular.finite_state_controllers import (
 from agents.tabular.model_based import ModelBased, ModelBasedConfig
 from agents.tabular.reinforce import Reinforce, ReinforceConfig
 from agents.tabular.window_planner import WindowPlanner, WindowPlannerConfig
+from agents.traffic_lights import TrafficLights, TrafficLightsConfig
 
 __all__ = [
     "CRL",
+    "FMQ",
     "AdaptiveHalving",
     "AdaptiveHalvingConfig",
     "AntColony",
@@ -73,6 +87,7 @@ __all__ = [
     "DistributedValueFunctions",
     "DistributedValueFunctionsConfig",
     "EveryEpisodes",
+    "FMQConfig",
     "FactoredRMax",
     "FactoredRMaxConfig",
     "FiniteStateControllers",
@@ -81,9 +96,14 @@ __all__ = [
     "FixedRuleConfig",
     "GlobalLeastSquares",
     "GlobalLeastSquaresConfig",
+    "HystereticQ",
+    "HystereticQConfig",
     "IndependentQ",
     "IndependentQConfig",
+    "JointActionLearner",
     "Learner",
+    "LenientQ",
+    "LenientQConfig",
     "LocalMeans",
     "LocalMeansConfig",
     "MessageBus",
@@ -102,7 +122,11 @@ __all__ = [
     "ShortestPathConfig",
     "ShortestQueue",
     "ShortestQueueConfig",
+    "SparseCooperativeQ",
+    "SparseCooperativeQConfig",
     "TensorBoardLogger",
+    "TrafficLights",
+    "TrafficLightsConfig",
     "WindowPlanner",
     "WindowPlannerConfig",
 ]

@@ -459,8 +459,8 @@ class ObservationEncoder:
         weighted = digits * self._weights
         return np.add.reduceat(weighted, self._bounds[:-1], axis=0)
 
-    def digits(self) -> NDArray[np.int64]:
-        """Return the components of each row, counted from 0: ``int64[O, k]``.
+    def sizes(self) -> tuple[int, ...]:
+        """Return the number of values of each component of what an agent sees.
 
         Raises:
             ValueError: Agents differ in what they can see.
@@ -468,8 +468,16 @@ class ObservationEncoder:
         sizes = self._radix[:, 0].reshape(len(self.agents), -1) if self._same_size else None
         if sizes is None or (sizes != sizes[0]).any():
             raise ValueError("env must have the same observation space for all agents")
-        shape = tuple(sizes[0].tolist())
-        return np.stack(np.unravel_index(np.arange(self.n_rows), shape), axis=1).astype(np.int64)
+        return tuple(sizes[0].tolist())
+
+    def digits(self) -> NDArray[np.int64]:
+        """Return the components of each row, counted from 0: ``int64[O, k]``.
+
+        Raises:
+            ValueError: Agents differ in what they can see.
+        """
+        rows = np.unravel_index(np.arange(self.n_rows), self.sizes())
+        return np.stack(rows, axis=1).astype(np.int64)
 
     def cuts(self) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Return where each component of Boxes of one size is cut, and the value of its digit: both ``[n, k]``."""

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from crl_envs.routing.problem import RoutingArguments
     from crl_envs.sysadmin.env import SysadminEnv
     from crl_envs.sysadmin.problem import SysadminArguments
+    from crl_envs.traffic.env import TrafficEnv
+    from crl_envs.traffic.problem import TrafficArguments
 
     Shipped = Literal[
         "crl/bandit-v0",
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
         "crl/local_rule-v0",
         "crl/routing-v0",
         "crl/sysadmin-v0",
+        "crl/traffic-v0",
     ]
 
     class WrongArguments(Protocol):
@@ -258,6 +261,16 @@ def make(
 
 @overload
 def make(
+    id: Literal["crl/traffic-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[TrafficArguments],
+) -> TrafficEnv: ...
+
+
+@overload
+def make(
     id: Shipped, *, infos: Literal["numeric"], masks: Literal["observation"] = ..., **kwargs: Any
 ) -> ParallelEnv[str, Any, Any]: ...
 
@@ -435,6 +448,18 @@ class _MakesVectors(Protocol[ViewT_co]):
         render_mode: None = None,
         encode: Literal["onehot"] | None = None,
         **kwargs: Unpack[SysadminArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/traffic-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[TrafficArguments],
     ) -> ViewT_co: ...
 
     @overload

@@ -29,6 +29,7 @@ PACKAGES = [
     "crl_envs.local_rule",
     "crl_envs.sysadmin",
     "crl_envs.testing",
+    "crl_envs.traffic",
     "crl_envs.wrappers",
 ]
 NOT_RENDERED = {"__version__", "parallel_env"}  # said in words

@@ -59,6 +59,11 @@ CASES = {
             "horizon": 20,
         },
     ),
+    "traffic": ("crl/traffic-v0", {"n_agents": 9}),
+    "traffic-open": (
+        "crl/traffic-v0",
+        {"n_agents": 6, "boundary": "open", "observe": "neighborhood", "lost_steps": 2},
+    ),
     "firefighting-grid": (
         "crl/firefighting-v0",
         {"n_agents": 6, "layout": "grid", "observe": "levels"},

@@ -34,6 +34,7 @@ IDS = {
     "crl/routing-v0": {"horizon": 5},
     "crl/local_rule-v0": needed("crl/local_rule-v0", n_agents=4, horizon=5, relabel=True),
     "crl/sysadmin-v0": {"n_agents": 4, "horizon": 5, "relabel": True},
+    "crl/traffic-v0": {"n_agents": 4, "horizon": 5, "arrival_rate": 0.5},
     "crl/load_balancing-v0": {"n_agents": 6, "max_in_flight": 2, "max_steps": 60, "memory": True},
 }
 
@@ -61,6 +62,7 @@ FAMILIES = {  # where the learners of each module of `agents` learn
     "random_policy": "crl/load_balancing-v0",
     "fixed_rule": "crl/epidemic-v0",
     "routing": "crl/routing-v0",
+    "traffic_lights": "crl/traffic-v0",
 }
 LEARNERS = {
     point.name: point.load()

@@ -20,9 +20,10 @@ WORLDS = (
     "local_rule",
     "routing",
     "sysadmin",
+    "traffic",
 )
 ROOMS = ("bench", "cli", "commands", "explorer")
-FAMILIES = ("bandit", "delegation", "libraries", "routing", "tabular")
+FAMILIES = ("bandit", "coordination", "delegation", "libraries", "routing", "tabular")
 
 
 @cache

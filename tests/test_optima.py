@@ -78,6 +78,12 @@ SEARCHED: list[tuple[str, dict[str, Any]]] = [
         "crl/routing-v0",
         {"n_agents": 3, "topology": "star", "reward": "delay", "loss": 0.3, "horizon": 6},
     ),
+    ("crl/traffic-v0", {"n_agents": 4, "horizon": 12, "arrival_rate": 0.3}),
+    ("crl/traffic-v0", {"n_agents": 1, "horizon": 8, "capacity": 1, "arrival_rate": 1.0}),
+    (
+        "crl/traffic-v0",
+        {"n_agents": 4, "boundary": "open", "horizon": 10, "capacity": 2, "arrival_rate": 0.5},
+    ),
     ("crl/consensus-v0", {"n_agents": 3, "radius": 1, "horizon": 2}),
     ("crl/consensus-v0", {"n_agents": 5, "flip": 0.2, "horizon": 3}),
     ("crl/coordination_game-v0", {"n_agents": 5}),

@@ -27,6 +27,7 @@ WORLDS = {
     "load_balancing": "LoadBalancing",
     "local_rule": "LocalRule",
     "sysadmin": "Sysadmin",
+    "traffic": "Traffic",
 }
 # Modules of problems that aren't in a package of their own.
 MODULES = {name: f"local_rule.{name}" for name in ("consensus", "epidemic")}

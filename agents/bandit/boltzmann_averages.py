@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.learner import Learner
+from agents.boltzmann import BoltzmannTable
 from agents.view import Frame, Transition
 from crl_envs.core.arguments import SMALLEST_REAL, check_real, check_seed, keep
 
@@ -61,7 +61,7 @@ class BoltzmannAveragesConfig:
         keep(self, check_seed, "seed")
 
 
-class BoltzmannAverages(Learner):
+class BoltzmannAverages(BoltzmannTable):
     """See the module for the update, `Learner` for the vocabulary, `BoltzmannAveragesConfig` for the arguments.
 
         env = DifferenceReward(crl_envs.make("crl/bar-v0"), reduce="sum")
@@ -86,35 +86,16 @@ class BoltzmannAverages(Learner):
 
     def __init__(self, env: Any, **config: Any) -> None:
         super().__init__(env, **config)
-        n, o, a, b = self.view.check_table("observations")
-        self.averages = np.zeros((n, o, a, b))
-        self.counts = np.zeros((n, o, a, b), np.int64)
-        self._agent, self._column = np.arange(n)[:, None], np.arange(b)
+        self.averages, self.counts = np.zeros(self.shape), np.zeros(self.shape, np.int64)
 
-    @property
-    def present_temperature(self) -> float:
-        """τ of the next episode."""
-        config = self.config
-        return max(config.coldest, config.temperature * config.cooling**self.episodes)
-
-    def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
-        """Return a Boltzmann draw; without words the best average."""
-        columns = self._column if frame.rows.shape[1] == len(self._column) else 0
-        values = self.averages[self._agent, frame.rows, :, columns]  # [n, B, A]
-        if frame.legal is not None:
-            values = np.where(frame.legal, values, -np.inf)
-        if words is None:
-            return np.asarray(values.argmax(axis=-1))
-        # Elementwise and contiguous, so that a column doesn't notice the others.
-        best = values.max(axis=-1, keepdims=True)
-        weights = np.exp(np.ascontiguousarray((values - best) / self.present_temperature))
-        ends = np.cumsum(weights, axis=-1)
-        drawn = words[..., None] * 2.0**-32 * ends[..., -1:]
-        return np.asarray((ends[..., :-1] <= drawn).sum(axis=-1))
+    def values(self, rows: NDArray[np.intp], columns: Any) -> NDArray[np.float64]:
+        """Return Q."""
+        found: NDArray[np.float64] = self.averages[self._agent, rows, :, columns]
+        return found
 
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Move the averages of what was done towards what it gave."""
-        where = (self._agent, frame.rows, actions, self._column)
+        where = self.places(frame, actions)
         live: Any = 1 if frame.live is None else frame.live
         self.counts[where] += live
         rate = np.maximum(1 / np.maximum(self.counts[where], 1), self.config.rate) * live

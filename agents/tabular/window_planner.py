@@ -35,9 +35,9 @@ from agents.learner import Learner
 from agents.view import Episode, Frame, Transition, topology_edges
 from crl_envs.core.arguments import check_int, check_seed, keep
 from crl_envs.core.topology import directed_ring, ring, sorted_edges
+from crl_envs.factored.window_policy import RADIUS, greedy_table, window_codes
 from crl_envs.factored.window_program import WIDEST, window_bound
 from crl_envs.sysadmin.dynamics import Binary, ring_rule
-from crl_envs.sysadmin.optimum.window_policy import RADIUS, greedy_table, window_codes
 
 
 @dataclass(frozen=True)
@@ -150,10 +150,10 @@ class WindowPlanner(Learner):
                 f"total_episodes must be ≥ trials = {self.config.trials} before there is a plan, got {self.episodes}"
             )
         if column not in self._policies:
-            rule, start_up = self.model(column), self._start_up(column)
+            rule = ring_rule(self.model(column), self._both_ways)
             width, radius = self.config.width, self.config.radius
-            found = window_bound(ring_rule(rule, self._both_ways), self._horizon, start_up, width)
-            table = greedy_table(rule, self._both_ways, found.weights, radius)
+            found = window_bound(rule, self._horizon, self._start_up(column), width)
+            table = greedy_table(rule, found.weights, radius)
             self._policies[column] = WindowPolicy(radius, table)
         return self._policies[column]
 

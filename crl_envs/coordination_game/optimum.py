@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import numpy as np
 
 from crl_envs.coordination_game.problem import UNIT, CoordinationGameProblem
 from crl_envs.core.optimum import Optimum
-from crl_envs.factored.elimination import Elimination, Factor, elimination_order, maximise
+from crl_envs.factored.coordination_graph import MOST_ENTRIES, CoordinationGraph
 
 _MOST_AGENTS: Final = 3000  # whose order of elimination takes a moment
-_MOST_ENTRIES: Final = 2**26  # of all tables
 
 
 def find_optimum(problem: CoordinationGameProblem) -> Optimum:
@@ -35,23 +33,12 @@ def find_optimum(problem: CoordinationGameProblem) -> Optimum:
     if same == upper:
         return Optimum(upper, "exact", "one action is the best in all games", upper)
     if problem.n <= _MOST_AGENTS:
-        scopes, sizes = problem.pairs.tolist(), [problem.actions] * problem.n
-        orders = [elimination_order(scopes, sizes, as_numbered) for as_numbered in (False, True)]
-        width, order = min(((_width(order), order) for order in orders), key=lambda both: both[0])
-        if math.log2(problem.n) + (width + 1) * math.log2(problem.actions) <= math.log2(
-            _MOST_ENTRIES
-        ):
-            tables = np.broadcast_to(problem.means, (games, *problem.means.shape[1:]))
-            factors = [
-                Factor((i, j), table[None].astype(np.float64))
-                for (i, j), table in zip(problem.pairs.tolist(), tables, strict=True)
-            ]
-            value = float(maximise(factors, order)[0][0]) * per_agent
-            return Optimum(value, "exact", f"variable elimination, width {width}", value)
+        means = problem.means.astype(np.float64)
+        tables = np.broadcast_to(means, (games, *means.shape[1:]))
+        graph = CoordinationGraph(problem.pairs, tables, np.zeros((problem.n, problem.actions)))
+        if problem.n * graph.entries <= MOST_ENTRIES:
+            value = float(graph.eliminate().value[0]) * per_agent
+            return Optimum(value, "exact", f"variable elimination, width {graph.width}", value)
     return Optimum(
         upper, "bound", "the largest payoff in each game; lower: one action for all", same
     )
-
-
-def _width(order: list[Elimination]) -> int:
-    return max((len(others) for _, others in order), default=0)

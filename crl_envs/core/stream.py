@@ -83,6 +83,7 @@ class Purpose(IntEnum):
     POST_DELAY = 35
     WEIGHTS = 36
     SHUFFLE = 37
+    FORGIVENESS = 38
 
 
 def philox4x32(

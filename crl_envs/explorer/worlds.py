@@ -20,6 +20,7 @@ from crl_envs.local_rule.epidemic import EpidemicProblem
 from crl_envs.routing.problem import RoutingProblem
 from crl_envs.sysadmin.dynamics import DYNAMICS
 from crl_envs.sysadmin.problem import SysadminProblem
+from crl_envs.traffic.problem import TrafficProblem
 
 MOST_LIVE: Final = 10_000  # agents; a step of more takes too long to be watched
 NOBODY: Final = "nobody"  # in the place of a second learner
@@ -371,6 +372,35 @@ _COORDINATION: Final = World(
     small={"n_agents": 3},
 )
 
+_TRAFFIC: Final = World(
+    key="traffic",
+    id="crl/traffic-v0",
+    title="Traffic lights",
+    about="Each crossing chooses which pair of opposite approaches has green. In a step of change nobody goes.",
+    problem=TrafficProblem,
+    choices=(
+        _n_agents(16, 400, "crossings"),
+        Choice(
+            "boundary",
+            "Border",
+            "Closed streets, or vehicles that come and go at the border.",
+            options=TrafficProblem.boundaries,
+        ),
+        Choice(
+            "arrival_rate",
+            "Arrivals λ",
+            "Probability of a vehicle at an approach, in a step.",
+            (0.0, 0.3, 0.01),
+        ),
+        Choice("lost_steps", "Lost steps", "Without green, when the phase changes.", (0, 5, 1)),
+        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (20, 300, 10)),
+    ),
+    learner="reinforce-own",
+    rival="traffic-lights",
+    episodes=500,
+    small={"n_agents": 4, "horizon": 2},
+)
+
 _LOAD_BALANCING: Final = World(
     key="load_balancing",
     id="crl/load_balancing-v0",
@@ -483,6 +513,7 @@ WORLDS: Final[Mapping[str, World]] = {
         _FIREFIGHTING,
         _COORDINATION,
         _ROUTING,
+        _TRAFFIC,
     )
 }
 

@@ -1,6 +1,7 @@
 """Factored MDPs: many agents, each with a small table, as values that are learnt, saved, simulated and solved."""
 
 from crl_envs.factored.ascent import Plan, coordinate_ascent
+from crl_envs.factored.coordination_graph import Best, CoordinationGraph
 from crl_envs.factored.exact import (
     JointTablePolicy,
     Solution,
@@ -28,7 +29,9 @@ __all__ = [
     "OWN_STATE",
     "PARENTS",
     "POLICY_CLASSES",
+    "Best",
     "Bound",
+    "CoordinationGraph",
     "Distance",
     "FactoredMDP",
     "JointPolicy",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from functools import reduce
+from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 import numpy as np
@@ -40,17 +41,24 @@ def elimination_order(
     for scope in scopes:
         for v in scope:
             near.setdefault(v, set()).update(scope)
-    cost = {v: _log_size(others, sizes) for v, others in near.items()}
+
+    def cost(v: int) -> float:
+        return 0.0 if as_numbered else _log_size(near[v], sizes)
+
+    place = {v: v if as_numbered else k for k, v in enumerate(near)}
+    left = [(cost(v), place[v], v) for v in near]  # also what a variable cost before
+    heapify(left)
     order = []
-    while cost:
-        v = min(cost) if as_numbered else min(cost, key=cost.__getitem__)
-        del cost[v]
+    while left:
+        known, _, v = heappop(left)
+        if v not in near or known != cost(v):
+            continue
         others = near.pop(v) - {v}
         order.append(Elimination(v, tuple(sorted(others))))
         for w in others:
             near[w] |= others
             near[w].discard(v)
-            cost[w] = _log_size(near[w], sizes)
+            heappush(left, (cost(w), place[w], w))
     return order
 
 
@@ -66,15 +74,21 @@ def maximise(
     Returns:
         ``float64[B]`` and, for each variable, ``int64[B]`` (``int64[1]`` where it is the same in all columns).
     """
-    left = list(factors)
+    order = list(order)
+    turn = {variable: k for k, (variable, _) in enumerate(order)}
+    buckets: list[list[Factor]] = [[] for _ in range(len(order) + 1)]  # the last: of no variable
+
+    def put(factor: Factor) -> None:
+        buckets[min((turn[v] for v in factor.scope), default=len(order))].append(factor)
+
+    for factor in factors:
+        put(factor)
     decisions = []
-    for variable, others in order:
-        bucket = [f for f in left if variable in f.scope]
-        left = [f for f in left if variable not in f.scope]
+    for (variable, others), bucket in zip(order, buckets, strict=False):
         total = reduce(np.add, (_aligned(f, (variable, *others)) for f in bucket))
-        left.append(Factor(others, total.max(axis=1)))
+        put(Factor(others, total.max(axis=1)))
         decisions.append((variable, others, total.argmax(axis=1)))
-    value = reduce(np.add, (f.table for f in left))
+    value = reduce(np.add, (f.table for f in buckets[-1]))
     best: dict[int, NDArray[np.int64]] = {}
     for variable, others, choice in reversed(decisions):
         best[variable] = choice[(np.arange(len(choice)), *(best[w] for w in others))]

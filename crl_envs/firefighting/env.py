@@ -78,11 +78,14 @@ class FirefightingEnv(WorldEnv):
     |---|---|---|---|
     | defaults | exact | −1.1787 | −1.1787 |
     | ``n_agents=3`` | exact | −1.5489 | −1.5489 |
-    | ``n_agents=10`` | bound | 0 | −3.0741 |
+    | ``n_agents=10`` | bound | −0.4565 | −0.9604 |
+    | ``n_agents=100`` | bound | −0.3018 | −0.5742 |
+    | ``n_agents=100, layout="grid"`` | bound | 0 | −1.6723 |
 
-    Exact, by value iteration over the houses' levels, for up to four agents in a row. Beyond, ``value`` is 0,
-    as if no house burnt, and ``lower`` what agents earn in a simulation who fight where it burns most, less four
-    standard errors.
+    Exact, by value iteration over the houses' levels, for up to four agents in a row. Beyond, ``value`` cuts the row
+    into parts of five houses, between which no fire catches and whose shared agents fight in both; in a grid it is 0,
+    as if no house burnt. ``lower`` is what agents earn in a simulation who see everything and plan together for one
+    step, one after the other, less four standard errors. Above 10,000 agents they fight where it burns most.
 
     ## Scaling Knob
     `n_agents`. A fire at one end reaches the other only through all houses between.

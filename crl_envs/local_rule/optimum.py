@@ -14,13 +14,15 @@ from crl_envs.core.optimum import Optimum
 from crl_envs.core.simulated import ERRORS, columns_for, low_return
 from crl_envs.core.topology import directed_ring, ring
 from crl_envs.factored import joint_states
+from crl_envs.factored.window_policy import RADIUS, greedy_table, simulate
 from crl_envs.factored.window_program import RingRule, window_bound
 from crl_envs.local_rule.form import array_form
 from crl_envs.local_rule.problem import RuleOnGraph
 
 _MOST_PRODUCTS: Final = 2**24  # joint states × joint actions × joint next states
 _MOST_TABLES: Final = 64
-_WIDTH, _WIDTH_OF_ACTIONS = 3, 2  # of windows, where a wider one costs more than it brings
+_MOST_SIMULATED: Final = 200_000  # agent-steps of an episode, of which there are at least a hundred
+_WIDTH: Final = 3  # of windows; wider ones cost more than they bring
 
 
 def find_optimum(problem: RuleOnGraph) -> Optimum:
@@ -36,16 +38,34 @@ def find_optimum(problem: RuleOnGraph) -> Optimum:
         value = exact_value(problem)
         return Optimum(value, "exact", "value iteration over joint states", value)
     upper, how = relaxed_value(problem), "each agent chooses what it feels, too"
-    if (rule := ring_rule(problem)) is not None:
-        with suppress(ImportError, RuntimeError):  # no scipy, or no solution
-            width = _WIDTH_OF_ACTIONS if rule.shows_actions else _WIDTH
-            found = window_bound(rule, problem.horizon, float(problem.rule.start[1]), width).bound
-            if found < upper:
-                upper, how = found, f"linear program over functions of {width} agents"
     lower, table = best_own_table(problem)
-    if table is not None:
-        how += f"; lower: actions {table.tolist()} by own state, simulated, less {ERRORS:g} standard errors"
+    below = "" if table is None else f"actions {table.tolist()} by own state, simulated"
+    if (rule := ring_rule(problem)) is not None:
+        start_up = float(problem.rule.start[1])
+        with suppress(ImportError, RuntimeError):  # no scipy, or no solution
+            found = window_bound(rule, problem.horizon, start_up, _WIDTH)
+            if found.bound < upper:
+                upper, how = found.bound, f"linear program over functions of {_WIDTH} agents"
+            if n * problem.horizon <= _MOST_SIMULATED:
+                greedy = greedy_table(rule, found.weights, beyond=round(start_up))
+                for policy, name in (
+                    (_on_windows(table, problem.horizon), below),
+                    (greedy, f"greedy in its solution on windows of {2 * RADIUS + 1}, simulated"),
+                ):
+                    seen = simulate(rule, n, start_up, policy, found.weights)
+                    least = min(seen.mean - ERRORS * seen.standard_error, upper)
+                    if least > lower:
+                        lower, below = least, name
+    if below:
+        how += f"; lower: {below}, less {ERRORS:g} standard errors"
     return Optimum(upper, "bound", how, lower)
+
+
+def _on_windows(table: NDArray[np.int64] | None, horizon: int) -> NDArray[np.uint8]:
+    """Return a table by own state as one by a window of three."""
+    own = np.arange(8) >> 1 & 1
+    chosen = own * 0 if table is None else table[own]
+    return np.tile(chosen.astype(np.uint8), (horizon, 1))
 
 
 def ring_rule(problem: RuleOnGraph) -> RingRule | None:

@@ -99,7 +99,9 @@ class RuleOnGraph(OnGraph):
         degrees = self.parents.degree
         by_degree = {int(degree): rule.tables(int(degree)) for degree in np.unique(degrees)}
         if not rule.signals_by_state:
-            raise ValueError("a factored model needs signals that don't depend on actions")
+            raise ValueError(
+                "a factored model needs signals that don't depend on actions, as those of rule.in_half_steps()"
+            )
         if any(np.ptp(table.reward, axis=2).any() for table in by_degree.values()):
             raise ValueError("a factored model needs rewards that don't depend on neighbours")
         scopes = Scopes(s, self.parents, a * s, "transition")

@@ -158,6 +158,37 @@ class LocalRule:
             )
         return Tables(*made)
 
+    def in_half_steps(self) -> LocalRule:
+        """Return the same world in twice as many steps, in which signals don't depend on actions.
+
+        In one step an agent chooses, which leads it from state s to the state S + s · A + a; in the next one it emits
+        the signal of both and goes on to s', whatever it does. So the planners for `crl_envs.factored.FactoredMDP`,
+        whose agents feel each other's states, also have worlds in which actions are felt. A policy by the states s does
+        the same in both, and the best returns are the same.
+        """
+        s, a = self.signal.shape
+        chosen = s + np.arange(s * a).reshape(s, a)
+        own, done = np.ogrid[:s, :a]
+        transition, reward = {}, {}
+        for degree, table in self.transition.items():
+            halves = np.zeros((s + s * a, a, table.shape[2], s + s * a))
+            halves[own, done, :, chosen] = 1.0
+            halves[s:, ..., :s] = table.reshape(s * a, 1, *table.shape[2:])
+            transition[degree] = halves
+        for degree, table in self.reward.items():
+            reward[degree] = np.zeros((s + s * a, a, table.shape[2]))
+            reward[degree][s:] = table.reshape(s * a, 1, -1)
+        signal = np.concatenate([np.zeros(s, np.int64), self.signal.ravel()])
+        names = [f"{state}, {action}" for state in self.states for action in self.actions]
+        return LocalRule(
+            np.repeat(signal[:, None], a, axis=1),
+            transition,
+            reward,
+            np.concatenate([self.start, np.zeros(s * a)]),
+            (*self.states, *names),
+            self.actions,
+        )
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LocalRule):
             return NotImplemented

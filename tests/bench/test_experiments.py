@@ -73,7 +73,10 @@ class TestContents:
             "sysadmin": {"n", "noise", "horizon", "topology", "neural-n"},
             "load-balancing": {"n", "noise", "horizon", "topology", "fillings-n"},
             "routing": {"load"},
-            **{w: {"n"} for w in ("epidemic", "consensus", "firefighting", "coordination-game")},
+            **{
+                w: {"n"}
+                for w in ("epidemic", "consensus", "firefighting", "coordination-game", "traffic")
+            },
         }
         assert {x.name for x in EVERY} == {f"{w}-{k}" for w, knobs in worlds.items() for k in knobs}
 

@@ -10,9 +10,8 @@ import pytest
 
 import crl_envs
 from crl_envs.core.stream import Stream
-from crl_envs.firefighting import FirefightingProblem, FirefightingWorld
+from crl_envs.firefighting import FirefightingProblem, FirefightingWorld, optimum
 from crl_envs.firefighting.form import Fire
-from crl_envs.firefighting.optimum import exact_value
 from tests.views import assert_verbs_agree, assert_views_agree
 
 CASES: list[dict[str, Any]] = [
@@ -146,7 +145,48 @@ def test_optimum_by_brute_force(layout: str) -> None:
 
     starts = list(product(range(3), repeat=count))
     value = sum(worth(levels, 2) for levels in starts) / len(starts)
-    assert exact_value(problem) == pytest.approx(value)
+    assert optimum.value_of(problem, np.arange(problem.n_houses)) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("n", "part"), [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (4, 1), (4, 2), (4, 3)]
+)
+def test_cut_houses_cost_no_more(n: int, part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the more the smaller the parts are; one part is exact."""
+    monkeypatch.setattr(optimum, "PART", part)
+    problem = FirefightingProblem(n)
+    exact, cut = optimum.value_of(problem, np.arange(n + 1)), optimum.cut_value(problem)
+    assert cut == pytest.approx(exact) if n + 1 == part else exact < cut < 0
+
+
+@pytest.mark.parametrize("layout", ["row", "grid"])
+def test_a_plan_is_better_than_fighting_where_it_burns_most(layout: str) -> None:
+    """By the levels expected after one step, which no agent alone lowers by going elsewhere."""
+    problem = FirefightingProblem(6, layout)
+    h = problem.n_houses
+    levels = np.random.default_rng(0).integers(0, 3, (h, 8)).astype(np.uint8)
+    plans = optimum.plan_ahead(problem, levels)
+    near = (np.pad(levels > 0, ((0, 1), (0, 0)))[problem.around]).any(axis=0)
+    costs = []
+    for b, level in enumerate(levels.T.astype(int)):
+
+        def cost(joint: Any, b: int = b, level: Any = level) -> float:
+            many = np.bincount(problem.houses[np.arange(6), joint], minlength=h).clip(max=2)
+            to = np.where(many == 2, 0, np.where(many, np.maximum(level - 1, 0), level + 1))
+            rate = problem.fire_chances[9 * near[:, b] + 3 * many + level]
+            return float((rate * to.clip(max=2) + (1 - rate) * level).sum())
+
+        plan = plans[:, b]
+        for i, a in product(range(6), range(problem.houses.shape[1])):
+            assert cost(plan) <= cost(np.where(np.arange(6) == i, a, plan)) + 1e-9
+        costs.append((cost(plan), cost(level[problem.houses].argmax(axis=1))))
+    assert np.mean(costs, axis=0)[0] < np.mean(costs, axis=0)[1] - 0.1
+
+
+def test_both_ends_of_a_row() -> None:
+    ends = [FirefightingWorld(n).optimum() for n in (5, 9, 10, 14, 50)]
+    assert all(end.kind == "bound" and end.lower < end.value < 0 for end in ends)
+    assert all(end.value - end.lower < 0.75 for end in ends)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,12 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("crl/firefighting-v0", {}),
     ("crl/firefighting-v0", {"observe": "levels", "layout": "grid", "n_agents": 6}),
     ("crl/coordination_game-v0", {"noise": 2.5}),
+    ("crl/traffic-v0", {"n_agents": 9, "arrival_rate": 0.2, "horizon": 70}),
+    (
+        "crl/traffic-v0",
+        {"n_agents": 6, "boundary": "open", "observe": "neighborhood", "arrival_rate": 0.4},
+    ),
+    ("crl/traffic-v0", {"n_agents": 7, "lost_steps": 3, "capacity": 2, "arrival_rate": 1.0}),
     (
         "crl/coordination_game-v0",
         {"payoffs": "random", "topology": "star", "n_agents": 30, "horizon": 4, "relabel": True},

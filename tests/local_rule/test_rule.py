@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import crl_envs
 from crl_envs.core.backend import HEAD_START
 from crl_envs.core.topology import sources_of
 from crl_envs.factored import value_iteration
+from crl_envs.factored.window_policy import greedy_table, simulate, window_codes
 from crl_envs.factored.window_program import window_bound
 from crl_envs.local_rule import LocalRule
 from crl_envs.local_rule.optimum import best_own_table, exact_value, relaxed_value, ring_rule
@@ -221,6 +223,24 @@ def test_sysadmin_is_a_local_rule(
     assert ruled.world.problem.factored_model() == machines.world.problem.factored_model()
 
 
+@pytest.mark.parametrize("topology", ["ring", "star", "directed_ring"])
+@pytest.mark.parametrize("seed", range(3))
+def test_half_steps_are_the_same_world(topology: str, seed: int) -> None:
+    """Rules whose signals depend on actions: the best return, and where rewards are own ones the factored model's."""
+    given: dict[str, Any] = {"n_agents": 3, "topology": topology}
+    rule = replace(random_rule(seed, s=2, k=1, degree=2), signal=[[0, 1], [seed % 2, 0]])
+    whole = LocalRuleProblem(rule, **given, horizon=3)
+    halves = LocalRuleProblem(rule.in_half_steps(), **given, horizon=6)
+    assert not rule.signals_by_state and halves.rule.signals_by_state
+    assert exact_value(halves) == pytest.approx(exact_value(whole))
+    with pytest.raises(ValueError, match="in_half_steps"):
+        whole.factored_model()
+    own = replace(rule, reward=rule.reward[-1][:, :, :1])
+    halves = replace(halves, rule=own.in_half_steps())
+    expected = exact_value(replace(whole, rule=own))
+    assert value_iteration(halves.factored_model()).value == pytest.approx(expected)
+
+
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), n=st.integers(1, 3), relabel=st.booleans())
 def test_exact_value_is_that_of_the_factored_model(seed: int, n: int, relabel: bool) -> None:
@@ -270,14 +290,36 @@ def test_no_joint_policy_beats_the_optimum(seed: int) -> None:
 @pytest.mark.parametrize("topology", ["ring", "directed_ring"])
 @pytest.mark.parametrize("seed", range(4))
 def test_window_program_bounds_rings(topology: str, seed: int) -> None:
-    """Above the exact value, for rules whose actions and whose neighbours' are felt, and below the relaxation."""
+    """Above the exact value, for rules whose actions are felt, and below the relaxation; the greedy policy is below.
+
+    Its simulated return is that of the world; false alarm: 1e-5 for each of the two.
+    """
     pytest.importorskip("scipy")
     rule = random_rule(seed, s=2, k=1, degree=2)
     problem = LocalRuleProblem(rule, 6, topology=topology, horizon=4)
     found = ring_rule(problem)
     assert found is not None
-    bound = window_bound(found, 4, float(rule.start[1]), 2).bound
-    assert exact_value(problem) - 1e-9 <= bound <= relaxed_value(problem) + 1e-6
+    start_up, exact = float(rule.start[1]), exact_value(problem)
+    bound, _, weights = window_bound(found, 4, start_up, 2)
+    assert exact - 1e-9 <= bound <= relaxed_value(problem) + 1e-6
+    table = greedy_table(found, weights, radius=2)
+    policy = simulate(found, 6, start_up, table, weights)
+    assert policy.mean - 4.5 * policy.standard_error <= exact + 1e-9
+    vec = crl_envs.make_vec(
+        "crl/local_rule-v0",
+        4000,
+        rule=rule,
+        n_agents=6,
+        topology=topology,
+        horizon=4,
+    )
+    seen, paid = vec.reset(seed=1)[0], np.zeros(4000)
+    for t in range(4):
+        actions = table[t][window_codes(seen.T.astype(np.uint8), -2, 5)]
+        seen, reward, *_ = vec.step(actions.T)
+        paid += reward.mean(axis=1, dtype=np.float64)
+    error = np.hypot(paid.std() / 4000**0.5, policy.standard_error)
+    assert abs(paid.mean() - policy.mean) < 4.5 * error + 1e-6
     assert ring_rule(LocalRuleProblem(rule, topology=nx.path_graph(6))) is None
 
 

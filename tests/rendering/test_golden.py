@@ -23,6 +23,7 @@ PICTURES = [
     "routing",
     "routing-moving",
     "epidemic",
+    "traffic",
     "sysadmin",
     "status-load",
     "load-balancing",

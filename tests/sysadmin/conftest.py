@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crl_envs.sysadmin.optimum import window_policy
+from crl_envs.factored import window_policy
 
 
 @pytest.fixture(autouse=True)

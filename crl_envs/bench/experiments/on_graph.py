@@ -161,3 +161,35 @@ game).
     budget=lambda n: 5000,
     first=2,
 )
+
+TRAFFIC_N: Final = Experiment(
+    **{
+        **_SHARED,
+        "baselines": ("traffic-lights", *_SHARED["baselines"][1:]),
+    },
+    name="traffic-n",
+    epsilon=0.7,
+    title="Traffic lights over the number of crossings",
+    statement="""\
+Traffic lights over the number of crossings: does it pay to count what waits elsewhere?
+
+**Task.** ``crl/traffic-v0`` on its torus, the phase and the vehicles of both pairs of approaches observed in bins;
+episodes of 100 steps that begin without vehicles, 300 of them to learn from.
+
+**Varied.** n, square numbers.
+
+**Held fixed.** Arrivals and turns, which are the world's defaults.
+
+**A good learner.** Gives green to the pair of approaches where more vehicles wait, and doesn't switch for one or two.
+The optimum is a bound, nobody waiting for more than a step, which nobody comes near: green for the longer pair scores
+about .6. What is counted are the samples to .3, half of that.
+
+Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learning", §1 (100,000 traffic lights).
+""",
+    values=(16, 100, 961),
+    quick=(16, 100),
+    task=lambda n: Task("crl/traffic-v0", {"n_agents": n, "horizon": 100}),
+    budget=lambda n: 300 * 100,
+    first=100,
+    grain=lambda n: 100,
+)

@@ -22,16 +22,16 @@ import numpy as np
 
 from crl_envs.core import cache
 from crl_envs.core.optimum import Optimum
-from crl_envs.factored.window_program import WindowBound, window_bound
-from crl_envs.sysadmin.dynamics import ring_rule
-from crl_envs.sysadmin.optimum.exact import LARGEST_EXACT_RING, exact_value
-from crl_envs.sysadmin.optimum.ring import RingProblem
-from crl_envs.sysadmin.optimum.window_policy import (
+from crl_envs.factored.window_policy import (
     RADIUS,
     greedy_table,
     largest_distinct_ring,
     simulate,
 )
+from crl_envs.factored.window_program import WindowBound, window_bound
+from crl_envs.sysadmin.dynamics import ring_rule
+from crl_envs.sysadmin.optimum.exact import LARGEST_EXACT_RING, exact_value
+from crl_envs.sysadmin.optimum.ring import RingProblem
 
 STANDARD_ERRORS: Final = 4.0
 
@@ -126,8 +126,9 @@ def _computed(problem: RingProblem, recompute: bool) -> Optimum:
         return Optimum(value, "exact", "value iteration over joint states", value)
     program = ring_program(problem)
     solution = solution_of(program, recompute)
-    table = greedy_table(problem.dynamics, problem.both_ways, solution.weights)
-    simulated = simulate(problem, table, solution.weights)
+    rule = ring_rule(problem.dynamics, problem.both_ways)
+    table = greedy_table(rule, solution.weights)
+    simulated = simulate(rule, problem.n_agents, problem.start_up, table, solution.weights)
     lower = simulated.mean - STANDARD_ERRORS * simulated.standard_error
     alike = " or more" if problem.n_agents >= largest_distinct_ring(problem.horizon) else ""
     method = (

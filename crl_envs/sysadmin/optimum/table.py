@@ -9,6 +9,7 @@ from typing import Final
 
 from crl_envs.core import cache
 from crl_envs.core.optimum import Optimum
+from crl_envs.factored.window_policy import largest_distinct_ring
 from crl_envs.sysadmin.dynamics import RING_DYNAMICS
 from crl_envs.sysadmin.optimum.certificates import (
     OPTIMA,
@@ -22,7 +23,6 @@ from crl_envs.sysadmin.optimum.certificates import (
 )
 from crl_envs.sysadmin.optimum.exact import LARGEST_EXACT_RING
 from crl_envs.sysadmin.optimum.ring import RingProblem
-from crl_envs.sysadmin.optimum.window_policy import largest_distinct_ring
 
 HORIZON: Final = 20
 START_UP: Final = 0.5

@@ -16,7 +16,9 @@ import pytest
 
 import crl_envs
 from crl_envs.core import cache
+from crl_envs.factored.window_policy import greedy_table, simulate
 from crl_envs.sysadmin import SysadminProblem, SysadminWorld
+from crl_envs.sysadmin.dynamics import ring_rule
 from crl_envs.sysadmin.optimum import certificates
 from crl_envs.sysadmin.optimum import table as optimum_table
 from crl_envs.sysadmin.optimum.certificates import (
@@ -32,7 +34,6 @@ from crl_envs.sysadmin.optimum.certificates import (
 from crl_envs.sysadmin.optimum.exact import exact_value
 from crl_envs.sysadmin.optimum.find import find_optimum, relaxed_bound
 from crl_envs.sysadmin.optimum.ring import RingProblem, ring_problem
-from crl_envs.sysadmin.optimum.window_policy import greedy_table, simulate
 from tests.sysadmin.reference import BINARY, Problem, both_ways, directed_cycle
 
 each_dynamics = pytest.mark.parametrize("dynamics", BINARY)
@@ -71,8 +72,9 @@ class TestCertificates:
         """Bound and policy at sizes that they aren't used for; a false alarm of the lower end has probability 3e-5."""
         problem = RingProblem(dynamics, n)
         solution = solution_of(ring_program(problem))
-        table = greedy_table(dynamics, problem.both_ways, solution.weights)
-        found = simulate(problem, table, solution.weights)
+        rule = ring_rule(dynamics, problem.both_ways)
+        table = greedy_table(rule, solution.weights)
+        found = simulate(rule, n, problem.start_up, table, solution.weights)
         exact = ring_optimum(problem).value
         assert found.mean - 4 * found.standard_error - 1e-12 <= exact <= solution.bound + 1e-12
         if n > 5:

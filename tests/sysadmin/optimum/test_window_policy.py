@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from crl_envs.core.stream import Stream
-from crl_envs.factored.window_program import window_bound
+from crl_envs.factored.window_policy import greedy_table, largest_distinct_ring, simulate
+from crl_envs.factored.window_program import RingRule, window_bound
 from crl_envs.sysadmin import SysadminWorld
 from crl_envs.sysadmin.dynamics import ring_rule
 from crl_envs.sysadmin.optimum.exact import exact_value
 from crl_envs.sysadmin.optimum.ring import RingProblem
-from crl_envs.sysadmin.optimum.window_policy import greedy_table, largest_distinct_ring, simulate
 from tests.sysadmin.reference import BINARY, Problem, State, both_ways, directed_cycle, p_up, pay
 
 each_dynamics = pytest.mark.parametrize("dynamics", BINARY)
@@ -24,6 +24,10 @@ each_dynamics = pytest.mark.parametrize("dynamics", BINARY)
 def reference_problem(dynamics: str, n: int) -> Problem:
     ring = directed_cycle(n) if dynamics == "ring" else both_ways(nx.cycle_graph(n))
     return Problem(dynamics, ring)
+
+
+def rule_of(dynamics: str) -> RingRule:
+    return ring_rule(dynamics, dynamics != "ring")
 
 
 def random_weights(rng: np.random.Generator, horizon: int, width: int) -> Any:
@@ -52,7 +56,7 @@ def worth(dynamics: str, weights: Any, window: State, actions: State) -> float:
 def test_plays_its_part_of_the_best_joint_action(dynamics: str, width: int) -> None:
     """All windows of five machines, by trying all their joint actions."""
     weights = random_weights(np.random.default_rng(width), 2, width)
-    table = greedy_table(dynamics, dynamics != "ring", weights, radius=2)
+    table = greedy_table(rule_of(dynamics), weights, radius=2)
     joint = list(product((0, 1), repeat=5))
     for window in joint:
         code = sum(s << d for d, s in enumerate(window))
@@ -65,9 +69,7 @@ def test_plays_its_part_of_the_best_joint_action(dynamics: str, width: int) -> N
 
 @each_dynamics
 def test_nothing_pays_in_the_last_step(dynamics: str) -> None:
-    table = greedy_table(
-        dynamics, dynamics != "ring", random_weights(np.random.default_rng(0), 3, 2)
-    )
+    table = greedy_table(rule_of(dynamics), random_weights(np.random.default_rng(0), 3, 2))
     assert table.shape == (3, 128)
     assert not table[-1].any()
 
@@ -87,7 +89,7 @@ def test_simulated_return_is_the_policys(dynamics: str) -> None:
 
         exact = reference_problem(dynamics, 4).policy_value(policy, 3)
         weights = random_weights(rng, 3, 3)
-        found = simulate(ring, table, weights)
+        found = simulate(rule_of(dynamics), ring.n_agents, ring.start_up, table, weights)
         assert 0 < found.standard_error < 0.01
         assert abs(found.mean - exact) < 5 * found.standard_error
 
@@ -95,10 +97,9 @@ def test_simulated_return_is_the_policys(dynamics: str) -> None:
 @each_dynamics
 def test_without_weights_it_is_the_mean_of_the_rewards(dynamics: str) -> None:
     """The world's own rewards under the same stream, added up here; 100 episodes of 20,000 machines."""
-    problem = RingProblem(dynamics, 20_000, 3)
     down = 1 - (np.arange(8) >> 1 & 1)
     table = np.stack([down.astype(np.uint8)] * 3)
-    found = simulate(problem, table, np.zeros((3, 2)), seed=7)
+    found = simulate(rule_of(dynamics), 20_000, 0.5, table, np.zeros((3, 2)), seed=7)
     assert found.episodes == 166
     world, stream = SysadminWorld(20_000, dynamics, horizon=3), Stream(166)
     stream.seed(7)
@@ -116,10 +117,12 @@ def test_a_solutions_weights_take_the_noise_away(dynamics: str) -> None:
     """With V nearly optimal the error is a hundred times less, and the policy's return nearly the optimum."""
     ring = RingProblem(dynamics, 8, 10)
     exact = exact_value(ring.whole())
-    solution = window_bound(ring_rule(dynamics, dynamics != "ring"), 10, 0.5, 3)
-    table = greedy_table(dynamics, dynamics != "ring", solution.weights)
-    plain = simulate(ring, table, np.zeros_like(solution.weights))
-    found = simulate(ring, table, solution.weights)
+    solution = window_bound(rule_of(dynamics), 10, 0.5, 3)
+    table = greedy_table(rule_of(dynamics), solution.weights)
+    plain = simulate(
+        rule_of(dynamics), ring.n_agents, ring.start_up, table, np.zeros_like(solution.weights)
+    )
+    found = simulate(rule_of(dynamics), ring.n_agents, ring.start_up, table, solution.weights)
     assert found.standard_error < plain.standard_error / 20
     assert abs(found.mean - plain.mean) < 5 * plain.standard_error
     assert 0.999 * exact < found.mean - 4 * found.standard_error <= exact
@@ -145,6 +148,6 @@ def test_larger_rings_make_no_difference(dynamics: str) -> None:
 @pytest.mark.usefixtures("few_episodes")
 def test_is_deterministic(dynamics: str) -> None:
     weights = random_weights(np.random.default_rng(0), 2, 2)
-    table = greedy_table(dynamics, dynamics != "ring", weights, radius=1)
-    runs = [simulate(RingProblem(dynamics, 30_000, 2), table, weights) for _ in range(2)]
+    table = greedy_table(rule_of(dynamics), weights, radius=1)
+    runs = [simulate(rule_of(dynamics), 30_000, 0.5, table, weights) for _ in range(2)]
     assert runs[0] == runs[1]

@@ -1,0 +1,243 @@
+"""`CoordinationGraph`: agents whose payoffs depend on pairs of actions, and the joint action that pays most.
+
+    u(a) = Σ_i f_i(a_i) + Σ_(i,j) f_ij(a_i, a_j)                                 (Guestrin, Koller & Parr 2002)
+
+Three solvers. *Variable elimination* is exact and takes memory that grows exponentially with the graph's width; it says
+so before it begins. *Max-plus* (Kok & Vlassis 2006, §3.2) sends messages along the edges,
+
+    μ_ij(a_j) = max_{a_i} { f_i(a_i) + f_ij(a_i, a_j) + Σ_{k ∈ Γ(i), k ≠ j} μ_ki(a_i) } − mean over a_j
+
+exact on trees, anytime elsewhere: the best joint action seen is kept. *Brute force* is for tests.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crl_envs.core.arguments import check_int, check_real
+from crl_envs.core.topology import Edges
+from crl_envs.core.world import frozen
+from crl_envs.factored.elimination import Elimination, Factor, elimination_order, maximise
+
+MOST_ENTRIES: Final = 2**26  # of the tables of variable elimination
+_TIE: Final = 1e-9
+_MOST_JOINT: Final = 2**20  # joint actions of brute force
+
+Payoffs = NDArray[np.float64]
+Actions = NDArray[np.int64]
+
+
+class Best(NamedTuple):
+    """A joint action in each of B columns.
+
+    Attributes:
+        actions: ``int64[n, B]``.
+        value: ``float64[B]``, what it pays.
+        iterations: ``int64[B]``, rounds of messages; 0 of other solvers.
+        converged: ``bool[B]``, whether no message changed any more by more than the tolerance, or the solver is exact.
+    """
+
+    actions: Actions
+    value: Payoffs
+    iterations: NDArray[np.int64]
+    converged: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class CoordinationGraph:
+    """n agents with A actions each, and what pairs of them are paid, in B columns at once.
+
+    Attributes:
+        edges: ``int64[E, 2]``, the pairs (i, j), i ≠ j, each once in one of the two directions.
+        pair: ``float64[E, A, A, B]``, f_ij by the actions of the first and the second; without the last axis B is 1.
+        own: ``float64[n, A, B]``, f_i, or the same without the last axis.
+
+    Raises:
+        ValueError: Shapes that don't fit each other, edges that name other agents, themselves, or a pair twice, or
+            payoffs that aren't finite.
+    """
+
+    edges: Edges
+    pair: Payoffs
+    own: Payoffs
+
+    def __post_init__(self) -> None:
+        edges = np.asarray(self.edges, np.int64).reshape(-1, 2)
+        pair, own = (np.asarray(t, np.float64) for t in (self.pair, self.own))
+        pair = pair[..., None] if pair.ndim == 3 else pair
+        own = own[..., None] if own.ndim == 2 else own
+        if own.ndim != 3 or 0 in own.shape:
+            raise ValueError(f"own must have shape (n, A) or (n, A, B), got {own.shape}")
+        n, a, b = own.shape
+        if pair.shape != (len(edges), a, a, b):
+            raise ValueError(f"pair must have shape {(len(edges), a, a, b)}, got {pair.shape}")
+        ends = np.sort(edges, axis=1)
+        if edges.size and (ends[:, 0] < 0).any() | (ends[:, 1] >= n).any():
+            raise ValueError(f"edges must name agents 0 to {n - 1}")
+        if (edges[:, 0] == edges[:, 1]).any() or len(np.unique(ends, axis=0)) < len(edges):
+            raise ValueError("edges must have each pair of two agents once")
+        if not (np.isfinite(pair).all() and np.isfinite(own).all()):
+            raise ValueError("pair and own must be finite")
+        for name, value in (("edges", edges), ("pair", pair), ("own", own)):
+            object.__setattr__(self, name, frozen(value))
+
+    @property
+    def n_agents(self) -> int:
+        """Agents, n."""
+        return len(self.own)
+
+    @property
+    def n_actions(self) -> int:
+        """Actions of one agent, A."""
+        return int(self.own.shape[1])
+
+    def value(self, actions: NDArray[np.integer]) -> Payoffs:
+        """Return what joint actions ``[n, B]`` pay: ``float64[B]``."""
+        columns = np.arange(self.own.shape[2])
+        (first, second), agents = self.edges.T, np.arange(self.n_agents)[:, None]
+        pairs = np.arange(len(self.edges))[:, None]
+        paid = self.pair[pairs, actions[first], actions[second], columns].sum(axis=0)
+        return np.asarray(paid + self.own[agents, actions, columns].sum(axis=0))
+
+    @cached_property
+    def order(self) -> list[Elimination]:
+        """The order in which `eliminate` takes the agents: the one of smaller width of two, greedy and as numbered."""
+        scopes = [*((i,) for i in range(self.n_agents)), *map(tuple, self.edges.tolist())]
+        sizes = [self.n_actions] * self.n_agents
+        orders = (elimination_order(scopes, sizes, as_numbered) for as_numbered in (False, True))
+        return min(orders, key=_width)
+
+    @property
+    def width(self) -> int:
+        """How many agents a table of `eliminate` depends on at most, beside the one that is eliminated."""
+        return _width(self.order)
+
+    @property
+    def entries(self) -> float:
+        """Numbers that `eliminate` has at once at least: A to the power of the width + 1, in each column."""
+        power = (self.width + 1) * math.log2(self.n_actions)
+        return float(self.own.shape[2] * (2.0**power if power < 1000 else math.inf))
+
+    def eliminate(self, most_entries: float = MOST_ENTRIES) -> Best:
+        """Return the best joint actions, by variable elimination.
+
+        Args:
+            most_entries: Largest table that is allowed.
+
+        Raises:
+            ValueError: The graph is too wide; the message has its width and the memory that it would take.
+        """
+        if self.entries > most_entries:
+            raise ValueError(
+                f"variable elimination on this graph needs width {self.width}: tables of {self.entries:.1e} numbers, "
+                f"{8 * self.entries:.1e} bytes, more than the {most_entries:.1e} allowed; max_plus needs none"
+            )
+        factors = [Factor((i,), table.T) for i, table in enumerate(self.own)]
+        factors += [
+            Factor((i, j), np.moveaxis(table, -1, 0))
+            for (i, j), table in zip(self.edges.tolist(), self.pair, strict=True)
+        ]
+        value, chosen = maximise(factors, self.order)
+        columns = value.shape
+        actions = np.array([np.broadcast_to(chosen[i], columns) for i in range(self.n_agents)])
+        return _exact(actions, value)
+
+    def max_plus(
+        self, iterations: int = 100, damping: float = 0.0, tolerance: float = 1e-6
+    ) -> Best:
+        """Return the best joint actions seen while messages are sent.
+
+        Args:
+            iterations: Most rounds, in each of which every agent sends a message to every neighbour.
+            damping: Weight of a message's last value in [0, .99], against oscillation on graphs with cycles.
+            tolerance: Change of messages, as a share of the largest payoff, below which they have converged.
+
+        Raises:
+            ValueError: An argument out of its range.
+        """
+        check_int("iterations", iterations, low=1)
+        check_real("damping", damping, low=0.0, high=0.99)
+        check_real("tolerance", tolerance, low=0.0)
+        e, n = len(self.edges), self.n_agents
+        source, target = np.concatenate([self.edges, self.edges[:, ::-1]]).T
+        # Of equally good joint actions agents must mean the same one: payoffs differ by a little, which is fixed.
+        scale = np.abs(self.pair).max(axis=(0, 1, 2), initial=0.0)
+        lots = np.random.default_rng(0).random((*self.pair.shape[:3], 1))
+        pair = self.pair + _TIE * np.maximum(scale, 1.0) * lots
+        # [2E, A of the source, A of the target, B]; message d and d ± E go along the same edge.
+        along = np.concatenate([pair, pair.swapaxes(1, 2)])
+        gather = _sums_by(target, n)
+        messages = np.zeros((2 * e, *self.own.shape[1:]))
+        heard = self.own
+        best_actions = heard.argmax(axis=1)
+        best_value = self.value(best_actions)
+        enough = tolerance * scale
+        rounds = np.zeros(best_value.size, np.int64)
+        going = np.full(best_value.size, e > 0)  # a column that has converged stays as it is
+        for _ in range(iterations):
+            if not going.any():
+                break
+            said = heard[source] - np.roll(messages, e, axis=0)
+            new = (said[:, :, None] + along).max(axis=1)
+            new -= new.mean(axis=1, keepdims=True)
+            new += damping * (messages - new)
+            rounds += going
+            still = going & (np.abs(new - messages).max(axis=(0, 1)) > enough)
+            messages = np.where(going, new, messages)
+            heard = self.own + gather(messages)
+            actions = heard.argmax(axis=1)
+            value = self.value(actions)
+            better = value > best_value
+            best_actions = np.where(better, actions, best_actions)
+            best_value = np.where(better, value, best_value)
+            going = still
+        return Best(best_actions, best_value, rounds, ~going)
+
+    def brute_force(self) -> Best:
+        """Return the best joint actions by trying all of them.
+
+        Raises:
+            ValueError: There are more than 2^20.
+        """
+        if self.n_actions**self.n_agents > _MOST_JOINT:
+            raise ValueError(
+                f"brute force tries at most {_MOST_JOINT} joint actions, got {self.n_actions}^{self.n_agents}"
+            )
+        columns = self.own.shape[2]
+        tried = [
+            np.repeat(np.array(joint)[:, None], columns, axis=1)
+            for joint in product(range(self.n_actions), repeat=self.n_agents)
+        ]
+        values = np.array([self.value(joint) for joint in tried])
+        chosen = values.argmax(axis=0)
+        actions = np.stack([tried[k][:, b] for b, k in enumerate(chosen)], axis=1)
+        return _exact(actions, values.max(axis=0))
+
+
+def _exact(actions: Actions, value: Payoffs) -> Best:
+    return Best(actions, value, np.zeros(value.size, np.int64), np.ones(value.size, np.bool_))
+
+
+def _sums_by(target: NDArray[np.int64], n: int) -> Any:
+    """Return a function that adds up what has the same target: ``[m, …]`` to ``[n, …]``."""
+    order = np.argsort(target, kind="stable")
+    reached, begins = np.unique(target[order], return_index=True)
+
+    def gather(values: Payoffs) -> Payoffs:
+        total = np.zeros((n, *values.shape[1:]))
+        if len(reached):
+            total[reached] = np.add.reduceat(values[order], begins, axis=0)
+        return total
+
+    return gather
+
+
+def _width(order: list[Elimination]) -> int:
+    return max((len(others) for _, others in order), default=0)
