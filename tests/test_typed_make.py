@@ -23,9 +23,9 @@ WORLDS = {
     "coordination_game": "CoordinationGame",
     "epidemic": "Epidemic",
     "firefighting": "Firefighting",
-    "routing": "Routing",
     "load_balancing": "LoadBalancing",
     "local_rule": "LocalRule",
+    "routing": "Routing",
     "sysadmin": "Sysadmin",
     "traffic": "Traffic",
 }
