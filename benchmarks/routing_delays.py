@@ -72,7 +72,7 @@ def report(name: str, learner: Any, config: dict[str, Any], *sizes: int, **task:
 def main() -> None:
     """Print a line for each learner and value."""
     if sys.argv[1:] == ["load"]:
-        for load in (1.0, 2.0, 2.25, 2.5, 2.75, 3.0, 3.25, 3.5):
+        for load in (1.0, 2.0, 2.25, 2.5, 2.75, 3.0):
             for learner, config in LEARNERS:
                 task = {"load": load, "queue_size": 1000}
                 report(f"load {load:g}", learner, config, 5000, 10_000, **task)

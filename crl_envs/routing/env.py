@@ -115,6 +115,16 @@ class RoutingEnv(WorldEnv):
     to 2.27, by which of equally short ones are taken), and no routing more than 3.889.
 
     ## Baseline Curve
+    Mean delay on the default network with ``queue_size=1000``, the second half of 10,000 steps, five runs, 95 %
+    intervals; ``python -m benchmarks.routing_delays load``:
+
+    | learner | load 1 | load 2 | load 2.5 | load 3 |
+    |---|---|---|---|---|
+    | ``shortest-path`` | 5.5 ± 0.0 | 10.4 ± 0.7 | 576.0 ± 24.2 | 766.5 ± 8.9 |
+    | ``q-routing`` | 6.8 ± 0.8 | 7.6 ± 0.5 | 27.2 ± 24.4 | 507.3 ± 161.6 |
+    | ``sample`` | 5.7 ± 0.1 | 7.2 ± 0.6 | 7.9 ± 0.2 | 11.7 ± 2.3 |
+    | ``ant-net`` | 8.0 ± 0.3 | 10.5 ± 0.6 | 33.0 ± 41.2 | 308.8 ± 254.5 |
+    | ``backpressure`` | 5.4 ± 0.0 | 9.0 ± 0.9 | 242.6 ± 18.6 | 506.7 ± 17.5 |
 
     ## References
     Boyan & Littman 1994, "Packet routing in dynamically changing networks: a reinforcement learning approach", NIPS 6.
