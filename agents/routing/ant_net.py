@@ -8,8 +8,10 @@ by y, T after it had come there,
 
     μ ← μ + η (T − μ),   σ² ← σ² + η ((T − μ)² − σ²),   W ← min(W, T), or T where the window is over
     r = c₁ W/T + c₂ (I − W) / ((I − W) + (T − W)),       I = μ + z σ/√w,  z = 1/√(1 − γ),  w of the window's ants
-    r ← s(r)/s(1),   s(x) = 1 / (1 + exp(a / (x N)))     N neighbours
+    r ← min(r_max, s(r)/s(1)),   s(x) = 1 / (1 + exp(a / (x N)))     N neighbours
     P_k(d, y) ← P_k(d, y) + r (1 − P_k(d, y)),   P_k(d, z) ← P_k(d, z) − r P_k(d, z) for the others
+
+    P_k(d, ·) ← max(P_k(d, ·), P_min), normalised
 
     π_k(y | d) ∝ P_k(d, y)^p                             over the neighbours that there are
 
@@ -22,7 +24,9 @@ Details that matter:
 4. Which ant is whose: a node knows from whom the packet at the head of its queue came. Queues are first in, first out,
    so that packets from one neighbour come to the head in the order in which they were sent, and their memories wait in
    that order.
-5. Only what an ant says of its own destination is used, and not of the nodes between.
+5. The first ant's time is the best, and r would be 1: all other neighbours would be given up for good, on the word of
+   one ant. Hence r_max and P_min.
+6. Only what an ant says of its own destination is used, and not of the nodes between.
 """
 
 from __future__ import annotations
@@ -43,7 +47,7 @@ from crl_envs.routing import Outcome
 
 @dataclass(frozen=True)
 class AntNetConfig:
-    """Settings of `AntNet`; the defaults but `power` are those of the paper's §4.
+    """Settings of `AntNet`; the defaults but the last three are those of the paper's §4.
 
     Attributes:
         best_weight: c₁ in [0, 1], 0.7: of the best time; c₂ = 1 − c₁ of how sure that is.
@@ -51,6 +55,8 @@ class AntNetConfig:
         squash: a > 0, 10. Higher makes good times differ more from bad ones.
         rate: η in (0, 1], 0.005. Higher forgets times sooner.
         window: Ants whose best counts, 300 in the paper (5 · 0.3 / η). Lower follows changes sooner.
+        most: r_max in (0, 1], 0.9. Higher lets one ant decide.
+        least: P_min in [0, 0.5], 0.01. Higher explores more.
         power: p > 0, 1.2: of probabilities, for packets. Higher explores less.
         seed: 0 by default; an integer in [0, 2^64 − 1]. Fixes the actions and the environment's episodes.
 
@@ -63,6 +69,8 @@ class AntNetConfig:
     squash: float = 10.0
     rate: float = 0.005
     window: int = 300
+    most: float = 0.9
+    least: float = 0.01
     power: float = 1.2
     seed: int = 0
 
@@ -72,6 +80,8 @@ class AntNetConfig:
         keep(self, check_real, "squash", low=0.0, high=1e6, open_low=True)
         keep(self, check_real, "rate", low=0.0, high=1.0, open_low=True)
         keep(self, check_int, "window", low=1, high=10**9)
+        keep(self, check_real, "most", low=0.0, high=1.0, open_low=True)
+        keep(self, check_real, "least", low=0.0, high=0.5)
         keep(self, check_real, "power", low=0.0, high=100.0, open_low=True)
         keep(self, check_seed, "seed")
 
@@ -177,6 +187,8 @@ class AntNet(PacketLearner):
             p = self.p[k, b, d]
             p *= 1.0 - r
             p[a] += r
+            np.maximum(p, self.config.least, out=p, where=self._exists[k, 0])
+            p /= p.sum()
 
     def _reinforcement(self, k: int, b: int, d: int, time: int) -> float:
         """Take in a time, and return r."""
@@ -196,7 +208,8 @@ class AntNet(PacketLearner):
         sure = above / spread if above > 0 and spread > 0 else float(time == best)
         r = config.best_weight * best / time + (1.0 - config.best_weight) * sure
         n = int(self._degree[k])
-        return _squashed(r, config.squash / n) / _squashed(1.0, config.squash / n)
+        squashed = _squashed(r, config.squash / n) / _squashed(1.0, config.squash / n)
+        return min(squashed, config.most)
 
 
 def _squashed(x: float, slope: float) -> float:

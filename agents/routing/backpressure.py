@@ -131,7 +131,7 @@ class Backpressure(PacketLearner):
         self._push(frame, (i, b))
 
     def measurements(self) -> dict[str, NDArray[Any]]:
-        """Return the messages that told of counters in the episode."""
+        """Return the messages about counters in the episode."""
         return {"counter_messages": self._messages.copy()}
 
     def _push(self, frame: Frame, entered: tuple[NDArray[Any], NDArray[Any]]) -> None:
