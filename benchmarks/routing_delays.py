@@ -2,6 +2,7 @@
 
     python -m benchmarks.routing_delays load
     python -m benchmarks.routing_delays loss
+    python -m benchmarks.routing_delays load AntNet
 
 ``load``: Boyan & Littman's network, queues of 1,000 packets, 10,000 steps, of which the last 5,000 are measured.
 ``loss``: 36 nodes that walk in the unit square, at most .01 a step along each side, links up to .3, a packet a step
@@ -69,16 +70,21 @@ def report(name: str, learner: Any, config: dict[str, Any], *sizes: int, **task:
     )
 
 
+def chosen(learners: list[Any], names: list[str]) -> list[Any]:
+    return [(cls, config) for cls, config in learners if not names or cls.__name__ in names]
+
+
 def main() -> None:
-    """Print a line for each learner and value."""
-    if sys.argv[1:] == ["load"]:
+    """Print a line for each learner, or those that are named, and value."""
+    what, *names = sys.argv[1:] or [""]
+    if what == "load":
         for load in (1.0, 2.0, 2.25, 2.5, 2.75, 3.0):
-            for learner, config in LEARNERS:
+            for learner, config in chosen(LEARNERS, names):
                 task = {"load": load, "queue_size": 1000}
                 report(f"load {load:g}", learner, config, 5000, 10_000, **task)
-    elif sys.argv[1:] == ["loss"]:
+    elif what == "loss":
         for loss in (0.0, 0.2, 0.5):
-            for learner, config in LEARNERS + HEARD:
+            for learner, config in chosen(LEARNERS + HEARD, names):
                 report(f"loss {loss:g}", learner, config, 1000, 3000, loss=loss, **WALK)
     else:
         sys.exit(__doc__)
