@@ -40,6 +40,7 @@ from agents.delegation.independent_q import IndependentQ, IndependentQConfig
 from agents.delegation.shortest_queue import ShortestQueue, ShortestQueueConfig
 from agents.fixed_rule import FixedRule, FixedRuleConfig
 from agents.learner import Learner
+from agents.localized_aloha import LocalizedAloha, LocalizedAlohaConfig
 from agents.random_policy import RandomPolicy, RandomPolicyConfig
 from agents.routing.ant_net import AntNet, AntNetConfig
 from agents.routing.backpressure import Backpressure, BackpressureConfig
@@ -106,6 +107,8 @@ __all__ = [
     "LenientQConfig",
     "LocalMeans",
     "LocalMeansConfig",
+    "LocalizedAloha",
+    "LocalizedAlohaConfig",
     "MessageBus",
     "ModelBased",
     "ModelBasedConfig",

@@ -15,6 +15,7 @@ __all__ = [
     "registered_ids",
 ]
 
+register("crl/access-v0", "crl_envs.access.env:AccessEnv")
 register("crl/bandit-v0", "crl_envs.bandit.env:BanditEnv")
 register("crl/consensus-v0", "crl_envs.local_rule.consensus:ConsensusEnv")
 register("crl/coordination_game-v0", "crl_envs.coordination_game.env:CoordinationGameEnv")

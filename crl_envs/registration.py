@@ -30,6 +30,8 @@ from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
 
 if TYPE_CHECKING:
+    from crl_envs.access.env import AccessEnv
+    from crl_envs.access.problem import AccessArguments
     from crl_envs.bandit.env import BanditEnv
     from crl_envs.bandit.problem import BanditArguments
     from crl_envs.bar.env import BarEnv
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from crl_envs.traffic.problem import TrafficArguments
 
     Shipped = Literal[
+        "crl/access-v0",
         "crl/bandit-v0",
         "crl/bar-v0",
         "crl/consensus-v0",
@@ -157,6 +160,16 @@ def has_world(id: str) -> bool:
         ValueError: Unknown id.
     """
     return not _why_no_world(_find(id).load())
+
+
+@overload
+def make(
+    id: Literal["crl/access-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[AccessArguments],
+) -> AccessEnv: ...
 
 
 @overload
@@ -329,6 +342,18 @@ def make(
 
 class _MakesVectors(Protocol[ViewT_co]):
     """`make_vec` and `make_gym_vec` for type checkers."""
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/access-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[AccessArguments],
+    ) -> ViewT_co: ...
 
     @overload
     def __call__(

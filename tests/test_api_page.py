@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = [
     "agents",
     "crl_envs",
+    "crl_envs.access",
     "crl_envs.adapters",
     "crl_envs.bandit",
     "crl_envs.bar",

@@ -39,6 +39,11 @@ CASES = {
         "crl/coordination_game-v0",
         {"payoffs": "random", "topology": "grid", "n_actions": 4, "horizon": 3},
     ),
+    "access": ("crl/access-v0", {}),
+    "access-seen": (
+        "crl/access-v0",
+        {"n_agents": 7, "observe": "neighborhood", "success_rate": 0.7, "deadline": 3},
+    ),
     "epidemic": ("crl/epidemic-v0", {"n_agents": 12}),
     "epidemic-seen": (
         "crl/epidemic-v0",

@@ -27,6 +27,7 @@ from tests.worlds import IDS, needed
 
 ROOT = Path(__file__).parent.parent
 (
+    ACCESS,
     BANDIT,
     BAR,
     CONSENSUS,
@@ -59,6 +60,7 @@ RENDER_MODE = '``"human"``, ``"rgb_array"``, ``"ansi"`` or None; see the renderi
 HARD: dict[
     str, dict[str, Any]
 ] = {  # everything at once: each key of infos and metrics has something to say
+    ACCESS: {"n_agents": 11, "deadline": 3, "success_rate": 0.7},
     BANDIT: {"n_agents": 4},
     BAR: {"n_agents": 4},
     CONSENSUS: {"n_agents": 9, "topology": "star", "flip": 0.3},

@@ -17,6 +17,7 @@ from tests.worlds import needed
 
 ROOT = Path(__file__).parent.parent
 WORLDS = {
+    "access": "Access",
     "bandit": "Bandit",
     "bar": "Bar",
     "consensus": "Consensus",

@@ -367,6 +367,8 @@ def slot_table(edges: Edges, n: int) -> NDArray[np.int32]:
     degree = np.bincount(edges[:, 0], minlength=n)
     width = int(degree.max(initial=0))
     check_size("n_agents × (largest out-degree)", n * width, BYTES_PER_SLOT)
+    if np.array_equal(edges[:, 0], np.repeat(np.arange(n), width)):
+        return edges[:, 1].reshape(n, width).astype(np.int32)
     order = np.argsort(edges[:, 0], kind="stable")
     source, target = edges[order].T
     table = np.full((n, width), -1, np.int32)

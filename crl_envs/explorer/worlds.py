@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import crl_envs
+from crl_envs.access.problem import AccessProblem
 from crl_envs.bandit.problem import BanditProblem
 from crl_envs.bar.problem import BarProblem
 from crl_envs.bench.learners import LearnerSpec, learner_spec
@@ -330,6 +331,30 @@ _CONSENSUS: Final = World(
     small={"n_agents": 7, "horizon": 2},
 )
 
+_ACCESS: Final = World(
+    key="access",
+    id="crl/access-v0",
+    title="Wireless access",
+    about="Users send packets to the access points around them. Two who send to the same one are both lost.",
+    problem=AccessProblem,
+    choices=(
+        _n_agents(25, 400, "users"),
+        Choice("arrival_rate", "Arrivals", "Probability of a packet in a step.", (0.0, 1.0, 0.05)),
+        Choice("deadline", "Deadline (steps)", "How long a packet can be sent.", (1, 7, 1)),
+        Choice(
+            "observe",
+            "What is seen",
+            "Packets of one's own, or also the neighbours'.",
+            options=("own", "neighborhood"),
+        ),
+        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (5, 100, 1)),
+    ),
+    learner="reinforce-local",
+    rival="reinforce-own",
+    episodes=1000,
+    small={"n_agents": 3, "horizon": 2},
+)
+
 _FIREFIGHTING: Final = World(
     key="firefighting",
     id="crl/firefighting-v0",
@@ -511,6 +536,7 @@ WORLDS: Final[Mapping[str, World]] = {
         _EPIDEMIC,
         _CONSENSUS,
         _FIREFIGHTING,
+        _ACCESS,
         _COORDINATION,
         _ROUTING,
         _TRAFFIC,

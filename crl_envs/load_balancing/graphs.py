@@ -28,9 +28,11 @@ _DEFAULT_DEGREE = {"grid": 9, "random": 10}
 
 def grid_successors(n: int, degree: int) -> Edges:
     """i → i + 1 … i + `degree` (mod n): the paper's "grid", a circulant graph and no lattice."""
-    agents = np.arange(n, dtype=np.int64)
-    targets = (agents[:, None] + np.arange(1, degree + 1)) % n
-    return np.stack([np.repeat(agents, degree), targets.ravel()], axis=1)
+    edges = np.empty((n, degree, 2), np.int64)
+    edges[..., 0] = np.arange(n)[:, None]
+    np.add(edges[..., 0], np.arange(1, degree + 1), out=edges[..., 1])
+    edges[n - degree :, :, 1] %= n
+    return edges.reshape(-1, 2)
 
 
 def build_edges(
@@ -68,19 +70,27 @@ def build_edges(
 
 def hops_from(edges: Edges, n: int, start: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return ``int64[n]``: delegations from the nearest of `start` to each agent; −1 where there is no path."""
-    successors = sources_of(edges[:, ::-1], n)
+    indptr, indices = sources_of(edges[:, ::-1], n)
     hops = np.full(n, -1, np.int64)
     frontier = np.unique(start)
-    hops[frontier] = 0
     distance = 0
     while frontier.size:
-        distance += 1
-        reached = np.concatenate(
-            [successors.indices[successors.indptr[i] : successors.indptr[i + 1]] for i in frontier]
-        )
-        frontier = np.unique(reached[hops[reached] < 0])
         hops[frontier] = distance
+        distance += 1
+        degree = indptr[frontier + 1] - indptr[frontier]
+        begun = np.cumsum(degree) - degree
+        reached = indices[np.arange(degree.sum()) + np.repeat(indptr[frontier] - begun, degree)]
+        frontier = np.unique(reached[hops[reached] < 0])
     return hops
+
+
+def grid_hops(n: int, degree: int, start: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return `hops_from` of `grid_successors`: the way from the last of `start` before each, by `degree` at once."""
+    agents = np.arange(n)
+    last = np.full(n, start.max() - n)
+    last[start] = start
+    behind = agents - np.maximum.accumulate(last)
+    return -(-behind // degree) if degree else np.where(behind == 0, 0, -1)
 
 
 def default_servers(

@@ -30,7 +30,7 @@ from crl_envs.core.backend import resolve_backend
 from crl_envs.core.problem import changed
 from crl_envs.core.stream import threshold
 from crl_envs.core.topology import Edges, opened_topology, slot_table
-from crl_envs.load_balancing.graphs import build_edges, default_servers, hops_from
+from crl_envs.load_balancing.graphs import build_edges, default_servers, grid_hops, hops_from
 from crl_envs.load_balancing.rules import (
     DOP_OF_OUTCOME,
     ENDLESS,
@@ -223,7 +223,11 @@ class LoadBalancingProblem:
     @cached_property
     def hops(self) -> NDArray[np.int64]:
         """``int64[n]``: delegations from the nearest entry to each agent; −1 where there is no path."""
-        return hops_from(self.edges, self.n, self.entry_agents)
+        if not is_word(self.topology, "grid"):
+            return hops_from(self.edges, self.n, self.entry_agents)
+        founders, edges, _ = self._graph
+        hops = grid_hops(founders, len(edges) // founders, self.entry_agents)
+        return np.append(hops, np.full(self.n - founders, -1))  # nobody's slots lead to who joins
 
     @property
     def discovers(self) -> bool:

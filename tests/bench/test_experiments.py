@@ -75,7 +75,14 @@ class TestContents:
             "routing": {"load"},
             **{
                 w: {"n"}
-                for w in ("epidemic", "consensus", "firefighting", "coordination-game", "traffic")
+                for w in (
+                    "access",
+                    "epidemic",
+                    "consensus",
+                    "firefighting",
+                    "coordination-game",
+                    "traffic",
+                )
             },
         }
         assert {x.name for x in EVERY} == {f"{w}-{k}" for w, knobs in worlds.items() for k in knobs}

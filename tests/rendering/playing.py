@@ -30,6 +30,7 @@ EVERYTHING: dict[str, Any] = {  # load balancing with all that a picture of it c
 }
 
 CASES: dict[str, tuple[str, dict[str, Any], int]] = {  # id, arguments, steps
+    "access": ("crl/access-v0", {"n_agents": 14}, 6),
     "bandit": (BANDIT, {"n_agents": 12}, 9),
     "bandit-many": (BANDIT, {"n_agents": 130}, 9),
     "bar": ("crl/bar-v0", {"n_agents": 30}, 5),
