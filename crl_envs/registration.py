@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from crl_envs.local_rule.env import LocalRuleEnv
     from crl_envs.local_rule.epidemic import EpidemicArguments, EpidemicEnv
     from crl_envs.local_rule.problem import LocalRuleArguments
+    from crl_envs.routing.env import RoutingEnv
+    from crl_envs.routing.problem import RoutingArguments
     from crl_envs.sysadmin.env import SysadminEnv
     from crl_envs.sysadmin.problem import SysadminArguments
     from crl_envs.traffic.env import TrafficEnv
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
         "crl/firefighting-v0",
         "crl/load_balancing-v0",
         "crl/local_rule-v0",
+        "crl/routing-v0",
         "crl/sysadmin-v0",
         "crl/traffic-v0",
     ]
@@ -251,6 +254,16 @@ def make(
 
 @overload
 def make(
+    id: Literal["crl/routing-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[RoutingArguments],
+) -> RoutingEnv: ...
+
+
+@overload
+def make(
     id: Literal["crl/sysadmin-v0"],
     *,
     render_mode: str | None = None,
@@ -436,6 +449,18 @@ class _MakesVectors(Protocol[ViewT_co]):
         render_mode: None = None,
         encode: Literal["onehot"] | None = None,
         **kwargs: Unpack[LocalRuleArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/routing-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[RoutingArguments],
     ) -> ViewT_co: ...
 
     @overload

@@ -24,6 +24,7 @@ PACKAGES = [
     "crl_envs.coordination_game",
     "crl_envs.core",
     "crl_envs.factored",
+    "crl_envs.routing",
     "crl_envs.firefighting",
     "crl_envs.load_balancing",
     "crl_envs.local_rule",

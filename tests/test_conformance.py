@@ -50,6 +50,20 @@ CASES = {
         {"n_agents": 6, "topology": "star", "observe": "neighborhood", "relabel": True},
     ),
     "firefighting": ("crl/firefighting-v0", {}),
+    "routing": ("crl/routing-v0", {"horizon": 30, "load": 6.0, "queue_size": 4}),
+    "routing-moving": (
+        "crl/routing-v0",
+        {
+            "n_agents": 6,
+            "topology": "geometric",
+            "mobility": 0.1,
+            "loss": 0.2,
+            "lifetime": 9,
+            "observe": "queues",
+            "reward": "delay",
+            "horizon": 20,
+        },
+    ),
     "traffic": ("crl/traffic-v0", {"n_agents": 9}),
     "traffic-open": (
         "crl/traffic-v0",

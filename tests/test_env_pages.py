@@ -36,6 +36,7 @@ ROOT = Path(__file__).parent.parent
     FIREFIGHTING,
     LOAD_BALANCING,
     RULE,
+    ROUTING,
     SYSADMIN,
     TRAFFIC,
 ) = IDS
@@ -66,6 +67,17 @@ HARD: dict[
     COORDINATION: {"n_agents": 7, "topology": "grid", "relabel": True, "observe": "neighborhood"},
     EPIDEMIC: {"n_agents": 7, "topology": "star", "relabel": True, "observe": "neighborhood"},
     FIREFIGHTING: {"n_agents": 6, "layout": "grid", "observe": "levels"},
+    ROUTING: {
+        "n_agents": 6,
+        "topology": "geometric",
+        "mobility": 0.1,
+        "loss": 0.3,
+        "lifetime": 5,
+        "load": 8.0,
+        "queue_size": 2,
+        "observe": "queues",
+        "horizon": 60,
+    },
     RULE: {"n_agents": 7, "topology": "tree", "relabel": True, "observe": "neighborhood"},
     TRAFFIC: {"n_agents": 6, "boundary": "open", "observe": "neighborhood", "lost_steps": 2},
     SYSADMIN: {"n_agents": 7, "topology": "grid", "relabel": True, "observe": "neighborhood"},
@@ -660,9 +672,10 @@ class TestArguments:
         "out_degree": {"servers": ()},
         "departure_rate": {"server_capacity": 20},
         "join_at": {"join_capacity": 1},
+        "mobility": {"topology": "geometric"},
     }
     REAL = re.compile(
-        r"p_\w+|start_\w+|\w+_rate|message_loss|\w+_value|\w+_reward|\w+_cost|infection|recovery|flip|penalty|noise"
+        r"p_\w+|start_\w+|\w+_rate|message_loss|\w+_value|\w+_reward|\w+_cost|infection|recovery|flip|penalty|noise|load|loss|radius|mobility"
     )
 
     @pytest.mark.parametrize("id", IDS)
@@ -744,7 +757,7 @@ class TestKnownOptimum:
                 places = len(text.partition(".")[2])
                 close = real == number(text) or abs(real - number(text)) <= 0.5000001 * 10**-places
                 assert close, (made_with, real, text)
-        if id not in (BANDIT, BAR, CONSENSUS, TRAFFIC):
+        if id not in (BANDIT, BAR, CONSENSUS, ROUTING, TRAFFIC):
             assert {row[1] for row in table.rows} == {"exact", "bound"}
 
     def test_sysadmin_is_exact_as_far_as_the_text_says(self) -> None:

@@ -19,11 +19,12 @@ WORLDS = (
     "firefighting",
     "load_balancing",
     "local_rule",
+    "routing",
     "sysadmin",
     "traffic",
 )
 ROOMS = ("bench", "cli", "commands", "explorer")
-FAMILIES = ("bandit", "coordination", "delegation", "libraries", "tabular")
+FAMILIES = ("bandit", "coordination", "delegation", "libraries", "routing", "tabular")
 
 
 @cache

@@ -26,6 +26,7 @@ WORLDS = {
     "firefighting": "Firefighting",
     "load_balancing": "LoadBalancing",
     "local_rule": "LocalRule",
+    "routing": "Routing",
     "sysadmin": "Sysadmin",
     "traffic": "Traffic",
 }
