@@ -187,15 +187,16 @@ def fillings() -> Table:
 
 
 def ants() -> Table:
-    """Dowling & Haridi, §4.5: steps of an ant colony's fillings of the grid, which is emptied between them."""
+    """Dowling & Haridi, §4.5: steps of an ant colony's two fillings of the grid, at most 20,000 each. 5 runs."""
     rows = []
     for rate in (0.0, 0.01, 0.1, 0.5):
         steps = []
-        for seed in range(10):
-            learner = AntColony(crl_envs.make(ENV_ID, max_steps=60_000), evaporation=rate, seed=seed)
-            steps.append([h["steps"] for h in learner.learn(total_episodes=3).history])
+        for seed in range(5):
+            env = crl_envs.make(ENV_ID, max_steps=20_000)
+            learner = AntColony(env, evaporation=rate, seed=seed).learn(total_episodes=2)
+            steps.append([h["steps"] for h in learner.history])
         rows.append([f"{rate:g}", *(_mean(values) for values in np.array(steps, float).T)])
-    return Table(("evaporation", "first filling", "second", "third"), rows)
+    return Table(("evaporation", "first filling", "second"), rows)
 
 
 def planning() -> Table:
