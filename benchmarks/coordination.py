@@ -137,7 +137,7 @@ def _fit(seen: NDArray[np.float64], team: NDArray[np.float64]) -> NDArray[np.flo
     return np.asarray(np.linalg.solve(gram, seen.T @ (team - team.mean())))
 
 
-def worlds(most: int) -> None:
+def worlds() -> None:
     """Print final returns as shares of the best known."""
     print(
         "| share of the best known | n | random, best known |",
@@ -146,7 +146,7 @@ def worlds(most: int) -> None:
     )
     print("| :-- | --: | --: |", " --: |" * (len(LEARNERS) + 1))
     for name, (id, arguments) in WORLDS.items():
-        for n in (n for n in SIZES[name] if n <= most):
+        for n in SIZES[name]:
             kept = {"n_agents": n, **arguments}
             vec = crl_envs.make_vec(id, SEEDS, **kept)
             optimum = vec.optimum()
@@ -180,16 +180,16 @@ def _score(learner: Any, id: str, arguments: Mapping[str, Any]) -> NDArray[np.fl
     return total
 
 
+TABLES: Final[Mapping[str, Callable[[], None]]] = {
+    table.__name__: table for table in (solvers, ring, worlds)
+}
+
+
 def main() -> None:
     """Print one of the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("table", choices=("solvers", "ring", "worlds"))
-    parser.add_argument("--most", type=int, default=1000, help="largest n of worlds")
-    given = parser.parse_args()
-    if given.table == "worlds":
-        worlds(given.most)
-    else:
-        {"solvers": solvers, "ring": ring}[given.table]()
+    parser.add_argument("table", choices=TABLES)
+    TABLES[parser.parse_args().table]()
 
 
 if __name__ == "__main__":
