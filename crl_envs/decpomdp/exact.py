@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import count, product
 from typing import Any, Final, NamedTuple
@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from crl_envs.core.arguments import check_real
 from crl_envs.decpomdp.model import DecPOMDP, Table
 from crl_envs.decpomdp.policy import (
-    Plan,
+    JointPolicy,
     Rules,
     ahead,
-    all_rules,
     check_horizon,
     grid,
     one_hot,
@@ -28,9 +27,16 @@ from crl_envs.decpomdp.policy import (
 
 _DIGITS: Final = 10
 _EPSILON: Final = 1e-9
-_MOST_BELIEFS: Final = 200_000
+_MOST_BELIEFS: Final = 100_000
+_SECONDS: Final = 1e-4  # of a step of the search; rough
+_PROBE: Final = 10_000  # steps of a plan for fewer steps
+_MOST_TYPES: Final = 8  # of an agent that may send: all subsets of them are gone through
 
 Floor = float
+
+
+class TooLarge(ValueError):
+    """A plan would take too long or too much memory."""
 
 
 class Solved(NamedTuple):
@@ -52,12 +58,19 @@ class Bound:
         horizon: Steps.
         cost: Of a message; None where there are none.
         shared: As above.
+        most: Beliefs, of which each takes all joint actions and observations.
     """
 
     def __init__(
-        self, model: DecPOMDP, horizon: int, cost: float | None = None, shared: bool = False
+        self,
+        model: DecPOMDP,
+        horizon: int,
+        cost: float | None = None,
+        shared: bool = False,
+        most: int = _MOST_BELIEFS,
     ) -> None:
         self.model, self.horizon, self.cost, self.shared = model, horizon, cost, shared
+        self.most = most
         self._known: dict[tuple[int, bytes], Table] = {}
 
     def of(self, t: int, belief: Table) -> Table:
@@ -65,9 +78,9 @@ class Bound:
         key = t, _key(belief)
         found = self._known.get(key)
         if found is None:
-            if len(self._known) >= _MOST_BELIEFS:
-                raise ValueError(
-                    f"the model and the horizon are too large for a plan: there are more than {_MOST_BELIEFS} beliefs"
+            if len(self._known) >= self.most:
+                raise TooLarge(
+                    f"horizon must be less than {self.horizon} for this model: there are more than {self.most} beliefs"
                 )
             found = self._known[key] = self._compute(t, belief)
         return found
@@ -129,11 +142,13 @@ class _Messages:
         self.worth = np.zeros((2**k, 2**m))
         for chosen, inside in enumerate(_sets(k)):
             if chosen:
-                values = np.tensordot(one_hot(int(inside.sum()), a), weights[inside].reshape(-1, m, b), 1)
+                values = np.tensordot(
+                    one_hot(int(inside.sum()), a), weights[inside].reshape(-1, m, b), 1
+                )
                 self.worth[chosen] = (values.max(axis=2) @ in_sets).max(axis=0)
 
     def outcomes(self, i: int) -> NDArray[np.int64]:
-        """Return ``int64[O + 1, 2^k]``: by who sends, the types that send each observation, and last the silent ones."""
+        """Return ``int64[O + 1, 2^k]``: by who sends, the types that send each observation, and last the silent."""
         label, senders = self.labels[i], np.arange(2 ** len(self.labels[i]))
         masks = [int(((label == o) << np.arange(len(label))).sum()) for o in np.unique(label)]
         return np.stack([*(senders & mask for mask in masks), senders[-1] ^ senders])
@@ -157,12 +172,24 @@ class Search:
         model: The problem.
         horizon: Steps.
         cost: Of a message; None: there are none.
+        most_steps: Decisions for one thing that an agent may know, after which the search gives up.
+        most_beliefs: Those of its `Bound`.
+
+    Raises:
+        TooLarge: In its methods: it has given up.
     """
 
-    def __init__(self, model: DecPOMDP, horizon: int, cost: float | None = None) -> None:
+    def __init__(
+        self,
+        model: DecPOMDP,
+        horizon: int,
+        cost: float | None = None,
+        most_steps: float = math.inf,
+        most_beliefs: int = _MOST_BELIEFS,
+    ) -> None:
         self.model, self.horizon, self.cost = model, horizon, cost
-        self.bound = Bound(model, horizon, cost)
-        self.nodes = 0
+        self.bound = Bound(model, horizon, cost, most=most_beliefs)
+        self.steps, self.most_steps = 0, most_steps
         self._solved: dict[tuple[int, tuple[int, ...], bytes], Solved] = {}
 
     def solve(self) -> float:
@@ -183,13 +210,12 @@ class Search:
         return found
 
     def _act(self, t: int, known: Table, floor: Floor) -> Solved:
-        self.nodes += 1
         weights = self.bound.weights(t, known)
         if t == self.horizon - 1:
-            value, rules = next(descending(weights, floor - _EPSILON), (floor, None))
+            value, rules = next(descending(weights, floor - _EPSILON, self._tick), (floor, None))
             return Solved(value, rules is not None, rules)
         best, choice = floor, None
-        for bound, rules in descending(weights, floor + _EPSILON):
+        for bound, rules in descending(weights, floor + _EPSILON, self._tick):
             if bound <= best + _EPSILON:
                 break
             joint = grid(self.model, rules)
@@ -219,21 +245,34 @@ class Search:
         ]
         return merged(known, labels)[::2]
 
+    def _tick(self) -> None:
+        self.steps += 1
+        if self.steps > self.most_steps:
+            raise TooLarge(
+                f"horizon must be less than {self.horizon} for this model, or the limit higher: the plan isn't "
+                f"found after {self.most_steps:,.0f} steps of the search"
+            )
+
     def _send(self, t: int, known: Table, floor: Floor) -> Solved:
         cost = self.cost or 0.0
         known, labels = self.labelled(known)
+        if max(known.shape[1:]) > _MOST_TYPES:
+            raise TooLarge(
+                f"horizon must be less than {self.horizon} for this model with messages: in one step an agent that may "
+                f"send may know {max(known.shape[1:])} different things, and {_MOST_TYPES} are allowed"
+            )
         messages = _Messages(self.bound.weights(t, known), labels)
         chances = _chances(known)
         bounds = messages.bounds(cost, chances)
-        number = int(bounds.argmax())
         if t == self.horizon - 1:
-            at = np.unravel_index(number, bounds.shape)
+            at = np.unravel_index(int(bounds.argmax()), bounds.shape)
             return Solved(float(bounds[at]), True, at)
         best, choice, flat = floor, None, bounds.ravel()
         order = np.flatnonzero(flat > floor + _EPSILON)
         for number in order[np.argsort(-flat[order])]:
             if flat[number] <= best + _EPSILON:
                 break
+            self._tick()
             at = np.unravel_index(number, bounds.shape)
             total = float(flat[number])
             for chance, part, most in self.parts(known, messages, at):
@@ -245,6 +284,36 @@ class Search:
             else:
                 best, choice = total, at
         return Solved(best, choice is not None, choice)
+
+    def policy(self) -> JointPolicy:
+        """Return the joint policy that `solve` has found, without messages."""
+        model, known = self.model, self.first
+        numbers = [np.zeros(1, np.int64) for _ in range(model.n_agents)]  # of each history
+        steps = []
+        for t in range(self.horizon):
+            rules = self.act(t, known, -math.inf).choice
+            steps.append([rule[number] for rule, number in zip(rules, numbers, strict=True)])
+            known, new, _ = merged(ahead(model, known, grid(model, rules)))
+            numbers = [
+                renamed[number[:, None] * o + np.arange(o)].ravel()
+                for renamed, number, o in zip(new, numbers, model.n_observations, strict=True)
+            ]
+        return tuple(zip(*steps, strict=True))
+
+    def messages(self, t: int, known: Table) -> float:
+        """Return the expected number of messages from step t on, as `solve` has planned it."""
+        if t == self.horizon - 1:
+            return 0.0
+        rules = self.act(t, known, -math.inf).choice
+        known = ahead(self.model, known, grid(self.model, rules))
+        senders = self.after(t + 1, known, -math.inf).choice
+        known, labels = self.labelled(known)
+        sent = sum(
+            float(_sets(len(c))[at] @ c) for c, at in zip(_chances(known), senders, strict=True)
+        )
+        messages = _Messages(self.bound.weights(t + 1, known), labels)
+        parts = self.parts(known, messages, senders)
+        return sent + sum(chance * self.messages(t + 1, part) for chance, part, _ in parts)
 
     def parts(self, known: Table, messages: _Messages, at: Any) -> list[tuple[float, Table, float]]:
         """Return what everybody may hear: its probability, what is known then, and what it is worth at most."""
@@ -258,7 +327,97 @@ class Search:
         return sorted(made, key=lambda one: -one[0])
 
 
-def descending(weights: Table, floor: float = -math.inf) -> Iterator[tuple[float, list[Rules]]]:
+def seconds(model: DecPOMDP, horizon: int, message_cost: float | None = None) -> float:
+    """Return about how long `exact` takes, to an order of magnitude.
+
+    It plans for horizons of 1, 2, … until that takes more than a second, and goes on from there with the growth of
+    the last step.
+
+    Args:
+        model: The problem.
+        horizon: Steps.
+        message_cost: As of `exact`.
+
+    Raises:
+        ValueError: As by `exact`.
+    """
+    steps = [1.0, 1.0]
+    for shorter in range(1, horizon):
+        search = _search(model, shorter, message_cost, _PROBE)
+        try:
+            search.solve()
+        except TooLarge:
+            steps.append(max(search.steps, _PROBE))
+            break
+        steps.append(max(search.steps, steps[-1]))
+    growth = math.log(steps[-1] / steps[-2]) * (horizon + 2 - len(steps))
+    return _SECONDS * math.exp(min(math.log(steps[-1]) + growth, 700.0))
+
+
+def exact(
+    model: DecPOMDP,
+    horizon: int,
+    message_cost: float | None = None,
+    *,
+    most_seconds: float = 600.0,
+    say: Callable[[str], None] | None = None,
+) -> ExactPlan:
+    """Return a best joint policy for some steps.
+
+    With a `message_cost` either of two agents may, after each observation but the last, send it to the other
+    (Goldman & Zilberstein 2004, with an alphabet of the observations and silence). Both decide at once, and both know
+    afterwards what was sent. At a cost of 0 the value is that of agents who see everything that anybody sees.
+
+    Args:
+        model: The problem.
+        horizon: Steps, 1 to 1,000.
+        message_cost: What a message costs the team, ≥ 0, discounted as the step after it. None: nothing can be sent.
+        most_seconds: What `seconds` may say, and the limit of the search, in steps of 0.1 ms, whatever the machine.
+        say: Called with a line about how long it takes, before it begins.
+
+    Raises:
+        ValueError: An argument out of its range; messages of a number of agents other than two; or a plan that takes
+            too long.
+    """
+    check_real("most_seconds", most_seconds, low=0)
+    _search(model, horizon, message_cost, math.inf)
+    about = seconds(model, horizon, message_cost)
+    if say:
+        say(f"an exact plan for {horizon} steps takes about {about:.1g} s")
+    if about > most_seconds:
+        raise TooLarge(
+            f"horizon must be less than {horizon} for this model, or most_seconds higher: the plan takes about "
+            f"{about:.1g} s, and {most_seconds:g} are allowed"
+        )
+    search = _search(model, horizon, message_cost, most_seconds / _SECONDS)
+    value = search.solve()
+    if message_cost is None:
+        return ExactPlan(value, search.policy(), 0.0)
+    return ExactPlan(value, None, search.messages(0, search.first))
+
+
+class ExactPlan(NamedTuple):
+    """What `exact` finds."""
+
+    value: float  # expected sum of team rewards less messages' costs, discounted as the model says
+    policy: JointPolicy | None  # as of a `Plan`; None with messages
+    messages: float  # expected number of messages in an episode
+
+
+def _search(model: DecPOMDP, horizon: int, cost: float | None, most_steps: float) -> Search:
+    check_horizon(horizon)
+    if cost is not None:
+        check_real("message_cost", cost, low=0)
+        if model.n_agents != 2:
+            raise ValueError(
+                f"message_cost must be None for {model.n_agents} agents: messages are those of two"
+            )
+    return Search(model, horizon, cost, most_steps)
+
+
+def descending(
+    weights: Table, floor: float = -math.inf, tick: Callable[[], None] = lambda: None
+) -> Iterator[tuple[float, list[Rules]]]:
     """Yield joint rules that are worth more than the floor, the best first, with what they are worth.
 
     A best-first search that decides for one thing after the other that an agent may know. What is left is worth at
@@ -267,8 +426,15 @@ def descending(weights: Table, floor: float = -math.inf) -> Iterator[tuple[float
     Args:
         weights: As of `rules_values`.
         floor: As said.
+        tick: Called at each decision.
     """
     ties = count()  # so that nothing else is compared
+    places = []  # of each type in the order in which they are decided: those first on which most depends
+    for axis in range(0, weights.ndim, 2):
+        spread = np.moveaxis(np.ptp(weights, axis=axis + 1), axis, 0)
+        order = np.argsort(-spread.reshape(len(spread), -1).sum(axis=1), kind="stable")
+        weights = weights.take(order, axis=axis)
+        places.append(np.argsort(order))
     rest = _rest(weights)
     reached: list[Any] = [(0.0, next(ties), [], weights, rest, (), np.zeros(weights.shape[2:]))]
     while reached:
@@ -276,9 +442,10 @@ def descending(weights: Table, floor: float = -math.inf) -> Iterator[tuple[float
         if len(chosen) == len(left):
             rules = [*rules, np.array(chosen)]
             if left.ndim == 2:
-                yield -bound, rules
+                yield -bound, [rule[place] for rule, place in zip(rules, places, strict=True)]
                 continue
             left, rest, chosen, sofar = sofar, _rest(sofar), (), np.zeros(sofar.shape[2:])
+        tick()
         k = len(chosen)
         options = sofar + left[k]
         most = (options + rest[k + 1]).max(axis=tuple(range(2, left.ndim - 1, 2)))
@@ -321,9 +488,8 @@ def merged(
             there = np.flatnonzero(chance > 1e-13)
             says = np.round(rows[there] / chance[there, None], _DIGITS) + 0.0
             groups: dict[Any, int] = {}
-            group = np.array(
-                [groups.setdefault((label, row.tobytes()), len(groups)) for label, row in zip(labels[i][there].tolist(), says, strict=True)]
-            )  # fmt: skip
+            kinds = zip(labels[i][there].tolist(), map(bytes, says), strict=True)
+            group = np.array([groups.setdefault(kind, len(groups)) for kind in kinds])
             if len(groups) == len(rows):
                 continue
             total = np.zeros((len(groups), rows.shape[1]))

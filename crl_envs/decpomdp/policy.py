@@ -113,8 +113,8 @@ def all_rules(types: int, actions: int) -> Rules:
     """
     if actions**types * types * actions > _MOST_RULES:
         raise ValueError(
-            f"the model and the horizon are too large for an exact plan: in one step an agent has {about(actions**types)} "
-            f"rules of {actions} actions by {types} different things that it may know"
+            f"model must be smaller for an exact plan: in one step an agent has {about(actions**types)} rules of "
+            f"{actions} actions by {types} different things that it may know"
         )
     return _all_rules(types, actions)
 
