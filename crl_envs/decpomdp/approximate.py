@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from crl_envs.core.arguments import about, check_int, check_seed
-from crl_envs.decpomdp.exact import TooLarge
 from crl_envs.decpomdp.model import MOST_ENTRIES, DecPOMDP
 from crl_envs.decpomdp.policy import JointPolicy, Plan, ahead, check_horizon, grid
+from crl_envs.decpomdp.search import TooLarge
 
 _EPSILON = 1e-9
 

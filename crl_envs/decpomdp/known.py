@@ -71,19 +71,22 @@ def broadcast_channel(
 
     Each of two agents has room for one message and sends it or waits. One message gets through, and brings 1, where one
     agent alone sends, and has something to send. After sending the room is empty, collision or not; an empty one is
-    filled by the next step with the agent's own probability. At the start both have a message. As in the problem file
-    that the published optima are of, what is heard of the channel is noise: it says nothing of the state.
+    filled by the next step with the agent's own probability. At the start both have a message. Each agent hears whether
+    there was a collision, and is wrong with probability `noise`.
 
     Args:
         first_rate: Probability of a new message of the first agent.
         second_rate: The same of the second.
-        noise: Probability with which each agent hears a collision.
+        noise: Probability of hearing a collision where there was none, and none where there was one.
 
     Raises:
         ValueError: One isn't in [0, 1].
     """
     rates = check_probability("first_rate", first_rate), check_probability("second_rate", second_rate)  # fmt: skip
     heard = np.array([check_probability("noise", noise), 1 - noise])
+    observation = np.empty((4, 4, 4))
+    observation[0] = np.outer(heard[::-1], heard[::-1]).ravel()  # both send
+    observation[1:] = np.outer(heard, heard).ravel()
     filled = np.empty((2, 2, 2, 2))  # [agent, action (0 sends), had one, has one]
     for i, rate in enumerate(rates):
         filled[i] = [1 - rate, rate]
@@ -93,7 +96,7 @@ def broadcast_channel(
     reward[0, 1, 1, :] = reward[1, 0, :, 1] = 1.0
     return DecPOMDP(
         transition,
-        np.broadcast_to(np.outer(heard, heard).ravel(), (4, 4, 4)),
+        observation,
         reward.reshape(4, 4),
         np.array([0.0, 0.0, 0.0, 1.0]),
         actions=(("send", "wait"),) * 2,

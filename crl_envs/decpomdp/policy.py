@@ -15,6 +15,7 @@ from crl_envs.decpomdp.model import MOST_ENTRIES, DecPOMDP, Table
 Rules = NDArray[np.int64]
 JointPolicy = tuple[tuple[Rules, ...], ...]
 
+LONGEST: Final = 50  # steps of a plan
 _MOST_POLICIES: Final = 1_000_000
 _MOST_RULES: Final = 2**21  # numbers in the one-hot table of an agent's rules
 
@@ -31,8 +32,8 @@ class Plan(NamedTuple):
 
 
 def check_horizon(horizon: Any) -> int:
-    """Return a planner's horizon, 1 to 1,000."""
-    return check_int("horizon", horizon, low=1, high=1000)
+    """Return a planner's horizon, 1 to 50."""
+    return check_int("horizon", horizon, low=1, high=LONGEST)
 
 
 def grid(model: DecPOMDP, rules: Any) -> Rules:

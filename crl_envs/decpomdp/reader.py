@@ -210,7 +210,7 @@ class _Problem:
                 return np.array([int(token.text)])
             _refuse(
                 token,
-                f"there must be *, a number below {math.prod(sizes)} or one for each of {self.n} agents, got {token.text}",
+                f"there must be *, a number below {math.prod(sizes)} or one for each agent, got {token.text}",
             )
         if len(tokens) != self.n:
             _refuse(tokens[0], f"there must be one for each of {self.n} agents, got {len(tokens)}")

@@ -327,6 +327,20 @@ class Search:
         return sorted(made, key=lambda one: -one[0])
 
 
+def shared_value(model: DecPOMDP, horizon: int) -> float:
+    """Return what the best policy is worth of agents who share all that they see, at no cost (a multiagent POMDP).
+
+    Args:
+        model: The problem.
+        horizon: Steps, 1 to 50.
+
+    Raises:
+        ValueError: The horizon is out of range, or there are too many beliefs.
+    """
+    check_horizon(horizon)
+    return float(Bound(model, horizon, shared=True).of(0, model.start).max())
+
+
 def seconds(model: DecPOMDP, horizon: int, message_cost: float | None = None) -> float:
     """Return about how long `exact` takes, to an order of magnitude.
 
@@ -370,7 +384,7 @@ def exact(
 
     Args:
         model: The problem.
-        horizon: Steps, 1 to 1,000.
+        horizon: Steps, 1 to 50.
         message_cost: What a message costs the team, ≥ 0, discounted as the step after it. None: nothing can be sent.
         most_seconds: What `seconds` may say, and the limit of the search, in steps of 0.1 ms, whatever the machine.
         say: Called with a line about how long it takes, before it begins.

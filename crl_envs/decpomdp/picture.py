@@ -1,0 +1,66 @@
+"""Dec-POMDPs drawn: who saw what and did what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crl_envs.decpomdp.world import DecPOMDPWorld
+from crl_envs.rendering.palette import BLACK
+from crl_envs.rendering.picture import Moment
+from crl_envs.rendering.scene import Curve
+from crl_envs.rendering.states import StatesPicture
+
+
+class TeamPicture(StatesPicture[DecPOMDPWorld]):
+    """Agents in the colour of what they saw last."""
+
+    topology = "complete"
+
+    def __init__(self, world: DecPOMDPWorld) -> None:
+        super().__init__(world)
+        self.model = world.problem.process
+        kinds = max(self.model.n_observations)
+        named = next(names for names in self.model.observations if len(names) == kinds)
+        self.states = (*(f"saw {name}" for name in named), "saw nothing yet")
+
+    @property
+    def title(self) -> str:
+        return f"{self.world.problem.title}, {self.world.n_agents} agents"
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        return (Curve("mean reward", BLACK, "--"),)
+
+    @property
+    def level_range(self) -> tuple[float, float]:
+        paid = self.model.reward / self.model.n_agents
+        return min(0.0, float(paid.min())), max(1.0, float(paid.max()))
+
+    def state_of(self, moment: Moment) -> NDArray[np.integer]:
+        seen: NDArray[np.integer] = moment.state.seen[:, 0]
+        return seen
+
+    def status(self, moment: Moment) -> str:
+        return f"{super().status(moment).rpartition(' · ')[0]} · {self._state(moment)}"
+
+    def table(self, moment: Moment) -> dict[str, Sequence[str]]:
+        rows = super().table(moment)
+        saw = [
+            names[k] if k < len(names) else "-"
+            for names, k in zip(
+                self.model.observations, self.state_of(moment).tolist(), strict=True
+            )
+        ]
+        did: Sequence[str] = ["-"] * self.world.n_agents
+        if moment.action is not None:
+            did = [
+                names[a]
+                for names, a in zip(self.model.actions, moment.action.tolist(), strict=True)
+            ]
+        return {"did": did, "saw": saw, "reward": rows["reward"]}
+
+    def _state(self, moment: Moment) -> str:
+        return f"state: {self.model.states[int(moment.state.world[0, 0])]}"
