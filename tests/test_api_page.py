@@ -22,6 +22,7 @@ PACKAGES = [
     "crl_envs.bar",
     "crl_envs.coordination_game",
     "crl_envs.core",
+    "crl_envs.decpomdp",
     "crl_envs.factored",
     "crl_envs.firefighting",
     "crl_envs.load_balancing",

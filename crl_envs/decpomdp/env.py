@@ -42,7 +42,7 @@ class DecPOMDPEnv(TeamEnv):
     ## Observation Space
     ``Discrete(3)`` with a model of two observations each: an agent's last observation, and one number more, the
     largest, before the first step. An agent who is to remember has to do so itself.
-    ``state()``: ``uint8[1 + n]``, the world's state, then what each agent saw; ``uint16`` beyond 256 states.
+    ``state()``: ``uint8[3]`` with two agents, the world's state, then what each saw; ``uint16`` beyond 256 states.
 
     ## Starting State
     Drawn from the model's ``start``. Nobody has seen anything.
@@ -79,10 +79,10 @@ class DecPOMDPEnv(TeamEnv):
     | made with | kind | value | lower |
     |---|---|---|---|
     | ``horizon=3`` | exact | 2.5954 | 2.5954 |
-    | defaults | bound | 29.6785 | −10 |
+    | defaults | bound | 30.2549 | −10 |
 
     ## Scaling Knob
-    `horizon`: the number of joint policies grows doubly exponentially with it.
+    None: the number of agents is the model's. With `horizon` joint policies grow doubly exponentially in number.
 
     ## Baseline Curve
     None: it depends on the model. The presets have theirs.

@@ -16,15 +16,12 @@ from numpy.typing import NDArray
 from crl_envs.core import archive
 from crl_envs.core.arguments import check_real, shown
 from crl_envs.core.world import frozen
+from crl_envs.decpomdp.reader import MOST_ENTRIES, Names, Table, parsed, written
 
 _KIND: Final = "crl-envs Dec-POMDP 1"
 _TOLERANCE: Final = 1e-6  # files have few digits
 _MOST: Final = 250  # actions and observations of an agent are uint8, and there is one more for nothing seen yet
 _MOST_STATES: Final = 65_536
-MOST_ENTRIES: Final = 50_000_000
-
-Table = NDArray[np.float64]
-Names = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +154,6 @@ class DecPOMDP:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to exactly `path`: as a problem file where its name ends in .dpomdp, else as .npz without pickle."""
         if Path(path).suffix == ".dpomdp":
-            from crl_envs.decpomdp.reader import written
-
             Path(path).write_text(written(self), encoding="utf-8")
             return
         archive.write(path, _KIND, self._named(), self._arrays())
@@ -172,9 +167,10 @@ class DecPOMDP:
             OSError: The file can't be opened.
         """
         if Path(path).suffix == ".dpomdp":
-            from crl_envs.decpomdp.reader import read
-
-            return read(path)
+            try:
+                return cls(**parsed(Path(path).read_text(encoding="utf-8")))
+            except ValueError as error:  # of an encoding, too
+                raise ValueError(f"{os.fspath(path)} is not a Dec-POMDP: {error}") from error
         meta, arrays = archive.read(path, _KIND, "a Dec-POMDP")
         try:
             named = {k: tuple(map(tuple, meta[k])) for k in ("actions", "observations")}

@@ -24,7 +24,9 @@ class TeamPicture(StatesPicture[DecPOMDPWorld]):
         self.model = world.problem.process
         kinds = max(self.model.n_observations)
         named = next(names for names in self.model.observations if len(names) == kinds)
-        self.states = (*(f"saw {name}" for name in named), "saw nothing yet")
+        self.states = (*named, "nothing yet")
+        if len(set(self.model.actions)) == 1:
+            self.actions = self.model.actions[0]
 
     @property
     def title(self) -> str:

@@ -69,7 +69,7 @@ class DecPOMDPProblem(TeamProblem):
 
     Attributes:
         model: A `DecPOMDP`, or the name of a file with one (.dpomdp, or .npz as it saves itself).
-        n_agents: Number of agents n, that of the model, which is the default, None.
+        n_agents: Number of agents n, that of the model. Default None: the same.
         horizon: Steps of an episode T, 1 to 2^40. Default 10.
         backend: ``"auto"``, ``"numpy"`` or ``"numba"``. Default ``"auto"``. All three run the same NumPy code.
 
@@ -110,12 +110,12 @@ class TigerProblem(TeamProblem):
     """Two agents in front of two doors, a tiger behind one of them.
 
     Attributes:
-        n_agents: Number of agents, 2. Default 2.
+        n_agents: Number of agents: 2. Default None: 2.
         accuracy: Probability of hearing the tiger on its side, 0 to 1. Default 0.85.
-        listen_cost: What listening together costs, 0 to 10^6. Default 2.
-        treasure: What opening the right door together brings, 0 to 10^6. Default 20.
-        tiger_cost: What opening the tiger's door together costs, 0 to 10^6. Default 50.
-        apart_cost: What opening it alone costs, and opening both doors, 0 to 10^6. Default 100.
+        listen_cost: What listening together costs, 0 to 1,000,000. Default 2.
+        treasure: What opening the right door together brings, 0 to 1,000,000. Default 20.
+        tiger_cost: What opening the tiger's door together costs, 0 to 1,000,000. Default 50.
+        apart_cost: What opening it alone costs, and opening both doors, 0 to 1,000,000. Default 100.
         horizon: Steps of an episode T, 1 to 2^40. Default 4.
         backend: ``"auto"``, ``"numpy"`` or ``"numba"``. Default ``"auto"``. All three run the same NumPy code.
 
@@ -126,7 +126,7 @@ class TigerProblem(TeamProblem):
     kind: ClassVar[str] = "tiger"
     title: ClassVar[str] = "Tiger"
 
-    n_agents: int = 2
+    n_agents: int | None = None
     accuracy: float = 0.85
     listen_cost: float = 2.0
     treasure: float = 20.0
@@ -150,7 +150,7 @@ class TigerProblem(TeamProblem):
 class TigerArguments(TypedDict, total=False):
     """The fields of `TigerProblem` as keywords, for type checkers."""
 
-    n_agents: int
+    n_agents: int | None
     accuracy: float
     listen_cost: float
     treasure: float
@@ -165,7 +165,7 @@ class BroadcastProblem(TeamProblem):
     """Two agents who share a channel.
 
     Attributes:
-        n_agents: Number of agents, 2. Default 2.
+        n_agents: Number of agents: 2. Default None: 2.
         first_rate: Probability that the first agent has a message again in the next step, 0 to 1. Default 0.9.
         second_rate: The same of the second. Default 0.1.
         noise: Probability of hearing wrongly whether there was a collision, 0 to 1. Default 0.1.
@@ -179,7 +179,7 @@ class BroadcastProblem(TeamProblem):
     kind: ClassVar[str] = "broadcast"
     title: ClassVar[str] = "Broadcast channel"
 
-    n_agents: int = 2
+    n_agents: int | None = None
     first_rate: float = 0.9
     second_rate: float = 0.1
     noise: float = 0.1
@@ -200,7 +200,7 @@ class BroadcastProblem(TeamProblem):
 class BroadcastArguments(TypedDict, total=False):
     """The fields of `BroadcastProblem` as keywords, for type checkers."""
 
-    n_agents: int
+    n_agents: int | None
     first_rate: float
     second_rate: float
     noise: float

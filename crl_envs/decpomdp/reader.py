@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.decpomdp.model import MOST_ENTRIES, DecPOMDP, Names, Table
+MOST_ENTRIES: Final = 50_000_000
+
+Table = NDArray[np.float64]
+Names = tuple[str, ...]
 
 _HEAD: Final = ("agents", "discount", "values", "states", "start", "actions", "observations")
 _BEGINS: Final = re.compile(
@@ -34,8 +35,8 @@ class _Statement(NamedTuple):
     parts: list[list[_Token]]  # between colons
 
 
-def read(path: str | os.PathLike[str]) -> DecPOMDP:
-    """Return the problem in a ``.dpomdp`` file.
+def parsed(text: str) -> dict[str, Any]:
+    """Return a `DecPOMDP`'s fields by what a ``.dpomdp`` file says.
 
     Entries for `agents`, `discount`, `values`, `states`, `start`, `actions` and `observations`, each once and in any
     order, then any number of ``T:``, ``O:`` and ``R:``, of which later ones overwrite earlier ones: single numbers,
@@ -43,23 +44,10 @@ def read(path: str | os.PathLike[str]) -> DecPOMDP:
     names, numbers and ``*``. Costs become negative rewards.
 
     Args:
-        path: The file.
+        text: What is in the file.
 
     Raises:
-        ValueError: Something else stands there; the message has the file, the line and the column.
-        OSError: The file can't be opened.
-    """
-    try:
-        return parsed(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:  # of an encoding, too
-        raise ValueError(f"{os.fspath(path)} is not a Dec-POMDP: {error}") from error
-
-
-def parsed(text: str) -> DecPOMDP:
-    """Return the problem in the text of a ``.dpomdp`` file.
-
-    Raises:
-        ValueError: As by `read`.
+        ValueError: Something else stands there; the message has the line and the column.
     """
     head: dict[str, _Statement] = {}
     tables: list[_Statement] = []
@@ -104,7 +92,7 @@ class _Problem:
         self.transition, self.observation = np.zeros((j, s, s)), np.zeros((j, s, z))
         self.reward = np.zeros((j, s, 1, 1))
 
-    def filled(self, statements: list[_Statement]) -> DecPOMDP:
+    def filled(self, statements: list[_Statement]) -> dict[str, Any]:
         for statement in statements:
             {"T": self._transition, "O": self._observation, "R": self._reward}[statement.name.text](
                 statement
@@ -120,16 +108,16 @@ class _Problem:
                 raise ValueError(
                     f"probabilities must be ≥ 0 and sum to 1, those of {of} sum to {total[joint, state]:g}"
                 )
-        return DecPOMDP(
-            self.transition,
-            self.observation,
-            self.sign * self.reward + 0.0,
-            self.start,
-            self.actions,
-            self.observations,
-            self.states,
-            self.discount,
-        )
+        return {
+            "transition": self.transition,
+            "observation": self.observation,
+            "reward": self.sign * self.reward + 0.0,
+            "start": self.start,
+            "actions": self.actions,
+            "observations": self.observations,
+            "states": self.states,
+            "discount": self.discount,
+        }
 
     def _transition(self, statement: _Statement) -> None:
         *where, values = self._parts(statement, 3)
@@ -332,8 +320,8 @@ def _refuse(token: _Token, message: str) -> NoReturn:
     raise ValueError(f"line {token.line}, column {token.column}: {message}")
 
 
-def written(model: DecPOMDP) -> str:
-    """Return the text of a ``.dpomdp`` file with a problem: what isn't 0, number by number."""
+def written(model: Any) -> str:
+    """Return the text of a ``.dpomdp`` file with a `DecPOMDP`: what isn't 0, number by number."""
 
     def names(given: Names) -> str:
         numbered = given == tuple(map(str, range(len(given))))
@@ -342,14 +330,14 @@ def written(model: DecPOMDP) -> str:
     def joint(at: Sequence[int]) -> str:
         return " ".join(map(str, at))
 
-    lines = [
-        f"agents: {model.n_agents}",
-        f"discount: {model.discount!r}",
-        "values: reward",
-        f"states: {names(model.states)}",
-        "start:",
-        " ".join(map(repr, model.start.tolist())),
-    ]
+    head = {
+        "agents": model.n_agents,
+        "discount": model.discount,
+        "values": "reward",
+        "states": names(model.states),
+        "start": "\n" + " ".join(map(repr, model.start.tolist())),
+    }
+    lines = [f"{name}: {value}" for name, value in head.items()]
     for title, sets in (("actions", model.actions), ("observations", model.observations)):
         lines += [f"{title}:", *map(names, sets)]
     done, seen = model.joint_actions.tolist(), model.joint_observations.tolist()
