@@ -26,7 +26,8 @@ class TeamPicture(StatesPicture[DecPOMDPWorld]):
         named = next(names for names in self.model.observations if len(names) == kinds)
         self.states = (*named, "nothing yet")
         if len(set(self.model.actions)) == 1:
-            self.actions = self.model.actions[0]
+            first, *others = self.model.actions[0]
+            self.actions = (first, others[0] if len(others) == 1 else f"not {first}")
 
     @property
     def title(self) -> str:
