@@ -40,7 +40,13 @@ from agents.delegation.independent_q import IndependentQ, IndependentQConfig
 from agents.delegation.shortest_queue import ShortestQueue, ShortestQueueConfig
 from agents.fixed_rule import FixedRule, FixedRuleConfig
 from agents.learner import Learner
+from agents.localized_aloha import LocalizedAloha, LocalizedAlohaConfig
 from agents.random_policy import RandomPolicy, RandomPolicyConfig
+from agents.routing.ant_net import AntNet, AntNetConfig
+from agents.routing.backpressure import Backpressure, BackpressureConfig
+from agents.routing.q_routing import QRouting, QRoutingConfig
+from agents.routing.sample import Sample, SampleConfig
+from agents.routing.shortest_path import ShortestPath, ShortestPathConfig
 from agents.tabular.decomposed_reinforce import DecomposedReinforce, DecomposedReinforceConfig
 from agents.tabular.factored_rmax import FactoredRMax, FactoredRMaxConfig
 from agents.tabular.finite_state_controllers import (
@@ -59,6 +65,10 @@ __all__ = [
     "AdaptiveHalvingConfig",
     "AntColony",
     "AntColonyConfig",
+    "AntNet",
+    "AntNetConfig",
+    "Backpressure",
+    "BackpressureConfig",
     "BoltzmannAverages",
     "BoltzmannAveragesConfig",
     "BreadthFirst",
@@ -97,14 +107,22 @@ __all__ = [
     "LenientQConfig",
     "LocalMeans",
     "LocalMeansConfig",
+    "LocalizedAloha",
+    "LocalizedAlohaConfig",
     "MessageBus",
     "ModelBased",
     "ModelBasedConfig",
     "PeriodicGossip",
+    "QRouting",
+    "QRoutingConfig",
     "RandomPolicy",
     "RandomPolicyConfig",
     "Reinforce",
     "ReinforceConfig",
+    "Sample",
+    "SampleConfig",
+    "ShortestPath",
+    "ShortestPathConfig",
     "ShortestQueue",
     "ShortestQueueConfig",
     "SparseCooperativeQ",

@@ -51,6 +51,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "fight-fire": Rule(
         lambda seen: seen.argmax(axis=1), lambda k: k in (2, 4), "observe='levels'", "firefighting"
     ),
+    "own-point": Rule(lambda seen: 4 * (seen[:, 0] > 0), lambda k: True, "anything", "access"),
     "reboot-down": Rule(lambda seen: seen[:, 0] == 0, lambda k: True, "anything", "sysadmin"),
 }
 
@@ -77,7 +78,8 @@ class FixedRuleConfig:
     Attributes:
         rule: For `crl/epidemic-v0` ``"isolate-infected"`` (isolate when infected) and ``"isolate-near"`` (also with an
             infected neighbour); for `crl/consensus-v0` ``"gkl"`` (Gács, Kurdyumov & Levin); for `crl/firefighting-v0`
-            ``"fight-fire"`` (where it burns most, the first of equals); for `crl/sysadmin-v0` ``"reboot-down"``; for
+            ``"fight-fire"`` (where it burns most, the first of equals); for `crl/access-v0` ``"own-point"`` (send
+            to the point below right, where nobody else does); for `crl/sysadmin-v0` ``"reboot-down"``; for
             `crl/coordination_game-v0` ``"first-action"``, which is best in its named games without `relabel`. Default
             None: the one of the world, the first where it has two. Any world takes any that suits what its agents see.
         seed: 0 by default; an integer in [0, 2^64 − 1]. Fixes the environment's episodes.

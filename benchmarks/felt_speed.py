@@ -73,6 +73,10 @@ vec.reset(seed=0)
 actions = np.random.default_rng(0).integers(0, 2, ({b}, {n}), np.uint8)
 print(least(lambda: vec.step(actions), {loops}))
 """
+LOADS = """
+def made(**given):
+    return crl_envs.make_vec("crl/load_balancing-v0", 1, **given)
+"""
 SHAPES = ((50, 1, 2000), (1000, 1, 2000), (50, 1024, 200), (100, 10_000, 10), (1_000_000, 1, 10))
 WARM = {
     "REINFORCE, n = 100, 500 iterations": REINFORCE
@@ -103,6 +107,36 @@ def run():
     CRL(env, seed=0).learn(total_episodes=1)
 print(least(run, 1))
 """,
+    "load balancing, one load among 100,000 agents: vec.step": LOADS
+    + """
+vec = made(n_agents=100_000)
+vec.reset(seed=0)
+actions = np.zeros((1, 100_000), np.uint8)
+where = 0
+def step():
+    global where
+    actions[0, where] = 2
+    seen = vec.step(actions)[0]
+    actions[0, where] = 0
+    where = (where + 1) % 100_000
+    assert seen[0, where, 0]
+print(least(step, 200))
+""",
+    "load balancing, one load among 100,000 agents: the step alone": LOADS
+    + """
+vec = made(n_agents=100_000)
+vec.reset(seed=0)
+world, state, stream = vec.world, vec._state, vec._stream
+from crl_envs.load_balancing.numba_kernel import advance
+actions, keys = np.full((100_000, 1), 2, np.uint8), world._keys(stream)
+print(least(lambda: advance(world.rules, state, actions, keys), 500))
+""",
+    "load balancing, 10,000 loads in flight: reset": LOADS
+    + "vec = made(max_in_flight=10_000, n_agents=1000)\nprint(least(lambda: vec.reset(seed=0), 1, 2))",
+    "load balancing, 1,000,000 agents: make": LOADS
+    + "print(least(lambda: made(n_agents=1_000_000), 1, 1))",
+    "load balancing, 1,000,000 agents: optimum": LOADS
+    + "vec = made(n_agents=1_000_000)\nprint(least(lambda: vec.world.optimum(), 1, 1))",
     "100 steps of a table of policies, 50 × 1,024": """
 vec = crl_envs.make_vec("crl/sysadmin-v0", 1024, n_agents=50)
 vec.reset(seed=0)

@@ -30,6 +30,8 @@ from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
 
 if TYPE_CHECKING:
+    from crl_envs.access.env import AccessEnv
+    from crl_envs.access.problem import AccessArguments
     from crl_envs.bandit.env import BanditEnv
     from crl_envs.bandit.problem import BanditArguments
     from crl_envs.bar.env import BarEnv
@@ -48,12 +50,15 @@ if TYPE_CHECKING:
     from crl_envs.local_rule.env import LocalRuleEnv
     from crl_envs.local_rule.epidemic import EpidemicArguments, EpidemicEnv
     from crl_envs.local_rule.problem import LocalRuleArguments
+    from crl_envs.routing.env import RoutingEnv
+    from crl_envs.routing.problem import RoutingArguments
     from crl_envs.sysadmin.env import SysadminEnv
     from crl_envs.sysadmin.problem import SysadminArguments
     from crl_envs.traffic.env import TrafficEnv
     from crl_envs.traffic.problem import TrafficArguments
 
     Shipped = Literal[
+        "crl/access-v0",
         "crl/bandit-v0",
         "crl/bar-v0",
         "crl/broadcast-v0",
@@ -64,6 +69,7 @@ if TYPE_CHECKING:
         "crl/firefighting-v0",
         "crl/load_balancing-v0",
         "crl/local_rule-v0",
+        "crl/routing-v0",
         "crl/sysadmin-v0",
         "crl/tiger-v0",
         "crl/traffic-v0",
@@ -161,6 +167,16 @@ def has_world(id: str) -> bool:
         ValueError: Unknown id.
     """
     return not _why_no_world(_find(id).load())
+
+
+@overload
+def make(
+    id: Literal["crl/access-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[AccessArguments],
+) -> AccessEnv: ...
 
 
 @overload
@@ -275,6 +291,16 @@ def make(
 
 @overload
 def make(
+    id: Literal["crl/routing-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[RoutingArguments],
+) -> RoutingEnv: ...
+
+
+@overload
+def make(
     id: Literal["crl/sysadmin-v0"],
     *,
     render_mode: str | None = None,
@@ -353,6 +379,18 @@ def make(
 
 class _MakesVectors(Protocol[ViewT_co]):
     """`make_vec` and `make_gym_vec` for type checkers."""
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/access-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[AccessArguments],
+    ) -> ViewT_co: ...
 
     @overload
     def __call__(
@@ -484,6 +522,18 @@ class _MakesVectors(Protocol[ViewT_co]):
         render_mode: None = None,
         encode: Literal["onehot"] | None = None,
         **kwargs: Unpack[LocalRuleArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/routing-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[RoutingArguments],
     ) -> ViewT_co: ...
 
     @overload

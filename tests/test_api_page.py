@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = [
     "agents",
     "crl_envs",
+    "crl_envs.access",
     "crl_envs.adapters",
     "crl_envs.bandit",
     "crl_envs.bar",
@@ -24,6 +25,7 @@ PACKAGES = [
     "crl_envs.core",
     "crl_envs.decpomdp",
     "crl_envs.factored",
+    "crl_envs.routing",
     "crl_envs.firefighting",
     "crl_envs.load_balancing",
     "crl_envs.local_rule",

@@ -44,12 +44,31 @@ CASES = {
     "tiger": ("crl/tiger-v0", {}),
     "dec-pomdp": ("crl/dec_pomdp-v0", needed("crl/dec_pomdp-v0")),
     "dec-pomdp-uneven": ("crl/dec_pomdp-v0", {"model": random_model(3), "horizon": 5}),
+    "access": ("crl/access-v0", {}),
+    "access-seen": (
+        "crl/access-v0",
+        {"n_agents": 7, "observe": "neighborhood", "success_rate": 0.7, "deadline": 3},
+    ),
     "epidemic": ("crl/epidemic-v0", {"n_agents": 12}),
     "epidemic-seen": (
         "crl/epidemic-v0",
         {"n_agents": 6, "topology": "star", "observe": "neighborhood", "relabel": True},
     ),
     "firefighting": ("crl/firefighting-v0", {}),
+    "routing": ("crl/routing-v0", {"horizon": 30, "load": 6.0, "queue_size": 4}),
+    "routing-moving": (
+        "crl/routing-v0",
+        {
+            "n_agents": 6,
+            "topology": "geometric",
+            "mobility": 0.1,
+            "loss": 0.2,
+            "lifetime": 9,
+            "observe": "queues",
+            "reward": "delay",
+            "horizon": 20,
+        },
+    ),
     "traffic": ("crl/traffic-v0", {"n_agents": 9}),
     "traffic-open": (
         "crl/traffic-v0",

@@ -25,6 +25,7 @@ from tests.views import BACKENDS
 from tests.worlds import needed
 
 IDS = {
+    "crl/access-v0": {"n_agents": 4, "horizon": 5},
     "crl/bandit-v0": {"n_agents": 3},
     "crl/bar-v0": {"n_agents": 3},
     "crl/consensus-v0": {"n_agents": 3, "flip": 0.1, "horizon": 5},
@@ -34,6 +35,7 @@ IDS = {
     "crl/tiger-v0": {"horizon": 5},
     "crl/epidemic-v0": {"n_agents": 4, "horizon": 5},
     "crl/firefighting-v0": {"n_agents": 3, "horizon": 5},
+    "crl/routing-v0": {"horizon": 5},
     "crl/local_rule-v0": needed("crl/local_rule-v0", n_agents=4, horizon=5, relabel=True),
     "crl/sysadmin-v0": {"n_agents": 4, "horizon": 5, "relabel": True},
     "crl/traffic-v0": {"n_agents": 4, "horizon": 5, "arrival_rate": 0.5},
@@ -61,8 +63,10 @@ FAMILIES = {  # where the learners of each module of `agents` learn
     "bandit": "crl/bandit-v0",
     "tabular": "crl/sysadmin-v0",
     "delegation": "crl/load_balancing-v0",
+    "localized_aloha": "crl/access-v0",
     "random_policy": "crl/load_balancing-v0",
     "fixed_rule": "crl/epidemic-v0",
+    "routing": "crl/routing-v0",
     "traffic_lights": "crl/traffic-v0",
 }
 LEARNERS = {

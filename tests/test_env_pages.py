@@ -27,6 +27,7 @@ from tests.worlds import IDS, PAIRS, needed
 
 ROOT = Path(__file__).parent.parent
 (
+    ACCESS,
     BANDIT,
     BAR,
     BROADCAST,
@@ -37,6 +38,7 @@ ROOT = Path(__file__).parent.parent
     FIREFIGHTING,
     LOAD_BALANCING,
     RULE,
+    ROUTING,
     SYSADMIN,
     TIGER,
     TRAFFIC,
@@ -61,6 +63,7 @@ RENDER_MODE = '``"human"``, ``"rgb_array"``, ``"ansi"`` or None; see the renderi
 HARD: dict[
     str, dict[str, Any]
 ] = {  # everything at once: each key of infos and metrics has something to say
+    ACCESS: {"n_agents": 11, "deadline": 3, "success_rate": 0.7},
     BANDIT: {"n_agents": 4},
     BAR: {"n_agents": 4},
     CONSENSUS: {"n_agents": 9, "topology": "star", "flip": 0.3},
@@ -70,6 +73,17 @@ HARD: dict[
     TIGER: {},
     EPIDEMIC: {"n_agents": 7, "topology": "star", "relabel": True, "observe": "neighborhood"},
     FIREFIGHTING: {"n_agents": 6, "layout": "grid", "observe": "levels"},
+    ROUTING: {
+        "n_agents": 6,
+        "topology": "geometric",
+        "mobility": 0.1,
+        "loss": 0.3,
+        "lifetime": 5,
+        "load": 8.0,
+        "queue_size": 2,
+        "observe": "queues",
+        "horizon": 60,
+    },
     RULE: {"n_agents": 7, "topology": "tree", "relabel": True, "observe": "neighborhood"},
     TRAFFIC: {"n_agents": 6, "boundary": "open", "observe": "neighborhood", "lost_steps": 2},
     SYSADMIN: {"n_agents": 7, "topology": "grid", "relabel": True, "observe": "neighborhood"},
@@ -664,9 +678,10 @@ class TestArguments:
         "out_degree": {"servers": ()},
         "departure_rate": {"server_capacity": 20},
         "join_at": {"join_capacity": 1},
+        "mobility": {"topology": "geometric"},
     }
     REAL = re.compile(
-        r"p_\w+|start_\w+|\w+_rate|message_loss|\w+_value|\w+_reward|\w+_cost|infection|recovery|flip|penalty|noise"
+        r"p_\w+|start_\w+|\w+_rate|message_loss|\w+_value|\w+_reward|\w+_cost|infection|recovery|flip|penalty|noise|load|loss|radius|mobility"
     )
 
     @pytest.mark.parametrize("id", IDS)
@@ -748,7 +763,7 @@ class TestKnownOptimum:
                 places = len(text.partition(".")[2])
                 close = real == number(text) or abs(real - number(text)) <= 0.5000001 * 10**-places
                 assert close, (made_with, real, text)
-        if id not in (BANDIT, BAR, CONSENSUS, TRAFFIC):
+        if id not in (BANDIT, BAR, CONSENSUS, ROUTING, TRAFFIC):
             assert {row[1] for row in table.rows} == {"exact", "bound"}
 
     def test_sysadmin_is_exact_as_far_as_the_text_says(self) -> None:

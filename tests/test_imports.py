@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 WORLDS = (
+    "access",
     "bandit",
     "bar",
     "coordination_game",
@@ -19,11 +20,12 @@ WORLDS = (
     "firefighting",
     "load_balancing",
     "local_rule",
+    "routing",
     "sysadmin",
     "traffic",
 )
 ROOMS = ("bench", "cli", "commands", "explorer")
-FAMILIES = ("bandit", "coordination", "delegation", "libraries", "tabular")
+FAMILIES = ("bandit", "coordination", "delegation", "libraries", "routing", "tabular")
 
 
 @cache

@@ -17,6 +17,7 @@ from tests.worlds import needed
 
 ROOT = Path(__file__).parent.parent
 WORLDS = {
+    "access": "Access",
     "bandit": "Bandit",
     "bar": "Bar",
     "broadcast": "Broadcast",
@@ -27,6 +28,7 @@ WORLDS = {
     "firefighting": "Firefighting",
     "load_balancing": "LoadBalancing",
     "local_rule": "LocalRule",
+    "routing": "Routing",
     "sysadmin": "Sysadmin",
     "tiger": "Tiger",
     "traffic": "Traffic",

@@ -126,6 +126,18 @@ class EncodedWorld(World[Any]):
         """Return the world's."""
         return self.world.step(state, action, stream)
 
+    def step_in_place(
+        self, state: Any, action: NDArray[np.integer], stream: Stream
+    ) -> tuple[Any, NDArray[np.float32]]:
+        """Return the world's."""
+        return self.world.step_in_place(state, action, stream)
+
+    def legalise(
+        self, state: Any, action: NDArray[np.integer], mask: NDArray[np.int8] | None
+    ) -> tuple[NDArray[np.integer], NDArray[np.bool_] | None]:
+        """Return the world's."""
+        return self.world.legalise(state, action, mask)
+
     def observation(self, state: Any) -> NDArray[np.float32]:
         """Return the world's as rows: ``float32[n, d, B]``."""
         seen = np.moveaxis(self.world.observation(state), -1, 0)

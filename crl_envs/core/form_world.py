@@ -82,6 +82,11 @@ class FormWorld(World[StateT]):
         """Return whether the episode has ended: ``bool[B]``."""
         return np.asarray(self.form.terminal(np, state))
 
+    def action_mask(self, state: StateT) -> NDArray[np.int8] | None:
+        """Return the legal actions ``int8[n, A, B]``, or None when every action is always legal."""
+        mask = self.form.action_mask
+        return None if mask is None else np.asarray(mask(np, state))
+
     def state_array(self, state: StateT) -> NDArray[Any]:
         """Return the full state for centralised critics: a fresh array ``[d, B]``."""
         return np.array(self.form.state_array(np, state))

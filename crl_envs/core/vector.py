@@ -28,7 +28,7 @@ from crl_envs.core.optimum import Optimum
 from crl_envs.core.overrides import overridden
 from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.topology import Edges
-from crl_envs.core.world import World, column_select, in_range, legalise
+from crl_envs.core.world import World, column_select, in_range
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -186,8 +186,9 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
             nothing = np.zeros((self.num_envs, self.n_agents), np.float32)
             return self._observations(), nothing, ~idle, ~idle, self._infos(None)
 
-        action, illegal = legalise(asked, self._mask)
-        state, rewards = self.world.step(self._state, action, self._stream)
+        action, illegal = self.world.legalise(self._state, asked, self._mask)
+        step = self.world.step if any_idle else self.world.step_in_place
+        state, rewards = step(self._state, action, self._stream)
         terminations = self.world.terminal(state)
         if any_idle:
             state = column_select(idle, self._state, state)

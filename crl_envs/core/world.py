@@ -125,6 +125,18 @@ class World(OwnsArrays, ABC, Generic[StateT]):
         next_state = self.transition(state, action, stream)
         return next_state, self.reward(state, action, next_state, stream)
 
+    def step_in_place(
+        self, state: StateT, action: NDArray[np.integer], stream: Stream
+    ) -> tuple[StateT, NDArray[np.float32]]:
+        """Do `step` for a caller who needs the state no longer: it may be written to, and become the next one."""
+        return self.step(state, action, stream)
+
+    def legalise(
+        self, state: StateT, action: NDArray[np.integer], mask: NDArray[np.int8] | None
+    ) -> tuple[NDArray[np.integer], NDArray[np.bool_] | None]:
+        """Return what is done where an action isn't legal, as `legalise` does by the state's `action_mask`."""
+        return legalise(action, mask)
+
     @abstractmethod
     def observation(self, state: StateT) -> NDArray[Any]:
         """Return a fresh array: ``[n, B]`` for a Discrete space, ``[n, k, B]`` for a space of shape (k,)."""

@@ -167,7 +167,7 @@ class BroadcastProblem(TeamProblem):
     Attributes:
         n_agents: Number of agents: 2. Default None: 2.
         first_rate: Probability that the first agent has a message again in the next step, 0 to 1. Default 0.9.
-        second_rate: The same of the second. Default 0.1.
+        second_rate: The same of the second, 0 to 1. Default 0.1.
         noise: Probability of hearing wrongly whether there was a collision, 0 to 1. Default 0.1.
         horizon: Steps of an episode T, 1 to 2^40. Default 4.
         backend: ``"auto"``, ``"numpy"`` or ``"numba"``. Default ``"auto"``. All three run the same NumPy code.

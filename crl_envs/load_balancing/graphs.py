@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from crl_envs.core.arguments import check_choice, check_int, check_size, shown
 from crl_envs.core.stream import Purpose, fixed_words
 from crl_envs.core.topology import (
+    BYTES_PER_SLOT,
     Edges,
     graph_edges,
     is_graph,
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
 
 _DEFAULT_AGENTS = 50
 _DEFAULT_DEGREE = {"grid": 9, "random": 10}
-_BYTES_PER_SLOT = 160
 
 
 def grid_successors(n: int, degree: int) -> Edges:
     """i → i + 1 … i + `degree` (mod n): the paper's "grid", a circulant graph and no lattice."""
-    agents = np.arange(n, dtype=np.int64)
-    targets = (agents[:, None] + np.arange(1, degree + 1)) % n
-    return np.stack([np.repeat(agents, degree), targets.ravel()], axis=1)
+    edges = np.empty((n, degree, 2), np.int64)
+    edges[..., 0] = np.arange(n)[:, None]
+    np.add(edges[..., 0], np.arange(1, degree + 1), out=edges[..., 1])
+    edges[n - degree :, :, 1] %= n
+    return edges.reshape(-1, 2)
 
 
 def build_edges(
@@ -60,44 +62,35 @@ def build_edges(
         degree = min(_DEFAULT_DEGREE[topology], max(n // 5, 1), n - 1)
     else:
         degree = check_int("out_degree", out_degree, low=0, high=n - 1)
-    check_size("n_agents × out_degree", n * max(degree, 1), _BYTES_PER_SLOT)
+    check_size("n_agents × out_degree", n * max(degree, 1), BYTES_PER_SLOT)
     if topology == "grid":
         return n, grid_successors(n, degree), {}
     return n, random_successors(n, degree, seed), {}
 
 
-def slot_table(edges: Edges, n: int) -> NDArray[np.int32]:
-    """``int32[n, K]``: each agent's successors in the order of `edges`, padded with −1 to the largest out-degree.
-
-    Raises:
-        ValueError: The table would be too large.
-    """
-    degree = np.bincount(edges[:, 0], minlength=n)
-    width = int(degree.max(initial=0))
-    check_size("n_agents × (largest out-degree)", n * width, _BYTES_PER_SLOT)
-    order = np.argsort(edges[:, 0], kind="stable")
-    source, target = edges[order].T
-    table = np.full((n, width), -1, np.int32)
-    first = np.concatenate([[0], np.cumsum(degree)[:-1]])
-    table[source, np.arange(source.size) - first[source]] = target
-    return table
-
-
 def hops_from(edges: Edges, n: int, start: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return ``int64[n]``: delegations from the nearest of `start` to each agent; −1 where there is no path."""
-    successors = sources_of(edges[:, ::-1], n)
+    indptr, indices = sources_of(edges[:, ::-1], n)
     hops = np.full(n, -1, np.int64)
     frontier = np.unique(start)
-    hops[frontier] = 0
     distance = 0
     while frontier.size:
-        distance += 1
-        reached = np.concatenate(
-            [successors.indices[successors.indptr[i] : successors.indptr[i + 1]] for i in frontier]
-        )
-        frontier = np.unique(reached[hops[reached] < 0])
         hops[frontier] = distance
+        distance += 1
+        degree = indptr[frontier + 1] - indptr[frontier]
+        begun = np.cumsum(degree) - degree
+        reached = indices[np.arange(degree.sum()) + np.repeat(indptr[frontier] - begun, degree)]
+        frontier = np.unique(reached[hops[reached] < 0])
     return hops
+
+
+def grid_hops(n: int, degree: int, start: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return `hops_from` of `grid_successors`: the way from the last of `start` before each, by `degree` at once."""
+    agents = np.arange(n)
+    last = np.full(n, start.max() - n)
+    last[start] = start
+    behind = agents - np.maximum.accumulate(last)
+    return -(-behind // degree) if degree else np.where(behind == 0, 0, -1)
 
 
 def default_servers(

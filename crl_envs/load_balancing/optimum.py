@@ -48,10 +48,10 @@ def find_optimum(problem: LoadBalancingProblem) -> Optimum:
     places = int(_places(problem).sum())
     if not known or not 1 <= problem.rules.n_loads <= room or places > _MOST_PLACES:
         return Optimum(0.0, "bound", "every reward is a cost", -np.inf)
-    rewards, lengths = every_store(problem)
-    steps = int(lengths[: problem.rules.n_loads].sum())
-    stored = float(rewards[: problem.rules.n_loads].sum()) / problem.n
-    unfinished = _most_unfinished(problem, rewards, lengths) / problem.n
+    rewards, lengths, counts = _stores(problem)
+    stored, steps = _cheapest(problem.rules.n_loads, rewards, lengths, counts)
+    stored /= problem.n
+    unfinished = _most_unfinished(problem, rewards, lengths, counts) / problem.n
     reached = stored if steps <= problem.max_steps else -np.inf
     if unfinished <= reached:
         return Optimum(stored, "exact", "cheapest stores by hops and marginal cost", stored)
@@ -60,7 +60,10 @@ def find_optimum(problem: LoadBalancingProblem) -> Optimum:
 
 
 def _most_unfinished(
-    problem: LoadBalancingProblem, rewards: NDArray[np.float64], lengths: NDArray[np.int64]
+    problem: LoadBalancingProblem,
+    rewards: NDArray[np.float64],
+    lengths: NDArray[np.int64],
+    counts: NDArray[np.int64],
 ) -> float:
     """Return an upper bound on the sum of rewards of an episode that the horizon ends.
 
@@ -68,8 +71,9 @@ def _most_unfinished(
     replaces as many of them as it takes hops and a store, and at most all but one load are.
     """
     waiting = max(problem.min_q_value, problem.delegation_reward + problem.connection_cost)
-    gains = np.sort(np.maximum(rewards - lengths * waiting, 0.0))[::-1]
-    return problem.max_steps * waiting + float(gains[: problem.rules.n_loads - 1].sum())
+    gains = np.maximum(rewards - lengths * waiting, 0.0)
+    most, _ = _cheapest(problem.rules.n_loads - 1, gains, lengths, counts)
+    return problem.max_steps * waiting + most
 
 
 def _places(problem: LoadBalancingProblem) -> NDArray[np.int64]:
@@ -110,14 +114,34 @@ def every_store(problem: LoadBalancingProblem) -> tuple[NDArray[np.float64], NDA
     Returns:
         ``float64[places]``, the reward of the delegations and the store, and ``int64[places]``, their steps: hops + 1.
     """
+    rewards, lengths, counts = _stores(problem)
+    best = np.lexsort((lengths, -rewards))
+    return np.repeat(rewards[best], counts[best]), np.repeat(lengths[best], counts[best])
+
+
+def _stores(
+    problem: LoadBalancingProblem,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return rewards and steps of stores, as `every_store`, in no order, and how many places there are of each."""
     per_hop = problem.delegation_reward + problem.connection_cost
-    rewards, lengths = [], []
     places = _places(problem)
-    for agent in np.flatnonzero(places):
-        hops, capacity = int(problem.hops[agent]), int(problem.rules.capacity[agent])
-        spare = capacity - np.arange(1, places[agent] + 1) + problem.costs.before
-        rewards.append(hops * per_hop + problem.store_costs(spare))
-        lengths.append(np.full(spare.size, hops + 1))
-    every, steps = np.concatenate(rewards), np.concatenate(lengths)
-    best = np.lexsort((steps, -every))
-    return every[best], steps[best]
+    agent = np.flatnonzero(places)
+    hops, capacity, places = problem.hops[agent], problem.rules.capacity[agent], places[agent]
+    if not problem.costs.gradient:  # then all places of an agent are equal
+        return np.asarray(hops * per_hop, np.float64), hops + 1, places
+    nth = np.arange(1, places.sum() + 1) - np.repeat(np.cumsum(places) - places, places)
+    spare = np.repeat(capacity, places) - nth + problem.costs.before
+    hops = np.repeat(hops, places)
+    return hops * per_hop + problem.store_costs(spare), hops + 1, np.ones_like(hops)
+
+
+def _cheapest(
+    n_loads: int,
+    rewards: NDArray[np.float64],
+    lengths: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> tuple[float, int]:
+    """Return the sums of the rewards and of the steps of so many of the best stores."""
+    best = np.lexsort((lengths, -rewards))
+    taken = np.diff(np.minimum(np.cumsum(counts[best]), n_loads), prepend=0)
+    return float(np.repeat(rewards[best], taken).sum()), int(taken @ lengths[best])

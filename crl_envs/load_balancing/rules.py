@@ -252,31 +252,35 @@ def advance(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys)
 
 
 def admit(rules: Rules, state: State) -> None:
-    """Let loads enter in place, one column after another in rounds, until there is no place or no load."""
+    """Let loads enter in place, in turn at the entries that offer one, until there is no place or no load."""
     n, n_entries = rules.capacity.size, rules.entries.size
     places, columns = state.at.shape
     count = state.tally
-    turn = np.arange(n_entries)[:, None]
+    free = state.at.T < 0
+    empty = np.nonzero(free)[1]  # places, ascending in each column
+    left = free.sum(axis=1)
+    first = np.cumsum(left) - left
     while True:
-        free = state.at < 0
-        if rules.poisson:
-            offered = state.backlog > 0
-        else:
-            offered = np.broadcast_to(count[Count.REMAINING] > 0, (n_entries, columns))
-        offered = offered & (state.active[rules.entries] > 0)
-        b = np.flatnonzero(offered.any(axis=0) & free.any(axis=0))
-        if b.size == 0:
+        supply = state.backlog if rules.poisson else count[Count.REMAINING][None]
+        offered = (supply > 0) & (state.active[rules.entries] > 0)
+        # As many at once as no entry runs out of, so that the same ones go on offering.
+        most = np.minimum(left, np.where(offered, supply, ENDLESS).min(axis=0))
+        most[~offered.any(axis=0)] = 0
+        total = int(most.sum())
+        if total == 0:
             return
-        order = (count[Count.ENTERED, b] + turn) % n_entries
-        first = np.take_along_axis(offered[:, b], order, axis=0).argmax(axis=0)
-        entry = order[first, np.arange(b.size)]
-        place = free[:, b].argmax(axis=0)
-        agent = rules.entries[entry]
+        b = np.repeat(np.arange(columns), most)
+        nth = np.arange(total) - np.repeat(np.cumsum(most) - most, most)
+        entry = _next_offered(offered)[(count[Count.ENTERED, b] + nth) % n_entries, b]
+        place = empty[first[b] + nth]
         if rules.poisson:
-            state.backlog[entry, b] -= 1
+            np.subtract.at(state.backlog, (entry, b), 1)
         else:
-            count[Count.REMAINING, b] -= 1
-        count[Count.ENTERED, b] += 1
+            count[Count.REMAINING] -= most
+        count[Count.ENTERED] += most
+        left -= most
+        first += most
+        agent = rules.entries[entry]
         now = count[Count.TIME, b]
         state.at[place, b] = agent
         state.ready[place, b] = now
@@ -287,20 +291,26 @@ def admit(rules: Rules, state: State) -> None:
             state.visited[place, agent, b] = 1
 
 
+def _next_offered(offered: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the first entry from each on, around, that offers a load: ``int64[E, B]``; anything where none does."""
+    n_entries = len(offered)
+    twice = np.concatenate([offered, offered])
+    place = np.where(twice, np.arange(2 * n_entries)[:, None], 2 * n_entries)
+    return np.minimum.accumulate(place[::-1])[::-1][:n_entries] % n_entries
+
+
 def order_queues(state: State) -> None:
-    """Find the first load (of active agents) and the length of every queue, in place."""
-    n, columns = state.head.shape
+    """Find the first load (of active agents) and the length of every queue, in place of none."""
+    columns = state.head.shape[1]
     place, b = np.nonzero((state.at >= 0) & (state.ready <= state.tally[Count.TIME]))
     queue = state.at[place, b].astype(np.int64) * columns + b
     turn = state.ticket[place, b]
-    first = np.full(n * columns, _NO_TICKET)
+    first = np.empty(state.head.size, np.int64)  # written to where there is a queue alone
+    first[queue] = _NO_TICKET
     np.minimum.at(first, queue, turn)
-    leads = first[queue] == turn
-    head = state.head.reshape(-1)
-    head[:] = -1
-    head[queue[leads]] = place[leads]
-    state.head[state.active == 0] = -1
-    state.waiting[:] = np.bincount(queue, minlength=n * columns).reshape(n, columns)
+    leads = (first[queue] == turn) & (state.active.reshape(-1)[queue] > 0)
+    state.head.reshape(-1)[queue[leads]] = place[leads]
+    np.add.at(state.waiting.reshape(-1), queue, np.int32(1))
 
 
 def _depart(rules: Rules, state: State, keys: Keys) -> None:
@@ -323,8 +333,11 @@ def _depart(rules: Rules, state: State, keys: Keys) -> None:
 
 
 def _act(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys) -> None:
-    agent, b = np.nonzero(state.head >= 0)
-    place = state.head[agent, b].astype(np.int64)
+    place, b = np.nonzero(state.at >= 0)
+    agent = state.at[place, b].astype(np.int64)
+    queue = agent * action.shape[1] + b
+    leads = state.head.reshape(-1)[queue] == place
+    agent, b, place = agent[leads], b[leads], place[leads]
     chosen = action[agent, b].astype(np.int64)
     slots = rules.successors.shape[1] + rules.extra_slots
     idling = chosen == NOOP
@@ -339,6 +352,10 @@ def _act(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys) ->
     _delegate(rules, state, keys, agent[delegating], b[delegating], place[delegating], targets)
     for i, c in zip(agent[discovering].tolist(), b[discovering].tolist(), strict=True):
         _discover(rules, state, keys, i, c)
+    state.head.reshape(-1)[
+        queue
+    ] = -1  # all others have no load; `order_queues` says who has one now
+    state.waiting.reshape(-1)[queue] = 0
 
 
 def neighbor_table(rules: Rules, state: State) -> NDArray[np.int32]:

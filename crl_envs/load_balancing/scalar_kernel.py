@@ -149,9 +149,7 @@ def _admit(rules, state, c):
 
 
 def _order_queues(state, c):
-    for i in range(state.head.shape[0]):
-        state.head[i, c] = -1
-        state.waiting[i, c] = 0
+    """Find the first load and the length of every queue, where `_act` has left none."""
     now = state.tally[_TIME, c]
     for place in range(state.at.shape[0]):
         i = state.at[place, c]
@@ -184,10 +182,12 @@ def _depart(rules, state, keys, c):
 
 def _act(rules, state, action, keys, c):
     slots = rules.successors.shape[1] + rules.extra_slots
-    for i in range(action.shape[0]):
-        place = state.head[i, c]
-        if place < 0:
+    for place in range(state.at.shape[0]):
+        i = state.at[place, c]
+        if i < 0 or state.head[i, c] != place:
             continue
+        state.head[i, c] = -1
+        state.waiting[i, c] = 0
         chosen = np.int64(action[i, c])
         if chosen == STORE:
             if state.load[i, c] < rules.capacity[i]:
@@ -202,6 +202,10 @@ def _act(rules, state, action, keys, c):
             _delegate(rules, state, keys, i, place, chosen - FIRST_DELEGATION, c)
         else:
             state.outcome[i, c] = _IDLED
+    for place in range(state.at.shape[0]):  # of agents that have failed
+        i = state.at[place, c]
+        if i >= 0:
+            state.waiting[i, c] = 0
 
 
 def _delegate(rules, state, keys, i, place, slot, c):

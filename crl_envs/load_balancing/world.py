@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from crl_envs.core.arrays import fold_sum
 from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.optimum import Optimum
+from crl_envs.core.overrides import overridden
 from crl_envs.core.stream import Stream
 from crl_envs.core.topology import Edges
 from crl_envs.core.world import World, check_actions
@@ -44,6 +45,11 @@ if TYPE_CHECKING:
     from crl_envs.core.array_form import ArrayForm
 
 
+_MANY: Final = 4096  # agents of all columns, among whom those with loads are looked for
+_SHARE: Final = 8  # of them that may have loads for that to be sooner
+_NOBODY: Final = np.empty(0, np.int64)
+
+
 class LoadBalancingWorld(World[State]):
     """Load balancing as arrays; `rules.State` is the state.
 
@@ -68,6 +74,7 @@ class LoadBalancingWorld(World[State]):
 
     name = "load_balancing"
     horizon: int
+    _last: tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.float32]] | None = None
 
     def __init__(self, *args: Any, **arguments: Unpack[LoadBalancingArguments]) -> None:
         self.problem = problem = LoadBalancingProblem(*args, **arguments)
@@ -126,6 +133,39 @@ class LoadBalancingWorld(World[State]):
 
     def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
         """Carry out one step; see `rules` for the order of events."""
+        fields: Any = (field.copy() for field in state)
+        next_state = State(*fields)
+        self._advance(next_state, action, stream)
+        return next_state
+
+    def step_in_place(
+        self, state: State, action: NDArray[np.integer], stream: Stream
+    ) -> tuple[State, NDArray[np.float32]]:
+        """Do `step`, writing into a large state."""
+        if self._is_small(state):
+            return self.step(state, action, stream)
+        self._advance(state, action, stream)
+        return state, self.reward(state, action, state, stream)
+
+    def legalise(
+        self, state: State, action: NDArray[np.integer], mask: NDArray[np.int8] | None
+    ) -> tuple[NDArray[np.integer], NDArray[np.bool_] | None]:
+        """Return what `World.legalise` does, by looking at the agents with a load alone in a large state."""
+        if self._is_small(state):
+            return super().legalise(state, action, mask)
+        illegal = action != NOOP
+        agent, b = _among(state.head >= 0)
+        legal = self._legal(state, agent, b)
+        illegal[agent, b] = legal[np.arange(agent.size), action[agent, b]] == 0
+        if illegal.any():
+            action = np.where(illegal, action.dtype.type(NOOP), action)
+        return action, illegal
+
+    def _is_small(self, state: State) -> bool:
+        """Return whether nothing is saved by looking for the loads, or a subclass has its own say."""
+        return state.load.size <= _MANY or bool(overridden(self))
+
+    def _advance(self, state: State, action: NDArray[np.integer], stream: Stream) -> None:
         rules = self.rules
         n = rules.capacity.size
         check_actions(action, (n, state.load.shape[1]), self._n_actions, stream)
@@ -140,12 +180,9 @@ class LoadBalancingWorld(World[State]):
             raise ValueError(
                 f"state must be of a world with the same agents, slots, memory and entries, {wanted}, got {found}"
             )
-        fields: Any = (field.copy() for field in state)
-        next_state = State(*fields)
         keys = self._keys(stream)
         kernel = (_COMPILED.function or _COMPILED) if self.backend == "numba" else advance
-        kernel(self.rules, next_state, action, keys)
-        return next_state
+        kernel(rules, state, action, keys)
 
     def reward(
         self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
@@ -157,9 +194,9 @@ class LoadBalancingWorld(World[State]):
         none.
         """
         costs = self.costs
-        reward = costs.reward[next_state.outcome]
+        reward = _by_outcome(costs.reward, next_state)
         if costs.gradient:
-            agent, b = np.nonzero(next_state.outcome == Outcome.STORED)
+            agent, b = _among(next_state.outcome == Outcome.STORED)
             spare = self.capacity[agent] - next_state.load[agent, b] + costs.before
             reward[agent, b] = store_reward(costs.min_q, spare)
         return reward
@@ -170,11 +207,17 @@ class LoadBalancingWorld(World[State]):
 
     def observation(self, state: State) -> NDArray[np.float32]:
         """Return ``float32[n, 4, B]``: holds a load, q / (1 + q) for a queue of q, capacity used, is active."""
-        observed = np.empty((self.n_agents, 4, state.load.shape[1]), np.float32)
-        observed[:, 0] = state.head >= 0
-        observed[:, 1] = self._crowding[state.waiting]
-        observed[:, 2] = self._fill(state)
-        observed[:, 3] = state.active
+        agent, b = _among(state.waiting > 0) if state.load.size > _MANY else (_NOBODY, _NOBODY)
+        if not 0 < agent.size < state.load.size // _SHARE:
+            observed = np.empty((self.n_agents, 4, state.load.shape[1]), np.float32)
+            observed[:, 0] = state.head >= 0
+            observed[:, 1] = self._crowding[state.waiting]
+            observed[:, 2] = self._fill(state)
+            observed[:, 3] = state.active
+            return observed
+        observed = self._without_loads(state)
+        observed[agent, 0, b] = state.head[agent, b] >= 0
+        observed[agent, 1, b] = self._crowding[state.waiting[agent, b]]
         return observed
 
     def terminal(self, state: State) -> NDArray[np.bool_]:
@@ -188,7 +231,14 @@ class LoadBalancingWorld(World[State]):
         """``int8[n, A, B]``: with a load, everything but the no-op that its slots allow; without, only the no-op."""
         mask = np.zeros((self.n_agents, len(self.action_kinds), state.load.shape[1]), np.int8)
         mask[:, NOOP] = 1
-        agent, b = np.nonzero(state.head >= 0)
+        agent, b = _among(state.head >= 0)
+        mask[agent, :, b] = self._legal(state, agent, b)
+        return mask
+
+    def _legal(
+        self, state: State, agent: NDArray[np.int64], b: NDArray[np.int64]
+    ) -> NDArray[np.int8]:
+        """Return ``int8[M, A]``: rows of the mask of M agents with a load."""
         legal = self._legal_with_load[agent]
         if self.rules.extra_slots or self.rules.memory:
             legal[:, FIRST_DELEGATION : FIRST_DELEGATION + self.slots] = self._open_slots(
@@ -196,8 +246,7 @@ class LoadBalancingWorld(World[State]):
             )
         if self.rules.extra_slots:
             legal[:, -1] = self._may_discover(state, agent, b)
-        mask[agent, :, b] = legal
-        return mask
+        return legal
 
     def info(self, state: State) -> dict[str, NDArray[Any]]:
         """Return what the agents see beside the mask.
@@ -212,8 +261,8 @@ class LoadBalancingWorld(World[State]):
         return {
             "action_kinds": np.broadcast_to(kinds[..., None], (*kinds.shape, columns)),
             "outcome": state.outcome.copy(),
-            "dop": self.costs.dop[state.outcome],
-            "connection_cost": self.costs.link[state.outcome],
+            "dop": _by_outcome(self.costs.dop, state),
+            "connection_cost": _by_outcome(self.costs.link, state),
             "active": state.active > 0,
             "neighbors": neighbor_table(self.rules, state),
         }
@@ -298,6 +347,23 @@ class LoadBalancingWorld(World[State]):
         legal[:, FIRST_DELEGATION : FIRST_DELEGATION + width] = is_open(self.rules.successors, 0, 0)
         return legal
 
+    def _without_loads(self, state: State) -> NDArray[np.float32]:
+        """Return `observation` where no loads wait, a fresh array; what has changed since the last call is reckoned."""
+        last, self._last = self._last, None  # another thread finds nothing
+        if last is None or last[0].shape != state.load.shape:
+            observed = np.zeros((self.n_agents, 4, state.load.shape[1]), np.float32)
+            observed[:, 2] = self._fill(state)
+            observed[:, 3] = state.active
+            last = state.load.copy(), state.active.copy(), observed
+        load, active, observed = last
+        agent, b = _among((load != state.load) | (active != state.active))
+        load[agent, b] = now = state.load[agent, b]
+        observed[agent, 3, b] = active[agent, b] = state.active[agent, b]
+        full = self.capacity[agent] == 0
+        observed[agent, 2, b] = np.where(full, 1.0, now / self._divisor[agent, 0])
+        self._last = last
+        return observed.copy()
+
     def _fill(self, state: State) -> NDArray[np.float64]:
         """Return the share of capacity used ``float64[n, B]``; an agent without capacity counts as full."""
         fill: NDArray[np.float64] = state.load / self._divisor
@@ -330,6 +396,22 @@ class LoadBalancingWorld(World[State]):
 
     def _keys(self, stream: Stream) -> Keys:
         return Keys(*(stream.seeds if p is None else stream.keys(p) for p in self._drawn))
+
+
+def _among(flags: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return agents and columns where ``bool[n, B]`` flags are set: `numpy.nonzero`, sooner where few are."""
+    return np.divmod(np.flatnonzero(flags), flags.shape[1])
+
+
+def _by_outcome(table: NDArray[Any], state: State) -> NDArray[Any]:
+    """Return the entry of each agent's outcome, whose first is 0: `[n, B]`."""
+    outcome = state.outcome
+    if outcome.size <= _MANY:
+        return table[outcome]
+    found = np.zeros(outcome.shape, table.dtype)
+    where = _among(outcome != Outcome.NONE)
+    found[where] = table[outcome[where]]
+    return found
 
 
 def _empty_state(rules: Rules, places: int, columns: int) -> State:

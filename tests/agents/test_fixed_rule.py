@@ -16,6 +16,7 @@ OWN = {
     "crl/consensus-v0": ("gkl", {"n_agents": 9}),
     "crl/firefighting-v0": ("fight-fire", {"n_agents": 4, "observe": "levels"}),
     "crl/coordination_game-v0": ("first-action", {"n_agents": 4}),
+    "crl/access-v0": ("own-point", {"n_agents": 9}),
     "crl/sysadmin-v0": ("reboot-down", {"n_agents": 4}),
 }
 
@@ -44,6 +45,7 @@ def test_all_rules_are_some_worlds_or_a_variant() -> None:
         ("isolate-infected", [[0, 1], [1, 0]], [0, 1]),
         ("isolate-near", [[0, 0, 2], [0, 1, 2], [1, 0, 0]], [0, 1, 1]),
         ("fight-fire", [[0, 2], [1, 1], [2, 1]], [1, 0, 0]),
+        ("own-point", [[0], [1], [3]], [0, 4, 4]),
         ("reboot-down", [[0], [1]], [1, 0]),
         ("first-action", [[0], [1]], [0, 0]),
     ],

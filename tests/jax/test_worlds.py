@@ -18,6 +18,11 @@ from tests.local_rule.test_rule import random_rule  # noqa: E402
 pytestmark = pytest.mark.device
 
 CASES: list[tuple[str, dict[str, Any]]] = [
+    ("crl/access-v0", {}),
+    (
+        "crl/access-v0",
+        {"n_agents": 14, "observe": "neighborhood", "success_rate": 0.7, "deadline": 3},
+    ),
     ("crl/epidemic-v0", {"n_agents": 16}),
     (
         "crl/epidemic-v0",

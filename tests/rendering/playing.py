@@ -30,6 +30,7 @@ EVERYTHING: dict[str, Any] = {  # load balancing with all that a picture of it c
 }
 
 CASES: dict[str, tuple[str, dict[str, Any], int]] = {  # id, arguments, steps
+    "access": ("crl/access-v0", {"n_agents": 14}, 6),
     "bandit": (BANDIT, {"n_agents": 12}, 9),
     "bandit-many": (BANDIT, {"n_agents": 130}, 9),
     "bar": ("crl/bar-v0", {"n_agents": 30}, 5),
@@ -42,6 +43,14 @@ CASES: dict[str, tuple[str, dict[str, Any], int]] = {  # id, arguments, steps
     "tiger": ("crl/tiger-v0", {}, 2),
     "broadcast": ("crl/broadcast-v0", {}, 3),
     "dec-pomdp": ("crl/dec_pomdp-v0", needed("crl/dec_pomdp-v0"), 3),
+    "routing": ("crl/routing-v0", {"load": 6.0, "loss": 0.1, "queue_size": 8}, 25),
+    "routing-moving": (
+        "crl/routing-v0",
+        {"n_agents": 12, "topology": "geometric", "mobility": 0.1, "load": 3.0},
+        9,
+    ),
+    "routing-named": ("crl/routing-v0", {"topology": "archipelago.graphml"}, 6),
+    "routing-many": ("crl/routing-v0", {"topology": "torus", "n_agents": 144, "load": 20.0}, 9),
     "traffic": ("crl/traffic-v0", {"n_agents": 9, "arrival_rate": 0.2}, 12),
     "traffic-open": ("crl/traffic-v0", {"n_agents": 6, "boundary": "open", "arrival_rate": 0.3}, 9),
     "traffic-many": ("crl/traffic-v0", {"n_agents": 400, "arrival_rate": 0.2}, 9),

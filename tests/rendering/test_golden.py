@@ -18,8 +18,11 @@ from tests.rendering.playing import CASES, made, play
 GOLDEN = Path(__file__).parent / "golden"
 TOLERANCE = 0.25  # mean absolute difference of 0 … 255; another version of FreeType moves letters by parts of a pixel
 PICTURES = [
+    "access",
     "bandit",
     "firefighting",
+    "routing",
+    "routing-moving",
     "epidemic",
     "traffic",
     "sysadmin",

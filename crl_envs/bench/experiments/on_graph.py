@@ -162,6 +162,40 @@ game).
     first=2,
 )
 
+ACCESS_N: Final = Experiment(
+    **{
+        **_SHARED,
+        "baselines": ("localized-aloha", *_SHARED["baselines"]),
+    },
+    name="access-n",
+    epsilon=0.5,
+    title="Wireless access over the number of users",
+    statement="""\
+Wireless access over the number of users: who waits, when sending costs nothing but the neighbours' packets?
+
+**Task.** ``crl/access-v0`` on K × K cells: whoever has a packet may send it to a point at a corner of its cell, where
+it collides with those of others. Episodes of 20 steps, 1,000 of them to learn from.
+
+**Varied.** n = K², with K = 3, 10, 31. A point is at four cells whatever n is, but at the border there are fewer,
+so that they are scarce with few users: .44, .81 and .94 of a point a user.
+
+**Held fixed.** The rates, which are the world's defaults: half a packet a user and step, which is dropped after two.
+
+**A good learner.** Finds a point of its own, and waits where there is none. By the own reward an agent always sends; by
+the neighbours' it may see what it costs them. The optimum is a bound, which a central matching comes to within 4 %; all
+who send below right, a fixed rule, are never disturbed.
+
+Qu, Wierman & Li 2020, "Scalable Reinforcement Learning of Localized Policies for Multi-Agent Networked Systems", §2
+(wireless multiple access as a networked system).
+""",
+    values=(9, 100, 961),
+    quick=(9, 100),
+    task=lambda n: Task("crl/access-v0", {"n_agents": n, "horizon": 20}),
+    budget=lambda n: 1000 * 20,
+    first=20,
+    grain=lambda n: 20,
+)
+
 TRAFFIC_N: Final = Experiment(
     **{
         **_SHARED,
