@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from crl_envs.core.arguments import about, check_int, check_seed
-from crl_envs.decpomdp.model import MOST_ENTRIES, DecPOMDP
+from crl_envs.decpomdp.model import DecPOMDP
 from crl_envs.decpomdp.policy import JointPolicy, Plan, ahead, check_horizon, grid
+from crl_envs.decpomdp.reader import MOST_ENTRIES
 from crl_envs.decpomdp.search import TooLarge
 
 _EPSILON = 1e-9
@@ -68,17 +69,17 @@ def best_answer(model: DecPOMDP, policy: JointPolicy, agent: int) -> Plan:
     paid = []  # float64[A, K] a step: by action and the agent's history of actions and observations
     for t in range(horizon):
         count = known.shape[1 + agent]
-        after, now = [], []
+        after, gains = [], []
         for action in range(a):
             rules = [rules[t] for rules in policy]
             rules[agent] = np.full(count, action)
             joint = grid(model, rules)
             rewards = model.expected_reward[joint].transpose(-1, *range(model.n_agents))
             others = tuple(k for k in range(known.ndim) if k != 1 + agent)
-            now.append((known * rewards).sum(axis=others))
+            gains.append((known * rewards).sum(axis=others))
             if t < horizon - 1:
                 after.append(ahead(model, known, joint))
-        paid.append(np.array(now))
+        paid.append(np.array(gains))
         if after:
             known = np.concatenate(after, axis=1 + agent)
     later = np.zeros(a * paid[-1].shape[1] * o)

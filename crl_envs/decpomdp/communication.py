@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from crl_envs.core.arguments import check_real
-from crl_envs.decpomdp.model import MOST_ENTRIES, DecPOMDP
+from crl_envs.decpomdp.model import DecPOMDP
+from crl_envs.decpomdp.reader import MOST_ENTRIES
 
 SILENT, SEND = 0, 1
 
@@ -75,13 +77,14 @@ def with_messages(model: DecPOMDP, cost: float) -> DecPOMDP:
         " ".join(f"{names[o]}" for names, o in zip(model.observations, joint, strict=True))
         for joint in model.joint_observations
     ]
+    counts: Any = sizes, seen
     return DecPOMDP(
         transition,
         observation,
         reward[..., None],
         np.concatenate([model.start, np.zeros(2 * s * z)]),
-        actions=tuple(sizes),
-        observations=tuple(seen),
+        actions=tuple(counts[0]),
+        observations=tuple(counts[1]),
         states=(
             *model.states,
             *(

@@ -79,7 +79,8 @@ def array_form(problem: TeamProblem) -> ArrayForm:
         state_array=lambda xp, state: xp.concatenate([state.world, state.seen.astype(dtype)]),
         metrics=lambda xp, state: {"state": state.world[0]},
         lanes=1,
-        **({} if mask.all() else {"legal": legal, "action_mask": action_mask}),
+        legal=None if mask.all() else legal,
+        action_mask=None if mask.all() else action_mask,
     )
 
 

@@ -75,14 +75,15 @@ class DecPOMDP:
             raise ValueError(f"start must have at most {_MOST_STATES} states, got {s}")
         reward = _array("reward", self.reward, 2, 4)
         reward = reward.reshape(reward.shape + (1,) * (4 - reward.ndim))
-        if reward.shape[:2] != (j, s) or reward.shape[2] not in (1, s) or reward.shape[3] not in (1, z):  # fmt: skip
+        shape: tuple[int, ...] = reward.shape
+        if shape[:2] != (j, s) or shape[2] not in (1, s) or shape[3] not in (1, z):
             raise ValueError(
                 f"reward must have shape ({j}, {s}) or ({j}, {s}, {s} or 1, {z} or 1), got {np.shape(self.reward)}"
             )
         values: dict[str, Any] = {"start": _distributions("start", start, (s,))}
-        for name, shape in (("transition", (j, s, s)), ("observation", (j, s, z))):
+        for name, wanted in (("transition", (j, s, s)), ("observation", (j, s, z))):
             table = _array(name, getattr(self, name), 3)
-            values[name] = _distributions(name, table, shape)
+            values[name] = _distributions(name, table, wanted)
         states = _names("states", self.states or s)
         if len(states) != s:
             raise ValueError(f"states must be {s} names, got {len(states)}")

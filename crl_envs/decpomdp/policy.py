@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import about, check_int
-from crl_envs.decpomdp.model import MOST_ENTRIES, DecPOMDP, Table
+from crl_envs.decpomdp.model import DecPOMDP
+from crl_envs.decpomdp.reader import MOST_ENTRIES, Table
 
 Rules = NDArray[np.int64]
 JointPolicy = tuple[tuple[Rules, ...], ...]
@@ -38,8 +39,8 @@ def check_horizon(horizon: Any) -> int:
 
 def grid(model: DecPOMDP, rules: Any) -> Rules:
     """Return joint actions ``int64[m_1, …, m_n]`` of agents who each follow a rule ``int64[m_i]``."""
-    joint: Rules = np.ravel_multi_index(np.ix_(*rules), model.n_actions).astype(np.int64)
-    return joint
+    places: Any = np.ix_(*rules)
+    return np.asarray(np.ravel_multi_index(places, model.n_actions), np.int64)
 
 
 def ahead(model: DecPOMDP, occupancy: Table, joint: Rules) -> Table:

@@ -6,7 +6,7 @@ import os
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Final, TypedDict
+from typing import ClassVar, Final, TypedDict, cast
 
 import numpy as np
 
@@ -92,8 +92,7 @@ class DecPOMDPProblem(TeamProblem):
     @property
     def process(self) -> DecPOMDP:
         """The model."""
-        model: Any = self.model
-        return model
+        return cast(DecPOMDP, self.model)
 
 
 class DecPOMDPArguments(TypedDict, total=False):
@@ -142,7 +141,7 @@ class TigerProblem(TeamProblem):
         self.check_shared()
 
     @cached_property
-    def process(self) -> DecPOMDP:  # type: ignore[override]
+    def process(self) -> DecPOMDP:
         """The tiger with these numbers."""
         return tiger(self.accuracy, *(getattr(self, name) for name in _COSTS))
 
@@ -192,7 +191,7 @@ class BroadcastProblem(TeamProblem):
         self.check_shared()
 
     @cached_property
-    def process(self) -> DecPOMDP:  # type: ignore[override]
+    def process(self) -> DecPOMDP:
         """The broadcast channel with these numbers."""
         return broadcast_channel(self.first_rate, self.second_rate, self.noise)
 

@@ -219,11 +219,13 @@ class _Problem:
             chosen = named if name.endswith("include") else ~named
             if not chosen.any():
                 _refuse(statement.name, "start must leave a state, all are excluded")
-            return chosen / chosen.sum()
+            share: Table = chosen / chosen.sum()
+            return share
         if len(tokens) == 1 and tokens[0].text == "uniform":
             return np.full(s, 1 / s)
         if len(tokens) == 1 and (s > 1 or not _NUMBER.fullmatch(tokens[0].text)):
-            return np.eye(s)[_found(tokens[0], self.states)[0]]
+            sure: Table = np.eye(s)[_found(tokens[0], self.states)[0]]
+            return sure
         if len(tokens) != s:
             _refuse(
                 tokens[0],

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_real
-from crl_envs.decpomdp.model import DecPOMDP, Table
+from crl_envs.decpomdp.model import DecPOMDP
 from crl_envs.decpomdp.policy import (
     JointPolicy,
     Rules,
@@ -24,6 +24,7 @@ from crl_envs.decpomdp.policy import (
     paid,
     rules_values,
 )
+from crl_envs.decpomdp.reader import Table
 
 _DIGITS: Final = 10
 _EPSILON: Final = 1e-9
