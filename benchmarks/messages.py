@@ -1,6 +1,6 @@
 """What Dec-POMDPs are worth, planned exactly, and what a message may cost for agents to send it.
 
-    python -m benchmarks.messages [--out docs/reproductions/messages.png]
+    python -m benchmarks.messages [--out docs/decpomdp/messages.png]
 
 Dec-POMDPs with communication (Goldman & Zilberstein 2004) are between two ends: agents who share all that they see, at
 a cost of 0, and agents who share nothing, where no message is worth what it costs.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from crl_envs.decpomdp.world import DecPOMDPWorld
 from crl_envs.rendering.palette import BLACK
-from crl_envs.rendering.picture import Moment
+from crl_envs.rendering.picture import Moment, short
 from crl_envs.rendering.scene import Curve
 from crl_envs.rendering.states import StatesPicture
 
@@ -47,23 +47,22 @@ class TeamPicture(StatesPicture[DecPOMDPWorld]):
         return seen
 
     def status(self, moment: Moment) -> str:
-        return f"{super().status(moment).rpartition(' · ')[0]} · {self._state(moment)}"
+        state = self.model.states[int(moment.state.world[0, 0])]
+        return f"{super().status(moment).rpartition(' · ')[0]} · state: {state}"
 
     def table(self, moment: Moment) -> dict[str, Sequence[str]]:
-        rows = super().table(moment)
+        blank = ["-"] * self.world.n_agents
         saw = [
             names[k] if k < len(names) else "-"
             for names, k in zip(
                 self.model.observations, self.state_of(moment).tolist(), strict=True
             )
         ]
-        did: Sequence[str] = ["-"] * self.world.n_agents
+        did: Sequence[str] = blank
         if moment.action is not None:
             did = [
                 names[a]
                 for names, a in zip(self.model.actions, moment.action.tolist(), strict=True)
             ]
-        return {"did": did, "saw": saw, "reward": rows["reward"]}
-
-    def _state(self, moment: Moment) -> str:
-        return f"state: {self.model.states[int(moment.state.world[0, 0])]}"
+        paid = blank if moment.reward is None else [short(r) for r in moment.reward.tolist()]
+        return {"did": did, "saw": saw, "reward": paid}
