@@ -325,6 +325,8 @@ def test_one_experiment_with_one_seed_has_no_intervals_of_means(tmp_path):
     scores, page = written(tmp_path, runs)
     assert "mean IQM" not in page.text
     assert "Who beats whom" not in page.text
+    assert "(one seed: no interval)" in page.table("", "learner")["local"][4]
+    assert "Caution, one seed: no interval" in page.text
     tables = [table for table in page.tables if table[0][:2] == ["learner", "n = 8"]]
     score = scores["experiments"]["planted-n@1"]["summary"]["learners"]["local"]["values"]["8"]
     assert tables[1][1][1] == f"{score['score']['value']:.2f}"
