@@ -1,10 +1,10 @@
 """Draw README's two pictures: ``make pictures``, or ``python docs/first_pictures.py``.
 
 `MOVING`: 64 machines on a ring learn from local rewards and, beside it, from the global one. A dot is a machine, the
-brighter the more often its agent does what keeps it up: reboots it when it is down, leaves it alone when it is up. Below,
+brighter the more often its agent does what keeps it up: reboots it when it is down, and leaves it alone else. Below,
 the learners' return so far over the episodes that they took, on 64 episodes with other seeds.
 
-`PLOT`: environment steps to .9 of the way from random to the optimum against the number of machines, medians of ten runs
+`PLOT`: environment steps to .9 of the way from random to the optimum over the number of machines, medians of ten runs
 with 95 % intervals, from the shipped leaderboard's scores.
 """
 
