@@ -72,7 +72,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     copy = out / "other" / "copy"
     for package in PACKAGES:
         shutil.copytree(ROOT / package, copy / package)
-    for name in ("CHANGELOG.md", "CITATION.cff", "LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
+    for name in (
+        "CHANGELOG.md",
+        "CITATION.cff",
+        "LICENSE",
+        "README.md",
+        "hatch_build.py",
+        "pyproject.toml",
+    ):
         shutil.copy(ROOT / name, copy / name)
     (out / "other" / ".gitignore").write_text("*\n")
     for name in LITTER:
