@@ -392,35 +392,27 @@ def _print_scores(scores: Mapping[str, Any], complaints: Sequence[str]) -> None:
 
 
 def _leaderboard(scores: Mapping[str, Any], id: str) -> Table:
-    """Of one experiment, which fits into 80 columns."""
-    learners = scores["experiments"][id]["summary"]["learners"]
-    standings = [
-        (entry["learner"], found)
-        for entry in scores["leaderboard"]
-        if (found := entry["experiments"][id]) is not None
-    ]
-    standings.sort(key=lambda standing: standing[1]["rank"])
-    return Table(
-        ("learner", "runs", "IQM", "exponent", "solved to"),
-        [
-            (
-                learner,
-                str(found["runs"]),
-                _with_ends(found["iqm"], one_seed(learners[learner])),
-                ""
-                if not (power := found["exponent"])
-                else _with_ends(power, one_seed(learners[learner])),
-                "" if found["largest"] is None else str(found["largest"]),
-            )
-            for learner, found in standings
-        ],
-    )
+    """Of one experiment, so that it fits into 80 columns; `n*` is what the sentences below it define."""
+    experiment = scores["experiments"][id]
+    rows = []
+    for entry in scores["leaderboard"]:
+        if (found := entry["experiments"][id]) is not None:
+            one = one_seed(experiment["summary"]["learners"][entry["learner"]])
+            cells = [entry["learner"], str(found["runs"])]
+            cells += [_with_ends(found[key], one) for key in ("iqm", "exponent")]
+            cells.append("" if found["largest"] is None else str(found["largest"]))
+            rows.append((found["rank"], cells))
+    rows.sort(key=lambda row: row[0])
+    header = ("learner", "runs", "IQM", "exponent", f"{experiment['knob']}*")
+    return Table(header, [cells for _, cells in rows])
 
 
-def _with_ends(found: Mapping[str, float | None], one_seed: bool) -> str:
-    value, *ends = (
+def _with_ends(found: Mapping[str, float | None] | None, one_seed: bool) -> str:
+    if found is None:
+        return ""
+    value, low, high = (
         math.nan if found[key] is None else found[key] for key in ("value", "low", "high")
     )
-    if one_seed:
+    if one_seed or math.isnan(value):  # type: ignore[arg-type]
         return number(value, 2)  # type: ignore[arg-type]
-    return with_interval(Interval(value, *ends), 2)  # type: ignore[arg-type]
+    return with_interval(Interval(value, low, high), 2)  # type: ignore[arg-type]

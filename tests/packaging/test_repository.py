@@ -32,7 +32,10 @@ def test_readme_is_short_and_its_numbers_are_those_of_the_results() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     assert len(readme.split()) < 900
     assert "collaborative reinforcement learning (CRL)" in " ".join(readme.split())
-    pages = ("docs/results.md", "crl_envs/sysadmin/env.py")  # the latter's table is held to the scores
+    pages = (
+        "docs/results.md",
+        "crl_envs/sysadmin/env.py",
+    )  # the latter's table is held to the scores
     known = "".join((ROOT / page).read_text("utf-8") for page in pages)
     rows = [
         line.split(" | ")
