@@ -402,6 +402,16 @@ def test_the_scaling_picture_shows_medians_censored_runs_and_references(monkeypa
     )
 
 
+@pytest.mark.parametrize("draw", [pictures.samples, pictures.scores, pictures.profiles])
+def test_pictures_of_one_seed_say_that_there_is_no_interval(monkeypatch, report, draw):
+    runs = [record(N, n, "local", 0, 300.0) for n in (8, 16)]
+    one = sweep_scores(EXPERIMENTS, ENDS, runs, QUICK)
+    for scores, title in ((one, "one seed: no interval"), (report[0], "")):
+        found = scores["experiments"]["planted-n@1"]
+        axes = drawn(monkeypatch, draw, found, styles(found["summary"]["learners"]))
+        assert axes.get_title(loc="right") == title
+
+
 def test_names_stand_beside_each_other_without_lines(monkeypatch, report):
     found = report[0]["experiments"]["planted-topology@2"]
     assert pictures.samples(found, styles(found["summary"]["learners"])) is None
