@@ -27,3 +27,6 @@ register("crl/load_balancing-v0", "crl_envs.load_balancing.env:LoadBalancingEnv"
 register("crl/routing-v0", "crl_envs.routing.env:RoutingEnv")
 register("crl/sysadmin-v0", "crl_envs.sysadmin.env:SysadminEnv")
 register("crl/traffic-v0", "crl_envs.traffic.env:TrafficEnv")
+register("crl/broadcast-v0", "crl_envs.decpomdp.broadcast_env:BroadcastEnv")
+register("crl/dec_pomdp-v0", "crl_envs.decpomdp.env:DecPOMDPEnv")
+register("crl/tiger-v0", "crl_envs.decpomdp.tiger_env:TigerEnv")

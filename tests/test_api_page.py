@@ -23,6 +23,7 @@ PACKAGES = [
     "crl_envs.bar",
     "crl_envs.coordination_game",
     "crl_envs.core",
+    "crl_envs.decpomdp",
     "crl_envs.factored",
     "crl_envs.routing",
     "crl_envs.firefighting",

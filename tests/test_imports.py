@@ -16,6 +16,7 @@ WORLDS = (
     "bandit",
     "bar",
     "coordination_game",
+    "decpomdp",
     "firefighting",
     "load_balancing",
     "local_rule",
@@ -112,7 +113,10 @@ def test_an_optimum_takes_the_problem(world: str) -> None:
     known = ["crl_envs.core", "crl_envs.factored", "crl_envs.bounds"]
     known += [
         f"{home}.{name}"
-        for name in ("problem", "dynamics", "form", "rule", "rules", "factored_model")
+        for name in (
+            *("problem", "dynamics", "form", "rule", "rules", "factored_model"),
+            *("model", "policy", "approximate", "search"),
+        )
     ]
     assert edges(f"{home}.optimum", *known) == []
 

@@ -40,6 +40,9 @@ CASES: dict[str, tuple[str, dict[str, Any], int]] = {  # id, arguments, steps
     "firefighting": ("crl/firefighting-v0", {"n_agents": 6}, 2),
     "firefighting-grid": ("crl/firefighting-v0", {"n_agents": 9, "layout": "grid"}, 4),
     "firefighting-many": ("crl/firefighting-v0", {"n_agents": 150}, 9),
+    "tiger": ("crl/tiger-v0", {}, 2),
+    "broadcast": ("crl/broadcast-v0", {}, 3),
+    "dec-pomdp": ("crl/dec_pomdp-v0", needed("crl/dec_pomdp-v0"), 3),
     "routing": ("crl/routing-v0", {"load": 6.0, "loss": 0.1, "queue_size": 8}, 25),
     "routing-moving": (
         "crl/routing-v0",

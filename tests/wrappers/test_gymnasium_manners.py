@@ -17,6 +17,7 @@ from gymnasium.wrappers import RecordVideo
 
 import crl_envs
 from crl_envs.wrappers import GlobalReward, JointAction, NoisyObservation, NumericInfos
+from tests.worlds import IDS, needed
 
 # What makes an environment of each id small; one that ends after its first step `check_env` doesn't take.
 SMALL: dict[str, dict[str, Any]] = {
@@ -28,10 +29,10 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 def small(id: str) -> dict[str, Any]:
-    return SMALL.get(id, {"n_agents": 5})
+    return SMALL[id] if id in SMALL else needed(id, n_agents=5)
 
 
-@pytest.mark.parametrize("id", crl_envs.registered_ids())
+@pytest.mark.parametrize("id", IDS)
 def test_check_env_passes_headless(id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under Agg, which opens no window, and with warnings as errors."""
     monkeypatch.chdir(Path(__file__).parents[2])
