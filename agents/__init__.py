@@ -48,6 +48,11 @@ from agents.tabular.finite_state_controllers import (
     FiniteStateControllers,
     FiniteStateControllersConfig,
 )
+from agents.tabular.kalman_reward import (
+    KalmanReinforce,
+    KalmanReinforceConfig,
+    KalmanReward,
+)
 from agents.tabular.model_based import ModelBased, ModelBasedConfig
 from agents.tabular.reinforce import Reinforce, ReinforceConfig
 from agents.tabular.window_planner import WindowPlanner, WindowPlannerConfig
@@ -93,6 +98,9 @@ __all__ = [
     "IndependentQ",
     "IndependentQConfig",
     "JointActionLearner",
+    "KalmanReinforce",
+    "KalmanReinforceConfig",
+    "KalmanReward",
     "Learner",
     "LenientQ",
     "LenientQConfig",
