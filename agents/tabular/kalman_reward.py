@@ -11,7 +11,7 @@ Kalman filter estimates, with an observation C_t that is 1 at (o_t, a_t) and at 
     P_bb += σ²
     S = C P Cᵀ,      x += P Cᵀ (y_t − C x) / S,      P −= P Cᵀ C P / S
 
-from r = 0 with variance s². Learners take r̂(o_t, a_t) in place of the reward. REINFORCE takes, at the end of an episode,
+from r = 0 with variance s². Learners take r̂(o_t, a_t) in place of the reward. REINFORCE takes, at an episode's end,
 Ĝ_i = Σ_t r̂_i(o_it, a_it) with the estimate that has this episode in it.
 
 Details that matter:

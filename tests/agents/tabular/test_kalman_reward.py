@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def test_is_ridge_regression_of_differences(drift: float) -> None:
     for i in range(n):
         rows, changes = [], []
         for episode in learner.seen:
-            for (before, y), (after, y2) in zip(episode[:-1], episode[1:], strict=True):
+            for (before, y), (after, y2) in pairwise(episode):
                 row = np.zeros(4)
                 row[after[i]] += 1
                 row[before[i]] -= 1
@@ -77,7 +78,7 @@ def test_drift_is_what_the_teams_reward_changes_by() -> None:
     """The mean squared change of y so far, and one of n s² as if seen before."""
     n = 6
     learner = Noted(GlobalReward(make(SYSADMIN, n_agents=n)), seed=1).learn(total_episodes=5)
-    changes = [y2 - y for e in learner.seen for (_, y), (_, y2) in zip(e[:-1], e[1:], strict=True)]
+    changes = [y2 - y for e in learner.seen for (_, y), (_, y2) in pairwise(e)]
     expected = (n * 0.25 + sum(change**2 for change in changes)) / (1 + len(changes))
     assert learner._drift() == pytest.approx([expected])
 
