@@ -10,6 +10,7 @@ from agents.bandit.detecting import DetectingMatrix, DetectingMatrixConfig
 from agents.bandit.global_least_squares import GlobalLeastSquares, GlobalLeastSquaresConfig
 from agents.bandit.local_means import LocalMeans, LocalMeansConfig
 from agents.callbacks import CallbackList, CSVLogger, EveryEpisodes, TensorBoardLogger
+from agents.coordination.coordinated_lspi import CoordinatedLSPI, CoordinatedLSPIConfig
 from agents.coordination.fmq import FMQ, FMQConfig
 from agents.coordination.hysteretic_q import (
     HystereticQ,
@@ -55,6 +56,10 @@ from agents.tabular.kalman_reward import (
 )
 from agents.tabular.model_based import ModelBased, ModelBasedConfig
 from agents.tabular.reinforce import Reinforce, ReinforceConfig
+from agents.tabular.scalable_actor_critic import (
+    ScalableActorCritic,
+    ScalableActorCriticConfig,
+)
 from agents.tabular.window_planner import WindowPlanner, WindowPlannerConfig
 from agents.traffic_lights import TrafficLights, TrafficLightsConfig
 
@@ -74,6 +79,8 @@ __all__ = [
     "CSVLogger",
     "CallbackList",
     "ConditionalNotification",
+    "CoordinatedLSPI",
+    "CoordinatedLSPIConfig",
     "Correlation",
     "CorrelationConfig",
     "DecomposedReinforce",
@@ -116,6 +123,8 @@ __all__ = [
     "RandomPolicyConfig",
     "Reinforce",
     "ReinforceConfig",
+    "ScalableActorCritic",
+    "ScalableActorCriticConfig",
     "ShortestQueue",
     "ShortestQueueConfig",
     "SparseCooperativeQ",

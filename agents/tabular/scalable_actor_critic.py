@@ -1,9 +1,9 @@
 """Scalable actor-critic: an agent's critic sees κ hops, its actor sees itself (Qu, Wierman & Li 2020).
 
-"Scalable Reinforcement Learning of Localized Policies for Multi-Agent Networked Systems" (L4DC 2020), Algorithm 1. Where
-agents influence each other along the edges of a graph, agent i's later rewards depend on far agents exponentially little
-in their distance. So its Q is learnt as a table of the observations and actions of the agents within κ hops, N_i, and a
-policy's gradient takes the critics of those alone whom the agent may influence so far:
+"Scalable Reinforcement Learning of Localized Policies for Multi-Agent Networked Systems" (L4DC 2020), Algorithm 1.
+Where agents influence each other along the edges of a graph, an agent's later rewards depend on far agents
+exponentially little in their distance. So its Q is learnt from the observations and actions of the agents within κ
+hops, N_i, and a policy's gradient takes the critics of those alone whom the agent may influence so far:
 
     Q_i(z_t) += α [ r_it − r̄_i + γ Q_i(z_{t+1}) − Q_i(z_t) ]         z_t = (o_jt, a_jt) of all j ∈ N_i
     θ_i[o, a] += (η / T) Σ_t 1{o_it = o} (1{a_it = a} − p_it(a)) Σ_{j ∈ N_i} [ Q_j(z_t) − V_ji(z_t) ]
@@ -59,10 +59,10 @@ class ScalableActorCriticConfig:
 
     Attributes:
         hops: κ ≥ 0, 1 by default: how far critics see. More see more of what an action does, and have more to learn.
-        critic: ``"table"`` (default): an entry for every joint observation and action within κ hops. ``"sum"``: a table
-            for each agent there, added up.
+        critic: ``"sum"`` (default): a table for each agent within κ hops, added up. ``"table"``: one with an entry for
+            all their joint observations and actions, as in the paper, which takes long to fill.
         critic_rate: α in (0, 1], 0.1 by default.
-        learning_rate: η > 0, 3.0 by default. Larger learns faster until policies get stuck at what came first.
+        learning_rate: η > 0, 1.0 by default. Larger learns faster until policies get stuck at what came first.
         discount: γ in [0, 1], 0.9 by default: how far ahead the critics look.
         baseline: ``"counterfactual"`` (default) or ``"none"``.
         seed: 0 by default; an integer in [0, 2^64 − 1]. Fixes the actions and the environment's episodes.
@@ -72,9 +72,9 @@ class ScalableActorCriticConfig:
     """
 
     hops: int = 1
-    critic: str = "table"
+    critic: str = "sum"
     critic_rate: float = 0.1
-    learning_rate: float = 3.0
+    learning_rate: float = 1.0
     discount: float = 0.9
     baseline: str = "counterfactual"
     seed: int = 0
@@ -257,9 +257,7 @@ class ScalableActorCritic(Learner):
 
     def _sums(self, values: FloatArray) -> FloatArray:
         """Return sums over neighbourhoods: ``float64[P, B]`` to ``float64[n, B]``, alike for any B."""
-        total = np.zeros((len(self._size), values.shape[1]))
-        np.add.at(total, self._owner, values)
-        return total
+        return np.asarray(np.add.reduceat(values, self._begins, axis=0))
 
     def _look_up(self, frame: Frame) -> FloatArray:
         """Return θ of what the agents see: ``float64[n, A, B]``."""
