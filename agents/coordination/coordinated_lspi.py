@@ -7,8 +7,10 @@ iteration of Lagoudakis & Parr (2001) with
 
 From steps (o, a, R, o') of random actions, R the sum of all rewards, policy iteration repeats until w stays:
 
-    a'  = argmax_a' φ(o', a') · w                          by the coordination graph, for all steps at once
     w   = [ Σ φ(o, a) (φ(o, a) − γ φ(o', a'))ᵀ + λ I ]⁻¹ Σ φ(o, a) R                           (LSTDQ)
+    a'  = argmax_a' φ(o', a') · w                          by the coordination graph, for all steps at once
+
+At first a' is what was done next: the exploring policy is what is improved.
 
 Details that matter:
 
@@ -16,8 +18,11 @@ Details that matter:
    iteration.
 2. An episode's end counts as the end of all rewards, also where it was the horizon: such a step has no a'.
 3. Indicators of an edge contain those of its agents, and so all terms are known up to constants only; λ chooses.
-4. R less its mean over all steps is what is learnt from: a constant changes no argmax.
-5. `learn` explores, with uniform actions; the weights are found when they are asked for, as by `act` with
+4. LSTDQ of another policy than the one that played may be far from its Q, the more the nearer γ is to 1: iterations can
+   lead to worse policies, and from one that never acts they don't come back. So the default γ looks only a few steps
+   ahead.
+5. R less its mean over all steps is what is learnt from: a constant changes no argmax.
+6. `learn` explores, with uniform actions; the weights are found when they are asked for, as by `act` with
    ``deterministic=True``, and kept until the next episode.
 """
 
@@ -47,7 +52,7 @@ class CoordinatedLSPIConfig:
     Attributes:
         basis: ``"pairs"`` (default), or ``"singles"``: the agents' terms alone, with which each does what is best on
             average over the others.
-        discount: γ in [0, 1], 0.9 by default.
+        discount: γ in [0, 1], 0.7 by default.
         ridge: λ > 0, 10 by default, in units of a step. Smaller fits noise where there are few steps.
         policy_iterations: Most iterations ≥ 1, 10 by default.
         solver: ``"elimination"`` (default), exact, or ``"max-plus"``, for graphs that are too wide for it.
@@ -60,7 +65,7 @@ class CoordinatedLSPIConfig:
     """
 
     basis: str = "pairs"
-    discount: float = 0.9
+    discount: float = 0.7
     ridge: float = 10.0
     policy_iterations: int = 10
     solver: str = "elimination"
@@ -223,16 +228,17 @@ class CoordinatedLSPI(Learner):
         now, total = self._indicators(rows, actions), self.totals[:, column]
         total = total - total.mean()
         going = self.goes_on[:, column]
-        before, same = None, self._products(now, now, np.ones_like(going))
+        # On from the policy that explored: what it did next. Where it didn't, the weight is 0.
+        then = np.roll(actions, -1, axis=1)
+        same = self._products(now, now, np.ones_like(going))
         right = np.bincount(now.ravel(), np.tile(total, len(now)), minlength=self.n_weights)
         same[np.diag_indices(self.n_weights)] += self.config.ridge
         for _ in range(self.config.policy_iterations):
-            then = self.best(following, weights)
-            if before is not None and np.array_equal(then, before):
-                break
-            before = then
             cross = self._products(now, self._indicators(following, then), going)
             weights = np.linalg.solve(same - self.config.discount * cross, right)
+            before, then = then, self.best(following, weights)
+            if np.array_equal(then, before):
+                break
         return weights
 
     def _products(

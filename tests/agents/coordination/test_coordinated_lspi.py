@@ -1,4 +1,4 @@
-"""Coordinated LSPI: its equations and its argmax by hand, games whose answer is known, columns, checkpoints, bad input."""
+"""Coordinated LSPI: its equations and argmax by hand, a game whose answer is known, columns, checkpoints, bad input."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pytest
 import crl_envs
 from agents import CoordinatedLSPI, CoordinatedLSPIConfig
 from crl_envs.wrappers import GlobalReward
+from tests.core.toy import TOY
+from tests.wrappers.making import make_vec
 
 GAME = "crl/coordination_game-v0"
 SYSADMIN = "crl/sysadmin-v0"
@@ -144,7 +146,7 @@ def test_bad_hyperparameters(field: str, bad: Any, allowed: str) -> None:
             lambda: CoordinatedLSPI(crl_envs.make("crl/access-v0")).learn(total_episodes=1),
             "weights|legal",
         ),
-        (lambda: CoordinatedLSPI(crl_envs.make_vec("test/toy-v0", 2)).learn(3), "legal|keep all"),
+        (lambda: CoordinatedLSPI(make_vec(TOY, 2)).learn(3), "legal|keep all"),
         (lambda: CoordinatedLSPI(sysadmin()).weights(1), "column must be"),
     ],
 )
