@@ -97,20 +97,20 @@ WORLDS: Final[Mapping[str, tuple[str, tuple[int, ...], dict[str, Any], int, floa
     "epidemic": ("crl/epidemic-v0", (9, 36, 100), {"horizon": 50}, 200, 0.8),
     "epidemic on a ring": (
         "crl/epidemic-v0",
-        (9, 36, 100),
+        (9, 36),
         {"horizon": 50, "topology": "ring"},
         200,
         0.8,
     ),
-    "access": ("crl/access-v0", (9, 36, 100), {"horizon": 20}, 400, 0.4),
-    "traffic": ("crl/traffic-v0", (16, 64), {"horizon": 100}, 150, 0.2),
+    "access": ("crl/access-v0", (9, 36, 100), {"horizon": 20}, 300, 0.4),
+    "traffic": ("crl/traffic-v0", (16, 64), {"horizon": 100}, 100, 0.2),
 }
 
 
 def hops(runs: int, only: str) -> None:
     """Worlds on a graph: what κ buys."""
     for world, (id, sizes, arguments, episodes, level) in WORLDS.items():
-        if only not in world:
+        if only and only != world:
             continue
         learners: dict[str, Any] = {
             f"κ = {k}": partial(ScalableActorCritic, hops=k) for k in (0, 1, 2)
