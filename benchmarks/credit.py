@@ -107,11 +107,10 @@ WORLDS: Final[Mapping[str, tuple[str, tuple[int, ...], dict[str, Any], int, floa
 }
 
 
-def hops(runs: int, only: str) -> None:
+def hops(runs: int, *worlds: str) -> None:
     """Worlds on a graph: what κ buys."""
-    for world, (id, sizes, arguments, episodes, level) in WORLDS.items():
-        if only and only != world:
-            continue
+    for world in worlds or WORLDS:
+        id, sizes, arguments, episodes, level = WORLDS[world]
         learners: dict[str, Any] = {
             f"κ = {k}": partial(ScalableActorCritic, hops=k) for k in (0, 1, 2)
         }
@@ -200,18 +199,17 @@ def greedy(learner: CoordinatedLSPI, column: int, n: int, arguments: Mapping[str
     return total
 
 
+TABLES: Final = {"kalman": kalman, "hops": hops, "lspi": lspi}
+
+
 def main() -> None:
     """Print the tables that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", default=["kalman", "hops", "lspi"])
+    parser.add_argument("parts", nargs="*", default=list(TABLES))
     parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--world", default="")
     given = parser.parse_args()
     for part in given.parts:
-        if part == "hops":
-            hops(given.runs, given.world)
-        else:
-            {"kalman": kalman, "lspi": lspi}[part](given.runs)
+        TABLES[part](given.runs)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,9 @@ class Played(NamedTuple):
     rows: NDArray[np.intp]  # [n, B]
     actions: NDArray[np.intp]  # [n, B]
     chances: FloatArray  # [n, A, B], p
-    legal: NDArray[np.bool_] | None  # [n, A, B]
+    entries: NDArray[
+        np.int64
+    ]  # [n, B] of tables, [P, B] of sums with P terms: where the critics look
     rewards: FloatArray  # [n, B]
 
 
@@ -192,12 +194,11 @@ class ScalableActorCritic(Learner):
         """Note the step, and let the critics learn from the one before."""
         if frame.live is not None:
             raise ValueError("env must keep all agents in all columns to the end of the episode")
-        legal = None if frame.legal is None else frame.legal.transpose(0, 2, 1)
-        rewards = np.asarray(transition.rewards, np.float64)
-        step = Played(frame.rows, actions.astype(np.intp), self.chances(frame), legal, rewards)
+        acts = actions.astype(np.intp)
+        entries, rewards = self.entries(frame.rows, acts), transition.rewards.astype(np.float64)
+        step = Played(frame.rows, acts, self.chances(frame), entries, rewards)
         if self._played and self.episodes:
-            before = self._played[-1]
-            self._learn(before, self.config.discount * self.values(step.rows, step.actions))
+            self._learn(self._played[-1], self.config.discount * self.values(entries))
         self._played.append(step)
 
     def end_episode(self, episode: Episode) -> None:
@@ -217,20 +218,19 @@ class ScalableActorCritic(Learner):
         self.logits += self.config.learning_rate / episode.steps * gradient
         self.mean_reward = self.mean_reward + _MEAN_RATE * (mean - self.mean_reward)
 
-    def values(self, rows: NDArray[np.intp], actions: NDArray[np.intp]) -> FloatArray:
+    def values(self, entries: NDArray[np.int64]) -> FloatArray:
         """Return Q_i(z): ``float64[n, B]``."""
-        found = self.critic[self._entries(rows, actions), self._column]
+        found = self.critic[entries, self._column]
         return found if self.config.critic == "table" else self._sums(found)
 
     def gains(self, step: Played) -> FloatArray:
         """Return Σ_{j ∈ N_i} [ Q_j(z_t) − V_ji(z_t) ]: ``float64[n, B]``."""
-        table, entries = self.config.critic == "table", self._entries(step.rows, step.actions)
+        entries = step.entries
         if self.config.baseline == "none":
-            found = self.critic[entries, self._column]
-            every = found if table else self._sums(found)
-            return self._sums(every[self._member])
+            return self._sums(self.values(entries)[self._member])
         # For pairs (j, i), in the order of (i, j): where j's critic has what i did, and how far apart actions are.
-        place = (entries[self._owner] if table else entries)[self._mirror]
+        by_owner = self.config.critic == "table"
+        place = (entries[self._owner] if by_owner else entries)[self._mirror]
         weight = self._weight[self._mirror][:, None]
         expected = np.zeros(place.shape)
         for k in range(self._n_actions):
@@ -241,14 +241,14 @@ class ScalableActorCritic(Learner):
 
     def _learn(self, step: Played, follows: FloatArray) -> None:
         """Move the critics of a step towards its rewards and what follows, ``float64[n, B]``."""
-        error = step.rewards - self.mean_reward + follows - self.values(step.rows, step.actions)
+        error = step.rewards - self.mean_reward + follows - self.values(step.entries)
         move = self.config.critic_rate * error
         if self.config.critic == "sum":
             move = (move / self._size[:, None])[self._owner]
-        self.critic[self._entries(step.rows, step.actions), self._column] += move
+        self.critic[step.entries, self._column] += move
 
-    def _entries(self, rows: NDArray[np.intp], actions: NDArray[np.intp]) -> NDArray[np.int64]:
-        """Return where the critics look: ``int64[n, B]`` of tables, ``int64[P, B]`` of sums with P terms."""
+    def entries(self, rows: NDArray[np.intp], actions: NDArray[np.intp]) -> NDArray[np.int64]:
+        """Return where the critics look in joint observations and actions ``[n, B]``: as in `Played`."""
         cells = (rows * self._n_actions + actions)[self._member]
         parts = self._offset[:, None] + self._weight[:, None] * cells
         if self.config.critic == "sum":

@@ -153,9 +153,10 @@ def test_a_gradient_ignores_who_is_out_of_reach() -> None:
     env = crl_envs.make(EPIDEMIC, topology=nx.path_graph(6), horizon=5)
     learner = ScalableActorCritic(env, hops=1, seed=0).learn(total_episodes=4)
     zeros = np.zeros((6, 1), np.intp)
-    step = Played(zeros, zeros, np.full((6, 2, 1), 0.5), None, np.zeros((6, 1)))
+    entries = learner.entries(zeros, zeros)
+    step = Played(zeros, zeros, np.full((6, 2, 1), 0.5), entries, np.zeros((6, 1)))
     before = learner.gains(step)
-    terms = learner._entries(zeros, zeros)[learner._owner >= 2]
+    terms = entries[learner._owner >= 2]
     learner.critic[terms[:, 0]] += 7.0
     after = learner.gains(step)
     assert after[0] == before[0]
