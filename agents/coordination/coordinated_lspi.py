@@ -150,12 +150,12 @@ class CoordinatedLSPI(Learner):
         tables = weights[first:].reshape(-1, o, o, a, a)
         one, two = rows[self.pairs.T]
         pair = tables[np.arange(len(self.pairs))[:, None], one, two].transpose(0, 2, 3, 1)
-        graph = CoordinationGraph(self.pairs, pair, own)
         if not len(self.pairs):
-            return own.argmax(axis=1)
-        return (
-            graph.eliminate() if self.config.solver == "elimination" else graph.max_plus()
-        ).actions
+            return np.asarray(own.argmax(axis=1))
+        graph = CoordinationGraph(self.pairs, pair, own)
+        if self.config.solver == "elimination":
+            return graph.eliminate().actions
+        return graph.max_plus().actions
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
         """Return uniform actions; without words those that are best by the weights."""
@@ -219,7 +219,7 @@ class CoordinatedLSPI(Learner):
 
     def _iterate(self, column: int) -> FloatArray:
         """Return the weights to which policy iteration comes."""
-        weights = np.zeros(self.n_weights)
+        weights: FloatArray = np.zeros(self.n_weights)
         if not len(self.totals):
             return weights
         rows, actions, following = (
@@ -235,7 +235,9 @@ class CoordinatedLSPI(Learner):
         same[np.diag_indices(self.n_weights)] += self.config.ridge
         for _ in range(self.config.policy_iterations):
             cross = self._products(now, self._indicators(following, then), going)
-            weights = np.linalg.solve(same - self.config.discount * cross, right)
+            weights = np.asarray(
+                np.linalg.solve(same - self.config.discount * cross, right), np.float64
+            )
             before, then = then, self.best(following, weights)
             if np.array_equal(then, before):
                 break

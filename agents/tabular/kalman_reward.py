@@ -143,7 +143,8 @@ class KalmanReward(Learner):
         self._filter(cells, total, None if live is None else live.ravel())
         found = self._mean[self._each, cells].reshape(frame.rows.shape)
         rewards = found if live is None else np.where(live, found, 0.0)
-        super().observe(frame, actions, transition._replace(rewards=rewards))
+        filtered = transition._replace(rewards=rewards)
+        super().observe(frame, actions, filtered)  # type: ignore[safe-super]  # the learner's
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
         """Return what the learner has learnt, and the filter."""
@@ -162,15 +163,14 @@ class KalmanReward(Learner):
         if not isinstance(config.drift, str):
             return np.full(self.view.num_envs, float(config.drift) ** 2)
         sums, count = self._changes.T
-        return np.maximum(sums / count, _LEAST * config.reward_scale**2)
+        return np.asarray(np.maximum(sums / count, _LEAST * config.reward_scale**2))
 
     def _filter(
         self, cells: NDArray[np.intp], total: FloatArray, live: NDArray[np.bool_] | None
     ) -> None:
         """Take in y ``float64[B]`` with what each agent saw and did ``intp[n·B]``, but of those who aren't there."""
-        running = np.ones(total.size, np.bool_)
-        if live is not None:
-            running = live.reshape(-1, total.size).any(axis=0)
+        there = np.ones(cells.size, np.bool_) if live is None else live
+        running = there.reshape(-1, total.size).any(axis=0)
         if self._before is not None:
             self._changes[running] += np.stack(
                 [(total - self._before) ** 2, np.ones_like(total)], 1
@@ -179,7 +179,6 @@ class KalmanReward(Learner):
         n = self.view.n_agents
         every, mean, covariance = self._each, self._mean, self._covariance
         y = np.tile(total, n)
-        there = np.ones(cells.size, np.bool_) if live is None else live
         begins = every[there & self._fresh]
         self._fresh = self._fresh & ~there
         goes_on = np.setdiff1d(every[there], begins, assume_unique=True)
