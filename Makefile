@@ -22,7 +22,7 @@ LOWEST := $(VENV)-lowest/.installed
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all test-processors test-bounds test-campaigns test-device check format docs notebooks build bench clean
+.PHONY: help venv demo test test-all test-processors test-bounds test-campaigns test-device test-notebooks check format docs notebooks build bench clean
 .PHONY: test-rllib test-agilerl test-clients test-epymarl test-jaxmarl epymarl-there jaxmarl-there
 
 help: ## List the targets
@@ -60,6 +60,10 @@ test-bounds: $(DEV) ## Run the compiled loops' tests with every index checked
 test-device: $(DEV) ## Run the tests that compile with JAX
 	@echo "==> Testing in JAX"
 	@$(BIN)/python -m pytest -n auto --dist loadgroup -m 'device and not slow' tests/jax tests/agents/libraries $(ARGS)
+
+test-notebooks: $(DEV) ## Run the notebooks, and compare with what is stored
+	@echo "==> Testing the notebooks"
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -m 'not campaign' tests/notebooks $(ARGS)
 
 test-campaigns: $(DEV) ## Run the campaigns: thousands of random cases (CAMPAIGN_SEED, CAMPAIGN_SCALE)
 	@echo "==> Running the campaigns"

@@ -43,6 +43,11 @@ from agents.fixed_rule import FixedRule, FixedRuleConfig
 from agents.learner import Learner
 from agents.localized_aloha import LocalizedAloha, LocalizedAlohaConfig
 from agents.random_policy import RandomPolicy, RandomPolicyConfig
+from agents.routing.ant_net import AntNet, AntNetConfig
+from agents.routing.backpressure import Backpressure, BackpressureConfig
+from agents.routing.q_routing import QRouting, QRoutingConfig
+from agents.routing.sample import Sample, SampleConfig
+from agents.routing.shortest_path import ShortestPath, ShortestPathConfig
 from agents.tabular.decomposed_reinforce import DecomposedReinforce, DecomposedReinforceConfig
 from agents.tabular.factored_rmax import FactoredRMax, FactoredRMaxConfig
 from agents.tabular.finite_state_controllers import (
@@ -70,6 +75,10 @@ __all__ = [
     "AdaptiveHalvingConfig",
     "AntColony",
     "AntColonyConfig",
+    "AntNet",
+    "AntNetConfig",
+    "Backpressure",
+    "BackpressureConfig",
     "BoltzmannAverages",
     "BoltzmannAveragesConfig",
     "BreadthFirst",
@@ -119,12 +128,18 @@ __all__ = [
     "ModelBased",
     "ModelBasedConfig",
     "PeriodicGossip",
+    "QRouting",
+    "QRoutingConfig",
     "RandomPolicy",
     "RandomPolicyConfig",
     "Reinforce",
     "ReinforceConfig",
+    "Sample",
+    "SampleConfig",
     "ScalableActorCritic",
     "ScalableActorCriticConfig",
+    "ShortestPath",
+    "ShortestPathConfig",
     "ShortestQueue",
     "ShortestQueueConfig",
     "SparseCooperativeQ",

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from crl_envs.bar.problem import BarArguments
     from crl_envs.coordination_game.env import CoordinationGameEnv
     from crl_envs.coordination_game.problem import CoordinationGameArguments
+    from crl_envs.decpomdp.broadcast_env import BroadcastEnv
+    from crl_envs.decpomdp.env import DecPOMDPEnv
+    from crl_envs.decpomdp.problem import BroadcastArguments, DecPOMDPArguments, TigerArguments
+    from crl_envs.decpomdp.tiger_env import TigerEnv
     from crl_envs.firefighting.env import FirefightingEnv
     from crl_envs.firefighting.problem import FirefightingArguments
     from crl_envs.load_balancing.env import LoadBalancingEnv
@@ -46,6 +50,8 @@ if TYPE_CHECKING:
     from crl_envs.local_rule.env import LocalRuleEnv
     from crl_envs.local_rule.epidemic import EpidemicArguments, EpidemicEnv
     from crl_envs.local_rule.problem import LocalRuleArguments
+    from crl_envs.routing.env import RoutingEnv
+    from crl_envs.routing.problem import RoutingArguments
     from crl_envs.sysadmin.env import SysadminEnv
     from crl_envs.sysadmin.problem import SysadminArguments
     from crl_envs.traffic.env import TrafficEnv
@@ -55,13 +61,17 @@ if TYPE_CHECKING:
         "crl/access-v0",
         "crl/bandit-v0",
         "crl/bar-v0",
+        "crl/broadcast-v0",
         "crl/consensus-v0",
         "crl/coordination_game-v0",
+        "crl/dec_pomdp-v0",
         "crl/epidemic-v0",
         "crl/firefighting-v0",
         "crl/load_balancing-v0",
         "crl/local_rule-v0",
+        "crl/routing-v0",
         "crl/sysadmin-v0",
+        "crl/tiger-v0",
         "crl/traffic-v0",
     ]
 
@@ -231,6 +241,36 @@ def make(
 
 @overload
 def make(
+    id: Literal["crl/tiger-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[TigerArguments],
+) -> TigerEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/dec_pomdp-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[DecPOMDPArguments],
+) -> DecPOMDPEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/broadcast-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[BroadcastArguments],
+) -> BroadcastEnv: ...
+
+
+@overload
+def make(
     id: Literal["crl/load_balancing-v0"],
     *,
     render_mode: str | None = None,
@@ -247,6 +287,16 @@ def make(
     encode: Literal["onehot"] | None = None,
     **kwargs: Unpack[LocalRuleArguments],
 ) -> LocalRuleEnv: ...
+
+
+@overload
+def make(
+    id: Literal["crl/routing-v0"],
+    *,
+    render_mode: str | None = None,
+    encode: Literal["onehot"] | None = None,
+    **kwargs: Unpack[RoutingArguments],
+) -> RoutingEnv: ...
 
 
 @overload
@@ -417,6 +467,42 @@ class _MakesVectors(Protocol[ViewT_co]):
     @overload
     def __call__(
         self,
+        id: Literal["crl/tiger-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[TigerArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/dec_pomdp-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[DecPOMDPArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/broadcast-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[BroadcastArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
         id: Literal["crl/load_balancing-v0"],
         num_envs: int = 1,
         *,
@@ -436,6 +522,18 @@ class _MakesVectors(Protocol[ViewT_co]):
         render_mode: None = None,
         encode: Literal["onehot"] | None = None,
         **kwargs: Unpack[LocalRuleArguments],
+    ) -> ViewT_co: ...
+
+    @overload
+    def __call__(
+        self,
+        id: Literal["crl/routing-v0"],
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: None = None,
+        encode: Literal["onehot"] | None = None,
+        **kwargs: Unpack[RoutingArguments],
     ) -> ViewT_co: ...
 
     @overload

@@ -16,7 +16,7 @@ PAGE = (FOLDER / "claims.md").read_text("utf-8")
 MEASURED = ("Reproduced", "Under a reading", "Not reproduced")
 UNMEASURED = ("Not testable here", "Not measured")
 QUICK = ("radius", "samples", "boltzmann")
-SLOW = ("half_full", "decay", "refreshed", "bootstrap", "stable", "fillings")
+SLOW = ("ants", "half_full", "decay", "refreshed", "bootstrap", "stable", "fillings")
 
 
 class Claim(NamedTuple):
@@ -87,6 +87,8 @@ def test_commands_exist(claim: Claim) -> None:
         elif command.startswith("python -m benchmarks."):
             module = importlib.import_module(words[1])
             assert set(words[2:]) <= set(module.TABLES)
+        elif command.startswith("python examples/"):
+            assert (ROOT / words[0]).is_file()
         else:
             assert program == "pytest"
             path, _, name = words[0].partition("::")

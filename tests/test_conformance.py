@@ -10,6 +10,7 @@ from pettingzoo.utils.conversions import parallel_to_aec
 import crl_envs
 from crl_envs.testing import check_parallel_env
 from crl_envs.wrappers import GlobalReward
+from tests.decpomdp.models import random_model
 from tests.load_balancing.driving import EVERYTHING
 from tests.worlds import needed
 
@@ -39,6 +40,10 @@ CASES = {
         "crl/coordination_game-v0",
         {"payoffs": "random", "topology": "grid", "n_actions": 4, "horizon": 3},
     ),
+    "broadcast": ("crl/broadcast-v0", {}),
+    "tiger": ("crl/tiger-v0", {}),
+    "dec-pomdp": ("crl/dec_pomdp-v0", needed("crl/dec_pomdp-v0")),
+    "dec-pomdp-uneven": ("crl/dec_pomdp-v0", {"model": random_model(3), "horizon": 5}),
     "access": ("crl/access-v0", {}),
     "access-seen": (
         "crl/access-v0",
@@ -50,6 +55,20 @@ CASES = {
         {"n_agents": 6, "topology": "star", "observe": "neighborhood", "relabel": True},
     ),
     "firefighting": ("crl/firefighting-v0", {}),
+    "routing": ("crl/routing-v0", {"horizon": 30, "load": 6.0, "queue_size": 4}),
+    "routing-moving": (
+        "crl/routing-v0",
+        {
+            "n_agents": 6,
+            "topology": "geometric",
+            "mobility": 0.1,
+            "loss": 0.2,
+            "lifetime": 9,
+            "observe": "queues",
+            "reward": "delay",
+            "horizon": 20,
+        },
+    ),
     "traffic": ("crl/traffic-v0", {"n_agents": 9}),
     "traffic-open": (
         "crl/traffic-v0",

@@ -31,8 +31,12 @@ IDS = {
     "crl/bar-v0": {"n_agents": 3},
     "crl/consensus-v0": {"n_agents": 3, "flip": 0.1, "horizon": 5},
     "crl/coordination_game-v0": {"n_agents": 3, "noise": 1.0, "relabel": True, "horizon": 5},
+    "crl/broadcast-v0": {"horizon": 5},
+    "crl/dec_pomdp-v0": needed("crl/dec_pomdp-v0", horizon=5),
+    "crl/tiger-v0": {"horizon": 5},
     "crl/epidemic-v0": {"n_agents": 4, "horizon": 5},
     "crl/firefighting-v0": {"n_agents": 3, "horizon": 5},
+    "crl/routing-v0": {"horizon": 5},
     "crl/local_rule-v0": needed("crl/local_rule-v0", n_agents=4, horizon=5, relabel=True),
     "crl/sysadmin-v0": {"n_agents": 4, "horizon": 5, "relabel": True},
     "crl/traffic-v0": {"n_agents": 4, "horizon": 5, "arrival_rate": 0.5},
@@ -64,6 +68,7 @@ FAMILIES = {  # where the learners of each module of `agents` learn
     "localized_aloha": "crl/access-v0",
     "random_policy": "crl/load_balancing-v0",
     "fixed_rule": "crl/epidemic-v0",
+    "routing": "crl/routing-v0",
     "traffic_lights": "crl/traffic-v0",
 }
 LEARNERS = {

@@ -16,14 +16,16 @@ WORLDS = (
     "bandit",
     "bar",
     "coordination_game",
+    "decpomdp",
     "firefighting",
     "load_balancing",
     "local_rule",
+    "routing",
     "sysadmin",
     "traffic",
 )
 ROOMS = ("bench", "cli", "commands", "explorer")
-FAMILIES = ("bandit", "coordination", "delegation", "libraries", "tabular")
+FAMILIES = ("bandit", "coordination", "delegation", "libraries", "routing", "tabular")
 
 
 @cache
@@ -111,7 +113,10 @@ def test_an_optimum_takes_the_problem(world: str) -> None:
     known = ["crl_envs.core", "crl_envs.factored", "crl_envs.bounds"]
     known += [
         f"{home}.{name}"
-        for name in ("problem", "dynamics", "form", "rule", "rules", "factored_model")
+        for name in (
+            *("problem", "dynamics", "form", "rule", "rules", "factored_model"),
+            *("model", "policy", "approximate", "search"),
+        )
     ]
     assert edges(f"{home}.optimum", *known) == []
 

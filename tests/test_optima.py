@@ -72,6 +72,18 @@ SEARCHED: list[tuple[str, dict[str, Any]]] = [
     ("crl/firefighting-v0", {"n_agents": 2, "observe": "levels"}),
     ("crl/firefighting-v0", {"n_agents": 1, "layout": "grid", "observe": "levels"}),
     ("crl/firefighting-v0", {"n_agents": 6, "observe": "levels"}),
+    ("crl/tiger-v0", {}),
+    ("crl/tiger-v0", {"horizon": 9}),
+    ("crl/broadcast-v0", {"horizon": 5, "first_rate": 0.5}),
+    ("crl/routing-v0", {"n_agents": 4, "topology": "ring", "load": 1.0, "horizon": 8}),
+    (
+        "crl/routing-v0",
+        {"n_agents": 4, "topology": "star", "load": 2.0, "horizon": 8, "queue_size": 1},
+    ),
+    (
+        "crl/routing-v0",
+        {"n_agents": 3, "topology": "star", "reward": "delay", "loss": 0.3, "horizon": 6},
+    ),
     ("crl/traffic-v0", {"n_agents": 4, "horizon": 12, "arrival_rate": 0.3}),
     ("crl/traffic-v0", {"n_agents": 1, "horizon": 8, "capacity": 1, "arrival_rate": 1.0}),
     (

@@ -52,15 +52,17 @@ class TestMake:
     @pytest.mark.parametrize("id", IDS)
     def test_three_views(self, id: str) -> None:
         assert id in crl_envs.registered_ids()
-        env = crl_envs.make(id, **needed(id, n_agents=3))
+        given = needed(id, n_agents=3)
+        n = given["n_agents"]
+        env = crl_envs.make(id, **given)
         assert isinstance(env, ParallelEnv)
-        assert env.possible_agents == ["agent_0", "agent_1", "agent_2"]
-        vec = crl_envs.make_vec(id, 2, **needed(id, n_agents=3))
+        assert env.possible_agents == ["agent_0", "agent_1", "agent_2"][:n]
+        vec = crl_envs.make_vec(id, 2, **given)
         assert isinstance(vec, WorldVectorEnv)
-        assert (vec.num_envs, vec.n_agents) == (2, 3)
-        agents = crl_envs.make_gym_vec(id, 2, **needed(id, n_agents=3))
+        assert (vec.num_envs, vec.n_agents) == (2, n)
+        agents = crl_envs.make_gym_vec(id, 2, **given)
         assert isinstance(agents, AgentVectorEnv)
-        assert agents.num_envs == 6
+        assert agents.num_envs == 2 * n
 
     def test_ids_are_sorted(self) -> None:
         ids = crl_envs.registered_ids()
@@ -216,16 +218,17 @@ class TestElsewhere:
     def test_gymnasium_make(self, id: str) -> None:
         """One id for each environment, its joint form: all observations, all actions, the mean reward."""
         name, version = id.rsplit("-", 1)
-        joint = gymnasium.make(f"{name}-joint-{version}", **needed(id, n_agents=5))
-        env = crl_envs.make(id, **needed(id, n_agents=5))
+        given = needed(id, n_agents=5)
+        joint = gymnasium.make(f"{name}-joint-{version}", **given)
+        env = crl_envs.make(id, **given)
         joint.reset(seed=2)
         env.reset(seed=2)
         joint.action_space.seed(0)
         action = joint.action_space.sample()
-        assert action.shape == (5,)
+        assert action.shape == (given["n_agents"],)
         reward = joint.step(action)[1]
         rewards = env.step(dict(zip(env.agents, action.tolist(), strict=True)))[1]
-        assert reward == pytest.approx(sum(rewards.values()) / 5, rel=1e-6)
+        assert reward == pytest.approx(sum(rewards.values()) / len(rewards), rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["infos", "masks"])

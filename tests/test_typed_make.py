@@ -20,17 +20,23 @@ WORLDS = {
     "access": "Access",
     "bandit": "Bandit",
     "bar": "Bar",
+    "broadcast": "Broadcast",
     "consensus": "Consensus",
     "coordination_game": "CoordinationGame",
+    "dec_pomdp": "DecPOMDP",
     "epidemic": "Epidemic",
     "firefighting": "Firefighting",
     "load_balancing": "LoadBalancing",
     "local_rule": "LocalRule",
+    "routing": "Routing",
     "sysadmin": "Sysadmin",
+    "tiger": "Tiger",
     "traffic": "Traffic",
 }
 # Modules of problems that aren't in a package of their own.
-MODULES = {name: f"local_rule.{name}" for name in ("consensus", "epidemic")}
+MODULES = {name: f"local_rule.{name}" for name in ("consensus", "epidemic")} | dict.fromkeys(
+    ("broadcast", "dec_pomdp", "tiger"), "decpomdp.problem"
+)
 
 # Each line with what mypy says of it: the revealed type, or a part of the error.
 SNIPPETS = [

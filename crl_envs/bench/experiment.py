@@ -18,10 +18,10 @@ from crl_envs.core.arguments import check_choice, check_int, check_real
 from crl_envs.wrappers import NoisyReward
 
 Value = int | float | str
-Knob = Literal["n", "noise", "horizon", "topology"]
+Knob = Literal["n", "noise", "horizon", "topology", "load"]
 Unit = Literal["env steps", "episodes"]
 
-KNOBS: Final[tuple[Knob, ...]] = ("n", "noise", "horizon", "topology")
+KNOBS: Final[tuple[Knob, ...]] = ("n", "noise", "horizon", "topology", "load")
 UNITS: Final[tuple[Unit, ...]] = ("env steps", "episodes")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import permutations
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from gymnasium import spaces
@@ -41,6 +41,8 @@ class OnGraph:
     observe: str
     instance_seed: int
 
+    families: ClassVar[tuple[str, ...]] = tuple(NAMED)
+
     @cached_property
     def n(self) -> int:
         """Number of agents."""
@@ -51,7 +53,7 @@ class OnGraph:
                     f"n_agents must be {size}, the number of nodes of topology, or left out; got {shown(self.n_agents)}"
                 )
             return size
-        check_choice("topology", self.topology, NAMED)
+        check_choice("topology", self.topology, self.families)
         if self.n_agents is None:
             return self.default_n
         return check_int("n_agents", self.n_agents, low=1, high=100_000_000)
@@ -70,7 +72,11 @@ class OnGraph:
         check_size(
             "n_agents", self.n, degree * _BYTES_PER_EDGE, f" with topology={self.topology!r}"
         )
-        return named_edges(self.topology, self.n, self.instance_seed)
+        return self.family_edges(self.topology)
+
+    def family_edges(self, topology: str) -> Edges:
+        """Return the edges of one of the `families`."""
+        return named_edges(topology, self.n, self.instance_seed)
 
     @cached_property
     def parents(self) -> Adjacency:

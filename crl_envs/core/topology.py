@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import about, check_choice, shown
+from crl_envs.core.arguments import about, check_choice, check_size, shown
 from crl_envs.core.stream import Purpose, fixed_words
 
 if TYPE_CHECKING:
     import networkx as nx
 
 
+BYTES_PER_SLOT: Final = 160
 _MOST_DRAWN: Final = 10_000_000  # successors
 _MOST_GROWN: Final = 200_000  # agents whose edges are drawn one by one in Python
 _DRAWN_PER_SECOND: Final = 1_000_000  # on one core of 2024
@@ -255,6 +257,44 @@ def is_graph(topology: object) -> TypeGuard[nx.Graph]:
     return isinstance(topology, nx.Graph)
 
 
+def opened_topology(name: str, topology: Any) -> Any:
+    """Return what an argument says: the graph in a GraphML file where it is the path of one, else the same."""
+    if isinstance(topology, str) and topology.endswith(".graphml"):
+        return read_graphml(topology, name)
+    return topology
+
+
+def read_graphml(path: str, name: str = "path") -> nx.Graph:
+    """Return the graph in a GraphML file, its nodes named by their ``label`` where these are all there and distinct.
+
+    That is how the Internet Topology Zoo has its networks. Links that are there more than once count once, and links
+    of a node with itself are left out.
+
+    Args:
+        path: Of a file. ``"archipelago.graphml"``, where there is no such file, is a network of 18 nodes that comes
+            with the package; it was generated, names included, and stands for no real one.
+        name: Of the argument, for messages.
+
+    Raises:
+        ValueError: There is no such file, or no graph in it.
+    """
+    import networkx as nx
+
+    file = Path(path)
+    if not file.is_file() and file.name == path:
+        file = Path(__file__).with_name(path)
+    try:
+        read = nx.read_graphml(file)
+    except Exception as error:
+        raise ValueError(f"{name} must be a GraphML file, got {shown(path)}: {error}") from error
+    graph = nx.DiGraph(read) if read.is_directed() else nx.Graph(read)
+    graph.remove_edges_from(list(nx.selfloop_edges(graph)))
+    labels = nx.get_node_attributes(graph, "label")
+    if len(set(labels.values())) == len(graph):
+        graph = nx.relabel_nodes(graph, labels)
+    return graph
+
+
 def node_numbers(graph: nx.Graph) -> dict[Any, int]:
     """Return the agent of each node of a networkx graph.
 
@@ -316,6 +356,25 @@ class Adjacency(NamedTuple):
     def degree(self) -> NDArray[np.int64]:
         """``int64[n]``: neighbours of each agent."""
         return np.diff(self.indptr)
+
+
+def slot_table(edges: Edges, n: int) -> NDArray[np.int32]:
+    """``int32[n, K]``: each agent's successors in the order of `edges`, padded with −1 to the largest out-degree.
+
+    Raises:
+        ValueError: The table would be too large.
+    """
+    degree = np.bincount(edges[:, 0], minlength=n)
+    width = int(degree.max(initial=0))
+    check_size("n_agents × (largest out-degree)", n * width, BYTES_PER_SLOT)
+    if np.array_equal(edges[:, 0], np.repeat(np.arange(n), width)):
+        return edges[:, 1].reshape(n, width).astype(np.int32)
+    order = np.argsort(edges[:, 0], kind="stable")
+    source, target = edges[order].T
+    table = np.full((n, width), -1, np.int32)
+    first = np.concatenate([[0], np.cumsum(degree)[:-1]])
+    table[source, np.arange(source.size) - first[source]] = target
+    return table
 
 
 def row_sums(

@@ -18,6 +18,7 @@ from crl_envs.firefighting.problem import FirefightingProblem
 from crl_envs.load_balancing.problem import LoadBalancingProblem
 from crl_envs.local_rule.consensus import ConsensusProblem
 from crl_envs.local_rule.epidemic import EpidemicProblem
+from crl_envs.routing.problem import RoutingProblem
 from crl_envs.sysadmin.dynamics import DYNAMICS
 from crl_envs.sysadmin.problem import SysadminProblem
 from crl_envs.traffic.problem import TrafficProblem
@@ -486,6 +487,45 @@ _LOAD_BALANCING: Final = World(
     small={"n_agents": 4, "capacity": 1, "server_capacity": 1, "max_steps": 20},
 )
 
+_ROUTING: Final = World(
+    key="routing",
+    id="crl/routing-v0",
+    title="Routing",
+    about="Packets queue at each node, which forwards the first of them to a neighbour. Short ways get crowded.",
+    problem=RoutingProblem,
+    choices=(
+        Choice(
+            "n_agents",
+            "n (nodes)",
+            "36: the network of Boyan & Littman; others: a torus.",
+            (2, 100, 1),
+            36,
+        ),
+        Choice(
+            "load",
+            "Load",
+            "Packets that enter the network in a step, on average.",
+            (0.0, 5.0, 0.25),
+        ),
+        Choice(
+            "loss", "Packets lost", "Probability that a transmission is lost.", (0.0, 0.5, 0.05)
+        ),
+        Choice(
+            "mobility",
+            "Mobility",
+            "How far nodes move in a step, in sides of a square in which those near each other are linked.",
+            (0.0, 0.1, 0.01),
+        ),
+        Choice("queue_size", "Queue size", "Packets that a node has room for.", (1, 200, 1)),
+        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (50, 2000, 50)),
+    ),
+    learner="q-routing",
+    rival="shortest-path",
+    episodes=3,
+    progress="delivery_share",
+    small={"n_agents": 4, "horizon": 5},
+)
+
 WORLDS: Final[Mapping[str, World]] = {
     world.key: world
     for world in (
@@ -498,6 +538,7 @@ WORLDS: Final[Mapping[str, World]] = {
         _FIREFIGHTING,
         _ACCESS,
         _COORDINATION,
+        _ROUTING,
         _TRAFFIC,
     )
 }

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from crl_envs.core.arguments import check_choice, check_int, check_size, shown
 from crl_envs.core.stream import Purpose, fixed_words
 from crl_envs.core.topology import (
+    BYTES_PER_SLOT,
     Edges,
     graph_edges,
     is_graph,
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_AGENTS = 50
 _DEFAULT_DEGREE = {"grid": 9, "random": 10}
-_BYTES_PER_SLOT = 160
 
 
 def grid_successors(n: int, degree: int) -> Edges:
@@ -62,29 +62,10 @@ def build_edges(
         degree = min(_DEFAULT_DEGREE[topology], max(n // 5, 1), n - 1)
     else:
         degree = check_int("out_degree", out_degree, low=0, high=n - 1)
-    check_size("n_agents × out_degree", n * max(degree, 1), _BYTES_PER_SLOT)
+    check_size("n_agents × out_degree", n * max(degree, 1), BYTES_PER_SLOT)
     if topology == "grid":
         return n, grid_successors(n, degree), {}
     return n, random_successors(n, degree, seed), {}
-
-
-def slot_table(edges: Edges, n: int) -> NDArray[np.int32]:
-    """``int32[n, K]``: each agent's successors in the order of `edges`, padded with −1 to the largest out-degree.
-
-    Raises:
-        ValueError: The table would be too large.
-    """
-    degree = np.bincount(edges[:, 0], minlength=n)
-    width = int(degree.max(initial=0))
-    check_size("n_agents × (largest out-degree)", n * width, _BYTES_PER_SLOT)
-    if np.array_equal(edges[:, 0], np.repeat(np.arange(n), width)):
-        return edges[:, 1].reshape(n, width).astype(np.int32)
-    order = np.argsort(edges[:, 0], kind="stable")
-    source, target = edges[order].T
-    table = np.full((n, width), -1, np.int32)
-    first = np.concatenate([[0], np.cumsum(degree)[:-1]])
-    table[source, np.arange(source.size) - first[source]] = target
-    return table
 
 
 def hops_from(edges: Edges, n: int, start: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -29,14 +29,8 @@ from crl_envs.core.arguments import (
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.problem import changed
 from crl_envs.core.stream import threshold
-from crl_envs.core.topology import Edges
-from crl_envs.load_balancing.graphs import (
-    build_edges,
-    default_servers,
-    grid_hops,
-    hops_from,
-    slot_table,
-)
+from crl_envs.core.topology import Edges, opened_topology, slot_table
+from crl_envs.load_balancing.graphs import build_edges, default_servers, grid_hops, hops_from
 from crl_envs.load_balancing.rules import (
     DOP_OF_OUTCOME,
     ENDLESS,
@@ -69,7 +63,7 @@ class LoadBalancingProblem:
         topology: ``"grid"`` (i → i + 1 … i + `out_degree`, mod n, the paper's name for this circulant graph),
             ``"random"`` (`out_degree` distinct successors each) or a networkx graph whose edges are the delegations:
             nodes 0 … n − 1 are the agents of these numbers, in whatever order they are; other nodes are numbered in the
-            graph's order. Default ``"grid"``.
+            graph's order. Also the path of a GraphML file (`crl_envs.core.topology.read_graphml`). Default ``"grid"``.
         out_degree: Successors of each agent in the named topologies, 0 to n − 1. Default None: 9 on the grid and 10 on
             the random graph, for n < 50 at most n / 5 rounded down (1 at least).
         capacity: Loads that each agent can store, 0 to 2,147,483,647; one number, or a list with one for each agent.
@@ -159,6 +153,7 @@ class LoadBalancingProblem:
     backend: str = "auto"
 
     def __post_init__(self) -> None:
+        keep(self, opened_topology, "topology")
         keep(self, check_choice, "cost_model", ("discrete", "gradient"))
         keep(self, check_choice, "spare", tuple(_STORES_BEFORE))
         keep(self, check_int, "max_in_flight", low=1, high=1_000_000)

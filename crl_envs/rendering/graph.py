@@ -25,6 +25,7 @@ _LEAST_WITH_TEXT: Final = 15.0  # pixels across
 _LEAST_WITH_NUMBER: Final = 24.0
 _MOST_ARROWS: Final = 300  # edges; more heads than that hide the graph
 _MARGIN: Final = 34.0  # pixels
+_LONGEST_NAME: Final = 14  # letters
 _NUMBER: Final = 0.64  # that of its number, the other way
 _BADGE: Final = 0.55  # offset of a badge's middle both ways, in diameters of an agent
 
@@ -40,8 +41,8 @@ class GraphSheet(Sheet):
         super().__init__(picture, history)
         self._look = look = picture.look()
         width, height = GRAPH[2] * WIDTH, GRAPH[3] * HEIGHT
-        room = np.array([width - 2 * _MARGIN, height - 2 * _MARGIN])
-        self._at: Points = _MARGIN + look.positions * room
+        self._room = np.array([width - 2 * _MARGIN, height - 2 * _MARGIN])
+        self._at: Points = _MARGIN + look.positions * self._room
         self._size = _diameter(self._at)
         self._strands: list[_Strands] = []
         with styled():
@@ -56,7 +57,8 @@ class GraphSheet(Sheet):
             self._beads = self._marks(Glyph("", "o", BLUE, WHITE, size=0.35))
             self._glyphs = [self._marks(glyph) for glyph in look.glyphs]
             self._texts = self._labels(self._at, 1.0)
-            self._badges = self._labels(self._at + _BADGE * self._size, 0.85)
+            self._beside = self._at + _BADGE * self._size
+            self._badges = self._labels(self._beside, 0.85)
             self.legend(self._legend_handles(), 0.885)
             self._colours = None
             if look.quantity is not None:
@@ -65,6 +67,9 @@ class GraphSheet(Sheet):
     def draw(self, moment: Moment) -> Frame:
         """Return the picture of a moment: ``uint8[600, 900, 3]``."""
         scene = self.picture.scene(moment)
+        if scene.positions is not None:  # marks, strands and texts look where agents are
+            self._at[:] = _MARGIN + scene.positions * self._room
+            self._beside[:] = self._at + _BADGE * self._size
         for strands, pairs in zip(self._strands, scene.strands, strict=True):
             strands.connect(pairs)
         self._beads.set_offsets(_beads_at(scene.beads, self._at))
@@ -113,10 +118,17 @@ class GraphSheet(Sheet):
             heads = PolyCollection(list(_heads(ends, 7.0)), facecolors="#A0A0A0", zorder=0)
             self.main.add_collection(heads)
 
+    @property
+    def _names(self) -> list[str]:
+        """Those of the agents' nodes, where these have names."""
+        return [str(node)[:_LONGEST_NAME] for node in self.picture.world.nodes or ()]
+
     def _number_agents(self) -> None:
         if self._size >= _LEAST_WITH_NUMBER:
-            for i, (x, y) in enumerate((self._at - _NUMBER * self._size)[: self._look.numbered]):
-                self.main.text(x, y, str(i), size=6.5, color=GREY, ha="center", va="center")
+            names, off = self._names, np.array([0.0 if self._names else _NUMBER, _NUMBER])
+            for i, (x, y) in enumerate((self._at - off * self._size)[: self._look.numbered]):
+                name = names[i] if names else str(i)
+                self.main.text(x, y, name, size=6.5, color=GREY, ha="center", va="center")
 
     def _legend_handles(self) -> list[Line2D]:
         handles = []
@@ -151,8 +163,8 @@ class GraphSheet(Sheet):
                 )
             )
         notes = list(self._look.notes)
-        if self._size >= _LEAST_WITH_NUMBER:
-            notes.append("small and grey: its number")
+        if self._size >= _LEAST_WITH_NUMBER and self._look.numbered != 0:
+            notes.append(f"small and grey: its {'node' if self._names else 'number'}")
         handles += [Line2D([], [], ls="", label=note) for note in notes]
         return handles
 

@@ -118,6 +118,7 @@ class Scene:
         badges: Short texts beside agents.
         value: ``float64[n]``, for the glyphs without a colour.
         beads: Points on the way between two agents: ``float64[·, 3]`` of source, target, share of the way.
+        positions: Where agents are now, as in `Look`, if they move; None if not.
     """
 
     glyphs: Sequence[Indices]
@@ -127,3 +128,4 @@ class Scene:
     badges: dict[int, str] = field(default_factory=dict)
     value: NDArray[np.float64] | None = None
     beads: NDArray[np.float64] | None = None
+    positions: NDArray[np.float64] | None = None

@@ -69,8 +69,9 @@ def test_gymnasium_makes_every_id_of_ours() -> None:
     for id in crl_envs.registered_ids():
         name, version = id.rsplit("-", 1)
         key = f"crl_envs.adapters.epymarl:{name}-tuple-{version}"
-        env = gymnasium.make(key, **needed(id, n_agents=5))
-        assert env.unwrapped.n_agents == len(env.action_space) == 5  # type: ignore[attr-defined,arg-type]
+        given = needed(id, n_agents=5)
+        env = gymnasium.make(key, **given)
+        assert env.unwrapped.n_agents == len(env.action_space) == given["n_agents"]  # type: ignore[attr-defined,arg-type]
         seen, _ = env.reset(seed=1)
         assert seen in env.observation_space
 

@@ -72,6 +72,7 @@ class TestContents:
             "bandit": {"n", "noise", "neural-n"},
             "sysadmin": {"n", "noise", "horizon", "topology", "neural-n"},
             "load-balancing": {"n", "noise", "horizon", "topology", "fillings-n"},
+            "routing": {"load"},
             **{
                 w: {"n"}
                 for w in (
@@ -131,6 +132,7 @@ class TestContents:
             "noise": {"p_correct", "p_wrong"},
             "horizon": {"horizon", "n_loads"},
             "topology": {"topology", "servers"},
+            "load": {"load"},
         }
         assert varied <= allowed[experiment.knob]
         assert (task.reward_noise == first.reward_noise) or experiment.knob == "noise"

@@ -17,6 +17,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 # The folder of a sweep's data, the page that has its numbers, and its seeds.
 SHIPPED = {
     "bench/leaderboard": ("bench/leaderboard.md", 10),
+    "bench/graph-worlds": ("bench/leaderboard.md", 10),
     "adapters/scaling": ("adapters/scaling.md", 5),
     "adapters/fillings": ("adapters/scaling.md", 5),
 }

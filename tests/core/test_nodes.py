@@ -15,6 +15,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     "crl/epidemic-v0": {"encode": "onehot"},
     "crl/consensus-v0": {},
     "crl/coordination_game-v0": {},
+    "crl/routing-v0": {"horizon": 5},
     "crl/load_balancing-v0": {"entries": ["a"], "servers": ["d"], "max_steps": 5},
 }
 

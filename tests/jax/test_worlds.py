@@ -12,6 +12,7 @@ import crl_envs
 jax = pytest.importorskip("jax", reason="JAX isn't installed (extra jax)")
 
 from crl_envs import jax as crl_jax  # noqa: E402
+from tests.decpomdp.models import random_model  # noqa: E402
 from tests.local_rule.test_rule import random_rule  # noqa: E402
 
 pytestmark = pytest.mark.device
@@ -32,6 +33,9 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("crl/consensus-v0", {"flip": 0.1}),
     ("crl/consensus-v0", {"topology": "torus", "n_agents": 9, "horizon": 7}),
     ("crl/firefighting-v0", {}),
+    ("crl/tiger-v0", {}),
+    ("crl/broadcast-v0", {"horizon": 7}),
+    ("crl/dec_pomdp-v0", {"model": random_model(3)}),
     ("crl/firefighting-v0", {"observe": "levels", "layout": "grid", "n_agents": 6}),
     ("crl/coordination_game-v0", {"noise": 2.5}),
     ("crl/traffic-v0", {"n_agents": 9, "arrival_rate": 0.2, "horizon": 70}),

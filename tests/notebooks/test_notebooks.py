@@ -141,6 +141,7 @@ def test_stored_notebook_is_in_order(path: Path) -> None:
     assert path.stat().st_size < MOST_BYTES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_gives_what_is_stored(path: Path) -> None:
     """In an empty folder; and its widgets take every value at the ends of their ranges."""

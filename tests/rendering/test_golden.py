@@ -21,6 +21,8 @@ PICTURES = [
     "access",
     "bandit",
     "firefighting",
+    "routing",
+    "routing-moving",
     "epidemic",
     "traffic",
     "sysadmin",

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from crl_envs.bench.experiment import Analysis, Experiment, Reference, Task
-from crl_envs.bench.experiments import bandit, load_balancing, on_graph, sysadmin
+from crl_envs.bench.experiments import bandit, load_balancing, on_graph, routing, sysadmin
 from crl_envs.core.arguments import suggestion
 
 __all__ = [
@@ -48,6 +48,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
             on_graph.CONSENSUS_N,
             on_graph.FIREFIGHTING_N,
             on_graph.COORDINATION_GAME_N,
+            routing.ROUTING_LOAD,
             on_graph.ACCESS_N,
             on_graph.TRAFFIC_N,
         )
