@@ -37,6 +37,7 @@ import numpy as np
 
 from agents.learner import Callback, Learner, check_callback
 from crl_envs.core.arguments import check_bool, check_int
+from crl_envs.core.install import install_hint
 
 WINDOW: Final = 100  # episodes; Stable-Baselines3 calls it stats_window_size
 
@@ -208,7 +209,7 @@ class TensorBoardLogger:
             from tensorboard.summary.writer.record_writer import RecordWriter
         except ImportError as error:
             raise ImportError(
-                f"TensorBoardLogger needs TensorBoard: pip install 'crl-envs[tensorboard]' ({error})"
+                f"TensorBoardLogger needs TensorBoard: {install_hint('tensorboard')} ({error})"
             ) from error
         self._event, self._session, self._summary = Event, SessionLog, Summary
         self._records = RecordWriter

@@ -20,9 +20,9 @@ def main() -> None:
     """Run the command line; without the extra ``bench`` say how to get it and exit with code 2."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        print(
-            f"crl-envs needs {', '.join(missing)}: pip install 'crl-envs[bench]'", file=sys.stderr
-        )
+        from crl_envs.core.install import install_hint
+
+        print(f"crl-envs needs {', '.join(missing)}: {install_hint('bench')}", file=sys.stderr)
         sys.exit(2)
     from crl_envs.commands.app import app
 

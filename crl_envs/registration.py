@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, Unpack
 
 import gymnasium
 import pettingzoo
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 from pettingzoo import ParallelEnv
 
@@ -608,7 +609,11 @@ def make_vec(
         ValueError: As `make`; or the id has only the dict view.
     """
     world = encoded(_make_world(id, kwargs), encode)
-    return WorldVectorEnv(world, num_envs, autoreset_mode)
+    vec = WorldVectorEnv(world, num_envs, autoreset_mode)
+    if encode is not None:
+        kwargs["encode"] = encode
+    vec.spec = _vector_spec("make_vec", id, vec, kwargs)
+    return vec
 
 
 @_typed_by_id
@@ -624,7 +629,22 @@ def make_gym_vec(
     Raises:
         ValueError: As `make_vec`.
     """
-    return AgentVectorEnv(make_vec(id, num_envs, autoreset_mode=autoreset_mode, **kwargs))
+    vec = make_vec(id, num_envs, autoreset_mode=autoreset_mode, **kwargs)
+    agents = AgentVectorEnv(vec)
+    agents.spec = _vector_spec("make_gym_vec", id, vec, kwargs)
+    return agents
+
+
+def _vector_spec(by: str, id: str, vec: WorldVectorEnv, kwargs: dict[str, Any]) -> EnvSpec:
+    """Return a spec of which ``gymnasium.make_vec(spec)`` makes the same again."""
+    arguments = {"id": id, "num_envs": vec.num_envs, "autoreset_mode": vec.autoreset_mode.value}
+    return EnvSpec(
+        id=id,
+        vector_entry_point=f"crl_envs.registration:{by}",
+        kwargs={**arguments, **kwargs},
+        order_enforce=False,
+        disable_env_checker=True,
+    )
 
 
 def make_joint(of: str, *, flatten: bool = False, **kwargs: Any) -> gymnasium.Env[Any, Any]:

@@ -30,7 +30,7 @@ IDS = {
     "crl/bandit-v0": {"n_agents": 3},
     "crl/bar-v0": {"n_agents": 3},
     "crl/consensus-v0": {"n_agents": 3, "flip": 0.1, "horizon": 5},
-    "crl/coordination_game-v0": {"n_agents": 3, "noise": 1.0, "relabel": True, "horizon": 5},
+    "crl/coordination_game-v0": {"n_agents": 3, "noise": 1.0, "relabel": True},
     "crl/broadcast-v0": {"horizon": 5},
     "crl/dec_pomdp-v0": needed("crl/dec_pomdp-v0", horizon=5),
     "crl/tiger-v0": {"horizon": 5},
@@ -63,6 +63,7 @@ WRAPPERS: dict[str, Any] = {
 DICT = {**WRAPPERS, "joint": JointAction}
 FAMILIES = {  # where the learners of each module of `agents` learn
     "bandit": "crl/bandit-v0",
+    "coordination": "crl/coordination_game-v0",
     "tabular": "crl/sysadmin-v0",
     "delegation": "crl/load_balancing-v0",
     "localized_aloha": "crl/access-v0",

@@ -44,7 +44,7 @@ from crl_envs.core.arrays import EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
 
-require("benchmarl", "1.5", "pip install 'crl-envs[torchrl]'")
+require("benchmarl", "1.5", extra="torchrl")
 
 import benchmarl.experiment.experiment as benchmarl_loop  # noqa: E402
 import torch  # noqa: E402

@@ -46,7 +46,7 @@ from crl_envs.core.encoding import AgentEncoder
 from crl_envs.core.stream import Purpose
 from crl_envs.core.vector import WorldVectorEnv
 
-require("optax", "0.2", "pip install 'crl-envs[jax]'")
+require("optax", "0.2", extra="jax")
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402

@@ -31,7 +31,7 @@ from crl_envs.core.arguments import check_int, check_probability, check_real, ke
 from crl_envs.core.arrays import EpisodeTally
 from crl_envs.core.copies import owned
 
-require("sb3-contrib", "2.7", "pip install 'crl-envs[sb3]'")
+require("sb3-contrib", "2.7", extra="sb3")
 
 import sb3_contrib  # noqa: E402
 import stable_baselines3  # noqa: E402

@@ -45,7 +45,7 @@ from crl_envs.adapters.columns import EnvOrId, Rewards, WorldColumns, columns_of
 from crl_envs.adapters.library import require
 from crl_envs.core.arguments import check_bool, check_int
 
-require("benchmarl", "1.5", "pip install 'crl-envs[torchrl]'")
+require("benchmarl", "1.5", extra="torchrl")
 
 from benchmarl.environments import TaskClass  # noqa: E402
 from torchrl.data import Composite  # noqa: E402

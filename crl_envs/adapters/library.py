@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from importlib.metadata import PackageNotFoundError, version
 
+from crl_envs.core.install import install_hint
+
 
 class MissingLibraryError(ImportError):
     """A library that an adapter or a learner needs is missing or too old; the message says what to install."""
 
 
-def require(distribution: str, minimum: str, install: str) -> None:
+def require(distribution: str, minimum: str, install: str = "", *, extra: str = "") -> None:
     """See that a distribution is installed in a version that is known to work. It is not imported.
 
     Args:
         distribution: Its name, as pip knows it.
         minimum: The oldest version, ``"2.3"``.
         install: The command that installs it, for the message.
+        extra: Of crl-envs, which brings it; then `install` is left out.
 
     Raises:
         MissingLibraryError: It isn't there, or is older.
@@ -25,11 +28,13 @@ def require(distribution: str, minimum: str, install: str) -> None:
         found = version(distribution)
     except PackageNotFoundError:
         raise MissingLibraryError(
-            f"{distribution} isn't installed, and {minimum} or newer is needed: {install}"
+            f"{distribution} isn't installed, and {minimum} or newer is needed: "
+            f"{install_hint(extra) if extra else install}"
         ) from None
     if _numbers(found) < _numbers(minimum):
         raise MissingLibraryError(
-            f"{distribution} {found} is too old, {minimum} or newer is needed: {install} --upgrade"
+            f"{distribution} {found} is too old, {minimum} or newer is needed: "
+            f"pip install '{distribution}>={minimum}'"
         )
 
 

@@ -79,8 +79,8 @@ from crl_envs.adapters.library import require
 from crl_envs.core.arrays import Frame
 from crl_envs.core.encoding import AgentEncoder
 
-require("ray", "2.50", "pip install 'crl-envs[rllib]'")
-require("dm-tree", "0.1", "pip install 'crl-envs[rllib]'")  # Ray may be there without RLlib
+require("ray", "2.50", extra="rllib")
+require("dm-tree", "0.1", extra="rllib")  # Ray may be there without RLlib
 
 from ray.rllib.env.multi_agent_env import MultiAgentEnv  # noqa: E402
 from ray.tune import register_env  # noqa: E402

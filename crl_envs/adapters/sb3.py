@@ -65,7 +65,7 @@ from crl_envs.core.encoding import AgentEncoder
 from crl_envs.wrappers import JointAction
 from crl_envs.wrappers.joint_action import join_observations
 
-require("stable-baselines3", "2.7", "pip install 'crl-envs[sb3]'")
+require("stable-baselines3", "2.7", extra="sb3")
 
 from stable_baselines3.common.env_util import make_vec_env as make_sb3_vec_env  # noqa: E402
 from stable_baselines3.common.monitor import Monitor  # noqa: E402

@@ -60,7 +60,7 @@ from crl_envs.core.arguments import check_seed
 from crl_envs.core.arrays import Frame
 from crl_envs.core.encoding import AgentEncoder
 
-require("torchrl", "0.11", "pip install 'crl-envs[torchrl]'")
+require("torchrl", "0.11", extra="torchrl")
 
 import torch  # noqa: E402
 from tensordict import TensorDict, TensorDictBase  # noqa: E402

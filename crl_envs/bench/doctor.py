@@ -15,8 +15,8 @@ from crl_envs.bench.learners import installed_learners
 from crl_envs.bench.store import cores
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.cache import cache_folder
+from crl_envs.core.install import DISTRIBUTION, install_hint
 
-DISTRIBUTION: Final = "crl-envs"
 CORE: Final = "core"
 _COLLECTIONS: Final = ("all", "dev")  # extras made of others
 
@@ -100,7 +100,7 @@ def examine() -> Diagnosis:
         needs = [Requirement(line) for line in requires(DISTRIBUTION) or ()]
     except PackageNotFoundError:
         raise ValueError(
-            f"{DISTRIBUTION} isn't installed here: pip install -e . in a clone, or pip install {DISTRIBUTION}"
+            f"{DISTRIBUTION} isn't installed here (running from a folder isn't enough): {install_hint('bench')}"
         ) from None
     states = {name: _state(entry) for name, entry in sorted(installed_learners().items())}
     not_installed = {

@@ -194,7 +194,7 @@ def scaling_verdict(summary: Summary, knob: str) -> list[str]:
         knob: Its name.
     """
     return [
-        f"{learner}: {_growth(found['exponent'], knob)}; {_reach(found, knob)}."
+        f"{learner}: {_growth(found, knob)}; {_reach(found, knob)}."
         for learner, found in by_iqm(summary)
     ]
 
@@ -277,12 +277,20 @@ def number(value: float | None) -> str:
     return f"{value:.3f}" if 0.98 < value < 1 else f"{value:.2f}"
 
 
-def _growth(exponent: Mapping[str, Any] | None, knob: str) -> str:
+def one_seed(learner: Mapping[str, Any]) -> bool:
+    """Return whether a learner's entry has a single run of each value, whose bootstrap intervals mean nothing."""
+    return all(value["runs"] == 1 for value in learner["values"].values())
+
+
+def _growth(found: Mapping[str, Any], knob: str) -> str:
+    exponent = found["exponent"]
     power = exponent["runs"]["power"] if exponent else None
     if exponent is None or power is None or power["value"] is None:
         return f"samples-to-ε is known at fewer than two values of {knob}"
     ends = [power["low"], power["high"]]
     interval = "" if None in ends else f" [{number(ends[0])}, {number(ends[1])}]"
+    if one_seed(found):
+        interval = " (one seed: no interval)"
     censored = exponent["runs"]["censored"]
     without = f", without {knob} = {_list(censored)}" if censored else ""
     return f"samples-to-ε grows as {knob}^{number(power['value'])}{interval}{without}"

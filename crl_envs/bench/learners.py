@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from crl_envs.adapters import MissingLibraryError
 from crl_envs.bench.text import printable
-from crl_envs.core.arguments import suggestion
+from crl_envs.core.arguments import near_or_all
+from crl_envs.core.install import install_hint
 
 GROUP: Final = "crl_envs.learners"
 
@@ -191,13 +192,12 @@ def _unknown(name: str, learners: Mapping[str, EntryPoint]) -> str:
     if not learners:
         return (
             f"no learner {name!r}: the entry-point group {GROUP!r} is empty, because the distribution crl-envs "
-            "isn't installed here (running from a folder isn't enough): pip install -e '.[bench]' in a clone, "
-            "or pip install 'crl-envs[bench]'"
+            f"isn't installed here (running from a folder isn't enough): {install_hint('bench')}"
         )
     names = sorted({*learners, *PRESETS})
     return (
-        f"no learner {name!r} in the entry-point group {GROUP!r}{suggestion(name, names)}; "
-        f"installed: {', '.join(names)}; or give it as module:Class"
+        f"no learner {name!r} in the entry-point group {GROUP!r}{near_or_all(name, names)}; "
+        "or give it as module:Class"
     )
 
 

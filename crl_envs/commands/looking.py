@@ -6,6 +6,7 @@ import ast
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +14,6 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.markdown import Markdown
 
 import crl_envs
 from crl_envs.adapters.library import MissingLibraryError, require
@@ -24,7 +24,7 @@ from crl_envs.bench.learners import PRESETS, installed_learners, is_ours, learne
 from crl_envs.bench.papers import REPRODUCTIONS
 from crl_envs.bench.text import Table, printable
 from crl_envs.commands.console import refusals, say, show
-from crl_envs.core.arguments import suggestion
+from crl_envs.core.arguments import near_or_all
 from crl_envs.registration import entry_point
 
 _LIBRARIES: Final = "agents.libraries."
@@ -64,6 +64,8 @@ def describe(
     if as_json:
         print(json.dumps({"id": id, "text": text, **facts}, indent=1, ensure_ascii=False))
     else:
+        from rich.markdown import Markdown  # slow to import, and only needed here
+
         Console().print(Markdown(f"# {id}\n\n{_as_markdown(text)}"))
 
 
@@ -140,6 +142,7 @@ def _docstrings(module: str, name: str) -> tuple[str, str | None]:
     return ast.get_docstring(classes[name]) or name, ast.get_docstring(tree)
 
 
+@cache
 def _parsed(module: str) -> ast.Module:
     spec = find_spec(module)
     assert spec is not None and spec.origin is not None
@@ -151,7 +154,8 @@ def _require(tree: ast.Module) -> None:
     for node in tree.body:
         call = getattr(node, "value", None)
         if isinstance(call, ast.Call) and getattr(call.func, "id", None) == "require":
-            require(*map(ast.literal_eval, call.args))
+            extra = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+            require(*map(ast.literal_eval, call.args), **extra)
 
 
 def _described(id: str) -> tuple[str, dict[str, Any]]:
@@ -173,7 +177,7 @@ def _described(id: str) -> tuple[str, dict[str, Any]]:
         text = f"{module}\n\n{inspect.getdoc(cls) or ''}"
         return text, {"source": spec.source, "config": dict(spec.config)}
     every = [*crl_envs.registered_ids(), *experiment_names(), *sorted(learners)]
-    raise ValueError(f"unknown id {id!r}{suggestion(id, every)}; known: {', '.join(every)}")
+    raise ValueError(f"unknown id {id!r}{near_or_all(id, every)}")
 
 
 def _facts(experiment: Experiment) -> dict[str, Any]:

@@ -29,8 +29,11 @@ def render(
     out: Annotated[
         Path, typer.Option(help="File: .png (the last frame), .gif or .mp4.", show_default=False)
     ],
-    policy: Annotated[
-        str, typer.Option(help="A learner in `crl-envs list`, or module:Class.")
+    learner: Annotated[
+        str,
+        typer.Option(
+            "--learner", "--policy", help="A learner in `crl-envs list`, or module:Class."
+        ),
     ] = "random",
     n_agents: Annotated[
         int | None, typer.Option(help="Number of agents.", show_default="the environment's")
@@ -64,7 +67,7 @@ def render(
         check_int("every", every, low=1, high=steps)
         check_int("train", train, low=0)
         check_seed("seed", seed)
-        spec = learner_spec(policy)
+        spec = learner_spec(learner)
         traits = Traits(spec.load())
         env = _made(id, n_agents, settings or [])
         rate = env.metadata.get("render_fps", 10) if fps is None else fps

@@ -17,11 +17,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from crl_envs.bench.engines import Engine
 from crl_envs.bench.engines.local import LocalEngine
 from crl_envs.bench.engines.ray import RayEngine
+from crl_envs.bench.experiment import one_seed
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.learners import learner_spec
 from crl_envs.bench.plan import Plan, make_plan, read_plan
 from crl_envs.bench.report.figures import Drawn, drawn, write_figures
 from crl_envs.bench.report.figures import as_json as summary_text
+from crl_envs.bench.score.reading import sentences
 from crl_envs.bench.score.results import Results, results
 from crl_envs.bench.score.results import as_json as as_json_text
 from crl_envs.bench.score.statistics import Interval
@@ -382,36 +384,35 @@ def _print_record(record: Record) -> None:
 def _print_scores(scores: Mapping[str, Any], complaints: Sequence[str]) -> None:
     for complaint in complaints:
         say(complaint)
-    show(_leaderboard(scores))
-    for found in scores["experiments"].values():
-        for sentence in found["verdict"]:
+    for id, found in scores["experiments"].items():
+        say(id)
+        show(_leaderboard(scores, id))
+        for sentence in sentences(found):
             say(sentence)
 
 
-def _leaderboard(scores: Mapping[str, Any]) -> Table:
-    header = ("learner", "experiment", "runs", "IQM", "exponent", "solved to")
+def _leaderboard(scores: Mapping[str, Any], id: str) -> Table:
+    """Of one experiment, so that it fits into 80 columns; `n*` is what the sentences below it define."""
+    experiment = scores["experiments"][id]
     rows = []
     for entry in scores["leaderboard"]:
-        for id, found in entry["experiments"].items():
-            if found is not None:
-                rows.append((id, entry["learner"], found))
-    rows.sort(key=lambda row: (row[0], row[2]["rank"]))
-    return Table(
-        header,
-        [
-            (
-                learner,
-                id,
-                str(found["runs"]),
-                _with_ends(found["iqm"], 2),
-                "" if found["exponent"] is None else _with_ends(found["exponent"], 2),
-                "" if found["largest"] is None else str(found["largest"]),
-            )
-            for id, learner, found in rows
-        ],
+        if (found := entry["experiments"][id]) is not None:
+            one = one_seed(experiment["summary"]["learners"][entry["learner"]])
+            cells = [entry["learner"], str(found["runs"])]
+            cells += [_with_ends(found[key], one) for key in ("iqm", "exponent")]
+            cells.append("" if found["largest"] is None else str(found["largest"]))
+            rows.append((found["rank"], cells))
+    rows.sort(key=lambda row: row[0])
+    header = ("learner", "runs", "IQM", "exponent", f"{experiment['knob']}*")
+    return Table(header, [cells for _, cells in rows])
+
+
+def _with_ends(found: Mapping[str, float | None] | None, one_seed: bool) -> str:
+    if found is None:
+        return ""
+    value, low, high = (
+        math.nan if found[key] is None else found[key] for key in ("value", "low", "high")
     )
-
-
-def _with_ends(found: Mapping[str, float | None], digits: int = 3) -> str:
-    ends = (math.nan if found[key] is None else found[key] for key in ("value", "low", "high"))
-    return with_interval(Interval(*ends), digits)  # type: ignore[arg-type]
+    if one_seed or math.isnan(value):  # type: ignore[arg-type]
+        return number(value, 2)  # type: ignore[arg-type]
+    return with_interval(Interval(value, low, high), 2)  # type: ignore[arg-type]

@@ -27,6 +27,7 @@ MOST_BYTES: Final = 8 * 2**30  # that one environment or batch may take
 T = TypeVar("T")
 
 _LONGEST_SHOWN: Final = 200  # characters of a value in a message
+_FEW: Final = 12  # names that a message lists in full
 
 
 def check_int(name: str, value: Any, *, low: int, high: int = LARGEST_INT) -> int:
@@ -186,12 +187,19 @@ def keep(config: Any, check: Callable[..., Any], name: str, *args: Any, **limits
     object.__setattr__(config, name, check(name, getattr(config, name), *args, **limits))
 
 
-def suggestion(value: Any, choices: Iterable[str]) -> str:
-    """Return ``" (did you mean …?)"`` with up to three near matches, or an empty string."""
+def suggestion(value: Any, choices: Iterable[str], most: int = 3, cutoff: float = 0.5) -> str:
+    """Return ``" (did you mean …?)"`` with up to `most` near matches, or an empty string."""
     if not isinstance(value, str) or len(value) > _LONGEST_SHOWN:
         return ""
-    near = difflib.get_close_matches(value, list(choices), n=3, cutoff=0.5)
+    near = difflib.get_close_matches(value, list(choices), n=most, cutoff=cutoff)
     return f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
+
+
+def near_or_all(value: Any, choices: Collection[str]) -> str:
+    """Return what to say of an unknown name: all choices where they are few, else five near ones and how to see all."""
+    if len(choices) <= _FEW:
+        return f"{suggestion(value, choices)}; there are: {', '.join(choices)}"
+    return f"{suggestion(value, choices, 5, 0.3)}; `crl-envs list` shows all"
 
 
 def about(number: int) -> str:

@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from crl_envs.core.arguments import check_choice
+from crl_envs.core.install import install_hint
 
 BackendName = Literal["numpy", "numba"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,7 +40,7 @@ def resolve_backend(name: str) -> BackendName:
         return "numba"
     if name == "numba":
         raise ValueError(
-            "backend='numba' needs Numba: pip install 'crl-envs[fast]', or use backend='numpy'"
+            f"backend='numba' needs Numba: {install_hint('fast')}, or use backend='numpy'"
         )
     return "numpy"
 

@@ -301,6 +301,17 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         picture = _named(self.picture)(drawn)
         return _named(picture.renderer)(picture, mode, self.metadata["render_fps"])
 
+    def usable_render_modes(self) -> list[str]:
+        """Return the render modes that work here: without matplotlib or a display some don't."""
+        return [mode for mode in self.metadata["render_modes"] if self._can_render(mode)]
+
+    def _can_render(self, mode: str) -> bool:
+        try:
+            self._make_renderer(mode)
+        except (ImportError, ValueError):
+            return False
+        return True
+
     def _observations(self) -> dict[str, Any]:
         observed = self.world.observation(self._state)
         if self._rows:
@@ -407,8 +418,12 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
         if self._state is None:
             raise ResetNeeded(f"call reset() before {what}()")
 
-    def __str__(self) -> str:
-        return f"{type(self).__name__}(n_agents={self.world.n_agents})"
+    def __repr__(self) -> str:
+        """Name the class, the number of agents, and the arguments that differ from the defaults."""
+        given = {"n_agents": str(self.world.n_agents), **getattr(self, "_given", {})}
+        return f"{type(self).__name__}({', '.join(f'{k}={text}' for k, text in given.items())})"
+
+    __str__ = __repr__
 
 
 class ReadOnlyDict(dict[str, Any]):

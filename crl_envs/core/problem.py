@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any, Final, TypeVar
 
+from crl_envs.core.arguments import shown
+
 EnvT = TypeVar("EnvT", bound=type[Any])
 ProblemT = TypeVar("ProblemT", bound=type[Any])
 
@@ -61,6 +63,12 @@ def documented_by(problem: type[Any]) -> Callable[[EnvT], EnvT]:
                 raise TypeError(f"{env.__name__}.__init__(): {error}") from None
             by_names = dict(bound.arguments)
             init(by_names.pop(own[0].name), **by_names)
+            self._given = {  # for its repr
+                name: text
+                for name, value in by_names.items()
+                if name != "n_agents"
+                and (text := shown(value)) != shown(signature.parameters[name].default)
+            }
 
         by_name.__signature__ = signature  # type: ignore[attr-defined]
         env.__init__ = by_name

@@ -13,8 +13,6 @@ from urllib.parse import urlsplit
 
 from crl_envs.adapters.library import require
 
-_INSTALL = "pip install 'crl-envs[explore]'"
-
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -26,9 +24,9 @@ def check_installed() -> None:
     Raises:
         MissingLibraryError: It isn't; the message says what to do.
     """
-    require("nicegui", "3.0", _INSTALL)
-    require("matplotlib", "3.0", _INSTALL)
-    require("pillow", "9.0", _INSTALL)
+    require("nicegui", "3.0", extra="explore")
+    require("matplotlib", "3.0", extra="explore")
+    require("pillow", "9.0", extra="explore")
 
 
 def is_loopback(host: str) -> bool:

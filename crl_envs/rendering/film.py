@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from crl_envs.adapters.library import require
 from crl_envs.core.arguments import check_real
-from crl_envs.rendering.renderer import INSTALL
 
 MOST_FPS: Final = 50.0  # what a GIF can say
 
@@ -83,7 +82,7 @@ class _Still:
     """The last frame as a PNG."""
 
     def __init__(self, path: Path, fps: float) -> None:
-        require("pillow", "10", INSTALL)
+        require("pillow", "10", extra="render")
         self.path, self.kept = path, 0
         self._last: NDArray[np.uint8] | None = None
 
@@ -101,7 +100,7 @@ class _Gif:
     """A GIF that repeats for ever. Frames wait as PNG in memory, since Pillow takes them all at the end."""
 
     def __init__(self, path: Path, fps: float) -> None:
-        require("pillow", "10", INSTALL)
+        require("pillow", "10", extra="render")
         self.path, self.fps, self.kept = path, fps, 0
         self._waiting: list[bytes] = []
 
@@ -134,7 +133,7 @@ class _Mp4:
     """H.264 in MP4: raw frames into a process of ffmpeg."""
 
     def __init__(self, path: Path, fps: float) -> None:
-        require("imageio-ffmpeg", "0.4.9", INSTALL)
+        require("imageio-ffmpeg", "0.4.9", extra="render")
         self.path, self.fps, self.kept = path, fps, 0
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -17,8 +17,6 @@ from crl_envs.rendering.text import as_text
 MOST_IN_GRAPH: Final = 99  # agents
 MOST_AGENTS: Final = 100_000
 
-INSTALL: Final = "pip install 'crl-envs[render]'"
-
 
 class Renderer:
     """Follows one environment's episodes in its ``render_mode``.
@@ -37,7 +35,7 @@ class Renderer:
         world: World[Any] = picture.world
         if mode != "ansi":
             _check_size(world.n_agents, mode)
-            require("matplotlib", "3.9", INSTALL)
+            require("matplotlib", "3.9", extra="render")
         self.picture, self.mode, self.fps = picture, mode, fps
         self.moment = Moment(None)
         self.history = History(world.n_agents, len(picture.curves), world.horizon)

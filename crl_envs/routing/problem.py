@@ -114,6 +114,8 @@ class RoutingProblem(OnGraph):
 
     def __post_init__(self) -> None:
         keep(self, check_probability, "mobility")
+        if self.n_agents is not None:
+            keep(self, check_int, "n_agents", low=1)
         if self.topology is None:
             usual = self.n_agents is None or self.n_agents == self.default_n
             fixed = "irregular_grid" if usual else "torus"

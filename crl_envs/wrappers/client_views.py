@@ -15,12 +15,13 @@ from pettingzoo.utils.wrappers import BaseParallelWrapper
 from crl_envs.core.arguments import shown
 from crl_envs.core.copies import CopiesApart
 from crl_envs.wrappers.global_reward import ByAgent
+from crl_envs.wrappers.shown import ShowsWhatItWraps
 
 Begun = tuple[dict[Any, Any], dict[Any, dict[str, Any]]]
 """What a reset of a ParallelEnv returns."""
 
 
-class ClientWrapper(CopiesApart, BaseParallelWrapper):
+class ClientWrapper(ShowsWhatItWraps, CopiesApart, BaseParallelWrapper):
     """Base of the wrappers that change what agents are shown, and nothing of what happens."""
 
     def __init__(self, env: Any) -> None:

@@ -17,6 +17,7 @@ from crl_envs.core.copies import CopiesApart
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.topology import Edges
 from crl_envs.core.vector import WorldVectorEnv
+from crl_envs.wrappers.shown import ShowsWhatItWraps
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -32,7 +33,7 @@ Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, 
 REDUCTIONS: Final = ("mean", "sum")
 
 
-class RewardWrapper(CopiesApart, BaseParallelWrapper):
+class RewardWrapper(ShowsWhatItWraps, CopiesApart, BaseParallelWrapper):
     """Base of the wrappers that give other rewards."""
 
     def __init__(self, env: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import pairwise
 from typing import Any, Final, cast
 
@@ -18,6 +18,7 @@ from pettingzoo import ParallelEnv
 from crl_envs.core.arguments import about, check_bool, check_choice, check_seed, shown
 from crl_envs.core.arrays import Reduce, team_reward
 from crl_envs.core.copies import CopiesApart
+from crl_envs.wrappers.shown import ShowsWhatItWraps
 
 _NOTHING: dict[str, Any] = {}
 _MOST_FLAT: Final = 65_536  # joint actions as one number
@@ -25,7 +26,7 @@ _MOST_FLAT: Final = 65_536  # joint actions as one number
 AgentSpaces = Sequence[tuple[Any, spaces.Space[Any]]]  # (agent, its space), in agent order
 
 
-class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
+class JointAction(ShowsWhatItWraps, CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
     """A ParallelEnv as one ``gymnasium.Env``: joint observation, joint action, the team's reward.
 
     Everything is in the order of ``env.possible_agents``.
@@ -60,8 +61,6 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
         self.reduce = cast(Reduce, check_choice("reduce", reduce, ("mean", "sum")))
         self.env = env
         self.agents = list(env.possible_agents)
-        given = dict(getattr(env, "metadata", {}))
-        self.metadata = {**given, "render_modes": given.get("render_modes", [])}
         self.render_mode = getattr(env, "render_mode", None)
 
         observed = [(agent, env.observation_space(agent)) for agent in self.agents]
@@ -86,6 +85,13 @@ class JointAction(CopiesApart, gymnasium.Env[NDArray[Any], NDArray[np.int64]]):
         self._truncated = False
         self._observation = self._blank
         self._mask = self._masks({})
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:  # type: ignore[override]
+        """The ParallelEnv's, of a world's render modes only those that work here: `check_env` tries each of them."""
+        given = dict(getattr(self.env, "metadata", {}))
+        usable = getattr(self.env.unwrapped, "usable_render_modes", None)
+        return {**given, "render_modes": usable() if usable else given.get("render_modes", [])}
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

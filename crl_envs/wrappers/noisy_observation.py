@@ -16,6 +16,7 @@ from crl_envs.core.copies import CopiesApart
 from crl_envs.core.stream import Purpose, Stream, UInt64Array, threshold, words
 from crl_envs.wrappers.global_reward import Batch, ByAgent, VectorRewardWrapper
 from crl_envs.wrappers.noisy_reward import layers_inside
+from crl_envs.wrappers.shown import ShowsWhatItWraps
 
 
 class VectorNoisyObservation(VectorRewardWrapper):
@@ -57,7 +58,7 @@ class VectorNoisyObservation(VectorRewardWrapper):
         return noisy.T.reshape(observations.shape)
 
 
-class NoisyObservation(CopiesApart, BaseParallelWrapper):
+class NoisyObservation(ShowsWhatItWraps, CopiesApart, BaseParallelWrapper):
     """Replace each agent's observation, with some probability, by a uniformly random one of its space.
 
     Of a MultiDiscrete observation every component on its own. What is drawn may be what is there: a Discrete(2)

@@ -24,9 +24,16 @@ def test_a_missing_library_names_what_to_install() -> None:
 
 def test_an_old_library_names_both_versions() -> None:
     with pytest.raises(
-        MissingLibraryError, match=r"numpy \d.* is too old, 999 .*pip install x --upgrade"
+        MissingLibraryError, match=r"numpy \d.* is too old, 999 .*pip install 'numpy>=999'"
     ):
         require("numpy", "999", "pip install x")
+
+
+def test_an_extra_is_named_by_its_command() -> None:
+    with pytest.raises(
+        MissingLibraryError, match=r"2 or newer is needed: pip install 'crl-envs\[sb3\]'"
+    ):
+        require("no-such-library", "2", extra="sb3")
 
 
 def test_versions_are_compared_as_numbers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -188,7 +188,7 @@ class TestFind:
         [
             ("sysadmin_n", "did you mean 'sysadmin-n'"),
             ("sysadmin-nois", "did you mean 'sysadmin-noise'"),
-            ("", "there are: bandit-n, bandit-noise, sysadmin-n"),
+            ("", "no experiment ''; `crl-envs list` shows all"),
             ("sysadmin-n@2", "at version 1 here, got 'sysadmin-n@2'"),
             ("sysadmin-n@", "at version 1 here, got 'sysadmin-n@'"),
             ("Sysadmin-n@1", "no experiment 'Sysadmin-n'"),

@@ -207,9 +207,10 @@ def test_bad_input_is_one_line_and_exit_code_2(
 
 def test_without_the_extra(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from crl_envs.adapters import MissingLibraryError
+    from crl_envs.core.install import install_hint
 
-    def missing(distribution: str, minimum: str, install: str) -> None:
-        raise MissingLibraryError(f"{distribution} isn't installed: {install}")
+    def missing(distribution: str, minimum: str, extra: str) -> None:
+        raise MissingLibraryError(f"{distribution} isn't installed: {install_hint(extra)}")
 
     monkeypatch.setattr(renderer, "require", missing)
     result = run("crl/bandit-v0", "--out", tmp_path / "x.gif")

@@ -73,6 +73,27 @@ def test_text_that_is_not_ours_is_printed_as_it_is(
     assert f"Report: {path}/report.html" in call(f"report '{path}'").output
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_sweep_in_80_columns_says_what_to_take_away(
+    seeds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No row of its table is broken; one seed has no interval; few seeds and sizes are warned of."""
+    monkeypatch.setenv("COLUMNS", "80")
+    line = f"sweep bandit-n --learners local-means,global-least-squares-hadamard,random --seeds {seeds}"
+    shown = call(f"{line} --quick --workers 1 --out {tmp_path / 'x'}").stdout.splitlines()
+    assert shown[0] == "bandit-n@1"
+    assert shown[1].split() == ["learner", "runs", "IQM", "exponent", "n*"]
+    rows = {row.split()[0]: row for row in shown[2:5]}
+    assert sorted(rows) == ["global-least-squares-hadamard", "local-means", "random"]
+    assert all(("[" in row) == (seeds > 1) for row in rows.values())
+    assert shown[5].startswith("To a score of 0.9 at n = 64, local-means needs ")
+    assert shown[6].startswith(f"Caution, {'one seed: no interval' if seeds == 1 else '2 seeds'}: ")
+    assert shown[7].startswith("Caution, 2 values of n: ")
+    growth = next(row for row in shown if row.startswith("local-means: samples-to-ε grows as n^"))
+    assert ("(one seed: no interval)" in growth) == (seeds == 1)
+    assert shown[-2].startswith("n*: the largest n that is solved")
+
+
 def test_run_prints_the_same_as_it_keeps(tmp_path: Path) -> None:
     """One run: `--json` is its record, with or without a folder, and the same evaluations each time."""
     id = "bandit-n@1/n=0016/local-means/seed=03"

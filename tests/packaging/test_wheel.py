@@ -1,5 +1,6 @@
 """The wheel as a user gets it: what is in it, and that it works with nothing but the core dependencies."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+import crl_envs
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("agents", "crl_envs")
@@ -69,7 +72,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     copy = out / "other" / "copy"
     for package in PACKAGES:
         shutil.copytree(ROOT / package, copy / package)
-    for name in ("CHANGELOG.md", "CITATION.cff", "LICENSE", "README.md", "pyproject.toml"):
+    for name in (
+        "CHANGELOG.md",
+        "CITATION.cff",
+        "LICENSE",
+        "README.md",
+        "hatch_build.py",
+        "pyproject.toml",
+    ):
         shutil.copy(ROOT / name, copy / name)
     (out / "other" / ".gitignore").write_text("*\n")
     for name in LITTER:
@@ -120,6 +130,23 @@ def test_sdist_has_no_tests_and_builds_the_same_wheel(built: Built) -> None:
     assert not top & {"benchmarks", "docs", "notebooks", "results", "tests"}
     assert in_sdist(built.sdist_of_copy) == inside
     assert in_wheel(built.wheel_from_sdist) == in_wheel(built.wheel_from_tree)
+
+
+def test_the_readme_of_an_index_has_links_that_lead_somewhere(built: Built) -> None:
+    """None is relative, and each is to a file of the repository as it was tagged."""
+    with zipfile.ZipFile(built.wheel_from_sdist) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        metadata = archive.read(name).decode()
+    head, _, text = metadata.partition("\n\n")
+    assert "Project-URL: Repository, https://" in head
+    assert "Description-Content-Type: text/markdown" in head
+    repository = re.findall(r"Project-URL: Repository, (\S+)", head)[0]
+    links = re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", text)
+    assert len(links) > 20
+    for is_picture, link in links:
+        start = f"{repository}/{'raw' if is_picture else 'blob'}/v{crl_envs.__version__}/"
+        assert link.startswith(start), link
+        assert (ROOT / link.removeprefix(start).partition("#")[0]).exists(), link
 
 
 def test_entry_points_are_in_the_wheel(built: Built) -> None:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from crl_envs.adapters import MissingLibraryError
+from crl_envs.core.install import install_hint
 from crl_envs.rendering import film as film_module
 from crl_envs.rendering.film import Film
 
@@ -115,8 +116,8 @@ def test_what_is_no_frame(tmp_path: Path, frame: Any) -> None:
 def test_missing_libraries(
     tmp_path: Path, suffix: str, library: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(distribution: str, minimum: str, install: str) -> None:
-        raise MissingLibraryError(f"{distribution} isn't installed: {install}")
+    def missing(distribution: str, minimum: str, extra: str) -> None:
+        raise MissingLibraryError(f"{distribution} isn't installed: {install_hint(extra)}")
 
     monkeypatch.setattr(film_module, "require", missing)
     with pytest.raises(

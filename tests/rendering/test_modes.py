@@ -18,6 +18,7 @@ from pettingzoo.test.render_test import render_test
 
 import crl_envs
 from crl_envs.adapters import MissingLibraryError
+from crl_envs.core.install import install_hint
 from crl_envs.rendering import renderer
 from crl_envs.wrappers import (
     AristocratReward,
@@ -176,8 +177,8 @@ class TestConventions:
 
     @pytest.mark.parametrize("mode", ["human", "rgb_array"])
     def test_without_matplotlib(self, id: str, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        def missing(distribution: str, minimum: str, install: str) -> None:
-            raise MissingLibraryError(f"{distribution} isn't installed: {install}")
+        def missing(distribution: str, minimum: str, extra: str) -> None:
+            raise MissingLibraryError(f"{distribution} isn't installed: {install_hint(extra)}")
 
         monkeypatch.setattr(renderer, "require", missing)
         with pytest.raises(

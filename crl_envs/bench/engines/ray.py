@@ -19,9 +19,9 @@ from crl_envs.bench.engines import Ended, Started
 from crl_envs.bench.engines.local import DIED, Isolation
 from crl_envs.bench.store import Status, write_atomically
 from crl_envs.bench.worker import Job, bury
+from crl_envs.core.install import install_hint
 
 OUT_OF_MEMORY: Final = "Ray ended the run's process because the machine was out of memory"
-MISSING: Final = "engine 'ray' needs Ray, which isn't installed: pip install 'crl-envs[ray]'"
 
 
 class RayEngine:
@@ -41,7 +41,9 @@ class RayEngine:
         try:
             import ray
         except ImportError:
-            raise ValueError(MISSING) from None
+            raise ValueError(
+                f"engine 'ray' needs Ray, which isn't installed: {install_hint('ray')}"
+            ) from None
         self._ray: Any = ray
         self.address, self.workers = address, workers
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from crl_envs.bench.experiment import Analysis, Experiment, Reference, Task
 from crl_envs.bench.experiments import bandit, load_balancing, on_graph, routing, sysadmin
-from crl_envs.core.arguments import suggestion
+from crl_envs.core.arguments import near_or_all
 
 __all__ = [
     "EXPERIMENTS",
@@ -88,6 +88,4 @@ def _installed(name: str) -> Experiment:
             )
         return found
     names = experiment_names()
-    raise ValueError(
-        f"no experiment {name!r}{suggestion(name, names)}; there are: {', '.join(names)}"
-    )
+    raise ValueError(f"no experiment {name!r}{near_or_all(name, names)}")

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Final
 
 from crl_envs.bench.figure import Figure
-from crl_envs.core.arguments import suggestion
+from crl_envs.core.arguments import near_or_all
 
 
 @dataclass(frozen=True)
@@ -234,8 +234,5 @@ def find_reproduction(name: str) -> Reproduction:
         ValueError: There is none; near matches are suggested.
     """
     if name not in REPRODUCTIONS:
-        near = suggestion(name, REPRODUCTIONS)
-        raise ValueError(
-            f"unknown reproduction {name!r}{near}; known: {', '.join(sorted(REPRODUCTIONS))}"
-        )
+        raise ValueError(f"unknown reproduction {name!r}{near_or_all(name, sorted(REPRODUCTIONS))}")
     return REPRODUCTIONS[name]

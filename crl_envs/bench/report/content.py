@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from crl_envs.bench.experiment import one_seed
 from crl_envs.bench.report import pictures
 from crl_envs.bench.report.pictures import Styles, learning_curves, styles
+from crl_envs.bench.score.reading import NO_INTERVAL, sentences
 from crl_envs.bench.store import Record
 from crl_envs.bench.text import Table, number
 
@@ -229,7 +231,7 @@ def _section(scores: Scores, id: str, records: Sequence[Record], look: Styles) -
             f"{1 - found['epsilon']:g} or above (0: random, 1: optimum)."
         ),
         confidence=f"{100 * found['summary']['settings']['confidence']:g} %",
-        verdict=found["verdict"],
+        verdict=sentences(found),
         learners=learners,
         board=_board(found, learners, standings),
         bars=[standings[name]["iqm"]["value"] for name in learners],
@@ -252,7 +254,9 @@ def _board(found: Mapping[str, Any], learners: Sequence[str], standings: Scores)
     rows = []
     for name in learners:
         of = standings[name]
-        row = [str(of["rank"]), name, _interval(of["iqm"]), _interval(of["optimality_gap"])]
+        one = one_seed(found["summary"]["learners"][name])
+        shown = [_interval(of[key], one) for key in ("iqm", "optimality_gap")]
+        row = [str(of["rank"]), name, *shown]
         row += [_exponent(of, found["summary"]["learners"][name])] if fitted else []
         row += [NONE if of["largest"] is None else f"{of['largest']:,}"] if solved else []
         rows.append([*row, f"{of['arrived']:.0%}", str(of["runs"])])
@@ -263,7 +267,10 @@ def _exponent(of: Mapping[str, Any], learner: Mapping[str, Any]) -> str:
     """The exponent; a triangle marks the values that it doesn't speak for."""
     if of["exponent"] is None:
         return NONE
-    shown = NONE if of["exponent"]["value"] is None else _interval(of["exponent"])
+    one = one_seed(learner)
+    shown = NONE if of["exponent"]["value"] is None else _interval(of["exponent"], one)
+    if one and shown != NONE:
+        shown += f" ({NO_INTERVAL})"
     censored, used = of["censored"], learner["exponent"]["runs"]["used"]
     if not censored:
         return shown
@@ -352,6 +359,8 @@ def _samples_cell(of: Mapping[str, Any]) -> str:
     samples = of["samples"]["runs"]
     if samples["value"] is None:
         return f"> {of['budget']:,.0f}"
+    if of["runs"] == 1:
+        return f"{samples['value']:,.0f}"
     ends = ["∞" if samples[end] is None else f"{samples[end]:,.0f}" for end in ("low", "high")]
     return f"{samples['value']:,.0f} [{', '.join(ends)}]"
 
@@ -425,9 +434,9 @@ def _number(value: float | None, digits: int = 2) -> str:
     return shown.lstrip("-") if float(shown) == 0 else shown
 
 
-def _interval(found: Mapping[str, float | None]) -> str:
-    """``value [low, high]``, without an interval where there is none."""
-    if found["low"] is None and found["high"] is None:
+def _interval(found: Mapping[str, float | None], one_seed: bool = False) -> str:
+    """``value [low, high]``, without an interval where there is none, as of one seed."""
+    if one_seed or (found["low"] is None and found["high"] is None):
         return _number(found["value"])
     value, low, high = (_number(found[name]) for name in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"

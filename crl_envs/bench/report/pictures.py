@@ -20,7 +20,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from crl_envs.bench.experiment import one_seed
 from crl_envs.bench.score.measures import Landmarks, normalised
+from crl_envs.bench.score.reading import NO_INTERVAL
 from crl_envs.bench.score.statistics import FloatArray, Interval, t_band
 from crl_envs.bench.store import Record
 from crl_envs.rendering.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
@@ -269,6 +271,7 @@ def samples(found: Found, styles: Styles) -> bytes | None:
     if any(x["samples"] and x["samples"]["runs"]["value"] is None for _, x in _all_values(found)):
         panel.plot([], [], "^", color=GREY, mfc="white", ms=8, label="not within its budget")
     knob.label(panel)
+    _say_one_seed(panel, found)
     panel.set(yscale="log", ylabel=f"{found['unit']} to a score of {1 - found['epsilon']:g}")
     if panel.get_legend_handles_labels()[0]:
         figure.legend(loc="outside lower center", fontsize=9)
@@ -295,6 +298,7 @@ def scores(found: Found, styles: Styles) -> bytes:
         panel.plot(knob.places([value] * 2), [low, high], color=GREY, alpha=0.3, lw=12)
     _levels(panel, found["epsilon"])
     knob.label(panel)
+    _say_one_seed(panel, found)
     panel.set(ylabel="score (0: random, 1: optimum)", ylim=_limits([_least(found)]))
     return as_png(figure)
 
@@ -339,6 +343,7 @@ def profiles(found: Found, styles: Styles) -> bytes:
         )
         panel.plot(profile["scores"], profile["share"], ms=5, markevery=4, lw=1.6, **style.drawn)
     panel.axvline(1 - found["epsilon"], color="black", ls=":", lw=1)
+    _say_one_seed(panel, found)
     panel.set(xlabel="score τ", ylabel="share of runs with a score ≥ τ", ylim=(-0.03, 1.03))
     return as_png(figure)
 
@@ -404,6 +409,13 @@ def _curve(panel: Axes, curve: Curves, style: Style) -> None:
         )
     every = max(1, curve.budgets.size // 6)
     panel.plot(curve.budgets, mean, ms=4, markevery=every, lw=1.6, **style.drawn)
+
+
+def _say_one_seed(panel: Axes, found: Found) -> None:
+    """Where no learner has more than a run a value, bars of no length would look like certainty."""
+    learners = found["summary"]["learners"].values()
+    if learners and all(map(one_seed, learners)):
+        panel.set_title(NO_INTERVAL, loc="right", fontsize=9)
 
 
 def _levels(panel: Axes, epsilon: float) -> None:

@@ -325,6 +325,8 @@ def test_one_experiment_with_one_seed_has_no_intervals_of_means(tmp_path):
     scores, page = written(tmp_path, runs)
     assert "mean IQM" not in page.text
     assert "Who beats whom" not in page.text
+    assert "(one seed: no interval)" in page.table("", "learner")["local"][4]
+    assert "Caution, one seed: no interval" in page.text
     tables = [table for table in page.tables if table[0][:2] == ["learner", "n = 8"]]
     score = scores["experiments"]["planted-n@1"]["summary"]["learners"]["local"]["values"]["8"]
     assert tables[1][1][1] == f"{score['score']['value']:.2f}"
@@ -398,6 +400,16 @@ def test_the_scaling_picture_shows_medians_censored_runs_and_references(monkeypa
     assert any(
         line.get_marker() == marker and list(line.get_ydata()) == medians for line in axes.lines
     )
+
+
+@pytest.mark.parametrize("draw", [pictures.samples, pictures.scores, pictures.profiles])
+def test_pictures_of_one_seed_say_that_there_is_no_interval(monkeypatch, report, draw):
+    runs = [record(N, n, "local", 0, 300.0) for n in (8, 16)]
+    one = sweep_scores(EXPERIMENTS, ENDS, runs, QUICK)
+    for scores, title in ((one, "one seed: no interval"), (report[0], "")):
+        found = scores["experiments"]["planted-n@1"]
+        axes = drawn(monkeypatch, draw, found, styles(found["summary"]["learners"]))
+        assert axes.get_title(loc="right") == title
 
 
 def test_names_stand_beside_each_other_without_lines(monkeypatch, report):
