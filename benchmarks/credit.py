@@ -95,15 +95,8 @@ def end(curves: FloatArray) -> float:
 
 WORLDS: Final[Mapping[str, tuple[str, tuple[int, ...], dict[str, Any], int, float]]] = {
     "epidemic": ("crl/epidemic-v0", (9, 36, 100), {"horizon": 50}, 200, 0.8),
-    "epidemic on a ring": (
-        "crl/epidemic-v0",
-        (9, 36),
-        {"horizon": 50, "topology": "ring"},
-        200,
-        0.8,
-    ),
-    "access": ("crl/access-v0", (9, 36, 100), {"horizon": 20}, 300, 0.4),
-    "traffic": ("crl/traffic-v0", (16, 64), {"horizon": 100}, 100, 0.2),
+    "access": ("crl/access-v0", (9, 36), {"horizon": 20}, 200, 0.2),
+    "traffic": ("crl/traffic-v0", (16,), {"horizon": 100}, 100, 0.2),
 }
 
 
@@ -114,11 +107,6 @@ def hops(runs: int, *worlds: str) -> None:
         learners: dict[str, Any] = {
             f"κ = {k}": partial(ScalableActorCritic, hops=k) for k in (0, 1, 2)
         }
-        if "ring" in world:
-            for k in (1, 2):
-                learners[f"κ = {k}, one table"] = partial(
-                    ScalableActorCritic, hops=k, critic="table"
-                )
         learners["REINFORCE, own"] = partial(Reinforce, credit="own")
         learners["REINFORCE, local"] = partial(Reinforce, credit="local")
         scale = {n: landmarks(id, n, arguments) for n in sizes}
