@@ -10,6 +10,7 @@ from agents.bandit.detecting import DetectingMatrix, DetectingMatrixConfig
 from agents.bandit.global_least_squares import GlobalLeastSquares, GlobalLeastSquaresConfig
 from agents.bandit.local_means import LocalMeans, LocalMeansConfig
 from agents.callbacks import CallbackList, CSVLogger, EveryEpisodes, TensorBoardLogger
+from agents.coordination.coordinated_lspi import CoordinatedLSPI, CoordinatedLSPIConfig
 from agents.coordination.fmq import FMQ, FMQConfig
 from agents.coordination.hysteretic_q import (
     HystereticQ,
@@ -53,8 +54,17 @@ from agents.tabular.finite_state_controllers import (
     FiniteStateControllers,
     FiniteStateControllersConfig,
 )
+from agents.tabular.kalman_reward import (
+    KalmanReinforce,
+    KalmanReinforceConfig,
+    KalmanReward,
+)
 from agents.tabular.model_based import ModelBased, ModelBasedConfig
 from agents.tabular.reinforce import Reinforce, ReinforceConfig
+from agents.tabular.scalable_actor_critic import (
+    ScalableActorCritic,
+    ScalableActorCriticConfig,
+)
 from agents.tabular.window_planner import WindowPlanner, WindowPlannerConfig
 from agents.traffic_lights import TrafficLights, TrafficLightsConfig
 
@@ -78,6 +88,8 @@ __all__ = [
     "CSVLogger",
     "CallbackList",
     "ConditionalNotification",
+    "CoordinatedLSPI",
+    "CoordinatedLSPIConfig",
     "Correlation",
     "CorrelationConfig",
     "DecomposedReinforce",
@@ -102,6 +114,9 @@ __all__ = [
     "IndependentQ",
     "IndependentQConfig",
     "JointActionLearner",
+    "KalmanReinforce",
+    "KalmanReinforceConfig",
+    "KalmanReward",
     "Learner",
     "LenientQ",
     "LenientQConfig",
@@ -121,6 +136,8 @@ __all__ = [
     "ReinforceConfig",
     "Sample",
     "SampleConfig",
+    "ScalableActorCritic",
+    "ScalableActorCriticConfig",
     "ShortestPath",
     "ShortestPathConfig",
     "ShortestQueue",

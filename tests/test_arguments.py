@@ -22,6 +22,7 @@ from crl_envs.factored import approximate_linear_program, coordinate_ascent, sim
 from crl_envs.factored.policies import OWN_STATE
 from crl_envs.registration import _find
 from crl_envs.wrappers import (
+    AristocratReward,
     DifferenceReward,
     GlobalReward,
     JointAction,
@@ -88,6 +89,7 @@ CALLS: list[tuple[str, Any, dict[str, Any], tuple[str, ...]]] = [
     ("NoisyObservation", NoisyObservation, {"env": BANDIT, "probability": 0.1}, ()),
     ("GlobalReward", GlobalReward, {"env": BANDIT}, ()),
     ("DifferenceReward", DifferenceReward, {"env": BANDIT}, ()),
+    ("AristocratReward", AristocratReward, {"env": BANDIT}, ()),
     ("JointAction", JointAction, {"env": BANDIT}, ()),
     ("simulate", simulate, {"model": MODEL, "policy": POLICY, "episodes": 1}, ("episodes", "seed")),
     (

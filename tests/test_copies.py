@@ -14,6 +14,7 @@ import crl_envs
 from crl_envs.core.random_state import random_state
 from crl_envs.testing.compare import difference, snapshot
 from crl_envs.wrappers import (
+    AristocratReward,
     DifferenceReward,
     GlobalReward,
     JointAction,
@@ -55,6 +56,7 @@ WRAPPERS: dict[str, Any] = {
     "bare": lambda env: env,
     "global": GlobalReward,
     "difference": lambda env: DifferenceReward(env, clamp="episode"),
+    "aristocrat": AristocratReward,
     "noisy observations": noisy_observations,
     "noisy": lambda env: NoisyReward(GlobalReward(env), scale=0.1),
 }

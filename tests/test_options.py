@@ -9,13 +9,20 @@ import numpy as np
 import pytest
 
 import crl_envs
-from crl_envs.wrappers import DifferenceReward, GlobalReward, JointAction, NoisyReward
+from crl_envs.wrappers import (
+    AristocratReward,
+    DifferenceReward,
+    GlobalReward,
+    JointAction,
+    NoisyReward,
+)
 from tests.worlds import IDS, needed
 
 WRAPPERS: dict[str, Any] = {
     "bare": lambda env: env,
     "global": GlobalReward,
     "difference": DifferenceReward,
+    "aristocrat": AristocratReward,
     "noisy": lambda env: NoisyReward(env, scale=0.1),
     "joint": JointAction,
 }

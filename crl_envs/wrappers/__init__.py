@@ -1,5 +1,6 @@
 """Wrappers: any ParallelEnv in, a ParallelEnv (or a single-agent Gymnasium env) with another view of it out."""
 
+from crl_envs.wrappers.aristocrat_reward import AristocratReward, VectorAristocratReward
 from crl_envs.wrappers.client_views import MaskInObservation, NumericInfos
 from crl_envs.wrappers.difference_reward import DifferenceReward, VectorDifferenceReward
 from crl_envs.wrappers.global_reward import GlobalReward, VectorGlobalReward
@@ -8,6 +9,7 @@ from crl_envs.wrappers.noisy_observation import NoisyObservation, VectorNoisyObs
 from crl_envs.wrappers.noisy_reward import NoisyReward, VectorNoisyReward
 
 __all__ = [
+    "AristocratReward",
     "DifferenceReward",
     "GlobalReward",
     "JointAction",
@@ -15,6 +17,7 @@ __all__ = [
     "NoisyObservation",
     "NoisyReward",
     "NumericInfos",
+    "VectorAristocratReward",
     "VectorDifferenceReward",
     "VectorGlobalReward",
     "VectorNoisyObservation",

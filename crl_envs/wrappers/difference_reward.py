@@ -75,13 +75,13 @@ class VectorDifferenceReward(VectorGlobalReward):
         base._need_state("step")
         asked, idle, world = base._pack(actions), base._done.copy(), base.world
         if self.clamp == "episode":
-            lacking = Counterfactual(*(part.ravel() for part in np.indices((n, self.num_envs))))
+            lacking = nulled(np.ones((n, self.num_envs), np.bool_))
             state, without = play(world, self._without, asked, lacking, base._stream)
             # Columns that stand still: what was played there is thrown away.
             self._without = column_select(idle[lacking.column], self._without, state)
         else:
             action, _ = legalise(asked, base._mask)
-            lacking = Counterfactual(*np.nonzero((action != _NULL) & ~idle))
+            lacking = self._alternatives(action, base._mask, ~idle)
             state = _at(base._state, lacking.column)
             _, without = play(world, state, action, lacking, base._stream)
         observations, given, terminations, truncations, infos = self.env.step(actions)
@@ -93,6 +93,12 @@ class VectorDifferenceReward(VectorGlobalReward):
         elif self.autoreset_mode is AutoresetMode.SAME_STEP:
             self._begin(terminations | truncations)
         return observations, rewards.T, terminations, truncations, extended
+
+    def _alternatives(
+        self, action: NDArray[np.integer], mask: NDArray[np.int8] | None, going: NDArray[np.bool_]
+    ) -> Counterfactual:
+        """Return the worlds that a step is compared with, in the columns ``bool[B]`` that go on."""
+        return nulled((action != _NULL) & going)
 
     def _begin(self, columns: NDArray[np.bool_]) -> None:
         """In these columns an episode has just begun, in all worlds alike."""
@@ -165,11 +171,11 @@ class DifferenceReward(RewardWrapper):
         asked = base._pack(actions)
         world, n = base.world, base.world.n_agents
         if self.clamp == "episode":
-            lacking = Counterfactual(np.arange(n), np.zeros(n, np.int64))
+            lacking = nulled(np.ones((n, 1), np.bool_))
             self._without, without = play(world, self._without, asked, lacking, base._stream)
         else:
             action, _ = legalise(asked, base._mask)
-            lacking = Counterfactual(*np.nonzero(action != _NULL))
+            lacking = self._alternatives(action, base._mask, np.ones(1, np.bool_))
             _, without = play(
                 world, _at(base._state, lacking.column), action, lacking, base._stream
             )
@@ -180,16 +186,30 @@ class DifferenceReward(RewardWrapper):
         by_agent = dict(zip(given, rewards, strict=True))
         return observations, by_agent, terminations, truncations, extended
 
+    def _alternatives(
+        self, action: NDArray[np.integer], mask: NDArray[np.int8] | None, going: NDArray[np.bool_]
+    ) -> Counterfactual:
+        """Return the worlds that a step is compared with, in the columns ``bool[B]`` that go on."""
+        return nulled((action != _NULL) & going)
+
     @property
     def _base(self) -> WorldEnv:
         return cast(WorldEnv, self.env.unwrapped)
 
 
 class Counterfactual(NamedTuple):
-    """M worlds: in world m agent ``agent[m]`` of column ``column[m]`` does nothing."""
+    """M worlds: in world m agent ``agent[m]`` of column ``column[m]`` does ``action[m]``."""
 
     agent: NDArray[np.int64]  # int64[M]
     column: NDArray[np.int64]  # int64[M]
+    action: NDArray[np.int64]  # int64[M]
+    weight: NDArray[np.float64]  # float64[M], with which G − G_m counts
+
+
+def nulled(who: NDArray[np.bool_]) -> Counterfactual:
+    """Return the worlds in which an agent does nothing, one for each of ``who: bool[n, B]``."""
+    agent, column = np.nonzero(who)
+    return Counterfactual(agent, column, np.full(agent.size, _NULL), np.ones(agent.size))
 
 
 class EchoStream(Stream):
@@ -226,13 +246,13 @@ def _refuse_overridden(env: WorldEnv | WorldVectorEnv) -> None:
 def play(
     world: Any, state: Any, action: NDArray[np.integer], lacking: Counterfactual, stream: Stream
 ) -> tuple[Any, NDArray[np.float32]]:
-    """Step the worlds in which an agent does nothing.
+    """Step the worlds in which an agent does something else, such as nothing.
 
     Args:
         world: The dynamics.
         state: M columns.
         action: ``[n, B]``, what all do in the real ones; what is illegal becomes 0.
-        lacking: Who doesn't.
+        lacking: Who does what instead.
         stream: That of the real ones, before they step.
 
     Returns:
@@ -242,7 +262,7 @@ def play(
     if m == 0:
         return state, np.zeros((world.n_agents, 0), np.float32)
     chosen = action[:, lacking.column]
-    chosen[lacking.agent, np.arange(m)] = _NULL
+    chosen[lacking.agent, np.arange(m)] = lacking.action
     legal, _ = legalise(chosen, world.action_mask(state))
     over = world.terminal(state)
     next_state, rewards = world.step(state, legal, EchoStream(stream, lacking.column))
@@ -259,15 +279,16 @@ def differences(
 
     Args:
         local: ``[n, B]``, the agents' own rewards.
-        without: ``[n, M]``, those in the worlds where somebody does nothing.
-        lacking: Who doesn't, where.
+        without: ``[n, M]``, those in the worlds where somebody does something else.
+        lacking: Who does, where.
         reduce: What G is.
     """
     rewards = np.zeros(local.shape)
     if lacking.agent.size:
         team = team_reward(local, reduce)
         lost = team_reward(without, reduce)
-        rewards[lacking.agent, lacking.column] = team[lacking.column] - lost
+        gain = lacking.weight * (team[lacking.column] - lost)
+        np.add.at(rewards, (lacking.agent, lacking.column), gain)
     return rewards
 
 

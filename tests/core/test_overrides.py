@@ -18,7 +18,7 @@ from crl_envs.core.overrides import overridden
 from crl_envs.load_balancing import LoadBalancingEnv, LoadBalancingWorld
 from crl_envs.registration import has_world
 from crl_envs.sysadmin import SysadminEnv, SysadminWorld
-from crl_envs.wrappers import DifferenceReward, GlobalReward, NoisyReward
+from crl_envs.wrappers import AristocratReward, DifferenceReward, GlobalReward, NoisyReward
 
 
 class OwnStep(LoadBalancingEnv):
@@ -243,6 +243,8 @@ def test_adapters_take_arrays_where_only_the_arguments_are_its_own(registered: A
 def test_what_plays_the_world_again_refuses_it() -> None:
     with pytest.raises(ValueError, match="OwnStep has its own step"):
         DifferenceReward(OwnStep(n_agents=4))
+    with pytest.raises(ValueError, match="OwnStep has its own step"):
+        AristocratReward(OwnStep(n_agents=4))
 
 
 def test_library_learners_refuse_it() -> None:

@@ -20,7 +20,13 @@ import crl_envs
 from crl_envs.adapters import MissingLibraryError
 from crl_envs.core.install import install_hint
 from crl_envs.rendering import renderer
-from crl_envs.wrappers import DifferenceReward, GlobalReward, JointAction, NoisyReward
+from crl_envs.wrappers import (
+    AristocratReward,
+    DifferenceReward,
+    GlobalReward,
+    JointAction,
+    NoisyReward,
+)
 from tests.rendering.playing import BANDIT, CASES, LOAD, SYSADMIN, made, play, played
 
 WORLDS = [BANDIT, SYSADMIN, LOAD]
@@ -187,6 +193,7 @@ class TestConventions:
             lambda env: env,
             GlobalReward,
             DifferenceReward,
+            AristocratReward,
             lambda env: NoisyReward(env, scale=0.5),
             lambda env: NoisyReward(GlobalReward(env), scale=0.5),
         ):

@@ -1,0 +1,204 @@
+"""Who gets the credit: filtered rewards, critics of κ hops, and least squares on a coordination graph, against n.
+
+    python -m benchmarks.credit [kalman] [hops] [lspi]
+
+Runs are the columns of one vector env. Levels are reached where the mean over runs reaches them for good; intervals are
+bootstraps over runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+import crl_envs
+from agents import (
+    CoordinatedLSPI,
+    DecomposedReinforce,
+    KalmanReinforce,
+    RandomPolicy,
+    Reinforce,
+    ScalableActorCritic,
+)
+from crl_envs.bench.papers.bagnell_ng.learning import WINDOW, gain_level
+from crl_envs.bench.score.statistics import (
+    FloatArray,
+    bootstrap_interval,
+    fit_exponent,
+    moving_mean,
+    reach,
+)
+from crl_envs.bench.text import number, with_interval
+from crl_envs.wrappers import GlobalReward
+
+SYSADMIN: Final = "crl/sysadmin-v0"
+HORIZON: Final = 20
+
+
+def curve(learner: Any, episodes: int) -> FloatArray:
+    """Return the global return of each run and episode: ``float64[runs, episodes]``."""
+    history = learner.learn(total_episodes=episodes).history
+    return np.stack([entry["global_return"] for entry in history], axis=1)
+
+
+def row(
+    label: str, at: Mapping[int, Any], curves: Mapping[int, Any], levels: Mapping[int, float]
+) -> None:
+    """Print when a learner reaches the level of each size, and the exponent."""
+    found = {n: partial(reach, at=at[n], level=levels[n]) for n in curves}
+    cells = [with_interval(bootstrap_interval(found[n], curves[n]), 0) for n in curves]
+    fit = fit_exponent(list(curves), list(curves.values()), list(found.values()))
+    power = with_interval(fit.power, 2) if len(fit.used) > 1 else "–"
+    print(f"| {label} |", " | ".join([*cells, power]), "|", flush=True)
+
+
+def head(what: str, columns: list[str]) -> None:
+    print(f"\n| {what} |", " | ".join(columns), "|")
+    print("| :-- |", " --: |" * len(columns), flush=True)
+
+
+def kalman(runs: int) -> None:
+    """SYSADMIN as in Figure 3: iterations to 80 % of the gain, and what is reached in the end."""
+    sizes = (8, 16, 32, 64)
+    learners: Mapping[str, tuple[Any, Any]] = {
+        "global": (lambda env: Reinforce(env, credit="global"), lambda n: 150 + 16 * n),
+        "decomposed": (DecomposedReinforce, lambda n: 150),
+        "decomposed, own": (lambda env: DecomposedReinforce(env, credit="own"), lambda n: 150),
+        "Kalman": (KalmanReinforce, lambda n: 300),
+        "Kalman, neighbours'": (lambda env: KalmanReinforce(env, credit="local"), lambda n: 300),
+        "own": (lambda env: Reinforce(env, credit="own"), lambda n: 150),
+    }
+    ends: dict[str, list[str]] = {}
+    head("iterations to 80 % of the gain", [*(f"n = {n}" for n in sizes), "exponent"])
+    for label, (make, length) in learners.items():
+        curves = {}
+        for n in sizes:
+            bare = crl_envs.make_vec(SYSADMIN, runs, n_agents=n)
+            learner = make(bare if label == "own" else GlobalReward(bare))
+            curves[n] = moving_mean(curve(learner, length(n)) / HORIZON, WINDOW)
+        levels = {n: gain_level(n) for n in sizes}
+        row(label, {n: np.arange(c.shape[1]) for n, c in curves.items()}, curves, levels)
+        ends[label] = [with_interval(bootstrap_interval(end, c), 3) for c in curves.values()]
+    head("reward a step in the end", [f"n = {n}" for n in sizes])
+    for label, cells in ends.items():
+        print(f"| {label} |", " | ".join(cells), "|", flush=True)
+
+
+def end(curves: FloatArray) -> float:
+    """Return the mean over runs of the last point."""
+    return float(curves[:, -1].mean())
+
+
+WORLDS: Final[Mapping[str, tuple[str, tuple[int, ...], dict[str, Any], int, float]]] = {
+    "epidemic": ("crl/epidemic-v0", (9, 36, 100), {"horizon": 50}, 200, 0.8),
+    "access": ("crl/access-v0", (9, 36), {"horizon": 20}, 200, 0.2),
+    "traffic": ("crl/traffic-v0", (16,), {"horizon": 100}, 100, 0.2),
+}
+
+
+def hops(runs: int, *worlds: str) -> None:
+    """Worlds on a graph: what κ buys."""
+    for world in worlds or WORLDS:
+        id, sizes, arguments, episodes, level = WORLDS[world]
+        learners: dict[str, Any] = {
+            f"κ = {k}": partial(ScalableActorCritic, hops=k) for k in (0, 1, 2)
+        }
+        learners["REINFORCE, own"] = partial(Reinforce, credit="own")
+        learners["REINFORCE, local"] = partial(Reinforce, credit="local")
+        scale = {n: landmarks(id, n, arguments) for n in sizes}
+        print({n: (round(low, 2), round(high, 2)) for n, (low, high) in scale.items()})
+        ends = {}
+        head(f"{world}: episodes to {level:g}", [*(f"n = {n}" for n in sizes), "exponent"])
+        for label, make in learners.items():
+            curves = {}
+            for n in sizes:
+                low, high = scale[n]
+                seen = curve(make(crl_envs.make_vec(id, runs, n_agents=n, **arguments)), episodes)
+                curves[n] = moving_mean((seen - low) / (high - low), 10)
+            row(
+                label,
+                dict.fromkeys(sizes, np.arange(episodes)),
+                curves,
+                dict.fromkeys(sizes, level),
+            )
+            ends[label] = [with_interval(bootstrap_interval(end, c), 2) for c in curves.values()]
+        head(f"{world}: score in the end", [f"n = {n}" for n in sizes])
+        for label, cells in ends.items():
+            print(f"| {label} |", " | ".join(cells), "|", flush=True)
+
+
+def landmarks(id: str, n: int, arguments: Mapping[str, Any]) -> tuple[float, float]:
+    """Return what random actions earn in an episode, and the best known."""
+    vec = crl_envs.make_vec(id, 100, n_agents=n, **arguments)
+    low = RandomPolicy(vec, seed=1).learn(total_episodes=2).history[-1]["global_return"]
+    best = vec.optimum()
+    return float(low.mean()), float(best.value if best.lower is None else best.lower)
+
+
+EPISODES: Final = (10, 20, 40, 80, 160, 320)
+LEAST_SQUARES: Final[Mapping[str, dict[str, Any]]] = {
+    "singles": {"basis": "singles"},
+    "pairs": {},
+    "pairs, γ = .9": {"discount": 0.9},
+}
+
+
+def lspi(runs: int) -> None:
+    """SYSADMIN's ring both ways: episodes of random actions until the greedy joint action has a score."""
+    sizes = (4, 8, 16, 32)
+    ring: dict[str, Any] = {"dynamics": "ring-bidirectional", "horizon": HORIZON}
+    scale = {n: landmarks(SYSADMIN, n, ring) for n in sizes}
+    print({n: (round(low, 2), round(high, 2)) for n, (low, high) in scale.items()})
+    scores: dict[str, dict[int, FloatArray]] = {}
+    head("score after so many episodes", [str(e) for e in EPISODES])
+    for basis, config in LEAST_SQUARES.items():
+        scores[basis] = {}
+        for n in sizes:
+            vec = GlobalReward(crl_envs.make_vec(SYSADMIN, runs, n_agents=n, **ring))
+            learner, (low, high), found = CoordinatedLSPI(vec, **config), scale[n], []
+            for episodes in EPISODES:
+                learner.learn(total_episodes=episodes - learner.episodes)
+                found.append(
+                    [(greedy(learner, b, n, ring) - low) / (high - low) for b in range(runs)]
+                )
+            scores[basis][n] = np.array(found).T
+            cells = [number(x, 2) for x in scores[basis][n].mean(axis=0)]
+            print(f"| {basis}, n = {n} |", " | ".join(cells), "|", flush=True)
+    head("episodes to a score", [*(f"n = {n}" for n in sizes), "exponent"])
+    for level in (0.7, 0.8, 0.9):
+        for basis, by_size in scores.items():
+            at = dict.fromkeys(sizes, EPISODES)
+            row(f"{basis}: {level:g}", at, by_size, dict.fromkeys(sizes, level))
+
+
+def greedy(learner: CoordinatedLSPI, column: int, n: int, arguments: Mapping[str, Any]) -> float:
+    """Return the mean return of 32 other episodes of a column's greedy policy."""
+    vec = crl_envs.make_vec(SYSADMIN, 32, n_agents=n, **arguments)
+    seen, _ = vec.reset(seed=1000)
+    weights, total = learner.weights(column), 0.0
+    for _ in range(HORIZON):
+        actions = learner.best(seen.reshape(32, n).T.astype(np.int64), weights)
+        seen, rewards, *_ = vec.step(actions.T)
+        total += float(rewards.mean())
+    return total
+
+
+TABLES: Final = {"kalman": kalman, "hops": hops, "lspi": lspi}
+
+
+def main() -> None:
+    """Print the tables that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", default=list(TABLES))
+    parser.add_argument("--runs", type=int, default=10)
+    given = parser.parse_args()
+    for part in given.parts:
+        TABLES[part](given.runs)
+
+
+if __name__ == "__main__":
+    main()
