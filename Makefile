@@ -22,7 +22,7 @@ LOWEST := $(VENV)-lowest/.installed
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all test-processors test-bounds test-campaigns test-device test-notebooks check format docs pictures notebooks build bench clean
+.PHONY: help venv demo test test-all test-processors test-bounds test-campaigns test-device test-notebooks test-sweeps check format docs pictures notebooks build bench clean
 .PHONY: test-rllib test-agilerl test-clients test-epymarl test-jaxmarl epymarl-there jaxmarl-there
 
 help: ## List the targets
@@ -34,7 +34,7 @@ demo: $(DEMO) ## Reproduce Bagnell & Ng's Figure 3 into results/fig3
 	@echo "==> Reproducing Figure 3 into results/fig3"
 	@$(BIN)/crl-envs reproduce fig3 --out results/fig3
 
-test: $(DEV) ## Run the tests, without those marked slow
+test: $(DEV) ## Run the tests, in under ten minutes
 	@echo "==> Testing"
 	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
@@ -60,6 +60,10 @@ test-bounds: $(DEV) ## Run the compiled loops' tests with every index checked
 test-device: $(DEV) ## Run the tests that compile with JAX
 	@echo "==> Testing in JAX"
 	@$(BIN)/python -m pytest -n auto --dist loadgroup -m 'device and not slow' tests/jax tests/agents/libraries $(ARGS)
+
+test-sweeps: $(DEV) ## Run the tests that make runs of the bench, killed and resumed
+	@echo "==> Testing sweeps"
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -m 'sweeps and not slow' tests/bench tests/commands tests/examples $(ARGS)
 
 test-notebooks: $(DEV) ## Run the notebooks, and compare with what is stored
 	@echo "==> Testing the notebooks"

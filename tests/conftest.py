@@ -1,7 +1,9 @@
 """Settings that hold for all tests."""
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 from crl_envs.core.backend import HEAD_START
@@ -12,3 +14,23 @@ os.environ[HEAD_START] = "0"
 # Derandomised: the same examples in every run, so that a failure is a change and not a draw.
 settings.register_profile("crl", deadline=None, derandomize=True, database=None)
 settings.load_profile("crl")
+
+HERE = Path(__file__).parent
+SWEEPS = (  # they make runs in processes of their own, which takes minutes together
+    "bench/papers/",
+    "bench/test_isolation.py",
+    "bench/test_missing_libraries.py",
+    "bench/test_sweep.py",
+    "commands/test_sweeping.py",
+    "examples/test_own_learner.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what -m doesn't ask for
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of sweeps by the files that they are in."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.path.relative_to(HERE).as_posix().startswith(
+            SWEEPS
+        ):
+            item.add_marker("sweeps")

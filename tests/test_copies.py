@@ -36,7 +36,7 @@ IDS = {
     "crl/tiger-v0": {"horizon": 5},
     "crl/epidemic-v0": {"n_agents": 4, "horizon": 5},
     "crl/firefighting-v0": {"n_agents": 3, "horizon": 5},
-    "crl/routing-v0": {"horizon": 5},
+    "crl/routing-v0": {"n_agents": 9, "load": 2.0, "horizon": 5},
     "crl/local_rule-v0": needed("crl/local_rule-v0", n_agents=4, horizon=5, relabel=True),
     "crl/sysadmin-v0": {"n_agents": 4, "horizon": 5, "relabel": True},
     "crl/traffic-v0": {"n_agents": 4, "horizon": 5, "arrival_rate": 0.5},
