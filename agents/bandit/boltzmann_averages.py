@@ -26,13 +26,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.boltzmann import BoltzmannTable
+from agents.boltzmann import BoltzmannConfig, BoltzmannTable
 from agents.view import Frame, Transition
-from crl_envs.core.arguments import SMALLEST_REAL, check_real, check_seed, keep
 
 
 @dataclass(frozen=True)
-class BoltzmannAveragesConfig:
+class BoltzmannAveragesConfig(BoltzmannConfig):
     """Hyperparameters of `BoltzmannAverages`.
 
     Attributes:
@@ -47,18 +46,9 @@ class BoltzmannAveragesConfig:
         ValueError: A value out of its range.
     """
 
-    rate: float = 0.1
     temperature: float = 1.0
     cooling: float = 0.995
     coldest: float = 0.05
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        keep(self, check_real, "rate", low=0.0, high=1.0, open_low=True)
-        keep(self, check_real, "temperature", low=SMALLEST_REAL)
-        keep(self, check_real, "cooling", low=0.0, high=1.0, open_low=True)
-        keep(self, check_real, "coldest", low=SMALLEST_REAL)
-        keep(self, check_seed, "seed")
 
 
 class BoltzmannAverages(BoltzmannTable):
