@@ -106,7 +106,7 @@ class LocalRuleEnv(RuleEnv):
     | made with | kind | value | lower |
     |---|---|---|---|
     | ``n_agents=6`` | exact | 18.9884 | 18.9884 |
-    | ``n_agents=20`` | bound | 18.9986 | 18.9823 |
+    | ``n_agents=20`` | bound | 18.999 | 18.982 |
 
     ## Scaling Knob
     `n_agents`. So is `topology`.

@@ -183,7 +183,7 @@ class EpidemicEnv(RuleEnv):
     |---|---|---|---|
     | defaults | bound | 48.7709 | 48.3 |
     | ``n_agents=6, topology="ring"`` | exact | 48.4678 | 48.4678 |
-    | ``n_agents=20, topology="ring"`` | bound | 48.4858 | 48.4622 |
+    | ``n_agents=20, topology="ring"`` | bound | 48.486 | 48.462 |
 
     Exact, by value iteration over joint states, for n ≤ 8. Beyond, ``value`` lets each agent choose what it feels, that
     is nobody infected around it; on a ring it is a linear program's (with scipy). ``lower`` is what the best table by
