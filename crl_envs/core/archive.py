@@ -8,17 +8,18 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.arguments import check_size
+from crl_envs.core.arguments import check_size, shown
 
 _META: Final = "meta"
 _DIGEST: Final = "digest"
 
 Arrays = dict[str, NDArray[Any]]
+_Kept = TypeVar("_Kept")
 
 
 def write(path: str | os.PathLike[str], kind: str, meta: Mapping[str, Any], arrays: Arrays) -> None:
@@ -104,3 +105,29 @@ def _to_json(value: Any) -> Any:
 
 def _from_json(value: dict[str, Any]) -> Any:
     return np.array(value["__array__"], value["dtype"]) if "__array__" in value else value
+
+
+def opened(name: str, given: Any, kind: type[_Kept]) -> _Kept:
+    """Return a value as it is, or the one in a file of this name, as `kind.load` reads it.
+
+    Args:
+        name: The argument's, for errors.
+        given: The value or the file.
+        kind: What it must be; has `load`.
+
+    Raises:
+        ValueError: Neither such a value nor a file with one.
+    """
+    if isinstance(given, kind):
+        return given
+    if isinstance(given, str | os.PathLike):
+        try:
+            loaded: _Kept = kind.load(given)  # type: ignore[attr-defined]
+        except OSError as error:
+            raise ValueError(
+                f"{name} can't be read from {shown(os.fspath(given))}: {error.strerror}"
+            ) from error
+        return loaded
+    raise ValueError(
+        f"{name} must be a {kind.__name__} or the name of a file with one, got {shown(given)}"
+    )

@@ -194,24 +194,6 @@ class DecPOMDP:
         return {name: getattr(self, name) for name in names}
 
 
-def as_model(model: Any) -> DecPOMDP:
-    """Return a model as it is, or the one in a file of this name.
-
-    Raises:
-        ValueError: Neither a model nor a file with one.
-    """
-    if isinstance(model, DecPOMDP):
-        return model
-    if isinstance(model, str | os.PathLike):
-        try:
-            return DecPOMDP.load(model)
-        except OSError as error:
-            raise ValueError(
-                f"model can't be read from {shown(os.fspath(model))}: {error.strerror}"
-            ) from error
-    raise ValueError(f"model must be a DecPOMDP or the name of a file with one, got {shown(model)}")
-
-
 def _digits(sizes: Sequence[int]) -> NDArray[np.int64]:
     made: NDArray[np.int64] = np.stack(
         np.unravel_index(np.arange(math.prod(sizes)), tuple(sizes)), axis=1

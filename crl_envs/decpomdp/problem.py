@@ -10,11 +10,12 @@ from typing import ClassVar, Final, TypedDict, cast
 
 import numpy as np
 
+from crl_envs.core.archive import opened
 from crl_envs.core.arguments import check_int, check_probability, check_real, keep, shown
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.topology import Edges, sorted_edges
 from crl_envs.decpomdp.known import broadcast_channel, tiger
-from crl_envs.decpomdp.model import DecPOMDP, as_model
+from crl_envs.decpomdp.model import DecPOMDP
 
 _COSTS: Final = ("listen_cost", "treasure", "tiger_cost", "apart_cost")
 
@@ -86,7 +87,7 @@ class DecPOMDPProblem(TeamProblem):
     backend: str = "auto"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "model", as_model(self.model))
+        object.__setattr__(self, "model", opened("model", self.model, DecPOMDP))
         self.check_shared()
 
     @property

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from crl_envs.core.archive import opened
 from crl_envs.core.arguments import check_bool, check_choice, check_int, check_seed, keep
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.on_graph import OnGraph, action_orders
 from crl_envs.core.world import freeze
 from crl_envs.factored import FactoredMDP, Scopes
-from crl_envs.local_rule.rule import LocalRule, as_rule
+from crl_envs.local_rule.rule import LocalRule
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -157,7 +158,7 @@ class LocalRuleProblem(RuleOnGraph):
     backend: str = "auto"
 
     def __post_init__(self) -> None:
-        keep(self, lambda _, rule: as_rule(rule), "rule")
+        object.__setattr__(self, "rule", opened("rule", self.rule, LocalRule))
         self.check_shared()
 
 

@@ -272,24 +272,6 @@ class LocalRule:
         return arrays
 
 
-def as_rule(rule: Any) -> LocalRule:
-    """Return a rule as it is, or the one in a file of this name.
-
-    Raises:
-        ValueError: Neither a rule nor a file with one.
-    """
-    if isinstance(rule, LocalRule):
-        return rule
-    if isinstance(rule, str | os.PathLike):
-        try:
-            return LocalRule.load(rule)
-        except OSError as error:
-            raise ValueError(
-                f"rule can't be read from {shown(os.fspath(rule))}: {error.strerror}"
-            ) from error
-    raise ValueError(f"rule must be a LocalRule or the name of a file with one, got {shown(rule)}")
-
-
 def _array(name: str, given: Any, ndim: int) -> Table:
     try:
         table = np.array(given)
