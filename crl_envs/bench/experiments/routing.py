@@ -57,7 +57,7 @@ with empty queues, 400 of them to learn from. The reward is minus the own queue.
 
 **Varied.** n, square numbers, and with it the destinations, so that a table has n + 1 rows.
 
-**Held fixed.** A quarter of the packets that the links could carry; queues of 20.
+**Held fixed.** Packets for each link: √n / 2 enter in a step, as ways grow as √n; queues of 20.
 
 **A good learner.** Sends a packet nearer to where it goes. By the own reward it needn't: whichever neighbour has it,
 the own queue is shorter. Shortest paths score about .99 here; what is counted are the samples to .3.
