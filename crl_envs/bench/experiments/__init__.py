@@ -54,6 +54,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
         )
     }
 )
+"""The package's experiments by their names."""
 
 
 def experiment_names() -> list[str]:
