@@ -1,7 +1,8 @@
 """Where a page in docs/learners stands in the navigation and in the table of learners: as the lines at its top say.
 
 A hook of MkDocs for the navigation; `tables.py` writes the table. A page begins with `group` (a heading under
-*Learners* in mkdocs.yml), `learns_from`, `worlds` and `reaches`, and its first heading is followed by the learner's name and class.
+*Learners* in mkdocs.yml), `learns_from`, `worlds` and `reaches`, and its first heading is followed by the learner's
+name and class.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Write the tables of the pages that are made from the code: ``make tables``, or ``python docs/tables.py``.
 
 A page marks the place of a table by a comment before it, ``<!-- docs/tables.py: KIND SUBJECT -->``, and another one
-behind it, ``<!-- . -->``. KIND is one of `KINDS`. A test holds what stands between them to what this program would write.
+behind it, ``<!-- . -->``. KIND is one of `KINDS`. A test holds what stands between them to what this program would
+write.
 """
 
 from __future__ import annotations
