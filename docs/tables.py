@@ -1,6 +1,6 @@
-"""Write the tables of the pages that are made from the code: ``make tables``, or ``python docs/tables.py``.
+"""Write what the pages take from the code, tables and files: ``make tables``, or ``python docs/tables.py``.
 
-A page marks the place of a table by a comment before it, ``<!-- docs/tables.py: KIND SUBJECT -->``, and another one
+A page marks the place of one by a comment before it, ``<!-- docs/tables.py: KIND SUBJECT -->``, and another one
 behind it, ``<!-- . -->``. KIND is one of `KINDS`. A test holds what stands between them to what this program would
 write.
 """
@@ -172,10 +172,21 @@ def learners(page: Path, subject: str | None) -> str:
     return written(learner_pages.table())
 
 
+# A file of the repository
+
+
+def file(page: Path, path: str) -> str:
+    """Return a file as a block of code."""
+    text = (DOCS.parent / path).read_text("utf-8")
+    language = {".py": "py"}.get(Path(path).suffix, Path(path).suffix.removeprefix("."))
+    return f"```{language}\n{text}```\n"
+
+
 KINDS: Final[dict[str, Callable[[Path, Any], str]]] = {
     "world": world,
     "names": names,
     "learners": learners,
+    "file": file,
 }
 
 
