@@ -400,11 +400,11 @@ def _panels(
         if groups[-1] and len(groups[-1]) + len(names) > fair:
             groups.append([])
         groups[-1] += names
-    columns = min(2, len(groups))
+    columns = 1 if len(groups) <= 3 else 2  # one below the other, to be read where pages are narrow
     rows = math.ceil(len(groups) / columns)
     with rc_context(STYLE):  # type: ignore[arg-type]
-        size = (width, height) if columns == 1 else (5.2 * columns, 3.2 * rows)
-        figure = Figure(figsize=size, layout="constrained")
+        one = height if rows == 1 else 3.2
+        figure = Figure(figsize=(width * columns, one * rows), layout="constrained")
         FigureCanvasAgg(figure)
         axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
     for spare in axes[len(groups) :]:
