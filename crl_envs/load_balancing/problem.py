@@ -98,7 +98,7 @@ class LoadBalancingProblem:
         discovery_rate: Probability that a discovery finds something when there is something, 0 to 1. Default 1.
         discovery_slots: Delegation slots of each agent for what it discovers, 1 to 1,000. Default 1.
         memory: True or False: a load isn't handed to an agent where it has been, unless it has been with all neighbours
-            of the one that holds it. Default False.
+            of the one that holds it: then to the one where it has been least recently. Default False.
         timeout: Steps after which a load under way is given up, 1 to 2^40. Default None: never.
         min_q_value: Reward of a store that fails (MinQ), and of an illegal action with a load, −10^30 to 0.
             Default −200.
@@ -327,7 +327,7 @@ class LoadBalancingProblem:
     @property
     def bytes_per_place(self) -> int:
         """About how many bytes a load in flight takes in each environment."""
-        return 60 + 2 * self.n * self.memory
+        return 60 + 8 * self.n * self.memory
 
     @cached_property
     def _graph(self) -> tuple[int, Edges, dict[Any, int]]:
