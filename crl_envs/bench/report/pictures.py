@@ -423,7 +423,7 @@ def _name_ends(
             panel.set_ylabel("")
         place = panel.transScale + panel.transLimits
         ends = sorted((place.transform((1, heights[n]))[1], n) for n in names if n in heights)
-        step = _LINE / (panel.get_position().height * panel.figure.get_figheight())
+        step = _LINE * panel.figure.dpi / panel.bbox.height
         at, below = [], -math.inf
         for end, _ in ends:
             below = max(min(end, 1.0), below + step)
