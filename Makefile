@@ -95,9 +95,11 @@ notebooks: $(DEV) ## Execute the notebooks anew and store their outputs
 	@echo "==> Executing the notebooks"
 	@$(BIN)/python -m notebooks.execute
 
-pictures: $(DEV) ## Draw README's two pictures and the worlds' films anew
+pictures: $(DEV) ## Draw the docs' pictures anew: README's two, reports' plots, films of the worlds
 	@echo "==> Drawing docs/rendering/local-beside-global.gif and docs/bench/samples-against-n.png"
 	@$(BIN)/python docs/first_pictures.py
+	@echo "==> Drawing the shipped reports' plots"
+	@$(BIN)/python docs/report_pictures.py
 	@echo "==> Filming the worlds for docs/envs"
 	@$(BIN)/python docs/world_films.py
 
