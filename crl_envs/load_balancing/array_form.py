@@ -116,7 +116,7 @@ def array_form(problem: LoadBalancingProblem) -> ArrayForm:
             visited = xp.take_along_axis(state.visited, xp.maximum(behind, 0), axis=0)
             earliest = xp.where(behind < 0, np.int32(LAST_TURN), visited).min(axis=0)
         rows = [xp.zeros((1, *agent.shape), np.bool_), xp.ones((1, *agent.shape), np.bool_)]
-        rows.append(is_open(behind, visited, earliest))
+        rows.append(is_open(behind, visited, earliest, rules.memory))
         if extra:
             allowed = xp.take(xp.asarray(rules.may_discover), agent)
             free = (pick(xp, state.found, agent) < 0).any(axis=0)

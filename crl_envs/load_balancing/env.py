@@ -197,7 +197,7 @@ class LoadBalancingEnv(WorldEnv):
 
     - v0: first release. Since version 0.2, an illegal action with a load costs `min_q_value`; before it was free. A
       discovery is free, as in the paper (§5.4); before it cost `connection_cost` (``discovery_cost=-10``). With
-      `memory`, a load that has been with all neighbours of its agent may go to the least recent; before it was stuck.
+      `memory`, a load that has been with all neighbours of its agent may go to any of them; before it was stuck.
     """
 
     metadata = WorldEnv.metadata | {

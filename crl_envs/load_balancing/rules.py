@@ -30,6 +30,7 @@ KINDS: Final = tuple(kind.name.lower() for kind in Kind)
 NEVER: Final = -1
 WHEN_FULL: Final = -2
 ENDLESS: Final = 2**62
+LEAST_RECENT: Final = 2
 LAST_TURN: Final = 2**31 - 1  # no later one fits into what a load remembers
 
 _NO_TICKET: Final = np.iinfo(np.int64).max
@@ -109,7 +110,7 @@ class Rules(NamedTuple):
     fail: int  # threshold
     recover: int  # threshold
     find: int  # threshold
-    memory: bool
+    memory: int  # 0 for none, 1 or LEAST_RECENT
     timeout: int  # steps, or NEVER
 
 
@@ -201,15 +202,17 @@ def turn(step: Any) -> Any:
     return np.minimum(step + 1, LAST_TURN)
 
 
-def is_open(target: Any, visited: Any, earliest: Any) -> Any:
-    """Return whether a slot may be used: of the agents behind slots, a load goes where it has been least recently.
+def is_open(target: Any, visited: Any, earliest: Any, memory: Any) -> Any:
+    """Return whether a slot may be used: it leads to an agent where the load hasn't been, or has been with all of them.
 
     Args:
         target: The agent behind the slot, −1 for none.
         visited: `turn` of the load's last visit there, 0 for never and without memory.
         earliest: The least of them among this agent's slots, 0 without memory.
+        memory: Of the rules. `LEAST_RECENT`: where the load has been with all of them, to the least recent alone.
     """
-    return (target >= 0) & (visited == earliest)
+    latest = earliest + (LAST_TURN - earliest) * ((earliest > 0) & (memory != LEAST_RECENT))
+    return (target >= 0) & (visited <= latest)
 
 
 def may_discover(rules: Rules, allowed: Any, slot_is_free: Any, joined: Any) -> Any:

@@ -88,7 +88,7 @@ def choices(rules, state, i, legal, c):
     for slot in range(k + extra):
         target = successors[i, slot] if slot < k else state.found[i, slot - k, c]
         visited = state.visited[place, target, c] if memory and target >= 0 else 0
-        legal[FIRST_DELEGATION + slot] = is_open(target, visited, earliest)
+        legal[FIRST_DELEGATION + slot] = is_open(target, visited, earliest, memory)
     if extra:
         free = False
         for slot in range(extra):

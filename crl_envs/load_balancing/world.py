@@ -359,7 +359,9 @@ class LoadBalancingWorld(World[State]):
         legal = np.zeros((self.n_agents, len(self.action_kinds)), np.int8)
         legal[:, STORE] = 1
         width = self.rules.successors.shape[1]
-        legal[:, FIRST_DELEGATION : FIRST_DELEGATION + width] = is_open(self.rules.successors, 0, 0)
+        legal[:, FIRST_DELEGATION : FIRST_DELEGATION + width] = is_open(
+            self.rules.successors, 0, 0, 0
+        )
         return legal
 
     def _without_loads(self, state: State) -> NDArray[np.float32]:
@@ -410,7 +412,7 @@ class LoadBalancingWorld(World[State]):
             visited = state.visited[place, np.maximum(neighbor, 0), b[:, None]]
             there = np.where(neighbor < 0, LAST_TURN, visited)
             earliest = there.min(axis=1, keepdims=True, initial=LAST_TURN)
-        return np.asarray(is_open(neighbor, visited, earliest), np.int8)
+        return np.asarray(is_open(neighbor, visited, earliest, self.rules.memory), np.int8)
 
     def _may_discover(
         self, state: State, agent: NDArray[np.integer], b: NDArray[np.int64]
