@@ -59,6 +59,14 @@ def test_no_page_is_a_mark_for_something_elsewhere() -> None:
         assert [line for line in re.findall(r"--8<--.*", text) if "CHANGELOG" not in line] == []
 
 
+def test_formulas_in_lines_have_nothing_that_markdown_would_take_for_its_own() -> None:
+    r"""GitHub turns ``\,`` into a comma and ``\{`` into nothing, and two ``*`` into italics, before it reads ``$…$``."""
+    for page in sorted(DOCS.glob("**/*.md")):
+        plain = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text("utf-8"), flags=re.M | re.S)
+        for formula in re.findall(r"\$([^$\n]+)\$", plain):
+            assert not re.search(r"\\[^A-Za-z]|\*", formula), (page.name, formula)
+
+
 @pytest.mark.parametrize("page", API, ids=lambda page: page.stem)
 def test_every_name_of_the_api_has_a_sentence(page: Path) -> None:
     rows = re.findall(r"^\| \[`[\w.]+`\]\(#([\w.]+)\) \| (.*) \|$", page.read_text("utf-8"), re.M)
