@@ -60,7 +60,7 @@ def test_no_page_is_a_mark_for_something_elsewhere() -> None:
 
 
 def test_formulas_in_lines_have_nothing_that_markdown_would_take_for_its_own() -> None:
-    r"""GitHub turns ``\,`` into a comma and ``\{`` into nothing, and two ``*`` into italics, before it reads ``$…$``."""
+    r"""GitHub makes a comma of ``\,`` and a brace of ``\{``, and italics of two ``*``, before it reads ``$…$``."""
     for page in sorted(DOCS.glob("**/*.md")):
         plain = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text("utf-8"), flags=re.M | re.S)
         for formula in re.findall(r"\$([^$\n]+)\$", plain):
