@@ -22,7 +22,7 @@ LOWEST := $(VENV)-lowest/.installed
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-all test-processors test-bounds test-campaigns test-device test-notebooks test-sweeps check format docs pictures notebooks build bench clean
+.PHONY: help venv demo test test-all test-processors test-bounds test-campaigns test-device test-notebooks test-sweeps check format docs pictures tables notebooks build bench clean
 .PHONY: test-rllib test-agilerl test-clients test-epymarl test-jaxmarl epymarl-there jaxmarl-there
 
 help: ## List the targets
@@ -95,9 +95,17 @@ notebooks: $(DEV) ## Execute the notebooks anew and store their outputs
 	@echo "==> Executing the notebooks"
 	@$(BIN)/python -m notebooks.execute
 
-pictures: $(DEV) ## Draw README's two pictures anew
+pictures: $(DEV) ## Draw the docs' pictures anew: README's two, reports' plots, films of the worlds
 	@echo "==> Drawing docs/rendering/local-beside-global.gif and docs/bench/samples-against-n.png"
 	@$(BIN)/python docs/first_pictures.py
+	@echo "==> Drawing the shipped reports' plots"
+	@$(BIN)/python docs/report_pictures.py
+	@echo "==> Filming the worlds for docs/envs"
+	@$(BIN)/python docs/world_films.py
+
+tables: $(DEV) ## Write the tables of the docs that are made from the code
+	@echo "==> Writing tables into docs/**/*.md"
+	@$(BIN)/python docs/tables.py
 
 build: $(DEV) ## Build the sdist and the wheel into dist/
 	@echo "==> Building into dist/"

@@ -1,7 +1,8 @@
 """Where a page in docs/learners stands in the navigation and in the table of learners: as the lines at its top say.
 
-A hook of MkDocs. A page begins with `group` (a heading under *Learners* in mkdocs.yml), `learns_from`, `worlds` and
-`reaches`, and its first heading is followed by the learner's name and class.
+A hook of MkDocs for the navigation; `tables.py` writes the table. A page begins with `group` (a heading under
+*Learners* in mkdocs.yml), `learns_from`, `worlds` and `reaches`, and its first heading is followed by the learner's
+name and class.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).parent / "learners"
+SITE = Path(__file__).parents[1] / "mkdocs.yml"
 HEAD = ["name, class", "learns from", "worlds", "samples to a score of .9, or steps"]
-MARK = "<!-- the table of learners -->"
 
 
 class LearnerPage(NamedTuple):
@@ -43,32 +44,25 @@ def pages(group: str) -> list[LearnerPage]:
     return sorted((p for p in found if p.meta["group"] == group), key=lambda p: p.title.lower())
 
 
-def groups(nav: list[Any]) -> list[str]:
+def groups() -> list[str]:
     """Return the groups under *Learners*: the headings there that have no pages in mkdocs.yml."""
-    (section,) = (item["Learners"] for item in nav if "Learners" in item)
-    return [title for item in section for title, listed in item.items() if not listed]
+    return re.findall(r"^      - (.+): \[\]$", SITE.read_text("utf-8"), re.MULTILINE)
 
 
-def table(nav: list[Any]) -> str:
-    """Return the table of all learners, group by group."""
-    rows = [HEAD, [":--"] * len(HEAD)]
-    for page in (page for group in groups(nav) for page in pages(group)):
+def table() -> list[list[str]]:
+    """Return the table of all learners, group by group, its head first."""
+    rows = [HEAD]
+    for page in (page for group in groups() for page in pages(group)):
         named = f"[`{page.name}`]({page.name}.md)<br>`{page.class_name}`"
         rows.append([named, *(page.meta[key] for key in ("learns_from", "worlds", "reaches"))])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return rows
 
 
 def on_config(config: Any) -> None:
     """Fill in the groups of the navigation, where there is one."""
     if not config.nav:
         return
-    config.extra["learners"] = table(config.nav)
-    for group in groups(config.nav):
+    for group in groups():
         (section,) = (item["Learners"] for item in config.nav if "Learners" in item)
         (entry,) = (item for item in section if group in item)
         entry[group] = [{page.title: f"learners/{page.name}.md"} for page in pages(group)]
-
-
-def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Put the table where its mark is."""
-    return markdown.replace(MARK, config.extra["learners"]) if MARK in markdown else markdown

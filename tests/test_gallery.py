@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.test_tables import program
+
 FOLDER = Path(__file__).parent.parent / "docs" / "reproductions"
 GALLERY = (FOLDER / "index.md").read_text("utf-8")
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?|(?<![\w.])\.\d+")
@@ -27,9 +29,9 @@ class Row(NamedTuple):
 def rows() -> list[Row]:
     found = []
     for line in GALLERY.splitlines():
-        if line.startswith("| [!["):
+        if line.startswith("| [<img"):
             first, *cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-            picture, link = re.findall(r"\((\S+?)\)", first)[:2]
+            picture, link = re.findall(r'src="(\S+)".*?\((\S+?)\)', first)[0]
             command = re.findall(r"`crl-envs reproduce (\S+)`", first)[0]
             found.append(Row(picture, link, command, *(cell.strip(" |") for cell in cells)))
     return found
@@ -82,6 +84,25 @@ def test_numbers_are_those_of_the_page(row: Row) -> None:
 def test_numbers_in_the_difference_are_on_a_page(row: Row) -> None:
     known = numbers(section(row.link)) | numbers(row.paper)
     assert numbers(row.difference) - known == set()
+
+
+def test_verdicts_are_coloured_by_what_they_say() -> None:
+    verdicts = program("verdicts")
+    claims = (FOLDER / "claims.md").read_text("utf-8")
+    found = {
+        (kind, text)
+        for page in (GALLERY, claims)
+        for kind, text in re.findall(
+            r'<b class="verdict (\w+)">([^<]+)</b>', verdicts.coloured(page)
+        )
+    }
+    assert {kind for kind, text in found if text == "Reproduced"} == {"reproduced", "reading"}
+    assert {kind for kind, text in found if text == "Under a reading"} == {"reading"}
+    assert {kind for kind, text in found if text == "Not reproduced"} == {"not"}
+    assert {kind for kind, text in found if text.startswith(("Beyond", "Not testable"))} == {
+        "beyond"
+    }
+    assert len(re.findall("verdict", verdicts.coloured(GALLERY))) > len(ROWS)
 
 
 @each_row

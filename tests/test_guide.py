@@ -37,19 +37,3 @@ def test_example_prints_what_the_page_says(kind: str, code: str, printed: str) -
             exec(compile(code, "<example>", "exec"), {})
         shown = out.getvalue()
     assert shown == printed
-
-
-def test_files_are_included_by_the_marker_as_it_must_be() -> None:
-    """Ruff formats blocks of ``py``, where it takes the marker ``--8<-- "file"`` for an expression."""
-    docs = GUIDE.parent
-    marked = [
-        (page, line)
-        for page in docs.glob("**/*.md")
-        for line in page.read_text("utf-8").splitlines()
-        if re.match(r"\s*--\s*8\s*<", line)
-    ]
-    assert len(marked) >= 3
-    for page, line in marked:
-        file = re.fullmatch(r'\s*--8<-- "(.+)"', line)
-        assert file, f"{page.name}: {line}"
-        assert (docs.parent / file[1]).is_file()

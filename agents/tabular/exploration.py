@@ -129,6 +129,7 @@ class EpsilonGreedy:
 
 
 ExplorationPolicy = UniformExploration | FixedExploration | EpsilonGreedy
+"""Any of the exploration policies."""
 
 _KINDS: Final[dict[str, type[Any]]] = {
     c.kind: c for c in (UniformExploration, FixedExploration, EpsilonGreedy)

@@ -315,7 +315,8 @@ def read_plan(folder: Path) -> Plan:
             found.get("iterations"),
         )
     except (FileNotFoundError, NotADirectoryError):
-        raise ValueError(f"{str(folder)!r} holds no sweep: it has no {MANIFEST}") from None
+        lacks = f"it has no {MANIFEST}" if folder.is_dir() else "there is no such folder"
+        raise ValueError(f"{str(folder)!r} holds no sweep: {lacks}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
             f"{path} is no sweep's plan, or damaged: {error}; delete it and begin the sweep as before: what has been "

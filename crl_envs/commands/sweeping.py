@@ -20,7 +20,7 @@ from crl_envs.bench.engines.ray import RayEngine
 from crl_envs.bench.experiment import one_seed
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.learners import learner_spec
-from crl_envs.bench.plan import Plan, make_plan, read_plan
+from crl_envs.bench.plan import Plan, make_plan, planned_records, read_plan
 from crl_envs.bench.report.figures import Drawn, drawn, write_figures
 from crl_envs.bench.report.figures import as_json as summary_text
 from crl_envs.bench.score.reading import sentences
@@ -233,12 +233,27 @@ def report(folder: Folder) -> None:
     Of a reproduction: DIR/report.md, summary.json, and a picture and its data for each figure.
     """
     with refusals():
-        if read_plan(folder).reproduces is not None:
+        plan = read_plan(folder)
+        if plan.reproduces is not None:
             page = write_figures(folder, drawn(folder))
         else:
+            _refuse_nothing(folder, plan)
             with _landmark_bar() as watch:
                 page = _write_report(folder, results(folder, watch))
     say(f"Report: {page}")
+
+
+def _refuse_nothing(folder: Path, plan: Plan) -> None:
+    """Say at once that there is nothing to report on.
+
+    Raises:
+        ValueError: No run has ended, well or badly.
+    """
+    if all(record.status == "running" for record in planned_records(Store(folder), plan)[0]):
+        raise ValueError(
+            f"{str(folder)!r} has nothing to report on: none of its {sum(1 for _ in plan.runs()):,} runs is done; "
+            f"go on with crl-envs resume {folder}"
+        )
 
 
 def carry_out_and_report(folder: Path, engine: Engine, retry: bool = False) -> None:

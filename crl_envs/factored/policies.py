@@ -72,11 +72,18 @@ class PolicyClass:
 
 
 OWN_STATE: Final = PolicyClass("own-state")
+"""Policies by which an agent looks at its own state alone."""
+
 PARENTS: Final = PolicyClass("parents")
+"""Policies by which an agent looks at its own state and at its parents'."""
+
 NEIGHBORHOOD: Final = PolicyClass("neighborhood")
+"""Policies by which an agent looks at its own state and at those of all that share an edge with it."""
+
 POLICY_CLASSES: Final[Mapping[str, PolicyClass]] = {
     c.name: c for c in (OWN_STATE, PARENTS, NEIGHBORHOOD)
 }
+"""The three classes by their names."""
 
 
 def find_policy_class(name: str) -> PolicyClass:

@@ -116,6 +116,7 @@ ALL_CHECKS: Final[tuple[Check, ...]] = (
     Check("object-store", check_object_store),
     Check("deepcopy", check_deepcopy),
 )
+"""All checks, in the order in which they are run."""
 
 
 def check_parallel_env(env_fn: EnvFn, **settings: Unpack[Settings]) -> None:

@@ -15,7 +15,9 @@ from typer.testing import CliRunner, Result
 
 from crl_envs.bench.experiments import EXPERIMENTS
 from crl_envs.bench.learners import PRESETS, installed_learners
+from crl_envs.bench.plan import make_plan
 from crl_envs.bench.store import from_bytes
+from crl_envs.bench.sweep import begin
 from crl_envs.bench.text import Table
 from crl_envs.commands import console
 from crl_envs.commands.app import app
@@ -170,6 +172,21 @@ def test_what_is_refused(
     output = call(line, code=2).output
     assert why in " ".join(output.replace("│", " ").split()), output
     assert not list(tmp_path.iterdir())
+
+
+def test_a_report_on_nothing_says_so_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crl_envs.commands.sweeping.results", None)  # isn't asked for
+    folder = tmp_path / "sweep"
+    assert "there is no such folder" in " ".join(call(f"report {folder}", code=2).output.split())
+    folder.mkdir()
+    assert "it has no sweep.json" in " ".join(call(f"report {folder}", code=2).output.split())
+    begin(folder, make_plan(["bandit-n"], ["random"], 2, quick=True))
+    output = " ".join(call(f"report {folder}", code=2).output.split())
+    assert "has nothing to report on: none of its" in output
+    assert "crl-envs resume" in output
+    assert not (folder / "report.html").exists()
 
 
 @pytest.mark.parametrize(

@@ -237,3 +237,34 @@ def test_faults_are_found() -> None:
     assert "in order" not in found
     stored.cells[1].execution_count = 7
     assert "in order" in "\n".join(complaints(stored))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_first_cell_of_code_installs_on_colab_and_does_nothing_else(path: Path) -> None:
+    first = next(cell for cell in read(path).cells if cell.cell_type == "code")
+    lines = first.source.splitlines()
+    assert lines[0] == "import sys"
+    assert lines[2].startswith('if "google.colab" in sys.modules:')
+    (install,) = (line for line in lines[3:] if line.strip())
+    extras = re.fullmatch(
+        r'    %pip install --quiet "crl-envs\[([a-z,]+)\] @ git\+https://\S+"', install
+    )
+    assert extras
+    assert {extras[1]} >= set(re.findall(r"'crl-envs\[([a-z,]+)\]'", read(path).cells[0].source))
+    assert not first.outputs
+
+
+@pytest.mark.slow
+def test_without_jax_the_notebook_about_devices_says_so_and_is_skipped() -> None:
+    notebook = read(FOLDER / "08_training_on_a_device.ipynb")
+    notebook.cells.insert(
+        0, nbformat.v4.new_code_cell('import sys\n\nsys.modules["jax"] = None  # as if it lacked')
+    )
+    said = [
+        text
+        for cell in executed(notebook).cells
+        if cell.cell_type == "code"
+        for text in texts(cell)
+    ]
+    assert len(said) == 1
+    assert "JAX isn't installed here" in said[0]

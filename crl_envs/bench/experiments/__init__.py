@@ -55,6 +55,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
         )
     }
 )
+"""The package's experiments by their names."""
 
 
 def experiment_names() -> list[str]:

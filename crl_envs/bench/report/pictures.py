@@ -238,7 +238,10 @@ def _family(learner: str) -> str:
 
 
 Styles = Mapping[str, Style]
+MOST_LINES: Final = 6  # in one panel; more are too many to be followed
 _LEGEND_WIDTH: Final = 100  # characters
+_LINE: Final = 0.16  # inches from one name to the next
+_LEGEND_LINE: Final = 0.2
 Found = Mapping[str, Any]  # an experiment, as in the scores of a sweep
 
 
@@ -246,60 +249,74 @@ def samples(found: Found, styles: Styles) -> bytes | None:
     """Draw samples-to-ε over the knob, with references; None where no run's samples are known to mean something."""
     if not any(value["samples"] for _, value in _all_values(found)):
         return None
-    figure, panel = single_figure(6.4, 4.6)
-    knob = _Knob(found)
-    learners = found["summary"]["learners"]
-    for k, (name, learner) in enumerate(learners.items()):
-        points = [(v, x) for v, x in learner["values"].items() if x["samples"]]
-        known = [(v, x) for v, x in points if x["samples"]["runs"]["value"] is not None]
-        style = styles[name]
-        if known:
-            at = knob.places([v for v, _ in known], k, len(learners))
-            middle = np.array([x["samples"]["runs"]["value"] for _, x in known])
-            ends = [_ends(x["samples"]["runs"], x["budget"]) for _, x in known]
-            spread = np.abs(np.array(ends).T - middle)
-            panel.errorbar(at, middle, spread, ms=6, capsize=2, **knob.drawn(style))
-        censored = [(v, x) for v, x in points if x["samples"]["runs"]["value"] is None]
-        if censored:
-            at = knob.places([v for v, _ in censored], k, len(learners))
-            budgets = [x["budget"] for _, x in censored]
-            panel.plot(at, budgets, "^", color=style.colour, mfc="white", mew=1.4, ms=8)
-    for reference, line in zip(found["references"], _reference_lines(), strict=False):
-        at = knob.places([str(value) for value in reference["values"]])
-        heights = [math.nan if y is None else y for y in reference["samples"]]
-        panel.plot(at, heights, color="black", ls=line, lw=1.4, label=reference["label"])
-    if any(x["samples"] and x["samples"]["runs"]["value"] is None for _, x in _all_values(found)):
-        panel.plot([], [], "^", color=GREY, mfc="white", ms=8, label="not within its budget")
-    knob.label(panel)
-    _say_one_seed(panel, found)
-    panel.set(yscale="log", ylabel=f"{found['unit']} to a score of {1 - found['epsilon']:g}")
-    if panel.get_legend_handles_labels()[0]:
-        figure.legend(loc="outside lower center", fontsize=9)
+    learners, knob = found["summary"]["learners"], _Knob(found)
+    figure, panels = _panels(learners)
+    heights: dict[str, float] = {}
+    for names, panel in panels:
+        for k, name in enumerate(names):
+            points = [(v, x) for v, x in learners[name]["values"].items() if x["samples"]]
+            known = [(v, x) for v, x in points if x["samples"]["runs"]["value"] is not None]
+            style = styles[name]
+            if known:
+                at = knob.places([v for v, _ in known], k, len(names))
+                middle = np.array([x["samples"]["runs"]["value"] for _, x in known])
+                ends = [_ends(x["samples"]["runs"], x["budget"]) for _, x in known]
+                spread = np.abs(np.array(ends).T - middle)
+                panel.errorbar(at, middle, spread, ms=6, capsize=2, **knob.drawn(style))
+            censored = [(v, x) for v, x in points if x["samples"]["runs"]["value"] is None]
+            if censored:
+                at = knob.places([v for v, _ in censored], k, len(names))
+                budgets = [x["budget"] for _, x in censored]
+                panel.plot(at, budgets, "^", color=style.colour, mfc="white", mew=1.4, ms=8)
+            if points:
+                last = points[-1][1]
+                reached = last["samples"]["runs"]["value"]
+                heights[name] = last["budget"] if reached is None else reached
+        for reference, line in zip(found["references"], _reference_lines(), strict=False):
+            at = knob.places([str(value) for value in reference["values"]])
+            along = [math.nan if y is None else y for y in reference["samples"]]
+            panel.plot(at, along, color="black", ls=line, lw=1.4, label=reference["label"])
+        if any(
+            x["samples"] and x["samples"]["runs"]["value"] is None for _, x in _all_values(found)
+        ):
+            panel.plot([], [], "^", color=GREY, mfc="white", ms=8, label="not within its budget")
+        knob.label(panel)
+        panel.set(yscale="log", ylabel=f"{found['unit']} to a score of {1 - found['epsilon']:g}")
+    first = panels[0][1]
+    _say_one_seed(first, found)
+    lines, labels = first.get_legend_handles_labels()
+    if lines:
+        figure.set_figheight(figure.get_figheight() + _LEGEND_LINE * len(lines))
+        figure.legend(lines, labels, loc="outside lower center", fontsize=9)
+    _name_ends(panels, heights, styles)
     return as_png(figure)
 
 
 def scores(found: Found, styles: Styles) -> bytes:
     """Draw the score of the last evaluation over the knob: means with intervals, and where the optimum lies."""
-    figure, panel = single_figure(6.4, 4.6)
-    knob = _Knob(found)
-    learners = found["summary"]["learners"]
-    for k, (name, learner) in enumerate(learners.items()):
-        at = knob.places(list(learner["values"]), k, len(learners))
-        means = [x["score"] for x in learner["values"].values()]
-        middle = np.array([mean["value"] for mean in means])
-        ends = [
-            [mean[end] if mean[end] is not None else mean["value"] for end in ("low", "high")]
-            for mean in means
-        ]
-        spread = np.abs(np.array(ends).T - middle)
-        panel.errorbar(at, middle, spread, ms=6, capsize=2, **knob.drawn(styles[name]))
-    for value, landmarks in found["summary"]["landmarks"].items():
-        low, high = _certificate(landmarks)
-        panel.plot(knob.places([value] * 2), [low, high], color=GREY, alpha=0.3, lw=12)
-    _levels(panel, found["epsilon"])
-    knob.label(panel)
-    _say_one_seed(panel, found)
-    panel.set(ylabel="score (0: random, 1: optimum)", ylim=_limits([_least(found)]))
+    learners, knob = found["summary"]["learners"], _Knob(found)
+    figure, panels = _panels(learners)
+    heights: dict[str, float] = {}
+    for names, panel in panels:
+        for k, name in enumerate(names):
+            at = knob.places(list(learners[name]["values"]), k, len(names))
+            means = [x["score"] for x in learners[name]["values"].values()]
+            middle = np.array([mean["value"] for mean in means])
+            ends = [
+                [mean[end] if mean[end] is not None else mean["value"] for end in ("low", "high")]
+                for mean in means
+            ]
+            spread = np.abs(np.array(ends).T - middle)
+            panel.errorbar(at, middle, spread, ms=6, capsize=2, **knob.drawn(styles[name]))
+            heights[name] = float(middle[-1])
+        for value, landmarks in found["summary"]["landmarks"].items():
+            low, high = _certificate(landmarks)
+            panel.plot(knob.places([value] * 2), [low, high], color=GREY, alpha=0.3, lw=12)
+        _levels(panel, found["epsilon"])
+        knob.label(panel)
+        panel.set(ylabel="score (0: random, 1: optimum)", ylim=_limits([_least(found)]))
+    _say_one_seed(panels[0][1], found)
+    _name_ends(panels, heights, styles)
     return as_png(figure)
 
 
@@ -317,34 +334,40 @@ def curves(
     ]
     pictures = {}
     for value, by_learner in shown.items():
-        figure, panel = single_figure(4.4, 3.2)
-        figure.set_layout_engine(None)  # much faster, for the many of them
-        figure.subplots_adjust(left=0.16, right=0.98, bottom=0.16, top=0.9)
-        for name, curve in by_learner.items():
-            _curve(panel, curve, styles[name])
-        _levels(panel, found["epsilon"])
-        panel.axhspan(
-            *_certificate(found["summary"]["landmarks"][value]), color=GREY, alpha=0.15, lw=0
-        )
-        title = f"{found['knob']} = {value}" if _is_number(found) else value
-        panel.set(title=title, xscale="log", xlabel=found["unit"], ylabel="score")
-        panel.set_ylim(_limits(lows))
+        figure, panels = _panels(by_learner, 5.6, 3.2)
+        for names, panel in panels:
+            for name in names:
+                _curve(panel, by_learner[name], styles[name])
+            _levels(panel, found["epsilon"])
+            panel.axhspan(
+                *_certificate(found["summary"]["landmarks"][value]), color=GREY, alpha=0.15, lw=0
+            )
+            panel.set(xscale="log", xlabel=found["unit"], ylabel="score", ylim=_limits(lows))
+        figure.suptitle(f"{found['knob']} = {value}" if _is_number(found) else value)
+        heights = {name: float(curve.scores[:, -1].mean()) for name, curve in by_learner.items()}
+        _name_ends(panels, heights, styles)
         pictures[value] = as_png(figure)
     return pictures
 
 
 def profiles(found: Found, styles: Styles) -> bytes:
     """Draw performance profiles: the share of runs with at least a score."""
-    figure, panel = single_figure(6.4, 4.6)
-    for name, learner in found["summary"]["learners"].items():
-        profile, style = learner["profile"], styles[name]
-        panel.fill_between(
-            profile["scores"], profile["low"], profile["high"], color=style.colour, alpha=0.15, lw=0
-        )
-        panel.plot(profile["scores"], profile["share"], ms=5, markevery=4, lw=1.6, **style.drawn)
-    panel.axvline(1 - found["epsilon"], color="black", ls=":", lw=1)
-    _say_one_seed(panel, found)
-    panel.set(xlabel="score τ", ylabel="share of runs with a score ≥ τ", ylim=(-0.03, 1.03))
+    learners, level = found["summary"]["learners"], 1 - found["epsilon"]
+    figure, panels = _panels(learners)
+    heights: dict[str, float] = {}
+    for names, panel in panels:
+        for name in names:
+            profile, style = learners[name]["profile"], styles[name]
+            at, share = profile["scores"], profile["share"]
+            panel.fill_between(
+                at, profile["low"], profile["high"], color=style.colour, alpha=0.15, lw=0
+            )
+            panel.plot(at, share, ms=5, markevery=4, lw=1.6, **style.drawn)
+            heights[name] = float(np.interp(level, at, share))
+        panel.axvline(level, color="black", ls=":", lw=1)
+        panel.set(xlabel="score τ", ylabel="share of runs with a score ≥ τ", ylim=(-0.03, 1.03))
+    _say_one_seed(panels[0][1], found)
+    _name_ends(panels, heights, styles)
     return as_png(figure)
 
 
@@ -360,6 +383,60 @@ def legend(styles: Styles) -> bytes:
     panel.axis("off")
     panel.legend(loc="center", ncols=columns, frameon=False)
     return as_png(figure)
+
+
+def _panels(
+    learners: Iterable[str], width: float = 6.4, height: float = 4.6
+) -> tuple[Figure, list[tuple[list[str], Axes]]]:
+    """A panel of that size in inches, or small multiples with at most `MOST_LINES` learners each."""
+    families: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(learners):
+        families[_family(name)].append(name)
+    total = sum(map(len, families.values()))
+    fair = math.ceil(total / max(1, math.ceil(total / MOST_LINES)))
+    fair += fair % 2  # room for twins
+    groups: list[list[str]] = [[]]
+    for names in families.values():  # x-local and x-global stay together
+        if groups[-1] and len(groups[-1]) + len(names) > fair:
+            groups.append([])
+        groups[-1] += names
+    columns = 1 if len(groups) <= 3 else 2  # one below the other, to be read where pages are narrow
+    rows = math.ceil(len(groups) / columns)
+    with rc_context(STYLE):  # type: ignore[arg-type]
+        one = height if rows == 1 else 3.2
+        figure = Figure(figsize=(width * columns, one * rows), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    for spare in axes[len(groups) :]:
+        spare.remove()
+    for axis in axes[: len(groups)]:
+        axis.tick_params(labelbottom=True)  # also above a place that stays empty
+    return figure, list(zip(groups, axes, strict=False))
+
+
+def _name_ends(
+    panels: Sequence[tuple[list[str], Axes]], heights: Mapping[str, float], styles: Styles
+) -> None:
+    """Write each learner's name at the right of its panel, at its line's end or as near to it as others leave room."""
+    for names, panel in panels:
+        if panel is not panels[0][1] and not panel.get_subplotspec().is_first_col():  # type: ignore[union-attr]
+            panel.set_ylabel("")
+        place = panel.transScale + panel.transLimits
+        ends = sorted((place.transform((1, heights[n]))[1], n) for n in names if n in heights)
+        step = _LINE * panel.figure.dpi / panel.bbox.height
+        at, below = [], -math.inf
+        for end, _ in ends:
+            below = max(min(end, 1.0), below + step)
+            at.append(below)
+        for k, (_, name) in enumerate(ends):
+            panel.text(
+                *(1.02, min(at[k], 1 - (len(ends) - 1 - k) * step)),
+                name.replace("$", r"\$"),
+                transform=panel.transAxes,
+                color=styles[name].colour,
+                va="center",
+                fontsize=8,
+            )
 
 
 class _Knob:

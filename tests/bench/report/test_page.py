@@ -8,6 +8,7 @@ import json
 import math
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import chain, pairwise
 
 import numpy as np
 import pytest
@@ -400,6 +401,30 @@ def test_the_scaling_picture_shows_medians_censored_runs_and_references(monkeypa
     assert any(
         line.get_marker() == marker and list(line.get_ydata()) == medians for line in axes.lines
     )
+
+
+@pytest.mark.parametrize("draw", [pictures.samples, pictures.scores, pictures.profiles])
+@pytest.mark.parametrize("count", [3, 6, 7, 14])
+def test_no_panel_has_more_lines_than_can_be_followed_and_each_is_named(
+    monkeypatch, report, draw, count
+):
+    """Every learner is named once, in its colour, with its twin in the same panel."""
+    names = [f"x{k // 2}-{('local', 'global')[k % 2]}" for k in range(count)]
+    runs = [record(N, n, name, k, 300.0) for n in (8, 16) for name in names for k in range(2)]
+    found = sweep_scores([N], landmarks([N]), runs, QUICK)["experiments"]["planted-n@1"]
+    monkeypatch.setattr(pictures, "as_png", lambda figure: figure)
+    look = styles(names)
+    panels = draw(found, look).axes
+    named = [[text.get_text() for text in panel.texts] for panel in panels]
+    assert sorted(chain(*named)) == sorted(names)
+    assert max(map(len, named)) <= pictures.MOST_LINES
+    assert len(panels) == math.ceil(count / pictures.MOST_LINES)
+    for panel, here in zip(panels, named, strict=True):
+        assert [text.get_color() for text in panel.texts] == [look[name].colour for name in here]
+        heights = sorted(text.get_position()[1] for text in panel.texts)
+        assert all(b - a > 0.03 for a, b in pairwise(heights))
+    for k in range(count // 2):
+        assert any({f"x{k}-local", f"x{k}-global"} <= set(here) for here in named)
 
 
 @pytest.mark.parametrize("draw", [pictures.samples, pictures.scores, pictures.profiles])
