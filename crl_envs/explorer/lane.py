@@ -278,6 +278,12 @@ def draw(env: Any) -> bytes:
     return buffer.getvalue()
 
 
+def picture_of(env: Any) -> Picture[Any]:
+    """Return what an environment with a render mode says about its states."""
+    picture: Picture[Any] = _renderer(env).picture
+    return picture
+
+
 def _renderer(env: Any) -> Any:
     """Return what knows an environment's picture and its present moment: it has a render mode."""
     return env.unwrapped._renderer

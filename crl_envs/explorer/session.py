@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from threading import Thread
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from crl_envs.adapters import MissingLibraryError
 from crl_envs.explorer.curve import WINDOW, Points, thinned
-from crl_envs.explorer.lane import Lane, Sight
+from crl_envs.explorer.lane import Lane, Sight, picture_of
 from crl_envs.explorer.pace import Pace, Stopped
 from crl_envs.explorer.samples import Marks, Sample, marks_of, sample_of
 from crl_envs.explorer.shades import Scale, Viewing
@@ -147,7 +147,7 @@ class Session:
             Whether another one has begun.
         """
         seen = self.snapshot()
-        if not self.series or seen.marks is None and seen.state != "failed":
+        if not self.series or (seen.marks is None and seen.state != "failed"):
             return False
         done = [sample.reached for sample in self._present_samples()]
         if seen.state != "failed" and not seen.at_rest and done != [True] * len(seen.sights):
@@ -158,6 +158,12 @@ class Session:
     def settle(self, timeout: float = 60.0) -> bool:
         """Wait until nothing is going on any more; whether that is so in time."""
         return self._work.pace.settle(timeout)
+
+    @property
+    def picture(self) -> Any:
+        """What the first learner's world says about its states; None as long as it is being made."""
+        env = self._work.lanes[0].env
+        return None if env is None else picture_of(env)
 
     def snapshot(self) -> Snapshot:
         """What is to be seen now."""
