@@ -31,10 +31,11 @@ _INKS: Final = {
     GREY: "var(--ex-soft)",
 }
 _DASHES: Final = {"-": "", "--": "5 3", ":": "2 3", "-.": "6 3 2 3"}
-_MARGIN: Final = 26.0
+_MARGIN: Final = 32.0
 _LEAST_WITH_TEXT: Final = 15.0
 _LEAST_WITH_NUMBER: Final = 20.0
 _MOST_EDGES: Final = 4000
+_MOST_HEADS: Final = 300  # one-way edges; more heads than that hide the graph
 
 Points = NDArray[np.float64]
 
@@ -149,13 +150,15 @@ class Drawing:
     def _draw_edges(self) -> str:
         edges = np.unique(np.sort(self._look.edges, axis=1), axis=0)[:_MOST_EDGES]
         lines = (f"M{x:.1f} {y:.1f}L{u:.1f} {v:.1f}" for (x, y), (u, v) in self._at[edges].tolist())
-        return f'<path d="{"".join(lines)}" stroke="var(--ex-line)" fill="none"/>'
+        heads = "".join(
+            f'<polygon points="{_head(*self._shortened(self._at[a], self._at[b]), 7.0)}" fill="var(--ex-soft)"/>'
+            for a, b in _one_way(self._look.edges)
+        )
+        return f'<path d="{"".join(lines)}" stroke="var(--ex-line)" fill="none"/>{heads}'
 
     def _strand(self, strand: Strand, start: Points, end: Points) -> str:
-        way = end - start
-        length = max(float(np.hypot(*way)), 1e-9)
-        gap = way / length * min(self._size / 2 + 1.5, 0.4 * length)
-        (x, y), (u, v) = start + gap, end - gap
+        start, end = self._shortened(start, end)
+        (x, y), (u, v) = start, end
         ink = _INKS.get(strand.colour, strand.colour)
         line = (
             f'<path d="M{x:.1f} {y:.1f}L{u:.1f} {v:.1f}" stroke="{ink}" stroke-width="{2 if strand.arrow else 1}" '
@@ -163,13 +166,14 @@ class Drawing:
         )
         if not strand.arrow:
             return line
-        along = way / length * 8
-        across = np.array([-along[1], along[0]]) * 0.42
-        tip = np.array([u, v])
-        corners = " ".join(
-            f"{a:.1f},{b:.1f}" for a, b in (tip, tip - along + across, tip - along - across)
-        )
-        return f'{line}<polygon points="{corners}" fill="{ink}"/>'
+        return f'{line}<polygon points="{_head(start, end, 8.0)}" fill="{ink}"/>'
+
+    def _shortened(self, start: Points, end: Points) -> tuple[Points, Points]:
+        """Return where a line between two agents begins and ends, outside of both."""
+        way = end - start
+        length = max(float(np.hypot(*way)), 1e-9)
+        gap = way / length * min(self._size / 2 + 1.5, 0.4 * length)
+        return start + gap, end - gap
 
 
 def legend(picture: Picture[Any]) -> str:
@@ -245,6 +249,22 @@ def _diameter(at: Points) -> float:
     squared = ((at[:, None] - at[None]) ** 2).sum(axis=2)
     nearest = float(np.sqrt(squared[np.triu_indices(len(at), 1)].min()))
     return float(np.clip(0.74 * nearest, 5.0, 40.0))
+
+
+def _head(start: Points, end: Points, size: float) -> str:
+    """Return the corners of an arrow's head."""
+    way = end - start
+    along = way / max(float(np.hypot(*way)), 1e-9) * size
+    across = np.array([-along[1], along[0]]) * 0.42
+    corners = (end, end - along + across, end - along - across)
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
+
+
+def _one_way(edges: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return those edges whose reverse isn't one; none where they are too many."""
+    both = set(map(tuple, edges.tolist()))
+    alone = sorted(edge for edge in both if edge[::-1] not in both)
+    return alone if len(alone) <= _MOST_HEADS else []
 
 
 def _text(x: float, y: float, text: str, height: float, ink: str) -> str:

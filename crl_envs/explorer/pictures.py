@@ -50,8 +50,9 @@ class Pictures:
                 self._action_box = ui.element("div").style("min-width: 170px")
             self.touch = ui.element("div").classes("ex-row").style("width: auto")
         self.twins = ui.element("div").classes("ex-twins")
-        self._legend = ui.html("", sanitize=False).mark("legend")
-        self._said = ui.label("").classes("ex-note").props("role=status data-testid=touched")
+        with card():
+            self._legend = ui.html("", sanitize=False).props("data-testid=legend")
+            self._said = ui.label("").classes("ex-note").props("role=status data-testid=touched")
 
     def present(self) -> None:
         """Build what depends on the task."""

@@ -33,7 +33,7 @@ body {{ background: var(--ex-page); }}
 .ex-twins {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 10px; }}
 .ex-charts {{ display: grid; grid-template-columns: minmax(0, 1.4fr) minmax(0, 1fr); gap: 10px; }}
 .ex-picture {{ width: 100%; display: block; background: white; border-radius: 4px; aspect-ratio: 3 / 2; }}
-.ex-svg {{ width: 100%; display: block; max-height: 52vh; }}
+.ex-svg {{ width: 100%; display: block; max-height: 40vh; }}
 .ex-svg text {{ text-anchor: middle; pointer-events: none; font-family: inherit; }}
 .ex-agent {{ fill: transparent; }}
 .ex-touchable .ex-agent {{ cursor: pointer; }}
