@@ -35,9 +35,10 @@ _READABLE: Final = {
     "utilisation": "capacity used",
     "messages_sent": "messages sent",
     "messages_lost": "messages lost",
+    "delivery_share": "packets delivered",
     "equalisation": "spread of use (%)",
 }
-_SHARES: Final = ("up", "utilisation")
+_SHARES: Final = ("up", "utilisation", "delivery_share")
 _SELDOM: Final = ("on_wire", "departed", "timed_out", "backlog", "messages_lost")
 
 Pair = tuple[int, float]  # an episode or a step, and the value there
@@ -113,12 +114,13 @@ def progress_options(
     progress: Mapping[str, Sequence[tuple[int, float]]],
     kept: Sequence[KeptCurve],
     ink: Ink,
+    metric: str,
 ) -> dict[str, Any]:
-    """The same for what comes about within an episode: (step, share of all capacity used), by label."""
+    """The same for what comes about within an episode: (step, that metric), by label."""
     series = _earlier(kept, lambda curve: curve.progress)
     for (label, points), (color, dash) in zip(progress.items(), LANES, strict=False):
         series.append(_line(label, points, color, dash, 2.5))
-    y_axis = {"name": "share of capacity used", "min": 0, "max": 1}
+    y_axis = {"name": _READABLE[metric], "min": 0, "max": 1}
     return _options(series, {"name": "steps of the episode", "min": 0}, y_axis, ink)
 
 

@@ -92,8 +92,9 @@ class Charts:
 
     def _curve_options(self, seen: Snapshot) -> dict[str, Any]:
         session = self._session
-        if self._which.value:
-            return progress_options(session.progress(), session.kept, self._ink)
+        followed = WORLDS[session.task.world].progress
+        if followed is not None and self._which.value:
+            return progress_options(session.progress(), session.kept, self._ink, followed)
         agents = "machines" if session.task.world == "sysadmin" else "agents"
         optimum = None if seen.marks is None else seen.marks.optimum
         return chart_options(session.curves(), session.kept, optimum, self._ink, agents)
