@@ -52,10 +52,10 @@ class Charts:
                         ui.tooltip(
                             f"Leave them on the chart when the task changes, {MOST_KEPT} at most"
                         )
-                self._chart = _chart("Learning curves; the numbers are in the table")
+                self._chart = _chart("curves")
             with card("Episodes against n") as self.samples:
                 heading("Episodes against n")
-                self._samples = _chart("Episodes that learners needed, against n")
+                self._samples = _chart("samples")
                 self._goal = ui.label("").classes("ex-note").props("data-testid=goal")
 
     def present(self) -> None:
@@ -114,9 +114,9 @@ def _goal_text(session: Session, seen: Snapshot) -> str:
     )
 
 
-def _chart(label: str) -> Any:
-    made = ui.echart({"series": []}).classes("ex-chart")
-    return made.props(f'role=img aria-label="{label}"')
+def _chart(name: str) -> Any:
+    # ECharts gives it a label that describes what is drawn.
+    return ui.echart({"series": []}).classes("ex-chart").props(f"role=img data-testid={name}")
 
 
 def _set(chart: Any, options: dict[str, Any]) -> None:
