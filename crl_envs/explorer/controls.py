@@ -47,16 +47,16 @@ class Controls:
                 )
             }
             with ui.element("div").classes("ex-speed"):
-                place = _place(session.speed)
+                place = _place(session.watch.speed)
                 self._slider = ui.slider(min=0, max=len(_SPEEDS) - 1, value=place)
                 self._slider.props('aria-label="Speed" label-always=false')
-                self._label = ui.label(_speed_text(session.speed))
+                self._label = ui.label(_speed_text(session.watch.speed))
                 self._slider.on_value_change(self._change_speed)
             self._state = ui.label().classes("ex-state").props("role=status data-testid=state")
 
     def present(self) -> None:
         """Show the session's speed."""
-        self._slider.set_value(_place(self._session.speed))
+        self._slider.set_value(_place(self._session.watch.speed))
 
     def show(self, seen: Snapshot) -> None:
         """Show what can be done now."""
@@ -86,10 +86,10 @@ class Controls:
 
     def _change_speed(self, event: Any) -> None:
         speed = _SPEEDS[int(event.value)]
-        if _place(self._session.speed) != event.value:
+        if _place(self._session.watch.speed) != event.value:
             self._session.set_speed(speed)
             self._changed()
-        self._label.set_text(_speed_text(self._session.speed))
+        self._label.set_text(_speed_text(self._session.watch.speed))
 
 
 def _place(speed: float | None) -> int:

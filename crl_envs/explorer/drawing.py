@@ -16,7 +16,7 @@ from crl_envs.rendering.scene import Glyph, Scene, Strand
 
 MOST_DRAWN: Final = 400  # agents; of more, the environment draws a heat map
 WIDTH: Final = 600
-HEIGHT: Final = 400
+HEIGHT: Final = 350
 
 # matplotlib's cividis, which colour-blind readers can read, at eighths.
 CIVIDIS: Final = (
@@ -56,7 +56,11 @@ class Drawing:
         self._edges = self._draw_edges()
 
     def draw(
-        self, moment: Moment, shade: Shade | None = None, ends: tuple[float, float] = (0, 1)
+        self,
+        moment: Moment,
+        shade: Shade | None = None,
+        ends: tuple[float, float] = (0, 1),
+        touched: Iterable[int] = (),
     ) -> str:
         """Return a moment as SVG.
 
@@ -64,6 +68,7 @@ class Drawing:
             moment: What to draw.
             shade: What the agents' colours say; None: their states.
             ends: Values at the ends of the colour scale.
+            touched: Agents that somebody has changed by hand.
         """
         scene = self.picture.scene(moment)
         at = self._at if scene.positions is None else _places(scene.positions)
@@ -80,6 +85,7 @@ class Drawing:
             )
         parts += self._marks(scene, at, shade, ends)
         parts += self._texts(scene, at, shade, ends)
+        parts += (_ring(at[i], self._size) for i in touched)
         parts += self._targets(at)
         return (
             f'<svg class="ex-svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
@@ -251,6 +257,11 @@ def _diameter(at: Points) -> float:
     return float(np.clip(0.74 * nearest, 5.0, 40.0))
 
 
+def _ring(at: Points, size: float) -> str:
+    x, y = at.tolist()
+    return f'<circle class="ex-touched" cx="{x:.1f}" cy="{y:.1f}" r="{0.72 * size + 2:.1f}"/>'
+
+
 def _head(start: Points, end: Points, size: float) -> str:
     """Return the corners of an arrow's head."""
     way = end - start
@@ -290,7 +301,7 @@ _CORNERS: Final = {
     ),
 }
 _GRADIENT: Final = (
-    '<svg width="0" height="0" aria-hidden="true"><defs><linearGradient id="ex-cividis">'
+    '<svg width="0" height="0" style="position: absolute" aria-hidden="true"><defs><linearGradient id="ex-cividis">'
     + "".join(f'<stop offset="{k / 8}" stop-color="{c}"/>' for k, c in enumerate(CIVIDIS))
     + "</linearGradient></defs></svg>"
 )

@@ -62,6 +62,21 @@ class Sight:
     touched: int = 0
 
 
+@dataclass
+class Watch:
+    """How somebody looks at lanes; who looks changes it, lanes read it.
+
+    Attributes:
+        viewing: What the pictures show.
+        keeping_up: Whether the last pictures have been seen. While False, lanes draw at rest only.
+        speed: Steps a second of each learner; None for as many as there is time for.
+    """
+
+    viewing: Viewing = field(default_factory=Viewing)
+    keeping_up: bool = True
+    speed: float | None = None
+
+
 class Lane:
     """A learner that learns until it is stopped.
 
@@ -71,8 +86,7 @@ class Lane:
     Args:
         task: What it learns.
         name: Of the learner.
-        viewing: What pictures are to show; asked each time.
-        is_drawn: Whether there is to be a picture, at rest (True is passed) or in passing; asked each time.
+        watch: How somebody looks.
         scales: Of the quantities that have no ends of their own, ``"value"`` and ``"credit"``; they are widened.
 
     Attributes:
@@ -85,14 +99,7 @@ class Lane:
         touched: How often somebody has changed the world by hand.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        name: str,
-        viewing: Callable[[], Viewing],
-        is_drawn: Callable[[bool], bool],
-        scales: Scales,
-    ) -> None:
+    def __init__(self, task: Task, name: str, watch: Watch, scales: Scales) -> None:
         self.name = name
         self.sight = Sight()
         self.curve = Curve()
@@ -101,13 +108,14 @@ class Lane:
         self.tries: Any = None
         self.touched = 0
         self._task = task
-        self._viewing = viewing
-        self._is_drawn = is_drawn
+        self._watch = watch
         self._scales = scales
         self._learner: Any = None
         self._drawing: Drawing | None = None
         self._past: deque[NDArray[np.float64]] = deque(maxlen=WINDOW)  # returns by agent
+        self._earned = self._paid = np.zeros(1)  # in this episode, in the last step
         self._asked: deque[tuple[int, Touch]] = deque()
+        self._marked: set[int] = set()  # agents touched in this episode
         self._again: list[tuple[int, Touch]] = []
         self._due = 0.0
 
@@ -120,9 +128,6 @@ class Lane:
         """
         self.env = self._task.make_env("rgb_array")
         picture = _renderer(self.env).picture
-        if type(picture).reward_of is Picture.reward_of:
-            # A compiled loop would leave nobody to say what was done and earned in a step: see `overridden`.
-            self.env.step = self.env.step
         if picture.world.n_agents <= MOST_DRAWN:
             self._drawing = Drawing(picture)
         self._learner = self._task.make_learner(self.name, self.env)
@@ -143,6 +148,11 @@ class Lane:
             if learner.elapsed == 1:
                 self._asked.extend(self._again)
                 self._again.clear()
+                self._marked.clear()
+                self._earned = np.zeros(1)
+            if hasattr(learner, "earned"):
+                before, self._earned = self._earned, learner.earned[:, 0].copy()
+                self._paid = self._earned - before
             if learner.elapsed % _STRIDE == 0 or not self.env.agents:
                 self._follow(learner.elapsed)
             if self.env.agents:
@@ -162,7 +172,9 @@ class Lane:
             self.curve.append(earned)
             self._look_now_and_then()
             after_episode()
+            self._choose_path()
 
+        self._choose_path()
         self._learner.learn(_ENDLESS, callback=episode_played, step_callback=step_taken)
 
     def touch(self, agent: int, touch: Touch) -> None:
@@ -181,8 +193,12 @@ class Lane:
         env = self.env if running or self.tries is None else self.tries
         metrics = env.unwrapped.metrics() if hasattr(env.unwrapped, "metrics") else {}
         renderer = _renderer(env)
+        moment = renderer.moment
+        if env is self.env and moment.reward is None and learner.elapsed and len(self._paid) > 1:
+            # A compiled loop has played: the learner knows what was paid.
+            moment.reward, moment.team_return = self._paid, float(self._earned.mean())
         picture, missing = None, ""
-        if self._is_drawn(at_rest):
+        if at_rest or self._watch.keeping_up:
             picture, missing = self._draw(env)
         self.sight = Sight(
             episodes=learner.episodes,
@@ -192,7 +208,7 @@ class Lane:
             mean_return=self.curve.mean,
             metrics={k: float(v) for k, v in metrics.items() if isinstance(v, int | float)},
             picture=picture,
-            status=renderer.picture.status(renderer.moment),
+            status=renderer.picture.status(moment),
             missing=missing,
             touched=self.touched,
         )
@@ -201,19 +217,19 @@ class Lane:
 
     def _draw(self, env: Any) -> tuple[str, str]:
         """Return a picture, and why its colours say nothing if they don't."""
-        viewing, renderer = self._viewing(), _renderer(env)
+        viewing, renderer = self._watch.viewing, _renderer(env)
         if self._drawing is None or viewing.colour == "render":
             png = base64.b64encode(draw(env)).decode()
             status = f"{self.name}: {renderer.picture.title}"
             return f'<img class="ex-picture" alt="{status}" src="data:image/png;base64,{png}">', ""
         if viewing.colour == "state":
-            return self._drawing.draw(renderer.moment), ""
+            return self._drawing.draw(renderer.moment, touched=self._marked), ""
         shade = self._shade(viewing, renderer)
         ends = (0.0, 1.0)
         if viewing.colour in self._scales:
             self._scales[viewing.colour].widen(shade.values)
             ends = self._scales[viewing.colour].ends
-        return self._drawing.draw(renderer.moment, shade, ends), shade.missing
+        return self._drawing.draw(renderer.moment, shade, ends, self._marked), shade.missing
 
     def _shade(self, viewing: Viewing, renderer: Any) -> Shade:
         learner, world = self._learner, renderer.picture.world
@@ -229,11 +245,22 @@ class Lane:
         while self._asked:
             agent, touch = self._asked.popleft()
             renderer = _renderer(self.env)
+            self._marked.add(agent)
             touch.apply(renderer.picture.world, renderer.moment.state, agent)
             if self._learner.elapsed and self.env.agents:
                 self.touched += 1
             else:
                 self._again.append((agent, touch))
+
+    def _choose_path(self) -> None:
+        """Let a compiled loop play the next episode only where there isn't time for more.
+
+        It leaves nobody to say what agents did in a step. An environment with a ``step`` of its own is stepped itself,
+        see `crl_envs.core.overrides`; what is learnt is the same, bit for bit.
+        """
+        vars(self.env).pop("step", None)
+        if self._watch.speed is not None:
+            self.env.step = self.env.step
 
     def _follow(self, step: int) -> None:
         metric = WORLDS[self._task.world].progress

@@ -164,7 +164,7 @@ class Page:
 
     def _set_address(self) -> None:
         session = self.session
-        query = query_of(Chosen(session.task, session.viewing, session.speed))
+        query = query_of(Chosen(session.task, session.watch.viewing, session.watch.speed))
         if query != self._query:
             self._query = query
             ui.navigate.history.replace(f"?{query}")
@@ -192,13 +192,13 @@ class Page:
 
     async def _wait_for_browser(self) -> None:
         """Wait until the browser has taken what was sent: a slow one gets fewer pictures."""
-        self.session.keeping_up = False
+        self.session.watch.keeping_up = False
         try:
             await ui.run_javascript("1", timeout=_PATIENCE)
         except TimeoutError:  # it is cut off, or nobody looks at its tab
             pass
         finally:
-            self.session.keeping_up = True
+            self.session.watch.keeping_up = True
 
     def _change_theme(self, event: Any) -> None:
         self._dark.value = {"auto": None, "light": False, "dark": True}[event.value]

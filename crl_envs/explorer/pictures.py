@@ -45,7 +45,7 @@ class Pictures:
             with self.colours:
                 ui.label("Colour by").classes("ex-note")
                 self._colour = toggle(
-                    COLOURS, "Colour by", session.viewing.colour, self._change_colour
+                    COLOURS, "Colour by", session.watch.viewing.colour, self._change_colour
                 )
                 self._action_box = ui.element("div").style("min-width: 170px")
             self.touch = ui.element("div").classes("ex-row").style("width: auto")
@@ -57,7 +57,7 @@ class Pictures:
     def present(self) -> None:
         """Build what depends on the task."""
         session, world = self._session, WORLDS[self._session.task.world]
-        self._colour.set_value(session.viewing.colour)
+        self._colour.set_value(session.watch.viewing.colour)
         self._shown.clear()
         self._action_box.clear()
         self._key = ""
@@ -106,7 +106,7 @@ class Pictures:
         return changed
 
     def _show_legend(self, seen: Snapshot) -> None:
-        viewing, drawn = self._session.viewing, self._session.picture
+        viewing, drawn = self._session.watch.viewing, self._session.picture
         if drawn is None:
             return
         if viewing.colour == "render":
@@ -124,16 +124,16 @@ class Pictures:
     def _build_actions(self, count: int) -> None:
         names = WORLDS[self._session.task.world].actions
         titles = {k: names[k] if k < len(names) else f"action {k}" for k in range(count)}
-        chosen = min(self._session.viewing.action, count - 1)
+        chosen = min(self._session.watch.viewing.action, count - 1)
         with self._action_box:
             select(titles, "Probability of", chosen, self._change_action)
 
     def _change_colour(self, event: Any) -> None:
-        self._session.view(replace(self._session.viewing, colour=event.value))
+        self._session.view(replace(self._session.watch.viewing, colour=event.value))
         self._viewed()
 
     def _change_action(self, event: Any) -> None:
-        self._session.view(replace(self._session.viewing, action=event.value))
+        self._session.view(replace(self._session.watch.viewing, action=event.value))
         self._viewed()
 
     def _change_touch(self, event: Any) -> None:
@@ -152,4 +152,6 @@ class Pictures:
         known = drawn is not None and isinstance(agent, int) and 0 <= agent < drawn.world.n_agents
         if touch is not None and known:
             self._session.touch(agent, touch)
-            self._said.set_text(f"Agent {agent} {touch.done}, in both worlds. This run is touched.")
+            self._said.set_text(
+                f"Agent {agent} {touch.done}, in all worlds (dashed ring). This run is touched."
+            )

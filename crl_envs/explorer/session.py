@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from threading import Thread
@@ -11,7 +10,7 @@ from typing import Any, Final, Literal
 
 from crl_envs.adapters import MissingLibraryError
 from crl_envs.explorer.curve import WINDOW, Points, thinned
-from crl_envs.explorer.lane import Lane, Sight, picture_of
+from crl_envs.explorer.lane import Lane, Sight, Watch, picture_of
 from crl_envs.explorer.pace import Pace, Stopped
 from crl_envs.explorer.samples import Marks, Sample, marks_of, sample_of
 from crl_envs.explorer.shades import Scale, Viewing
@@ -77,18 +76,14 @@ class Session:
 
     Attributes:
         task: The present one.
-        viewing: What the pictures show.
-        keeping_up: Whether whoever looks has seen the last pictures. While False, they are drawn at rest only.
+        watch: What the pictures show, how fast it goes, and whether whoever looks keeps up.
         kept: Curves of earlier runs, oldest first.
-        speed: Steps a second of each learner; None for as many as there is time for.
         series: Tasks that are to follow one another by themselves.
     """
 
     def __init__(self, task: Task) -> None:
-        self.viewing = Viewing()
-        self.keeping_up = True
+        self.watch = Watch()
         self.kept: list[KeptCurve] = []
-        self.speed: float | None = None
         self.series: list[Task] = []
         self._samples: list[Sample] = []
         self.task = task
@@ -121,12 +116,12 @@ class Session:
 
     def set_speed(self, rounds: float | None) -> None:
         """Steps a second of each learner; None for as many as there is time for."""
-        self.speed = rounds
+        self.watch.speed = rounds
         self._work.pace.set_speed(rounds)
 
     def view(self, viewing: Viewing) -> None:
         """Have the pictures show something else from now on."""
-        self.viewing = viewing
+        self.watch.viewing = viewing
         self._work.pace.wake()
 
     def touch(self, agent: int, touch: Touch) -> None:
@@ -173,7 +168,7 @@ class Session:
             work.error,
             tuple(lane.sight for lane in work.lanes),
             work.marks,
-            work.scales[self.viewing.colour].ends if self.viewing.colour in work.scales else (0, 1),
+            self._ends(work),
         )
 
     def curves(self) -> dict[str, Points]:
@@ -216,13 +211,14 @@ class Session:
         self._work.pace.stop()
 
     def _started(self) -> _Work:
-        work = _Work(self.task, lambda: self.viewing, self._is_drawn)
-        work.pace.set_speed(self.speed)
+        work = _Work(self.task, self.watch)
+        work.pace.set_speed(self.watch.speed)
         work.start()
         return work
 
-    def _is_drawn(self, at_rest: bool) -> bool:
-        return at_rest or self.keeping_up
+    def _ends(self, work: _Work) -> tuple[float, float]:
+        scale = work.scales.get(self.watch.viewing.colour)
+        return (0.0, 1.0) if scale is None else scale.ends
 
     def _next(self) -> None:
         if self.series:
@@ -246,11 +242,9 @@ class Session:
 class _Work:
     """The learners of one task and their threads."""
 
-    def __init__(
-        self, task: Task, viewing: Callable[[], Viewing], is_drawn: Callable[[bool], bool]
-    ) -> None:
+    def __init__(self, task: Task, watch: Watch) -> None:
         self.scales = {"value": Scale(), "credit": Scale()}
-        self.lanes = [Lane(task, name, viewing, is_drawn, self.scales) for name in task.names]
+        self.lanes = [Lane(task, name, watch, self.scales) for name in task.names]
         self.pace = Pace(len(self.lanes))
         self.error = ""
         self.marks: Marks | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -22,8 +22,9 @@ COLOURS: Final[dict[Colour, str]] = {
     "render": "render()",
 }
 _COPIES: Final = 64  # of what agents see, each with other random words
-# Evenly spread as a whole, and in their last bits too: k · 2³² / φ mod 2³².
-_WORDS: Final = (np.arange(_COPIES, dtype=np.uint64) * np.uint64(2654435769)).astype(np.uint32)
+# Evenly spread: the first six bits count, the others are those of k · 2³² / φ.
+_COUNT: Final = np.arange(_COPIES, dtype=np.uint64)
+_WORDS: Final = (_COUNT << 26 | _COUNT * 2654435769 % 2**32 >> 6).astype(np.uint32)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def policy(learner: Any, world: Any, state: Any, action: int) -> Shade:
         return unknown("This learner can't be asked for probabilities.")
     view, n = learner.view, world.n_agents
     copies = _COPIES if learner.acts_in_any_columns() else 1
-    groups = _WORDS.reshape(-1, 1, copies)
+    groups: Iterable[NDArray[np.uint32] | None] = _WORDS.reshape(-1, 1, copies)
     if Traits(type(learner)).evaluates_greedily:
         groups, copies = [None], 1
     try:

@@ -33,9 +33,10 @@ body {{ background: var(--ex-page); }}
 .ex-twins {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 10px; }}
 .ex-charts {{ display: grid; grid-template-columns: minmax(0, 1.4fr) minmax(0, 1fr); gap: 10px; }}
 .ex-picture {{ width: 100%; display: block; background: white; border-radius: 4px; aspect-ratio: 3 / 2; }}
-.ex-svg {{ width: 100%; display: block; max-height: 40vh; }}
+.ex-svg {{ width: 100%; display: block; max-height: 38vh; }}
 .ex-svg text {{ text-anchor: middle; pointer-events: none; font-family: inherit; }}
 .ex-agent {{ fill: transparent; }}
+.ex-touched {{ fill: none; stroke: {VERMILLION}; stroke-width: 2px; stroke-dasharray: 4 3; }}
 .ex-touchable .ex-agent {{ cursor: pointer; }}
 .ex-touchable .ex-agent:hover {{ stroke: {VERMILLION}; stroke-width: 2px; }}
 .ex-legend {{ display: flex; flex-wrap: wrap; gap: 0 14px; list-style: none; margin: 0; padding: 0; }}

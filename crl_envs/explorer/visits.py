@@ -9,7 +9,7 @@ from typing import Final
 
 from crl_envs.explorer.session import Session
 
-GOES_ON: Final = 60.0  # seconds that learners go on while nobody looks
+GOES_ON: Final = 20.0  # seconds that learners go on while nobody looks
 KEPT: Final = 1800.0  # seconds after which what nobody looks at is dropped
 MOST_KEPT: Final = 4  # sessions that nobody looks at
 

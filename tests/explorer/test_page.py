@@ -181,7 +181,7 @@ def test_a_click_breaks_a_machine_in_both_worlds(visit: Visit) -> None:
     wait_until(lambda: visit.number("touched") == 10 and visit.number("touched", 1) == 10)
     wait_until(lambda: "10 of 10 up" in visit.page.locator(".ex-twins").inner_text())
     said = visit.page.get_by_test_id("touched")
-    assert said.inner_text() == "Agent 9 is up, in both worlds. This run is touched."
+    assert said.inner_text() == "Agent 9 is up, in all worlds (dashed ring). This run is touched."
     visit.choose("A click on an agent", "Break it")
     visit.page.locator("[data-testid=picture-1] [data-agent='4']").click()
     captions = visit.page.locator(".ex-twins .ex-note")

@@ -249,7 +249,7 @@ def test_who_cannot_keep_up_gets_pictures_at_rest_only(
     assert session.settle()
     drawn: list[object] = []
     monkeypatch.setattr(lane, "draw", lambda env: drawn.append(env) or b"png")
-    session.keeping_up = False
+    session.watch.keeping_up = False
     session.run()
     while min(env_steps(session)) < 50:
         time.sleep(0.01)
