@@ -238,8 +238,10 @@ def shape(glyph: Glyph, at: Points, size: float, face: str, centred: bool = Fals
 
 
 def short(value: float) -> str:
-    """Write a number in a few characters."""
-    return f"{value:.2g}" if abs(value) < 100 else f"{value:,.0f}"
+    """Write a number in a few characters: two places, or none beyond 100."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{round(value, 2) + 0.0:g}"  # and no −0
 
 
 def _places(positions: Points) -> Points:

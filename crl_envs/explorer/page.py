@@ -27,6 +27,7 @@ VISITS: Final = Visits()
 _TICK: Final = 0.1  # seconds between two looks at the session
 _CALL: Final = 20.0  # seconds that a browser may take to open its socket
 _PATIENCE: Final = 3.0  # seconds that a browser may take to show a picture
+_IS_DARK: Final = "document.body.classList.contains('body--dark')"
 _SETTLED: Final = 0.3  # seconds without a change, after which a new task begins
 
 
@@ -99,7 +100,6 @@ class Page:
         self._present()
         ui.timer(0.01, lambda: self._panel.show(self.task), once=True)  # a page needn't wait for it
         ui.timer(_TICK, self._tick)
-        ui.timer(0.2, self._read_theme, once=True)
 
     def _build_header(self) -> None:
         with ui.element("header").classes("ex-header"):
@@ -191,22 +191,19 @@ class Page:
             self._numbers.set_content(table)
 
     async def _wait_for_browser(self) -> None:
-        """Wait until the browser has taken what was sent: a slow one gets fewer pictures."""
-        self.session.watch.keeping_up = False
+        """Wait until the browser has taken what was sent, and ask whether it is dark. A slow one gets fewer pictures."""
+        watch = self.session.watch
+        watch.keeping_up = False
         try:
-            await ui.run_javascript("1", timeout=_PATIENCE)
+            self._charts.set_dark(await ui.run_javascript(_IS_DARK, timeout=_PATIENCE))
         except TimeoutError:  # it is cut off, or nobody looks at its tab
             pass
         finally:
-            self.session.watch.keeping_up = True
+            watch.keeping_up = True
 
     def _change_theme(self, event: Any) -> None:
         self._dark.value = {"auto": None, "light": False, "dark": True}[event.value]
-        ui.timer(0.2, self._read_theme, once=True)
-
-    async def _read_theme(self) -> None:
-        dark = await ui.run_javascript("document.body.classList.contains('body--dark')", timeout=5)
-        self._charts.set_dark(dark)
+        ui.timer(0.2, self._wait_for_browser, once=True)
 
 
 def _remark(task: Task) -> str:

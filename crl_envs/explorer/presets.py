@@ -79,11 +79,12 @@ PRESETS: Final = (
     ),
     Preset(
         "Own against local on an epidemic",
-        "Isolating helps only others: by its own reward alone nobody does it. Local counts the neighbours', too.",
+        "Isolating while infected helps only others. From own rewards half of the agents do it, as at first; with the "
+        "neighbours' about four in five, after 1,000 episodes.",
         Chosen(
             replace(default_task("epidemic"), learner="reinforce-own", rival="reinforce-local"),
             Viewing("policy", 1),
-            100.0,
+            None,
         ),
     ),
     Preset(

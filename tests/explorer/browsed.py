@@ -57,6 +57,9 @@ class Visit:
 
     def close(self) -> None:
         """Close the page; it has asked nobody else for anything, and complained of nothing."""
+        pause = self.page.get_by_role("button", name="Pause", exact=True)
+        if pause.count() and pause.is_enabled():  # else it would go on for a while
+            pause.click()
         self._context.close()
         assert self.elsewhere == []
         assert self.complaints == []

@@ -286,6 +286,13 @@ def test_dark_pages(visits: Visits) -> None:
     """As the browser prefers it, or by the switch; charts and pictures follow."""
     ground = "getComputedStyle(document.body).backgroundColor"
     visit = visits("speed=max", color_scheme="dark")
+
+    def optimum_is(color: str) -> bool:
+        lines = [s for s in visit.series("curves") if s["name"].startswith("optimum")]
+        return [line["lineStyle"]["color"] for line in lines] == [color]
+
     wait_until(lambda: visit.page.evaluate(ground) == "rgb(22, 24, 26)")
+    wait_until(lambda: optimum_is("#dddddd"))
     visit.press("Light")
     wait_until(lambda: visit.page.evaluate(ground) == "rgb(245, 246, 247)")
+    wait_until(lambda: optimum_is("#333333"))
