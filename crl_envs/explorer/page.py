@@ -191,7 +191,7 @@ class Page:
             self._numbers.set_content(table)
 
     async def _wait_for_browser(self) -> None:
-        """Wait until the browser has taken what was sent, and ask whether it is dark. A slow one gets fewer pictures."""
+        """Wait until the browser has taken what was sent, and says whether it is dark: so a slow one gets less."""
         watch = self.session.watch
         watch.keeping_up = False
         try:
