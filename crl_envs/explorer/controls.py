@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from crl_envs.explorer.session import Session, Snapshot
 from crl_envs.explorer.widgets import card
 
 _SPEEDS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, None)
+_LONG: Final = 2.0  # seconds without a first step
+_COMPILING: Final = ": compiling once, up to a minute or two"
 _STATES: Final = {
     "preparing": "getting ready …",
     "paused": "paused",
@@ -34,6 +37,7 @@ class Controls:
         self._session = session
         self._begun = begun
         self._changed = changed
+        self._waits_since: float | None = None
         with card("Controls").classes("ex-bar") as self.bar:
             self._buttons = {
                 name: ui.button(title, icon=icon, on_click=action).props(
@@ -61,7 +65,14 @@ class Controls:
     def show(self, seen: Snapshot) -> None:
         """Show what can be done now."""
         left = len(self._session.series)
-        self._state.set_text(_STATES[seen.state] + (f", {left} more to come" if left else ""))
+        begun = seen.state != "running" or all(sight.env_steps for sight in seen.sights)
+        self._waits_since = None if begun else self._waits_since or time.monotonic()
+        waited = 0.0 if self._waits_since is None else time.monotonic() - self._waits_since
+        self._state.set_text(
+            _STATES[seen.state]
+            + (f", {left} more to come" if left else "")
+            + (_COMPILING if waited > _LONG else "")
+        )
         able = {
             "run": seen.state in ("paused", "preparing"),
             "pause": seen.state == "running",

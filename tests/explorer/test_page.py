@@ -202,10 +202,10 @@ def test_points_gather_while_a_preset_tries_sizes(visit: Visit) -> None:
         return {size for size, _ in points}
 
     wait_until(lambda: sizes() >= {5, 10})
-    goal = visit.page.get_by_test_id("goal").inner_text()
-    assert "80% of the way from random actions" in goal
-    visit.press("Pause")
-    wait_until(lambda: "more to come" not in visit.state)
+    goal = visit.page.get_by_test_id("goal")
+    wait_until(lambda: "80% of the way from random actions" in goal.inner_text())
+    wait_until(lambda: sizes() == set(preset.sizes))
+    assert "more to come" not in visit.state
 
 
 def test_every_preset_begins(visit: Visit) -> None:
