@@ -122,7 +122,9 @@ class TrafficLights(Policy):
 
     def choose(self, frame: Frame, words: NDArray[np.uint32] | None) -> NDArray[np.integer]:
         """Return what the rule says; see `Learner.choose`."""
-        seen = np.unravel_index(frame.rows, self._sizes)
+        # In one dimension: of (n, 1) with n above 8,192 NumPy 2.4's unravel_index gives wrong numbers.
+        flat = np.unravel_index(frame.rows.ravel(), self._sizes)
+        seen = tuple(part.reshape(frame.rows.shape) for part in flat)
         phase = seen[0] % 2
         if self.config.rule == "fixed-cycle":
             return np.where(seen[1] >= self.config.period - 1, 1 - phase, phase)

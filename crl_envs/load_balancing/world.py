@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, Unpack
 
 import numpy as np
 from gymnasium import spaces
@@ -33,6 +34,7 @@ from crl_envs.load_balancing.rules import (
     action_kinds,
     admit,
     advance,
+    among,
     draws,
     has_ended,
     is_open,
@@ -40,6 +42,8 @@ from crl_envs.load_balancing.rules import (
     neighbor_table,
     order_queues,
     store_reward,
+    with_load,
+    with_queue,
 )
 
 if TYPE_CHECKING:
@@ -319,8 +323,6 @@ class LoadBalancingWorld(World[State]):
 
     def tracking(self) -> LoadBalancingWorld:
         """See `World.tracking`."""
-        from crl_envs.load_balancing.tracking import TrackingWorld
-
         return self if overridden(self) else TrackingWorld.of(self)
 
     def optimum(self) -> Optimum:
@@ -426,27 +428,70 @@ class LoadBalancingWorld(World[State]):
         return Keys(*(stream.seeds if p is None else stream.keys(p) for p in self._drawn))
 
 
-def among(flags: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return agents and columns where ``bool[n, B]`` flags are set: `numpy.nonzero`, sooner where few are."""
-    return np.divmod(np.flatnonzero(flags), flags.shape[1])
+class _Kept:
+    """An array that is blank but where it was written to last."""
+
+    def __init__(self, array: NDArray[Any], blank: Any = 0) -> None:
+        self._array, self._blank = array, blank
+        self._last: Any = None
+
+    def write(self, agent: NDArray[np.integer], b: NDArray[np.int64], entries: Any) -> NDArray[Any]:
+        """Put entries ``[M, …]`` at M agents and columns, blank what was there before, and return the array."""
+        if self._last is not None:
+            self._array[self._last] = self._blank
+        self._last = (agent, b) if self._array.ndim == 2 else (agent, slice(None), b)
+        self._array[self._last] = entries
+        return self._array
 
 
-def with_queue(state: State) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
-    """Return agents and columns with queues, perhaps some without, by looking at the loads where they are fewer."""
-    if state.at.size >= state.waiting.size:
-        return among(state.waiting > 0)
-    place, b = np.nonzero(state.at >= 0)
-    return state.at[place, b], b
+class TrackingWorld(LoadBalancingWorld):
+    """The numbers of a `LoadBalancingWorld` in arrays of its own, which show the state that was asked for last.
 
+    Its states all have the same number of columns. One environment needs it for itself: see ``copy=False`` of
+    `crl_envs.make_vec`.
+    """
 
-def with_load(state: State) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
-    """Return agents and columns with a load to act on, by looking at the loads where they are fewer."""
-    if state.at.size >= state.head.size:
-        return among(state.head >= 0)
-    place, b = np.nonzero(state.at >= 0)
-    agent = state.at[place, b]
-    first = state.head[agent, b] == place
-    return agent[first], b[first]
+    _kept: dict[str, _Kept]
+
+    @classmethod
+    def of(cls, world: LoadBalancingWorld) -> Self:
+        """Return one with the parts of a world."""
+        tracking = object.__new__(cls)
+        vars(tracking).update(vars(world), _kept={}, _last=None)
+        return tracking
+
+    def observation(self, state: State) -> NDArray[np.float32]:
+        """See `LoadBalancingWorld.observation`."""
+        seen = self._without_loads(state)
+        loads = self._keeping("loads", lambda: _Kept(seen[:, :2]))
+        agent, b = with_queue(state)
+        loads.write(agent, b, self._loads_seen(state, agent, b))
+        return seen
+
+    def action_mask(self, state: State) -> NDArray[np.int8]:
+        """See `LoadBalancingWorld.action_mask`."""
+        agent, b = with_load(state)
+        return self._keeping("mask", lambda: self._blank_mask(state)).write(
+            agent, b, self._legal(state, agent, b)
+        )
+
+    def _is_small(self, state: State) -> bool:
+        return False
+
+    def _blank_mask(self, state: State) -> _Kept:
+        mask = np.zeros((self.n_agents, self._n_actions, state.load.shape[1]), np.int8)
+        mask[:, NOOP] = 1
+        return _Kept(mask, mask[0, :, 0].copy())
+
+    def _by_outcome(self, name: str, table: NDArray[Any], state: State) -> NDArray[Any]:
+        where = among(state.outcome != int(Outcome.NONE))  # an enum would be an array of 64 bits
+        kept = self._keeping(name, lambda: _Kept(np.zeros(state.outcome.shape, table.dtype)))
+        return kept.write(*where, table[state.outcome[where]])
+
+    def _keeping(self, name: str, make: Callable[[], _Kept]) -> _Kept:
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
 
 
 def _empty_state(rules: Rules, places: int, columns: int) -> State:

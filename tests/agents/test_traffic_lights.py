@@ -92,3 +92,14 @@ def test_what_does_not_suit_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         TrafficLights(crl_envs.make(id, **given), **config)
+
+
+def test_many_crossings_do_what_each_would_alone() -> None:
+    n = 122**2  # beyond what NumPy looks at in one go
+    vec = crl_envs.make_vec("crl/traffic-v0", n_agents=n)
+    rng = np.random.default_rng(0)
+    seen = np.stack([rng.integers(0, high, n) for high in (2, 5, 5)], axis=1)
+    chosen = TrafficLights(vec).act(seen[None])[0]
+    low = np.array([0, 1, 3, 5, 8])  # least vehicles of each bin
+    ahead = (low[seen[:, 2]] - low[seen[:, 1]]) * np.where(seen[:, 0] == 0, 1, -1)
+    assert np.array_equal(chosen, np.where(ahead > 0, 1 - seen[:, 0], seen[:, 0]))
