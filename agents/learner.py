@@ -92,6 +92,13 @@ class Learner(CopiesApart, ABC):
         """Steps of the episode that is being played, or of the last one."""
         return 0 if self._episode is None else self._episode.elapsed
 
+    @property
+    def earned(self) -> NDArray[np.float64]:
+        """``float64[n, B]``: what each agent has earned itself in that episode, so far."""
+        if self._episode is None:
+            return np.zeros((self.view.n_agents, self.view.num_envs))
+        return self._episode.local_returns
+
     def learn(
         self,
         total_episodes: int | None = None,

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import chain, count
+from statistics import mean
 from typing import Any, Final
 
 from crl_envs.core.optimum import Optimum
-from crl_envs.explorer.lane import WINDOW, Points, Sight
+from crl_envs.explorer.curve import WINDOW, Points
+from crl_envs.explorer.lane import Sight
+from crl_envs.explorer.samples import Sample
 from crl_envs.explorer.session import KeptCurve
 from crl_envs.rendering.palette import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION
 
@@ -23,6 +26,7 @@ _ONE_ROW: Final = 55  # letters in a legend's row on a narrow page
 _APART: Final = 1e-3  # of the value: ends of a bound that are shown as two
 _UNTOUCHED: Final = {"symbol": "none", "silent": True}
 _NOTHING: Final = "–"
+_CROSS: Final = "M0 1L1 0L4 3L7 0L8 1L5 4L8 7L7 8L4 5L1 8L0 7L3 4Z"
 _READABLE: Final = {
     "up": "machines up",
     "loads_in": "loads in",
@@ -31,9 +35,10 @@ _READABLE: Final = {
     "utilisation": "capacity used",
     "messages_sent": "messages sent",
     "messages_lost": "messages lost",
+    "delivery_share": "packets delivered",
     "equalisation": "spread of use (%)",
 }
-_SHARES: Final = ("up", "utilisation")
+_SHARES: Final = ("up", "utilisation", "delivery_share")
 _SELDOM: Final = ("on_wire", "departed", "timed_out", "backlog", "messages_lost")
 
 Pair = tuple[int, float]  # an episode or a step, and the value there
@@ -46,14 +51,16 @@ class Ink:
     Attributes:
         text: Of axes and legend.
         grid: Of the lines behind the curves.
+        card: Of the background.
     """
 
     text: str
     grid: str
+    card: str
 
 
-LIGHT: Final = Ink("#333333", "#dddddd")
-DARK: Final = Ink("#dddddd", "#444444")
+LIGHT: Final = Ink("#333333", "#dddddd", "#ffffff")
+DARK: Final = Ink("#dddddd", "#444444", "#202326")
 
 
 def optimum_lines(optimum: Optimum | None) -> dict[str, float]:
@@ -107,19 +114,63 @@ def progress_options(
     progress: Mapping[str, Sequence[tuple[int, float]]],
     kept: Sequence[KeptCurve],
     ink: Ink,
+    metric: str,
 ) -> dict[str, Any]:
-    """The same for what comes about within an episode: (step, share of all capacity used), by label."""
+    """The same for what comes about within an episode: (step, that metric), by label."""
     series = _earlier(kept, lambda curve: curve.progress)
     for (label, points), (color, dash) in zip(progress.items(), LANES, strict=False):
         series.append(_line(label, points, color, dash, 2.5))
-    y_axis = {"name": "share of capacity used", "min": 0, "max": 1}
+    y_axis = {"name": _READABLE[metric], "min": 0, "max": 1}
     return _options(series, {"name": "steps of the episode", "min": 0}, y_axis, ink)
+
+
+def samples_options(samples: Sequence[Sample], first: Sequence[str], ink: Ink) -> dict[str, Any]:
+    """The same for how many episodes learners needed, against n, both on logarithmic axes.
+
+    Args:
+        samples: Of one setting. Filled: reached; hollow triangles: not yet; crosses: the world was touched by hand.
+        first: Learners with the colours of the lanes; others get further ones.
+        ink: Colours.
+    """
+    names = list(dict.fromkeys((*first, *(sample.learner for sample in samples))))
+    styles = (*LANES, *((color, "dotted") for color in _KEPT))
+    series = []
+    for name, (color, dash) in zip(names, styles, strict=False):
+        own = [sample for sample in samples if sample.learner == name]
+        sizes = sorted({sample.size for sample in own if sample.reached and not sample.touched})
+        means = [
+            (n, mean(s.episodes for s in own if s.size == n and s.reached and not s.touched))
+            for n in sizes
+        ]
+        line = _line(name, means, color, dash, 1.5)
+        line["symbol"] = "none"
+        marks = {**_line(name, [], color, dash, 0), "type": "scatter", "symbolSize": 10}
+        marks["data"] = [_mark(sample, color, ink) for sample in own]
+        series += [line, marks]
+    log = {"type": "log", "logBase": 10, "scale": True, "splitLine": {"show": False}}
+    x_axis = {"name": "n", **log, "min": 1, "max": 100}
+    y_axis = {"name": "episodes needed", **log, "min": 10, "splitLine": {"show": True}}
+    y_axis["splitLine"] = {"lineStyle": {"color": ink.grid}}
+    return _options(series, x_axis, y_axis, ink) | {"tooltip": {"trigger": "item"}}
+
+
+def _mark(sample: Sample, color: str, ink: Ink) -> dict[str, Any]:
+    solid = sample.reached and not sample.touched
+    return {
+        "value": [sample.size, sample.episodes],
+        "symbol": "path://" + _CROSS if sample.touched else "circle" if solid else "triangle",
+        "itemStyle": {
+            "color": color if solid or sample.touched else ink.card,
+            "borderColor": color,
+            "borderWidth": 2 if not sample.touched else 0,
+        },
+    }
 
 
 def _options(
     series: list[dict[str, Any]], x_axis: dict[str, Any], y_axis: dict[str, Any], ink: Ink
 ) -> dict[str, Any]:
-    named = [line["name"] for line in series if not line["name"].endswith(_RAW)]
+    named = list(dict.fromkeys(s["name"] for s in series if not s["name"].endswith(_RAW)))
     text = {"color": ink.text}
     axis = {
         "type": "value",
@@ -185,6 +236,8 @@ def numbers_table(names: Sequence[str], sights: Sequence[Sight], optimum: Optimu
     if optimum is not None:
         kind = "optimum" if optimum.kind == "exact" else f"optimum ({optimum.kind})"
         rows.append(("optimum", kind, [_number(optimum.value)] * len(sights)))
+    if any(sight.touched for sight in sights):
+        rows.append(("touched", "touched by hand", [f"{s.touched:,}" for s in sights]))
     metrics = dict.fromkeys(key for sight in sights for key in sight.metrics)
     for key in metrics:
         values = [sight.metrics.get(key) for sight in sights]

@@ -2,102 +2,35 @@
 
 from __future__ import annotations
 
-import inspect
+import base64
 import io
 import time
-from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-import crl_envs
 from crl_envs.bench.contract import Traits
-from crl_envs.bench.learners import PRESETS, LearnerSpec, installed_learners, learner_spec
 from crl_envs.core.arrays import Returns, in_order, team_reward
+from crl_envs.explorer import shades
+from crl_envs.explorer.curve import WINDOW, Curve
+from crl_envs.explorer.drawing import MOST_DRAWN, Drawing
+from crl_envs.explorer.shades import Scale, Shade, Viewing
+from crl_envs.explorer.touches import Touch
 from crl_envs.explorer.worlds import WORLDS, Task
-
-WINDOW: Final = 20  # episodes of the moving mean
+from crl_envs.rendering.picture import Picture
 
 _ENDLESS: Final = 10**12  # episodes
 _BETWEEN: Final = 0.1  # seconds between two pictures, at least
 _STRIDE: Final = 20  # steps between two points of an episode's progress
 _SHARE: Final = 3.0  # as many times what drawing takes is left for learning
 _DRAWING: Final = Lock()  # one picture at a time, whoever asks: drawing libraries share caches
-# They learn from batches, not step by step, and importing them takes seconds.
-_LIBRARIES: Final = "agents.libraries."
 
-Point = TypeVar("Point")
-
-
-@dataclass(frozen=True)
-class Points:
-    """A curve as it is drawn.
-
-    Attributes:
-        episodes: Numbers of the episodes, from 1, ascending.
-        returns: Return of each of them, mean over agents.
-        means: Mean return of each and the up to `WINDOW` − 1 episodes before it.
-    """
-
-    episodes: list[int]
-    returns: list[float]
-    means: list[float]
-
-
-class Curve:
-    """The return of every episode, mean over agents. One thread may append while others read."""
-
-    def __init__(self) -> None:
-        self._returns = array("d")
-
-    def __len__(self) -> int:
-        return len(self._returns)
-
-    def append(self, value: float) -> None:
-        """Add an episode's return."""
-        self._returns.append(value)
-
-    @property
-    def returns(self) -> list[float]:
-        """All of them."""
-        return self._returns.tolist()
-
-    @property
-    def last(self) -> float | None:
-        """The latest return."""
-        return self._returns[-1] if self._returns else None
-
-    @property
-    def mean(self) -> float | None:
-        """The mean of the last `WINDOW` returns."""
-        return float(np.mean(self._returns[-WINDOW:])) if self._returns else None
-
-    def points(self, most: int) -> Points:
-        """At most `most` points, evenly spread; the last episode is always among them."""
-        returns = np.array(
-            self._returns[:]
-        )  # of a copy: what is read as a whole can't grow meanwhile
-        total = returns.size
-        sums = np.concatenate([[0.0], np.cumsum(returns)])
-        ends = np.arange(1, total + 1)
-        starts = np.maximum(ends - WINDOW, 0)
-        means = (sums[ends] - sums[starts]) / (ends - starts)
-        chosen = np.array(thinned(range(total), most), np.int64)
-        return Points(
-            (chosen + 1).tolist(),
-            returns[chosen].round(6).tolist(),
-            means[chosen].round(6).tolist(),
-        )
-
-
-def thinned(points: Sequence[Point], most: int) -> list[Point]:
-    """At most `most` of them, evenly spread; the last is always among them."""
-    stride = max(-(-len(points) // most), 1)
-    return list(points[::-1][::stride])[::-1]
+Scales = Mapping[str, Scale]
 
 
 @dataclass(frozen=True)
@@ -111,7 +44,10 @@ class Sight:
         last_return: Of the last whole episode, mean over agents; None before the first.
         mean_return: Mean of the last episodes' (see `WINDOW`).
         metrics: The numbers among the environment's ``metrics()``.
-        frame: A PNG file; None where nobody looks, or before there is one.
+        picture: HTML; None where nobody looks, or before there is one.
+        status: What the world says of its state, in a line.
+        missing: Why the quantity that the colours are to show isn't known; empty where it is.
+        touched: How often somebody has changed the world by hand.
     """
 
     episodes: int = 0
@@ -120,7 +56,25 @@ class Sight:
     last_return: float | None = None
     mean_return: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
-    frame: bytes | None = None
+    picture: str | None = None
+    status: str = ""
+    missing: str = ""
+    touched: int = 0
+
+
+@dataclass
+class Watch:
+    """How somebody looks at lanes; who looks changes it, lanes read it.
+
+    Attributes:
+        viewing: What the pictures show.
+        keeping_up: Whether the last pictures have been seen. While False, lanes draw at rest only.
+        speed: Steps a second of each learner; None for as many as there is time for.
+    """
+
+    viewing: Viewing = field(default_factory=Viewing)
+    keeping_up: bool = True
+    speed: float | None = None
 
 
 class Lane:
@@ -132,7 +86,8 @@ class Lane:
     Args:
         task: What it learns.
         name: Of the learner.
-        in_view: Whether its environment is to be drawn, at rest (True is passed) or in passing; asked each time.
+        watch: How somebody looks.
+        scales: Of the quantities that have no ends of their own, ``"value"`` and ``"credit"``; they are widened.
 
     Attributes:
         sight: The latest. It is replaced, never changed.
@@ -141,18 +96,27 @@ class Lane:
             in a world without `World.progress`.
         env: The environment; None until `prepare`.
         tries: Another environment, in which the greedy policy plays; None where it doesn't.
+        touched: How often somebody has changed the world by hand.
     """
 
-    def __init__(self, task: Task, name: str, in_view: Callable[[bool], bool]) -> None:
+    def __init__(self, task: Task, name: str, watch: Watch, scales: Scales) -> None:
         self.name = name
         self.sight = Sight()
         self.curve = Curve()
         self.progress: list[tuple[int, float]] = []
         self.env: Any = None
         self.tries: Any = None
+        self.touched = 0
         self._task = task
-        self._in_view = in_view
+        self._watch = watch
+        self._scales = scales
         self._learner: Any = None
+        self._drawing: Drawing | None = None
+        self._past: deque[NDArray[np.float64]] = deque(maxlen=WINDOW)  # returns by agent
+        self._earned = self._paid = np.zeros(1)  # in this episode, in the last step
+        self._asked: deque[tuple[int, Touch]] = deque()
+        self._marked: set[int] = set()  # agents touched in this episode
+        self._again: list[tuple[int, Touch]] = []
         self._due = 0.0
 
     def prepare(self) -> None:
@@ -163,6 +127,9 @@ class Lane:
             MissingLibraryError: A library that they need is missing.
         """
         self.env = self._task.make_env("rgb_array")
+        picture = _renderer(self.env).picture
+        if picture.world.n_agents <= MOST_DRAWN:
+            self._drawing = Drawing(picture)
         self._learner = self._task.make_learner(self.name, self.env)
         self.env.reset(seed=self._task.seed)  # to be seen; `learn` begins with the same reset
         if Traits(type(self._learner)).evaluates_greedily:
@@ -178,28 +145,61 @@ class Lane:
         """
 
         def step_taken(learner: Any) -> None:
+            if learner.elapsed == 1:
+                self._asked.extend(self._again)
+                self._again.clear()
+                self._marked.clear()
+                self._earned = np.zeros(1)
+            if hasattr(learner, "earned"):
+                before, self._earned = self._earned, learner.earned[:, 0].copy()
+                self._paid = self._earned - before
             if learner.elapsed % _STRIDE == 0 or not self.env.agents:
                 self._follow(learner.elapsed)
             if self.env.agents:
+                self._touch_now()
                 self._look_now_and_then()
                 after_step()
 
         def episode_played(learner: Any) -> None:
             earned = learner.history[-1]["local_return_mean"]
             learner.history.clear()  # else it would grow for as long as a page is open
-            self.curve.append(earned if self.tries is None else greedy_return(learner, self.tries))
+            by_agent = learner.earned[:, 0] if hasattr(learner, "earned") else None
+            if self.tries is not None:
+                by_agent = greedy_returns(learner, self.tries)
+                earned = float(team_reward(by_agent[:, None])[0])
+            if by_agent is not None:
+                self._past.append(by_agent.copy())
+            self.curve.append(earned)
             self._look_now_and_then()
             after_episode()
+            self._choose_path()
 
+        self._choose_path()
         self._learner.learn(_ENDLESS, callback=episode_played, step_callback=step_taken)
+
+    def touch(self, agent: int, touch: Touch) -> None:
+        """Have that done to an agent by this lane's thread when it next looks or steps.
+
+        Where no episode is running, it is done to what is seen, and again after the first step of the next one.
+        """
+        self._asked.append((agent, touch))
 
     def look(self, at_rest: bool = True) -> None:
         """Make `sight` what it is now."""
         begun = time.monotonic()
+        self._touch_now()
         learner = self._learner
         running = bool(self.env.agents)
         env = self.env if running or self.tries is None else self.tries
         metrics = env.unwrapped.metrics() if hasattr(env.unwrapped, "metrics") else {}
+        renderer = _renderer(env)
+        moment = renderer.moment
+        if env is self.env and moment.reward is None and learner.elapsed and len(self._paid) > 1:
+            # A compiled loop has played: the learner knows what was paid.
+            moment.reward, moment.team_return = self._paid, float(self._earned.mean())
+        picture, missing = None, ""
+        if at_rest or self._watch.keeping_up:
+            picture, missing = self._draw(env)
         self.sight = Sight(
             episodes=learner.episodes,
             step=learner.elapsed,
@@ -207,10 +207,60 @@ class Lane:
             last_return=self.curve.last,
             mean_return=self.curve.mean,
             metrics={k: float(v) for k, v in metrics.items() if isinstance(v, int | float)},
-            frame=draw(env) if self._in_view(at_rest) else None,
+            picture=picture,
+            status=renderer.picture.status(moment),
+            missing=missing,
+            touched=self.touched,
         )
         now = time.monotonic()
         self._due = now + max(_BETWEEN, _SHARE * (now - begun))
+
+    def _draw(self, env: Any) -> tuple[str, str]:
+        """Return a picture, and why its colours say nothing if they don't."""
+        viewing, renderer = self._watch.viewing, _renderer(env)
+        if self._drawing is None or viewing.colour == "render":
+            png = base64.b64encode(draw(env)).decode()
+            status = f"{self.name}: {renderer.picture.title}"
+            return f'<img class="ex-picture" alt="{status}" src="data:image/png;base64,{png}">', ""
+        if viewing.colour == "state":
+            return self._drawing.draw(renderer.moment, touched=self._marked), ""
+        shade = self._shade(viewing, renderer)
+        ends = (0.0, 1.0)
+        if viewing.colour in self._scales:
+            self._scales[viewing.colour].widen(shade.values)
+            ends = self._scales[viewing.colour].ends
+        return self._drawing.draw(renderer.moment, shade, ends, self._marked), shade.missing
+
+    def _shade(self, viewing: Viewing, renderer: Any) -> Shade:
+        learner, world = self._learner, renderer.picture.world
+        if viewing.colour == "policy":
+            return shades.policy(learner, world, renderer.moment.state, viewing.action)
+        if viewing.colour == "value":
+            return shades.value(list(self._past))
+        if not hasattr(learner, "earned"):
+            return shades.unknown("This learner doesn't say what agents earn.")
+        return shades.credit(learner, world.edges, learner.earned[:, 0], learner.elapsed)
+
+    def _touch_now(self) -> None:
+        while self._asked:
+            agent, touch = self._asked.popleft()
+            renderer = _renderer(self.env)
+            self._marked.add(agent)
+            touch.apply(renderer.picture.world, renderer.moment.state, agent)
+            if self._learner.elapsed and self.env.agents:
+                self.touched += 1
+            else:
+                self._again.append((agent, touch))
+
+    def _choose_path(self) -> None:
+        """Let a compiled loop play the next episode only where there isn't time for more.
+
+        It leaves nobody to say what agents did in a step. An environment with a ``step`` of its own is stepped itself,
+        see `crl_envs.core.overrides`; what is learnt is the same, bit for bit.
+        """
+        vars(self.env).pop("step", None)
+        if self._watch.speed is not None:
+            self.env.step = self.env.step
 
     def _follow(self, step: int) -> None:
         metric = WORLDS[self._task.world].progress
@@ -225,11 +275,11 @@ class Lane:
             self.look(at_rest=False)
 
 
-def greedy_return(learner: Any, env: Any) -> float:
+def greedy_returns(learner: Any, env: Any) -> NDArray[np.float64]:
     """Play an episode by a learner's most probable actions.
 
     Returns:
-        The return, mean over agents.
+        ``float64[n]``, each agent's return.
     """
     observations, _ = env.reset()
     agents = list(env.possible_agents)
@@ -237,7 +287,8 @@ def greedy_return(learner: Any, env: Any) -> float:
     while env.agents:
         observations, rewards, *_ = env.step(learner.act(observations, deterministic=True))
         returns.add(in_order(rewards, agents)[:, None])
-    return float(team_reward(returns.agents())[0])
+    by_agent: NDArray[np.float64] = returns.agents()[:, 0]
+    return by_agent
 
 
 def draw(env: Any) -> bytes:
@@ -254,40 +305,12 @@ def draw(env: Any) -> bytes:
     return buffer.getvalue()
 
 
-@cache
-def suitable_learners(world: str) -> tuple[str, ...]:
-    """Names of learners that learn step by step on that world, found by trying each on a small instance of it.
-
-    One that explores for as long as it learns must have a greedy policy from the first episode on, to be shown.
-
-    A name that is another one with its settings left at their defaults (``reinforce`` beside ``reinforce-local``) is
-    left out.
-
-    Args:
-        world: Key of a world.
-    """
-    settled = {source for source, _ in PRESETS.values()}
-    every = sorted({*installed_learners(), *PRESETS})
-    names = [name for name in every if _learns_live(learner_spec(name), world)]
-    return tuple(name for name in names if name not in settled or f"{name}-local" not in names)
+def picture_of(env: Any) -> Picture[Any]:
+    """Return what an environment with a render mode says about its states."""
+    picture: Picture[Any] = _renderer(env).picture
+    return picture
 
 
-def explores_apart(name: str) -> bool:
-    """Whether a learner explores for as long as it learns, so that its greedy policy is shown instead."""
-    return Traits(learner_spec(name).load()).evaluates_greedily
-
-
-def _learns_live(spec: LearnerSpec, world: str) -> bool:
-    if installed_learners()[spec.source].value.startswith(_LIBRARIES):
-        return False
-    try:
-        cls = spec.load()
-        if "step_callback" not in inspect.signature(cls.learn).parameters:  # type: ignore[attr-defined]
-            return False
-        env = crl_envs.make(WORLDS[world].id, **WORLDS[world].small)
-        learner = cls(env, seed=0, **spec.config).learn(total_episodes=1)
-        if Traits(cls).evaluates_greedily:
-            greedy_return(learner, env)
-    except Exception:  # another package's learner may raise anything where it doesn't fit
-        return False
-    return True
+def _renderer(env: Any) -> Any:
+    """Return what knows an environment's picture and its present moment: it has a render mode."""
+    return env.unwrapped._renderer

@@ -8,10 +8,15 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from crl_envs.adapters.library import require
+
+# Seconds in which a browser that was cut off finds its page as it was. Pings come as much more seldom: on a busy
+# machine neither side has to answer within a second or two.
+RECONNECTS: Final = 30.0
+_TENDED: Final = 5.0  # seconds between two looks at sessions that nobody looks at
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -147,7 +152,7 @@ def serve(host: str, port: int, opens: bool) -> None:
     """
     from nicegui import app, ui
 
-    from crl_envs.explorer.page import explorer_page
+    from crl_envs.explorer.page import VISITS, explorer_page
 
     url = page_url(host, port)
     app.add_middleware(Doorman, loopback=is_loopback(host))
@@ -157,6 +162,7 @@ def serve(host: str, port: int, opens: bool) -> None:
             print(f"no browser could be opened here; open {url} in one", flush=True)
 
     app.on_startup(started)
+    app.timer(_TENDED, VISITS.tend)
     ui.run(
         explorer_page,
         host=host,
@@ -169,7 +175,7 @@ def serve(host: str, port: int, opens: bool) -> None:
         show=False,
         tailwind=False,
         show_welcome_message=False,
-        reconnect_timeout=3.0,
+        reconnect_timeout=RECONNECTS,
     )
 
 

@@ -21,9 +21,12 @@ from crl_envs.explorer.chart import (
     optimum_lines,
     progress_options,
 )
-from crl_envs.explorer.lane import WINDOW, Curve, Sight, suitable_learners, thinned
+from crl_envs.explorer.curve import WINDOW, Curve, thinned
+from crl_envs.explorer.lane import Sight
 from crl_envs.explorer.session import KeptCurve
+from crl_envs.explorer.suitable import suitable_learners
 from crl_envs.explorer.worlds import NOBODY, WORLDS, default_task, shown_choices
+from crl_envs.registration import registered_ids
 
 
 def curve_of(returns: list[float]) -> Curve:
@@ -89,9 +92,10 @@ def test_chart_tells_curves_apart_without_colours_and_is_plain_json() -> None:
 
 
 def test_chart_within_an_episode() -> None:
-    options = progress_options({"crl": [(20, 0.1), (40, 0.2)]}, [], DARK)
+    options = progress_options({"crl": [(20, 0.1), (40, 0.2)]}, [], DARK, "utilisation")
     assert [line["data"] for line in options["series"]] == [[[20, 0.1], [40, 0.2]]]
     assert "episode" in options["xAxis"]["name"]
+    assert options["yAxis"]["name"] == "capacity used"
 
 
 def test_table_of_numbers() -> None:
@@ -115,14 +119,30 @@ def test_table_of_numbers() -> None:
     assert "<i>" not in table
 
 
+def test_all_shipped_worlds_are_there() -> None:
+    shipped = {id for id in registered_ids() if id.startswith("crl/")}
+    assert {world.id for world in WORLDS.values()} == shipped
+
+
+@given(st.lists(st.floats(0, 1), max_size=80), st.floats(0, 1))
+def test_when_a_curve_reached_a_goal(returns: list[float], goal: float) -> None:
+    means = [np.mean(returns[k - WINDOW : k]) for k in range(WINDOW, len(returns) + 1)]
+    there = [WINDOW + k for k, mean in enumerate(means) if mean >= goal + 1e-9]
+    found = curve_of(returns).first_at(goal)
+    assert found is None or WINDOW <= found <= len(returns)
+    if there:
+        assert found is not None and found <= there[0]
+    if found is not None:
+        assert means[found - WINDOW] >= goal - 1e-9
+
+
 @pytest.mark.parametrize("key", WORLDS)
 def test_the_default_task_is_a_comparison_that_runs(key: str) -> None:
     task = default_task(key)
     names = suitable_learners(key)
     assert {task.learner, task.rival} < set(names)
     assert task.make_env().possible_agents
-    choices = {choice.name for choice in WORLDS[key].choices}
-    assert choices >= {"n_agents"}
+    assert WORLDS[key].touches or WORLDS[key].untouched  # what can't be done is a sentence
     for choice in WORLDS[key].choices:  # whatever a slider's ends are, and each option, is allowed
         ends = choice.slider[:2] if choice.kind != "select" else choice.options
         for end in ends:

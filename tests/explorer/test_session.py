@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import crl_envs
 from agents import CRL, LocalMeans, Reinforce
 from crl_envs.explorer import lane
 from crl_envs.explorer.session import MOST_KEPT, Session, Snapshot
+from crl_envs.explorer.shades import COLOURS, Viewing
 from crl_envs.explorer.worlds import NOBODY, Task, default_task
 
 SMALL = Task("sysadmin", {"n_agents": 4, "horizon": 5}, "reinforce-local", "reinforce-global")
@@ -43,9 +43,10 @@ def env_steps(session: Session) -> list[int]:
     return [sight.env_steps for sight in session.snapshot().sights]
 
 
-def pixels(png: bytes | None) -> np.ndarray:
-    assert png is not None
-    return np.array(Image.open(io.BytesIO(png)))
+def picture(session: Session, place: int = 0) -> str:
+    shown = session.snapshot().sights[place].picture
+    assert shown is not None
+    return shown
 
 
 def run_to_rest(session: Session) -> Snapshot:
@@ -95,20 +96,22 @@ def test_nothing_is_learnt_before_run(opened: Opened) -> None:
     seen = session.snapshot()
     assert (seen.state, seen.error) == ("paused", "")
     assert env_steps(session) == [0, 0]
-    assert pixels(seen.sights[0].frame).shape[2] == 3
+    for place in (0, 1):
+        drawn = ElementTree.fromstring(picture(session, place))
+        agents = [each.get("data-agent") for each in drawn.iter() if each.get("data-agent")]
+        assert agents == ["0", "1", "2", "3"]
 
 
 def test_a_step_is_one_step_of_each_learner(opened: Opened) -> None:
     session = opened(SMALL)
-    before = pixels(session.snapshot().sights[0].frame)
+    before = picture(session)
     for k in range(1, 8):
         session.step()
         assert session.settle()
         assert env_steps(session) == [k, k]
     assert [sight.episodes for sight in session.snapshot().sights] == [1, 1]  # of 5 steps
     assert [sight.step for sight in session.snapshot().sights] == [2, 2]
-    after = pixels(session.snapshot().sights[0].frame)
-    assert before.shape != after.shape or (before != after).any()
+    assert picture(session) != before
 
 
 def test_a_step_of_a_bandit_is_a_trial_with_its_point_of_the_curve(opened: Opened) -> None:
@@ -202,10 +205,12 @@ def test_another_task_ends_the_threads_of_the_last(opened: Opened) -> None:
 
 def test_the_optimum_is_the_environments(opened: Opened) -> None:
     session = opened(SMALL)
-    while session.snapshot().optimum is None:
+    while (marks := session.snapshot().marks) is None:
         time.sleep(0.01)
-    found = crl_envs.make("crl/sysadmin-v0", n_agents=4, horizon=5).optimum()
-    assert session.snapshot().optimum == found
+    env = crl_envs.make("crl/sysadmin-v0", n_agents=4, horizon=5)
+    assert marks.optimum == env.optimum()
+    # The goal is 0.8 of the way from random actions, whose mean of 50 episodes differs from run to run of seeds.
+    assert 0.0 < marks.goal < marks.optimum.value
 
 
 def test_kept_curves_stay_until_another_world_comes(opened: Opened) -> None:
@@ -223,29 +228,35 @@ def test_kept_curves_stay_until_another_world_comes(opened: Opened) -> None:
     assert session.kept == []
 
 
-def test_the_picture_is_of_the_one_that_is_looked_at(opened: Opened) -> None:
-    session = opened(SMALL)
-    assert [sight.frame is not None for sight in session.snapshot().sights] == [True, False]
-    session.look_at(1)
-    assert session.settle()
-    assert [sight.frame is not None for sight in session.snapshot().sights] == [False, True]
-    assert env_steps(session) == [0, 0]
+def test_pictures_show_what_is_asked_for(opened: Opened) -> None:
+    session = opened(replace(SMALL, episodes=1))
+    run_to_rest(session)
+    seen = set()
+    for colour in COLOURS:
+        session.view(Viewing(colour))
+        assert session.settle()
+        seen.add(picture(session))
+    assert len(seen) == len(COLOURS)
+    assert "data:image/png;base64," in picture(session)  # as the environment draws it
+    assert env_steps(session) == [5, 5]
 
 
 def test_who_cannot_keep_up_gets_pictures_at_rest_only(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session = opened(replace(SMALL, episodes=10**6))
+    session.view(Viewing("render"))
+    assert session.settle()
     drawn: list[object] = []
     monkeypatch.setattr(lane, "draw", lambda env: drawn.append(env) or b"png")
-    session.keeping_up = False
+    session.watch.keeping_up = False
     session.run()
     while min(env_steps(session)) < 50:
         time.sleep(0.01)
     assert drawn == []
     session.pause()
     assert session.settle()
-    assert len(drawn) == 1
+    assert len(drawn) == 2
 
 
 BAD = [
