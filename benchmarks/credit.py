@@ -48,9 +48,12 @@ def curve(learner: Any, episodes: int) -> FloatArray:
 def row(
     label: str, at: Mapping[int, Any], curves: Mapping[int, Any], levels: Mapping[int, float]
 ) -> None:
-    """Print when a learner reaches the level of each size, and the exponent."""
+    """Print when a learner reaches the level of each size, "–" for one that wasn't tried, and the exponent."""
     found = {n: partial(reach, at=at[n], level=levels[n]) for n in curves}
-    cells = [with_interval(bootstrap_interval(found[n], curves[n]), 0) for n in curves]
+    cells = [
+        with_interval(bootstrap_interval(found[n], curves[n]), 0) if n in curves else "–"
+        for n in levels
+    ]
     fit = fit_exponent(list(curves), list(curves.values()), list(found.values()))
     power = with_interval(fit.power, 2) if len(fit.used) > 1 else "–"
     print(f"| {label} |", " | ".join([*cells, power]), "|", flush=True)
