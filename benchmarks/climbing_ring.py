@@ -92,7 +92,6 @@ OWN: Final[Mapping[str, Make]] = {
     **SPARSE,
 }
 TEAM: Final[Mapping[str, Make]] = {
-    **INDEPENDENT,
     "independent Q, slowly": slowly(HystereticQ, decrease_rate=0.1),
     "hysteretic, slowly": slowly(HystereticQ, decrease_rate=0.01),
     "REINFORCE, global": lambda env, n: Reinforce(env, credit="own", learning_rate=3 / RANGE / n),
@@ -271,11 +270,11 @@ def noisy(runs: int) -> None:
 
 def team(runs: int) -> None:
     """Print tables of the sum of all rewards, with noise."""
-    found = ways(TEAM, runs, lambda n: 100 * n, 5.0, team=True)
-    found |= ways(SPARSE, runs, lambda n: 40 * n, 5.0, team=True)
+    found = ways({**INDEPENDENT, **SPARSE}, runs, lambda n: max(1500, 40 * n), 5.0, team=True)
+    found |= ways(TEAM, runs, lambda n: max(1500, 100 * n), 5.0, team=True)
     for label, make in SEVERAL.items():
         found[f"{label}, episodes of {GAMES}"] = lambda n, make=make, label=label: learnt(
-            make, n, runs, 100 * n if label == "Kalman" else 40 * n, 5.0, True, GAMES
+            make, n, runs, max(1500, (100 if label == "Kalman" else 40) * n), 5.0, True, GAMES
         )
     table("sum of rewards", found)
 
