@@ -153,7 +153,7 @@ LEAST_SQUARES: Final[Mapping[str, dict[str, Any]]] = {
     "pairs, cut": {"episode_end": "cut"},
     "pairs, cut, γ = .9": {"episode_end": "cut", "discount": 0.9},
 }
-MEASURED: Final = 8000  # agents' episodes by which a greedy policy is measured
+MEASURED: Final = 4000  # agents' episodes by which a greedy policy is measured
 
 
 def lspi(runs: int) -> None:

@@ -131,6 +131,7 @@ class CoordinatedLSPI(Learner):
                 f"edges, {o} observations, {a} actions); at most {_MOST_WEIGHTS} are allowed"
             )
         self._new: list[tuple[Any, ...]] = []
+        self._room: dict[str, NDArray[Any]] = {}  # what `rows` and the others are views of
         self._found: tuple[int, dict[int, FloatArray]] = 0, {}
         self._set_room(0)
 
@@ -198,7 +199,14 @@ class CoordinatedLSPI(Learner):
         new, self._new = self._new, []
         for name, parts in zip(self.learnt, zip(*new, strict=True), strict=True):
             present = getattr(self, name)
-            setattr(self, name, np.concatenate([present, np.array(parts, present.dtype)]))
+            before, after = len(present), len(present) + len(parts)
+            room = self._room.get(name)
+            if room is None or len(room) < after or present.base is not room:
+                # For twice as many, so that not all is copied in each episode.
+                room = np.empty((max(2 * before, after), *present.shape[1:]), present.dtype)
+                room[:before], self._room[name] = present, room
+            room[before:after] = parts
+            setattr(self, name, room[:after])
 
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Go on from these steps."""
