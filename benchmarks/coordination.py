@@ -162,44 +162,53 @@ def _fit(seen: NDArray[np.float64], team: NDArray[np.float64]) -> NDArray[np.flo
 
 def worlds() -> None:
     """Print when shares of the best known are reached, what there is in the end, and messages."""
-    for name, (id, arguments) in WORLDS.items():
-        sizes, sent, at = SIZES[name], {}, dict.fromkeys(SIZES[name], EPISODES)
+    for name, (id, _) in WORLDS.items():
+        sizes, at = SIZES[name], dict.fromkeys(SIZES[name], EPISODES)
         curves: dict[str, dict[int, Any]] = {label: {} for label in LEARNERS}
+        cells: dict[str, list[str]] = {label: [] for label in LEARNERS}
         print()
         for n in sizes:
-            kept = {"n_agents": n, **arguments}
-            vec = crl_envs.make_vec(id, SEEDS, **kept)
-            optimum = vec.optimum()
-            best = optimum.value if optimum.value - optimum.lower < 0.02 else optimum.lower
-            zero = _score(RandomPolicy(vec), id, kept).mean()
+            zero, best = _ends(name, n)
             print(f"{name}, n = {n}: random {zero:.2f}, best known {best:.2f}", flush=True)
             for label in LEARNERS:
-                if id in TOO_WIDE and label == "sparse, agents" and n > TOO_WIDE[id]:
+                if label == "sparse, agents" and n > TOO_WIDE.get(id, n):
+                    cells[label].append("–")
                     continue
-                learner = LEARNERS[label](crl_envs.make_vec(id, SEEDS, **kept))
-                found = []
-                for episodes in EPISODES:
-                    learner.learn(total_episodes=episodes - learner.episodes)
-                    found.append((_score(learner, id, kept) - zero) / (best - zero))
-                curves[label][n] = np.stack(found, axis=1)
-                last = learner.history[-1]
-                if "messages" in last:
-                    sent[label, n] = float((last["messages"] / last["steps"]).mean())
+                returns, sent = learnt(name, n, label)
+                curves[label][n] = (returns - zero) / (best - zero)
+                cell = with_interval(bootstrap_interval(end, curves[label][n]), 3)
+                cells[label].append(f"{cell}; {sent:,.0f}")
         columns = [f"n = {n}" for n in sizes]
         for level in REACHED:
             head(f"{name}: episodes to {level:g}", [*columns, "exponent"])
             for label, by_size in curves.items():
                 row(label, at, by_size, dict.fromkeys(sizes, level))
         head(f"{name}: share in the end; messages a step", columns)
-        for label, by_size in curves.items():
-            cells = [
-                with_interval(bootstrap_interval(end, c), 3)
-                + (f"; {sent[label, n]:,.0f}" if (label, n) in sent else "")
-                if (c := by_size.get(n)) is not None
-                else "–"
-                for n in sizes
-            ]
-            print(f"| {label} |", " | ".join(cells), "|", flush=True)
+        for label in LEARNERS:
+            print(f"| {label} |", " | ".join(cells[label]), "|", flush=True)
+
+
+def _ends(name: str, n: int) -> tuple[float, float]:
+    """Return what random actions earn, and the best known."""
+    id, arguments = WORLDS[name]
+    kept = {"n_agents": n, **arguments}
+    vec = crl_envs.make_vec(id, SEEDS, **kept)
+    optimum = vec.optimum()
+    best = optimum.value if optimum.value - optimum.lower < 0.02 else optimum.lower
+    return float(_score(RandomPolicy(vec), id, kept).mean()), float(best)
+
+
+def learnt(name: str, n: int, label: str) -> tuple[NDArray[np.float64], float]:
+    """Return what the greedy policy earns after so many episodes, ``float64[SEEDS, m]``, and messages a step."""
+    id, arguments = WORLDS[name]
+    kept = {"n_agents": n, **arguments}
+    learner, found = LEARNERS[label](crl_envs.make_vec(id, SEEDS, **kept)), []
+    for episodes in EPISODES:
+        learner.learn(total_episodes=episodes - learner.episodes)
+        found.append(_score(learner, id, kept))
+    last = learner.history[-1]
+    sent = last["messages"] / last["steps"] if "messages" in last else np.zeros(1)
+    return np.stack(found, axis=1), float(sent.mean())
 
 
 def _score(learner: Any, id: str, arguments: Mapping[str, Any]) -> NDArray[np.float64]:

@@ -108,11 +108,6 @@ def hops(runs: int, worlds: Iterable[str] = WORLDS) -> None:
     """Worlds on a graph: what κ buys."""
     for world in worlds:
         id, sizes, arguments, episodes, levels = WORLDS[world]
-        learners: dict[str, Any] = {
-            f"κ = {k}": partial(ScalableActorCritic, hops=k) for k in (0, 1, 2)
-        }
-        learners["REINFORCE, own"] = partial(Reinforce, credit="own")
-        learners["REINFORCE, local"] = partial(Reinforce, credit="local")
         scale = {}
         for n in sizes:
             low, high, most = landmarks(id, n, arguments)
@@ -120,11 +115,10 @@ def hops(runs: int, worlds: Iterable[str] = WORLDS) -> None:
             bound = (most - low) / (high - low)
             print(f"{world}, n = {n}: 0 is {low:.2f}, 1 is {high:.2f}, at most {bound:.2f}")
         seen: dict[str, dict[int, FloatArray]] = {}
-        for label, make in learners.items():
+        for label in HOPS:
             seen[label] = {}
             for n, (low, high) in scale.items():
-                env = crl_envs.make_vec(id, runs, n_agents=n, **arguments)
-                found = curve(make(env), episodes)
+                found = returns(world, n, label, runs)
                 seen[label][n] = moving_mean((found - low) / (high - low), 10)
         at = dict.fromkeys(sizes, np.arange(episodes))
         for level in levels:
@@ -135,6 +129,19 @@ def hops(runs: int, worlds: Iterable[str] = WORLDS) -> None:
         for label, curves in seen.items():
             cells = [with_interval(bootstrap_interval(end, c), 2) for c in curves.values()]
             print(f"| {label} |", " | ".join(cells), "|", flush=True)
+
+
+HOPS: Final[Mapping[str, Any]] = {
+    **{f"κ = {k}": partial(ScalableActorCritic, hops=k) for k in (0, 1, 2)},
+    "REINFORCE, own": partial(Reinforce, credit="own"),
+    "REINFORCE, local": partial(Reinforce, credit="local"),
+}
+
+
+def returns(world: str, n: int, label: str, runs: int) -> FloatArray:
+    """Return the return of each run and episode: ``float64[runs, episodes]``."""
+    id, _, arguments, episodes, _ = WORLDS[world]
+    return curve(HOPS[label](crl_envs.make_vec(id, runs, n_agents=n, **arguments)), episodes)
 
 
 def landmarks(id: str, n: int, arguments: Mapping[str, Any]) -> tuple[float, float, float]:
@@ -153,39 +160,31 @@ LEAST_SQUARES: Final[Mapping[str, dict[str, Any]]] = {
     "pairs, cut": {"episode_end": "cut"},
     "pairs, cut, γ = .9": {"episode_end": "cut", "discount": 0.9},
 }
+RING: Final[dict[str, Any]] = {"dynamics": "ring-bidirectional", "horizon": HORIZON}
 MEASURED: Final = 4000  # agents' episodes by which a greedy policy is measured
 
 
 def lspi(runs: int) -> None:
     """SYSADMIN's ring both ways: episodes of random actions until the greedy joint action has a score."""
     sizes = (4, 8, 16, 32)
-    ring: dict[str, Any] = {"dynamics": "ring-bidirectional", "horizon": HORIZON}
     scale = {}
     for n in sizes:
         by_chance = partial(np.random.default_rng(0).integers, 0, 2)
-        low = played(lambda rows, draw=by_chance: draw(rows.shape), n, 0, ring)
-        known = crl_envs.make_vec(SYSADMIN, 1, n_agents=n, **ring).optimum().lower
+        low = played(lambda rows, draw=by_chance: draw(rows.shape), n, 0)
+        known = crl_envs.make_vec(SYSADMIN, 1, n_agents=n, **RING).optimum().lower
         scale[n] = low, float(known)
     print({n: (round(low, 2), round(high, 2)) for n, (low, high) in scale.items()})
     head("rebooted: score", [f"n = {n}" for n in sizes])
     for label, rule in RULES.items():
-        found = [
-            (played(rule, n, 0, ring) - low) / (high - low) for n, (low, high) in scale.items()
-        ]
+        found = [(played(rule, n, 0) - low) / (high - low) for n, (low, high) in scale.items()]
         print(f"| {label} |", " | ".join(number(x, 2) for x in found), "|", flush=True)
     scores: dict[str, dict[int, FloatArray]] = {}
     head("score after so many episodes", [str(e) for e in EPISODES])
-    for basis, config in LEAST_SQUARES.items():
+    for basis in LEAST_SQUARES:
         scores[basis] = {}
         for n in sizes:
-            vec = GlobalReward(crl_envs.make_vec(SYSADMIN, runs, n_agents=n, **ring))
-            learner, (low, high), found = CoordinatedLSPI(vec, **config), scale[n], []
-            for episodes in EPISODES:
-                learner.learn(total_episodes=episodes - learner.episodes)
-                found.append(
-                    [(greedy(learner, b, n, ring) - low) / (high - low) for b in range(runs)]
-                )
-            scores[basis][n] = np.array(found).T
+            low, high = scale[n]
+            scores[basis][n] = (planned(basis, n, runs) - low) / (high - low)
             cells = [number(x, 2) for x in scores[basis][n].mean(axis=0)]
             print(f"| {basis}, n = {n} |", " | ".join(cells), "|", flush=True)
     head("episodes to a score", [*(f"n = {n}" for n in sizes), "exponent"])
@@ -195,16 +194,22 @@ def lspi(runs: int) -> None:
             row(f"{basis}: {level:g}", at, by_size, dict.fromkeys(sizes, level))
 
 
-def greedy(learner: CoordinatedLSPI, column: int, n: int, arguments: Mapping[str, Any]) -> float:
-    """Return the mean return of other episodes of a column's greedy policy."""
-    weights = learner.weights(column)
-    return played(lambda rows: learner.best(rows, weights), n, 1000 * (1 + column), arguments)
+def planned(basis: str, n: int, runs: int) -> FloatArray:
+    """Return what greedy joint actions earn in other episodes: ``float64[runs, m]``."""
+    vec = GlobalReward(crl_envs.make_vec(SYSADMIN, runs, n_agents=n, **RING))
+    learner, found = CoordinatedLSPI(vec, **LEAST_SQUARES[basis]), np.empty((runs, len(EPISODES)))
+    for k, episodes in enumerate(EPISODES):
+        learner.learn(total_episodes=episodes - learner.episodes)
+        for b in range(runs):
+            policy = partial(learner.best, weights=learner.weights(b))
+            found[b, k] = played(policy, n, 1000 * (1 + b))
+    return found
 
 
-def played(policy: Any, n: int, seed: int, arguments: Mapping[str, Any]) -> float:
+def played(policy: Any, n: int, seed: int) -> float:
     """Return the mean return of a policy of rows ``[n, B]`` in SYSADMIN."""
     columns = MEASURED // n
-    vec = crl_envs.make_vec(SYSADMIN, columns, n_agents=n, **arguments)
+    vec = crl_envs.make_vec(SYSADMIN, columns, n_agents=n, **RING)
     seen, _ = vec.reset(seed=seed)
     total = 0.0
     for _ in range(HORIZON):
