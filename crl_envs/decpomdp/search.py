@@ -221,7 +221,7 @@ class Search:
 
     def _act(self, t: int, known: Table, floor: Floor) -> Solved:
         weights = self.bound.weights(t, known)
-        differ = self._different(known.reshape(len(known), -1).any(axis=1))
+        differ = self._different(np.asarray(known.reshape(len(known), -1).any(axis=1)))
         for i, actions in enumerate(differ):
             weights = weights.take(actions, axis=2 * i + 1)
         if t == self.horizon - 1:

@@ -13,12 +13,12 @@ exact on trees, anytime elsewhere: the best joint action seen is kept. *Brute fo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,21 @@ Payoffs = NDArray[np.float64]
 Actions = NDArray[np.int64]
 
 
+T = TypeVar("T")
+
+
+def _once(made: Callable[[CoordinationGraph], T]) -> property:
+    """Return a property that is found once for all graphs with the same edges."""
+
+    def found(self: CoordinationGraph) -> T:
+        if made.__name__ not in self._known:
+            self._known[made.__name__] = made(self)
+        kept: T = self._known[made.__name__]
+        return kept
+
+    return property(found, doc=made.__doc__)
+
+
 class Wires(NamedTuple):
     """Where the messages of n agents go: along each edge, and then back along each.
 
@@ -48,6 +63,7 @@ class Wires(NamedTuple):
         order: ``int64[2E]``, the messages sorted by target.
         begins: ``int64[n + 1]``, where each target's begin in it.
         lots: ``float64[E, A, A, 1]`` in [0, 1), which break ties.
+        degree: Most messages to one agent.
     """
 
     source: NDArray[np.int64]
@@ -55,11 +71,7 @@ class Wires(NamedTuple):
     order: NDArray[np.int64]
     begins: NDArray[np.int64]
     lots: Payoffs
-
-    @property
-    def degree(self) -> int:
-        """Most messages to one agent."""
-        return int(np.diff(self.begins).max())
+    degree: int
 
     def sums(self, values: Payoffs) -> Payoffs:
         """Return sums over what has the same target: ``[2E, …]`` to ``[n, …]``."""
@@ -104,6 +116,7 @@ class CoordinationGraph:
     edges: Edges
     pair: Payoffs
     own: Payoffs
+    _known: dict[str, Any] = field(init=False, repr=False)  # of the edges, not of what they pay
 
     def __post_init__(self) -> None:
         edges = np.asarray(self.edges, np.int64).reshape(-1, 2)
@@ -114,6 +127,7 @@ class CoordinationGraph:
         if (edges[:, 0] == edges[:, 1]).any() or len(np.unique(ends, axis=0)) < len(edges):
             raise ValueError("edges must have each pair of two agents once")
         object.__setattr__(self, "edges", frozen(edges))
+        object.__setattr__(self, "_known", {})
 
     def _pay(self, pair: Any, own: Any, edges: int) -> None:
         """Check payoffs and keep them."""
@@ -137,14 +151,12 @@ class CoordinationGraph:
             ValueError: As of the class; another number of agents or of actions.
         """
         made = object.__new__(CoordinationGraph)
-        made.__dict__["edges"] = self.edges
+        made.__dict__.update(edges=self.edges, _known=self._known)
         made._pay(pair, own, len(self.edges))
         if made.own.shape[:2] != self.own.shape[:2]:
             raise ValueError(
                 f"own must have shape {self.own.shape[:2]} or that and B, got {own.shape}"
             )
-        kept = ("wires", "order", "plan")
-        made.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__})
         return made
 
     @property
@@ -165,7 +177,7 @@ class CoordinationGraph:
         paid = self.pair[pairs, actions[first], actions[second], columns].sum(axis=0)
         return np.asarray(paid + self.own[agents, actions, columns].sum(axis=0))
 
-    @cached_property
+    @_once
     def plan(self) -> Plan:
         """What `eliminate` does: own payoffs first, then those of the edges."""
         n, a, e = self.n_agents, self.n_actions, len(self.edges)
@@ -173,16 +185,17 @@ class CoordinationGraph:
         first = [*range(0, n * a, a), *range(n * a, (n + e * a) * a, a * a)]
         return Plan(scopes, first, [(1,)] * n + [(a, 1)] * e, [a] * n, self.order)
 
-    @cached_property
+    @_once
     def wires(self) -> Wires:
         """The messages of `max_plus`."""
         source, target = np.concatenate([self.edges, self.edges[:, ::-1]]).T
         order = np.argsort(target, kind="stable")
         begins = np.searchsorted(target[order], np.arange(self.n_agents + 1))
         lots = np.random.default_rng(0).random((*self.pair.shape[:3], 1))
-        return Wires(np.ascontiguousarray(source), target, order, begins, lots)
+        degree = int(np.diff(begins).max())
+        return Wires(np.ascontiguousarray(source), target, order, begins, lots, degree)
 
-    @cached_property
+    @_once
     def order(self) -> list[Elimination]:
         """The order in which `eliminate` takes the agents: the one of smaller width of two, greedy and as numbered."""
         scopes = [*((i,) for i in range(self.n_agents)), *map(tuple, self.edges.tolist())]

@@ -98,7 +98,7 @@ def eliminate(sizes, steps, factors, values, choices, digits):
     first, stride, stride_at = factors
     n, columns = len(variable), values.shape[1]
     made = len(first) - n
-    at = np.empty(len(bucket), np.int64)
+    at, counter = np.empty(len(bucket), np.int64), np.empty(n, np.int64)
     total = np.empty(columns)
     for k in range(n):
         low, high = bucket_at[k], bucket_at[k + 1]
@@ -106,16 +106,10 @@ def eliminate(sizes, steps, factors, values, choices, digits):
         count = 1
         for w in range(width):
             count *= sizes[others[begin + w]]
+        for f in range(low, high):
+            at[f] = first[bucket[f]]
+        counter[:width] = 0
         for place in range(count):
-            for f in range(low, high):
-                at[f] = first[bucket[f]]
-            rest = place
-            for w in range(width - 1, -1, -1):
-                size = sizes[others[begin + w]]
-                digit = rest % size
-                rest //= size
-                for f in range(low, high):
-                    at[f] += digit * stride[stride_at[f] + 1 + w]
             out, chosen = first[made + k] + place, choice_at[k] + place
             for x in range(sizes[variable[k]]):
                 for b in range(columns):
@@ -128,6 +122,16 @@ def eliminate(sizes, steps, factors, values, choices, digits):
                     if x == 0 or total[b] > values[out, b]:
                         values[out, b] = total[b]
                         choices[chosen, b] = x
+            # On to the next values of the others, the last of them fastest.
+            for w in range(width - 1, -1, -1):
+                counter[w] += 1
+                turns = counter[w] == sizes[others[begin + w]]
+                moved = 1 - counter[w] if turns else 1
+                for f in range(low, high):
+                    at[f] += moved * stride[stride_at[f] + 1 + w]
+                if not turns:
+                    break
+                counter[w] = 0
     low = bucket_at[n]
     for b in range(columns):
         total[b] = values[first[bucket[low]], b]
