@@ -22,7 +22,7 @@ _SHARED: Final[dict[str, Any]] = {
     "knob": "horizon",
     "values": (2, 3, 4, 5, 6),
     "quick": (2, 4),
-    "budget": lambda horizon: 4000 * horizon,
+    "budget": lambda horizon: 1000 * horizon,
     "first": 60,
     "grain": lambda horizon: horizon,
     "evaluations": 12,
@@ -38,7 +38,7 @@ TIGER_HORIZON: Final = Experiment(
 The tiger over the length of an episode: what is lost by not remembering?
 
 **Task.** ``crl/tiger-v0``: two agents listen for a tiger, each on its own, and are to open the other door together.
-4,000 episodes to learn from.
+1,000 episodes to learn from.
 
 **Varied.** T = 2 … 6, as far as the best joint policy is known.
 
@@ -62,7 +62,7 @@ BROADCAST_HORIZON: Final = Experiment(
     statement="""\
 The broadcast channel over the length of an episode: do two agents find out who is to send?
 
-**Task.** ``crl/broadcast-v0``: two agents share a channel on which only one can send at a time. 4,000 episodes to learn
+**Task.** ``crl/broadcast-v0``: two agents share a channel on which only one can send at a time. 1,000 episodes to learn
 from.
 
 **Varied.** T = 2 … 6, as far as the best joint policy is published.
