@@ -15,6 +15,8 @@ from typing import Any
 
 import networkx as nx
 import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
 
 import crl_envs
 from agents import CRL, AntColony, ModelBased
@@ -33,6 +35,9 @@ from crl_envs.bench.papers.dowling_haridi.runs import (
 from crl_envs.bench.score.statistics import positive_interval, t_interval
 from crl_envs.bench.text import Table, number, with_interval
 from crl_envs.bounds import entry_samples, radius_of_influence
+from crl_envs.core.vector import WorldVectorEnv
+from crl_envs.load_balancing.rules import Count, State
+from crl_envs.load_balancing.world import LoadBalancingWorld
 
 TEN = Extent(10, 0)
 LINK_DECAYS = (0.0, 0.001, 0.01, 0.1)
@@ -199,6 +204,40 @@ def ants() -> Table:
     return Table(("evaporation", "first filling", "second"), rows)
 
 
+class TimeLeft(LoadBalancingWorld):
+    """Load balancing whose agents also see, of the load that they hold, which parts of its timeout have passed."""
+
+    def __init__(self, parts: int, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.ends = np.arange(1, parts) / parts
+        shape = (self.single_observation_space.shape[0] + len(self.ends),)
+        self.single_observation_space = spaces.Box(0.0, 1.0, shape, np.float32)
+
+    def observation(self, state: State) -> NDArray[np.float32]:
+        """Return what agents observe, and of each part whether it has passed: ``float32[n, 4 + parts − 1, B]``."""
+        born = np.take_along_axis(state.birth, np.maximum(state.head, 0), 0)
+        passed = (state.tally[Count.TIME] - born) / self.problem.timeout
+        late = (state.head >= 0)[:, None] & (passed[:, None] >= self.ends[:, None])
+        return np.concatenate([super().observation(state), late.astype(np.float32)], 1)
+
+
+def timeouts() -> Table:
+    """Dowling & Haridi, §5.6: loads of 1,360 stored in time by CRL that knows the time left in so many parts."""
+    rows = []
+    for timeout in (6, 10):
+        for parts in (1, 2, 4):
+            stored = []
+            for seed in range(TEN.seeds):
+                world = TimeLeft(parts, timeout=timeout, max_steps=40_000)
+                env = WorldVectorEnv(world, 1)
+                late = tuple(range(4, 3 + parts))
+                states = {"states": late, "connected_states": True} if late else {}
+                CRL(env, seed=seed, fused=False, temperature=0.9, **states).learn(total_episodes=1)
+                stored.append(float(env.metrics()["stored"][0]))
+            rows.append([str(timeout), str(parts), _mean(stored)])
+    return Table(("timeout, steps", "parts in the state", "loads stored"), rows)
+
+
 def planning() -> Table:
     """Bagnell & Ng, §1: CPU seconds of five trials and of planning by coordinate ascent, medians of three."""
     rows = []
@@ -235,6 +274,7 @@ TABLES: dict[str, Callable[[], Table]] = {
     for table in (
         *(radius, samples, boltzmann, half_full, decay, refreshed, bootstrap, stable, fillings),
         ants,
+        timeouts,
         planning,
     )
 }

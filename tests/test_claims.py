@@ -14,9 +14,9 @@ from tests.test_gallery import FOLDER, NUMBER, numbers, section
 ROOT = Path(__file__).parent.parent
 PAGE = (FOLDER / "claims.md").read_text("utf-8")
 MEASURED = ("Reproduced", "Under a reading", "Not reproduced")
-UNMEASURED = ("Not testable here", "Not measured")
+UNMEASURED = ("Not testable here",)
 QUICK = ("radius", "samples", "boltzmann")
-SLOW = ("ants", "half_full", "decay", "refreshed", "bootstrap", "stable", "fillings")
+SLOW = ("ants", "half_full", "decay", "refreshed", "bootstrap", "stable", "fillings", "timeouts")
 
 
 class Claim(NamedTuple):

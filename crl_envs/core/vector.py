@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from crl_envs.core.arguments import (
     LARGEST_INT,
+    check_bool,
     check_choice,
     check_int,
     check_options,
@@ -70,9 +71,11 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         world: The dynamics.
         num_envs: Number of environments B, ≥ 1.
         autoreset_mode: One of Gymnasium's three.
+        copy: Whether each call gives arrays of its own. False: all but the truth about ends are read-only, and may be
+            those of the call before with other numbers in them, which is sooner where little moves.
 
     Raises:
-        ValueError: A bad `num_envs` or `autoreset_mode`.
+        ValueError: A bad `num_envs`, `autoreset_mode` or `copy`.
     """
 
     def __init__(
@@ -80,8 +83,11 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         world: World[Any],
         num_envs: int = 1,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        copy: bool = True,
     ) -> None:
         self.world = world
+        self._copies = check_bool("copy", copy)
+        self._seer = world if copy else world.tracking()
         self.num_envs = check_size(
             "num_envs",
             check_int("num_envs", num_envs, low=1),
@@ -186,8 +192,8 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
             nothing = np.zeros((self.num_envs, self.n_agents), np.float32)
             return self._observations(), nothing, ~idle, ~idle, self._infos(None)
 
-        action, illegal = self.world.legalise(self._state, asked, self._mask)
-        step = self.world.step if any_idle else self.world.step_in_place
+        action, illegal = self._seer.legalise(self._state, asked, self._mask)
+        step = self._seer.step if any_idle else self._seer.step_in_place
         state, rewards = step(self._state, action, self._stream)
         terminations = self.world.terminal(state)
         if any_idle:
@@ -212,7 +218,7 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
             truncations = over & ~idle & ~terminations
             any_ended = any_ended or _any(truncations)
         ended = terminations | truncations if any_ended else _NOBODY
-        self._mask = self.world.action_mask(state)
+        self._mask = self._seer.action_mask(state)
 
         extra: dict[str, Any] = {}
         if mode is _SAME_STEP:
@@ -230,7 +236,7 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
             self._any_done = any_ended or mode is not _NEXT_STEP
         observations = self._observations()
         infos = self._infos(illegal)
-        return observations, rewards.T, terminations, truncations, {**infos, **extra}
+        return observations, self._given(rewards), terminations, truncations, {**infos, **extra}
 
     def act(self, policy: Any) -> NDArray[np.integer]:
         """Draw actions ``(B, n)`` for the present observations by a table of policies.
@@ -306,7 +312,7 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         steps = check_int("steps played", steps, low=0, high=LARGEST_INT if most < 0 else most)
         self._stream.advance(ticks=steps)
         self._elapsed += steps
-        self._mask = self.world.action_mask(self._state)
+        self._mask = self._seer.action_mask(self._state)
         self._done = self.world.terminal(self._state) | (self._elapsed == horizon)
         self._any_done = _any(self._done)
         return steps
@@ -372,28 +378,40 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
             self._done = self._done & ~columns
             self._any_done = _any(self._done)
         self._stream.advance(columns)
-        self._mask = self.world.action_mask(self._state)
+        self._mask = self._seer.action_mask(self._state)
 
     def _observations(self) -> NDArray[Any]:
-        return _batch_first(self.world.observation(self._state))
+        return self._given(self._seer.observation(self._state))
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> dict[str, Any]:
-        extra = {k: _batch_first(v) for k, v in self.world.info(self._state).items()}
+        extra = {k: self._given(v) for k, v in self._seer.info(self._state).items()}
         if self._mask is None:
             return extra
         flags = np.zeros((self.num_envs, self.n_agents), np.bool_) if illegal is None else illegal.T
         return extra | {
-            "action_mask": _batch_first(self._mask).copy(),
+            "action_mask": self._apart(self._given(self._mask), self._copies),
             "illegal_action": flags,
         }
 
+    def _given(self, array: NDArray[Any]) -> NDArray[Any]:
+        """Return an array ``[…, B]`` as users have it, environments first."""
+        given = _batch_first(array)
+        if not self._copies:
+            given.flags.writeable = False  # of this view
+        return given
+
+    @staticmethod
+    def _apart(array: NDArray[Any], apart: bool) -> NDArray[Any]:
+        return array.copy() if apart else array
+
     def _final(self, ended: NDArray[np.bool_], illegal: NDArray[np.bool_] | None) -> dict[str, Any]:
         """Return what the finished columns ended with, in Gymnasium's layout."""
-        last = self._observations()
+        last = self._apart(self._observations(), not self._copies)
         final_obs = np.full(self.num_envs, None, dtype=object)
         for b in np.flatnonzero(ended):
             final_obs[b] = last[b]
-        info = self._infos(illegal)
+        infos = self._infos(illegal)
+        info = {k: self._apart(v, not self._copies) for k, v in infos.items()}
         return {
             "final_obs": final_obs,
             "_final_obs": ended,
@@ -436,7 +454,8 @@ def _any(flags: NDArray[np.bool_]) -> bool:
 
 
 def _batch_first(array: NDArray[Any]) -> NDArray[Any]:
-    return array.T if array.ndim <= 2 else np.moveaxis(array, -1, 0)  # the same, sooner
+    last = array.ndim - 1
+    return array.transpose(last, *range(last))  # np.moveaxis(array, -1, 0), sooner
 
 
 def _batch_last(actions: NDArray[Any], dtype: Any) -> NDArray[np.integer]:

@@ -137,6 +137,10 @@ class World(OwnsArrays, ABC, Generic[StateT]):
         """Return what is done where an action isn't legal, as `legalise` does by the state's `action_mask`."""
         return legalise(action, mask)
 
+    def tracking(self) -> World[StateT]:
+        """Return what gives one environment the same arrays, but may write the next ones over them; here the world."""
+        return self
+
     @abstractmethod
     def observation(self, state: StateT) -> NDArray[Any]:
         """Return a fresh array: ``[n, B]`` for a Discrete space, ``[n, k, B]`` for a space of shape (k,)."""

@@ -154,7 +154,7 @@ class LoadBalancingWorld(World[State]):
         if self._is_small(state):
             return super().legalise(state, action, mask)
         illegal = action != NOOP
-        agent, b = _among(state.head >= 0)
+        agent, b = with_load(state)
         legal = self._legal(state, agent, b)
         illegal[agent, b] = legal[np.arange(agent.size), action[agent, b]] == 0
         if illegal.any():
@@ -194,9 +194,9 @@ class LoadBalancingWorld(World[State]):
         none.
         """
         costs = self.costs
-        reward = _by_outcome(costs.reward, next_state)
+        reward = self._by_outcome("reward", costs.reward, next_state)
         if costs.gradient:
-            agent, b = _among(next_state.outcome == Outcome.STORED)
+            agent, b = among(next_state.outcome == int(Outcome.STORED))
             spare = self.capacity[agent] - next_state.load[agent, b] + costs.before
             reward[agent, b] = store_reward(costs.min_q, spare)
         return reward
@@ -207,7 +207,7 @@ class LoadBalancingWorld(World[State]):
 
     def observation(self, state: State) -> NDArray[np.float32]:
         """Return ``float32[n, 4, B]``: holds a load, q / (1 + q) for a queue of q, capacity used, is active."""
-        agent, b = _among(state.waiting > 0) if state.load.size > _MANY else (_NOBODY, _NOBODY)
+        agent, b = with_queue(state) if state.load.size > _MANY else (_NOBODY, _NOBODY)
         if not 0 < agent.size < state.load.size // _SHARE:
             observed = np.empty((self.n_agents, 4, state.load.shape[1]), np.float32)
             observed[:, 0] = state.head >= 0
@@ -215,10 +215,18 @@ class LoadBalancingWorld(World[State]):
             observed[:, 2] = self._fill(state)
             observed[:, 3] = state.active
             return observed
-        observed = self._without_loads(state)
-        observed[agent, 0, b] = state.head[agent, b] >= 0
-        observed[agent, 1, b] = self._crowding[state.waiting[agent, b]]
+        observed = self._without_loads(state).copy()
+        observed[agent, :2, b] = self._loads_seen(state, agent, b)
         return observed
+
+    def _loads_seen(
+        self, state: State, agent: NDArray[np.integer], b: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return ``float32[M, 2]``: what M agents see of the loads that wait with them."""
+        seen = np.empty((agent.size, 2), np.float32)
+        seen[:, 0] = state.head[agent, b] >= 0
+        seen[:, 1] = self._crowding[state.waiting[agent, b]]
+        return seen
 
     def terminal(self, state: State) -> NDArray[np.bool_]:
         """Return whether every load has entered and none is in flight."""
@@ -231,15 +239,15 @@ class LoadBalancingWorld(World[State]):
         """``int8[n, A, B]``: with a load, everything but the no-op that its slots allow; without, only the no-op."""
         mask = np.zeros((self.n_agents, len(self.action_kinds), state.load.shape[1]), np.int8)
         mask[:, NOOP] = 1
-        agent, b = _among(state.head >= 0)
+        agent, b = with_load(state)
         mask[agent, :, b] = self._legal(state, agent, b)
         return mask
 
     def _legal(
-        self, state: State, agent: NDArray[np.int64], b: NDArray[np.int64]
+        self, state: State, agent: NDArray[np.integer], b: NDArray[np.int64]
     ) -> NDArray[np.int8]:
         """Return ``int8[M, A]``: rows of the mask of M agents with a load."""
-        legal = self._legal_with_load[agent]
+        legal: NDArray[np.int8] = self._legal_with_load[agent]
         if self.rules.extra_slots or self.rules.memory:
             legal[:, FIRST_DELEGATION : FIRST_DELEGATION + self.slots] = self._open_slots(
                 state, agent, b
@@ -256,13 +264,13 @@ class LoadBalancingWorld(World[State]):
         - ``active`` ``bool[n, B]``; ``neighbors`` ``int32[n, K + S, B]``, −1 for none;
         - ``action_kinds`` ``int8[n, A, B]``: 0 noop, 1 local, 2 delegation, 3 discovery.
         """
-        columns = state.load.shape[1]
-        kinds = np.broadcast_to(self._kind_codes, (self.n_agents, self._kind_codes.size))
+        kinds = self._kind_codes[:, None]
+        of_all = self.n_agents, kinds.size, state.load.shape[1]
         return {
-            "action_kinds": np.broadcast_to(kinds[..., None], (*kinds.shape, columns)),
+            "action_kinds": np.broadcast_to(kinds, of_all),
             "outcome": state.outcome.copy(),
-            "dop": _by_outcome(self.costs.dop, state),
-            "connection_cost": _by_outcome(self.costs.link, state),
+            "dop": self._by_outcome("dop", self.costs.dop, state),
+            "connection_cost": self._by_outcome("link", self.costs.link, state),
             "active": state.active > 0,
             "neighbors": neighbor_table(self.rules, state),
         }
@@ -308,6 +316,12 @@ class LoadBalancingWorld(World[State]):
             "load": state.load.copy(),
         }
 
+    def tracking(self) -> LoadBalancingWorld:
+        """See `World.tracking`."""
+        from crl_envs.load_balancing.tracking import TrackingWorld
+
+        return self if overridden(self) else TrackingWorld.of(self)
+
     def optimum(self) -> Optimum:
         """See `crl_envs.load_balancing.optimum.find_optimum`."""
         from crl_envs.load_balancing.optimum import find_optimum
@@ -348,7 +362,7 @@ class LoadBalancingWorld(World[State]):
         return legal
 
     def _without_loads(self, state: State) -> NDArray[np.float32]:
-        """Return `observation` where no loads wait, a fresh array; what has changed since the last call is reckoned."""
+        """Return `observation` where no loads wait, the array of the last call; what has changed since is reckoned."""
         last, self._last = self._last, None  # another thread finds nothing
         if last is None or last[0].shape != state.load.shape:
             observed = np.zeros((self.n_agents, 4, state.load.shape[1]), np.float32)
@@ -356,13 +370,13 @@ class LoadBalancingWorld(World[State]):
             observed[:, 3] = state.active
             last = state.load.copy(), state.active.copy(), observed
         load, active, observed = last
-        agent, b = _among((load != state.load) | (active != state.active))
+        agent, b = among((load != state.load) | (active != state.active))
         load[agent, b] = now = state.load[agent, b]
         observed[agent, 3, b] = active[agent, b] = state.active[agent, b]
         full = self.capacity[agent] == 0
         observed[agent, 2, b] = np.where(full, 1.0, now / self._divisor[agent, 0])
         self._last = last
-        return observed.copy()
+        return observed
 
     def _fill(self, state: State) -> NDArray[np.float64]:
         """Return the share of capacity used ``float64[n, B]``; an agent without capacity counts as full."""
@@ -371,8 +385,18 @@ class LoadBalancingWorld(World[State]):
             fill[self._roomless] = 1.0
         return fill
 
+    def _by_outcome(self, name: str, table: NDArray[Any], state: State) -> NDArray[Any]:
+        """Return the entry of each agent's outcome, whose first is 0: ``[n, B]``; called `name`."""
+        outcome = state.outcome
+        if outcome.size <= _MANY:
+            return table[outcome]
+        found = np.zeros(outcome.shape, table.dtype)
+        where = among(outcome != int(Outcome.NONE))
+        found[where] = table[outcome[where]]
+        return found
+
     def _open_slots(
-        self, state: State, agent: NDArray[np.int64], b: NDArray[np.int64]
+        self, state: State, agent: NDArray[np.integer], b: NDArray[np.int64]
     ) -> NDArray[np.int8]:
         """Return ``int8[M, K + S]``: slots through which the M holding agents may delegate their first load."""
         neighbor = self.rules.successors[agent]
@@ -387,7 +411,7 @@ class LoadBalancingWorld(World[State]):
         return np.asarray(is_open(neighbor, been_there, everywhere), np.int8)
 
     def _may_discover(
-        self, state: State, agent: NDArray[np.int64], b: NDArray[np.int64]
+        self, state: State, agent: NDArray[np.integer], b: NDArray[np.int64]
     ) -> NDArray[np.int8]:
         free = (state.found[agent, :, b] < 0).any(axis=1)
         joined = state.tally[Count.JOINED, b]
@@ -398,20 +422,27 @@ class LoadBalancingWorld(World[State]):
         return Keys(*(stream.seeds if p is None else stream.keys(p) for p in self._drawn))
 
 
-def _among(flags: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def among(flags: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return agents and columns where ``bool[n, B]`` flags are set: `numpy.nonzero`, sooner where few are."""
     return np.divmod(np.flatnonzero(flags), flags.shape[1])
 
 
-def _by_outcome(table: NDArray[Any], state: State) -> NDArray[Any]:
-    """Return the entry of each agent's outcome, whose first is 0: `[n, B]`."""
-    outcome = state.outcome
-    if outcome.size <= _MANY:
-        return table[outcome]
-    found = np.zeros(outcome.shape, table.dtype)
-    where = _among(outcome != Outcome.NONE)
-    found[where] = table[outcome[where]]
-    return found
+def with_queue(state: State) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
+    """Return agents and columns with queues, perhaps some without, by looking at the loads where they are fewer."""
+    if state.at.size >= state.waiting.size:
+        return among(state.waiting > 0)
+    place, b = np.nonzero(state.at >= 0)
+    return state.at[place, b], b
+
+
+def with_load(state: State) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
+    """Return agents and columns with a load to act on, by looking at the loads where they are fewer."""
+    if state.at.size >= state.head.size:
+        return among(state.head >= 0)
+    place, b = np.nonzero(state.at >= 0)
+    agent = state.at[place, b]
+    first = state.head[agent, b] == place
+    return agent[first], b[first]
 
 
 def _empty_state(rules: Rules, places: int, columns: int) -> State:

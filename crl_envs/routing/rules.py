@@ -177,7 +177,7 @@ def paid(rules: Rules, state: State) -> NDArray[np.float32]:
     """Return the rewards ``float32[n, B]`` of the step that led to a state."""
     if rules.pays_delay:
         share = 1.0 - state.delay / rules.horizon
-        return np.where(state.outcome == Outcome.DELIVERED, share, 0.0).astype(np.float32)
+        return np.where(state.outcome == int(Outcome.DELIVERED), share, 0.0).astype(np.float32)
     left = np.maximum(rules.horizon + 1 - state.tally[Count.TIME], 1)
     waits = state.length + state.dropped * left
     return np.asarray(0.0 - waits / rules.queue_size, np.float32)
@@ -197,7 +197,7 @@ def _forward(rules: Rules, state: State, action: NDArray[np.integer], keys: Keys
         state.tally[Count.DROPPED] += np.bincount(b, minlength=columns)
     can = (action > HOLD) & (state.length > 0)
     if rules.lifetime:
-        can &= state.outcome == Outcome.NONE
+        can &= state.outcome == int(Outcome.NONE)
     i, b = np.nonzero(can)
     if not i.size:
         return

@@ -130,7 +130,7 @@ class TestContents:
         assert json.dumps(experiment.task(value).plain()) == json.dumps(task.plain())
         varied = {k for k in task.env_kwargs if task.env_kwargs[k] != first.env_kwargs.get(k)}
         allowed = {
-            "n": {"n_agents"},
+            "n": {"n_agents", "load"},  # what enters goes with the nodes that carry it
             "noise": {"p_correct", "p_wrong"},
             "horizon": {"horizon", "n_loads"},
             "topology": {"topology", "servers"},

@@ -18,6 +18,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from packaging.version import Version
 
 import crl_envs
+from crl_envs.testing.compare import difference
 from tests.core.toy import TOY
 from tests.views import BACKENDS, choose
 
@@ -27,6 +28,7 @@ since_1_4 = pytest.mark.skipif(
 )
 
 SYSADMIN = "crl/sysadmin-v0"
+LOADS = "crl/load_balancing-v0"
 MODES = list(AutoresetMode)
 
 CASES = [
@@ -435,3 +437,59 @@ class TestAgents:
                 total[:] = 0
                 recorded += 1
         assert recorded >= 2
+
+
+class TestKeptArrays:
+    """``copy=False``: the same numbers, in arrays that may be those of the call before."""
+
+    @pytest.mark.parametrize("mode", MODES)
+    @pytest.mark.parametrize(
+        ("id", "arguments"), [*CASES, (LOADS, {"n_agents": 5, "max_steps": 7})]
+    )
+    def test_are_the_same_numbers(self, id: str, arguments: Any, mode: AutoresetMode) -> None:
+        fresh, kept = (
+            crl_envs.make_vec(id, 3, autoreset_mode=mode, copy=copy, **arguments)
+            for copy in (True, False)
+        )
+        rng = np.random.default_rng(0)
+        seen = fresh.reset(seed=1)
+        assert not difference(seen, kept.reset(seed=1))
+        ends = []
+        for _ in range(20):
+            if mode is AutoresetMode.DISABLED and fresh.finished.all():
+                seen = fresh.reset()
+                assert not difference(seen, kept.reset())
+            actions = actions_for(fresh, seen[-1], rng)
+            seen = fresh.step(actions)
+            returned = kept.step(actions)
+            assert not difference(seen, returned)
+            if "final_obs" in seen[-1]:
+                ends.append((seen[-1], returned[-1]))
+        for expected, found in ends:
+            for key in ("final_obs", "final_info"):
+                assert not difference(expected[key], found[key])
+        assert bool(ends) == (mode is AutoresetMode.SAME_STEP)
+
+    def test_cannot_be_written_to(self) -> None:
+        vec = crl_envs.make_vec(LOADS, copy=False)
+        observed, infos = vec.reset(seed=0)
+        for array in (observed, infos["action_mask"], infos["dop"]):
+            assert not array.flags.writeable
+        assert not vec.step(np.zeros((1, 50), int))[1].flags.writeable
+
+    def test_are_a_copied_environments_own(self) -> None:
+        vec = crl_envs.make_vec(LOADS, copy=False)
+        observed, _ = vec.reset(seed=0)
+        before = observed.copy()
+        other = copy.copy(vec)
+        for _ in range(3):
+            other.step(np.full((1, 50), 2))
+        assert np.array_equal(observed, before)
+
+    def test_are_in_the_spec(self) -> None:
+        vec = gymnasium.make_vec(crl_envs.make_vec(LOADS, copy=False).spec)
+        assert not vec.reset(seed=0)[0].flags.writeable
+
+    def test_copy_is_true_or_false(self) -> None:
+        with pytest.raises(ValueError, match="copy must be True or False"):
+            crl_envs.make_vec(SYSADMIN, copy="no")  # type: ignore[arg-type]

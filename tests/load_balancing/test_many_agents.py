@@ -27,11 +27,12 @@ def test_many_agents_are_stepped_as_few(
     name: str, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = {"n_agents": 30, "max_steps": 60, "n_loads": 25} | CASES[name]
+    ways = (0, True), (10**9, True), (10**9, False)  # from how many agents on, fresh arrays
     made = [
-        crl_envs.make_vec("crl/load_balancing-v0", 7, autoreset_mode=mode, **given)
-        for _ in range(2)
+        crl_envs.make_vec("crl/load_balancing-v0", 7, autoreset_mode=mode, copy=copy, **given)
+        for _, copy in ways
     ]
-    returned: list[Any] = [None, None]
+    returned: list[Any] = [None] * len(ways)
     rng = np.random.default_rng(0)
     n_actions = int(made[0].world.single_action_space.n)
     illegal = 0
@@ -43,12 +44,13 @@ def test_many_agents_are_stepped_as_few(
             legal = mask[np.arange(7)[:, None], np.arange(made[0].n_agents), actions]
             wild = rng.random(actions.shape) < 0.1
             actions = np.where((legal > 0) | wild, actions, mask.argmax(axis=2)).astype(np.uint8)
-        for i, many in enumerate((0, 10**9)):
+        for i, (many, _) in enumerate(ways):
             monkeypatch.setattr(world, "_MANY", many)
             vec = made[i]
             returned[i] = vec.reset(seed=step) if again else vec.step(actions)
             returned[i] = (*returned[i][:-1], vec.metrics(), vec.state(), returned[i][-1])
-        assert not difference(*returned)
+        assert not difference(returned[0], returned[1])
+        assert not difference(returned[0], returned[2])
         illegal += int(returned[0][-1]["illegal_action"].sum())
     assert illegal > 20
 

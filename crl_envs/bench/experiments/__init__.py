@@ -56,6 +56,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
             on_graph.FIREFIGHTING_N,
             on_graph.COORDINATION_GAME_N,
             routing.ROUTING_LOAD,
+            routing.ROUTING_N,
             on_graph.ACCESS_N,
             on_graph.TRAFFIC_N,
             dec_pomdp.TIGER_HORIZON,
