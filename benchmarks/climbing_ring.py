@@ -272,14 +272,14 @@ def noisy(runs: int) -> None:
 
 
 def team(runs: int) -> None:
-    """Print tables of the sum of all rewards, with noise."""
+    """Print tables of the sum of all rewards, with noise; up to 100 agents, since trials grow with n."""
     found = ways({**INDEPENDENT, **SPARSE}, runs, lambda n: max(1500, 40 * n), 5.0, team=True)
     found |= ways(TEAM, runs, lambda n: max(1500, 100 * n), 5.0, team=True)
     for label, make in SEVERAL.items():
         found[f"{label}, episodes of {GAMES}"] = lambda n, make=make, label=label: learnt(
             make, n, runs, max(1500, (100 if label == "Kalman" else 40) * n), 5.0, True, GAMES
         )
-    table("sum of rewards", found)
+    table("sum of rewards", found, SIZES[:3])
 
 
 def joint(runs: int) -> None:

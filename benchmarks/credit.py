@@ -156,6 +156,7 @@ def landmarks(id: str, n: int, arguments: Mapping[str, Any]) -> tuple[float, flo
 EPISODES: Final = (5, 10, 20, 40, 80, 160, 320, 640)
 LEAST_SQUARES: Final[Mapping[str, dict[str, Any]]] = {
     "singles": {"basis": "singles"},
+    "singles, cut": {"basis": "singles", "episode_end": "cut"},
     "pairs": {},
     "pairs, cut": {"episode_end": "cut"},
     "pairs, cut, γ = .9": {"episode_end": "cut", "discount": 0.9},
