@@ -31,6 +31,7 @@ from crl_envs.load_balancing.problem import LoadBalancingProblem
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
     KINDS,
+    LAST_TURN,
     NEVER,
     NOOP,
     PURPOSES,
@@ -55,7 +56,7 @@ class OneLoad(NamedTuple):
     load: Array  # int32[n, …], stored loads
     active: Array  # bool[n, …]
     found: Array  # int32[n, S, …], discovered neighbours, −1 where the slot is free
-    visited: Array  # bool[n, …] with memory, else [0, …]
+    visited: Array  # int32[n, …] with memory, else [0, …]; see `rules.State`
     at: Array  # the agent where the load is or is going to; −1 without a load
     ready: Array  # the step from which it is in that agent's queue
     birth: Array  # the step at which it entered
@@ -109,13 +110,13 @@ def array_form(problem: LoadBalancingProblem) -> ArrayForm:
     def choices(xp: Any, state: OneLoad, agent: Any) -> Any:
         """Return what an agent with the load may do: ``bool[A, …]``."""
         behind = neighbors(xp, state, agent)
-        been_there: Any = xp.zeros(behind.shape, np.bool_)
-        everywhere: Any = xp.zeros(behind.shape[1:], np.bool_)
+        visited: Any = xp.zeros(behind.shape, np.int32)
+        earliest: Any = xp.zeros(behind.shape[1:], np.int32)
         if rules.memory and slots:
-            been_there = xp.take_along_axis(state.visited, xp.maximum(behind, 0), axis=0)
-            everywhere = ((behind < 0) | been_there).all(axis=0)
+            visited = xp.take_along_axis(state.visited, xp.maximum(behind, 0), axis=0)
+            earliest = xp.where(behind < 0, np.int32(LAST_TURN), visited).min(axis=0)
         rows = [xp.zeros((1, *agent.shape), np.bool_), xp.ones((1, *agent.shape), np.bool_)]
-        rows.append(is_open(behind, been_there, everywhere))
+        rows.append(is_open(behind, visited, earliest, rules.memory))
         if extra:
             allowed = xp.take(xp.asarray(rules.may_discover), agent)
             free = (pick(xp, state.found, agent) < 0).any(axis=0)
@@ -143,7 +144,7 @@ def array_form(problem: LoadBalancingProblem) -> ArrayForm:
             load=xp.zeros((n, *batch), np.int32),
             active=xp.zeros((n, *batch), np.bool_) | active.reshape(n, *[1] * len(batch)),
             found=xp.full((n, extra, *batch), -1, np.int32),
-            visited=xp.zeros((n if rules.memory else 0, *batch), np.bool_),
+            visited=xp.zeros((n if rules.memory else 0, *batch), np.int32),
             at=zero - 1,
             ready=zero,
             birth=zero,
@@ -228,7 +229,7 @@ def array_form(problem: LoadBalancingProblem) -> ArrayForm:
             paid = xp.where(stored, xp.take(tables["store"], spare), paid)
         visited = state.visited
         if rules.memory:
-            visited = visited | (sent & (numbers(xp, visited) == target))
+            visited = xp.where(sent & (numbers(xp, visited) == target), state.time + 2, visited)
         following = state._replace(
             load=state.load + (mine & stored),
             found=found,
@@ -322,7 +323,8 @@ def array_form(problem: LoadBalancingProblem) -> ArrayForm:
             remaining = remaining - enters
         visited = state.visited
         if rules.memory:
-            visited = xp.where(enters, numbers(xp, visited) == agent, visited)
+            first = (numbers(xp, visited) == agent) * (state.time + 1)
+            visited = xp.where(enters, first, visited)
         return state._replace(
             visited=visited,
             at=xp.where(enters, agent, state.at),

@@ -34,6 +34,7 @@ from crl_envs.load_balancing.graphs import build_edges, default_servers, grid_ho
 from crl_envs.load_balancing.rules import (
     DOP_OF_OUTCOME,
     ENDLESS,
+    LEAST_RECENT,
     NEVER,
     WHEN_FULL,
     Costs,
@@ -97,8 +98,8 @@ class LoadBalancingProblem:
             where one joins, else any.
         discovery_rate: Probability that a discovery finds something when there is something, 0 to 1. Default 1.
         discovery_slots: Delegation slots of each agent for what it discovers, 1 to 1,000. Default 1.
-        memory: True or False: a load isn't handed to an agent where it has been, unless it has been with all neighbours
-            of the one that holds it. Default False.
+        memory: True: a load isn't handed to an agent where it has been, unless it has been with all neighbours of the
+            one that holds it; ``"least_recent"``: then only to the one where it has been least recently. Default False.
         timeout: Steps after which a load under way is given up, 1 to 2^40. Default None: never.
         min_q_value: Reward of a store that fails (MinQ), and of an illegal action with a load, −10^30 to 0.
             Default −200.
@@ -141,7 +142,7 @@ class LoadBalancingProblem:
     discover: str | None = None
     discovery_rate: float = 1.0
     discovery_slots: int = 1
-    memory: bool = False
+    memory: bool | Literal["least_recent"] = False
     timeout: int | None = None
     min_q_value: float = -200.0
     delegation_reward: float = -2.0
@@ -169,7 +170,7 @@ class LoadBalancingProblem:
         keep(self, check_int, "message_delay", low=0, high=1_000_000)
         for chance in ("message_loss", "fail_rate", "return_rate", "discovery_rate"):
             keep(self, check_probability, chance)
-        keep(self, check_bool, "memory")
+        keep(self, _check_memory, "memory")
         if self.timeout is not None:
             keep(self, check_int, "timeout", low=1, high=LAST_STEP)
         self._check_sizes()
@@ -285,7 +286,7 @@ class LoadBalancingProblem:
             fail=fail,
             recover=int(threshold(self.return_rate)) if fail else 0,
             find=int(threshold(self.discovery_rate)),
-            memory=self.memory,
+            memory=LEAST_RECENT if self.memory == "least_recent" else int(self.memory),
             timeout=NEVER if self.timeout is None else self.timeout,
         )
 
@@ -327,7 +328,7 @@ class LoadBalancingProblem:
     @property
     def bytes_per_place(self) -> int:
         """About how many bytes a load in flight takes in each environment."""
-        return 60 + 2 * self.n * self.memory
+        return 60 + 8 * self.n * bool(self.memory)
 
     @cached_property
     def _graph(self) -> tuple[int, Edges, dict[Any, int]]:
@@ -390,7 +391,7 @@ class LoadBalancingArguments(TypedDict, total=False):
     discover: str | None
     discovery_rate: float
     discovery_slots: int
-    memory: bool
+    memory: bool | Literal["least_recent"]
     timeout: int | None
     min_q_value: float
     delegation_reward: float
@@ -400,6 +401,17 @@ class LoadBalancingArguments(TypedDict, total=False):
     max_steps: int
     instance_seed: int
     backend: str
+
+
+def _check_memory(name: str, memory: Any) -> bool | Literal["least_recent"]:
+    if is_word(memory, "least_recent"):
+        return "least_recent"
+    try:
+        return check_bool(name, memory)
+    except ValueError as error:
+        raise ValueError(
+            str(error).replace("True or False", "True, False or 'least_recent'")
+        ) from None
 
 
 def _named(name: str, node: Any, nodes: Mapping[Any, int]) -> int:

@@ -30,6 +30,8 @@ KINDS: Final = tuple(kind.name.lower() for kind in Kind)
 NEVER: Final = -1
 WHEN_FULL: Final = -2
 ENDLESS: Final = 2**62
+LEAST_RECENT: Final = 2
+LAST_TURN: Final = 2**31 - 1  # no later one fits into what a load remembers
 
 _NO_TICKET: Final = np.iinfo(np.int64).max
 
@@ -108,7 +110,7 @@ class Rules(NamedTuple):
     fail: int  # threshold
     recover: int  # threshold
     find: int  # threshold
-    memory: bool
+    memory: int  # 0 for none, 1 or LEAST_RECENT
     timeout: int  # steps, or NEVER
 
 
@@ -124,7 +126,9 @@ class State(NamedTuple):
     ready: NDArray[np.int64]  # int64[L, B], the step from which it is in that agent's queue
     ticket: NDArray[np.int64]  # int64[L, B], queues are served in ascending order
     birth: NDArray[np.int64]  # int64[L, B], the step at which it entered
-    visited: NDArray[np.uint8]  # uint8[L, n, B], or [L, 0, B] without memory
+    visited: NDArray[
+        np.int32
+    ]  # int32[L, n, B]: `turn` when it last set out for each; [L, 0, B] without memory
     head: NDArray[
         np.int32
     ]  # int32[n, B], place of the load that each agent can act on: the first of its queue, or −1
@@ -193,15 +197,22 @@ def ticket(ready: Any, source: Any, place: Any, n: int, places: int) -> Any:
     return (ready * (n + 1) + source) * places + place
 
 
-def is_open(target: Any, been_there: Any, everywhere: Any) -> Any:
+def turn(step: Any) -> Any:
+    """Return what a load remembers of a step at which it came to an agent: 1 or more, as 0 is for never."""
+    return np.minimum(step + 1, LAST_TURN)
+
+
+def is_open(target: Any, visited: Any, earliest: Any, memory: Any) -> Any:
     """Return whether a slot may be used: it leads to an agent where the load hasn't been, or has been with all of them.
 
     Args:
         target: The agent behind the slot, −1 for none.
-        been_there: 1 where the load has been with it, 0 without memory.
-        everywhere: 1 where it has been with all agents behind slots of this one, 0 without memory.
+        visited: `turn` of the load's last visit there, 0 for never and without memory.
+        earliest: The least of them among this agent's slots, 0 without memory.
+        memory: Of the rules. `LEAST_RECENT`: where the load has been with all of them, to the least recent alone.
     """
-    return (target >= 0) & (been_there == everywhere)
+    latest = earliest + (LAST_TURN - earliest) * ((earliest > 0) & (memory != LEAST_RECENT))
+    return (target >= 0) & (visited <= latest)
 
 
 def may_discover(rules: Rules, allowed: Any, slot_is_free: Any, joined: Any) -> Any:
@@ -288,7 +299,7 @@ def admit(rules: Rules, state: State) -> None:
         state.ticket[place, b] = ticket(now, n, place, n, places)
         if rules.memory:
             state.visited[place, :, b] = 0
-            state.visited[place, agent, b] = 1
+            state.visited[place, agent, b] = turn(now)
 
 
 def _next_offered(offered: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -397,7 +408,7 @@ def _delegate(
     state.ready[place, b] = ready
     state.ticket[place, b] = ticket(ready, agent, place, n, places)
     if rules.memory:
-        state.visited[place, target, b] = 1
+        state.visited[place, target, b] = turn(state.tally[Count.TIME, b] + 1)
 
 
 def _discover(rules: Rules, state: State, keys: Keys, i: int, c: int) -> None:

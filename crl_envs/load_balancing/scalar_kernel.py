@@ -16,6 +16,7 @@ import numpy as np
 from crl_envs.core.stream import lane_word, stream_key
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
+    LAST_TURN,
     NEVER,
     PURPOSES,
     STORE,
@@ -28,6 +29,7 @@ from crl_envs.load_balancing.rules import (
     may_discover,
     store_reward,
     ticket,
+    turn,
 )
 
 _PURPOSES = tuple(map(int, PURPOSES))
@@ -77,16 +79,16 @@ def choices(rules, state, i, legal, c):
     memory, successors, place = rules.memory, rules.successors, state.head[i, c]
     legal[0] = 0
     legal[STORE] = 1
-    everywhere = 1 if memory else 0
+    earliest = LAST_TURN if memory else 0
     if memory:
         for slot in range(k + extra):
             target = successors[i, slot] if slot < k else state.found[i, slot - k, c]
-            if target >= 0 and state.visited[place, target, c] == 0:
-                everywhere = 0
+            if target >= 0:
+                earliest = min(earliest, state.visited[place, target, c])
     for slot in range(k + extra):
         target = successors[i, slot] if slot < k else state.found[i, slot - k, c]
-        been_there = state.visited[place, target, c] if memory and target >= 0 else 0
-        legal[FIRST_DELEGATION + slot] = is_open(target, been_there, everywhere)
+        visited = state.visited[place, target, c] if memory and target >= 0 else 0
+        legal[FIRST_DELEGATION + slot] = is_open(target, visited, earliest, memory)
     if extra:
         free = False
         for slot in range(extra):
@@ -145,7 +147,7 @@ def _admit(rules, state, c):
         state.ticket[place, c] = ticket(now, n, place, n, places)
         if rules.memory:
             state.visited[place, :, c] = 0
-            state.visited[place, agent, c] = 1
+            state.visited[place, agent, c] = turn(now)
 
 
 def _order_queues(state, c):
@@ -230,7 +232,7 @@ def _delegate(rules, state, keys, i, place, slot, c):
     state.ready[place, c] = ready
     state.ticket[place, c] = ticket(ready, i, place, n, places)
     if rules.memory:
-        state.visited[place, target, c] = 1
+        state.visited[place, target, c] = turn(state.tally[_TIME, c] + 1)
 
 
 def _is_candidate(rules, state, i, j, c):
@@ -326,6 +328,7 @@ def _arrive(rules, state, keys, c):
 JITABLE: Final[tuple[Callable[..., Any], ...]] = (
     draws,
     ticket,
+    turn,
     is_open,
     may_discover,
     store_reward,

@@ -21,6 +21,7 @@ from crl_envs.load_balancing.problem import LoadBalancingArguments, LoadBalancin
 from crl_envs.load_balancing.rules import (
     FIRST_DELEGATION,
     KINDS,
+    LAST_TURN,
     NOOP,
     PURPOSES,
     STORE,
@@ -358,7 +359,9 @@ class LoadBalancingWorld(World[State]):
         legal = np.zeros((self.n_agents, len(self.action_kinds)), np.int8)
         legal[:, STORE] = 1
         width = self.rules.successors.shape[1]
-        legal[:, FIRST_DELEGATION : FIRST_DELEGATION + width] = is_open(self.rules.successors, 0, 0)
+        legal[:, FIRST_DELEGATION : FIRST_DELEGATION + width] = is_open(
+            self.rules.successors, 0, 0, 0
+        )
         return legal
 
     def _without_loads(self, state: State) -> NDArray[np.float32]:
@@ -402,13 +405,14 @@ class LoadBalancingWorld(World[State]):
         neighbor = self.rules.successors[agent]
         if self.rules.extra_slots:
             neighbor = np.concatenate([neighbor, state.found[agent, :, b]], axis=1)
-        been_there: Any = 0
-        everywhere: Any = 0
+        visited: Any = 0
+        earliest: Any = 0
         if self.rules.memory:
             place = state.head[agent, b][:, None]
-            been_there = state.visited[place, np.maximum(neighbor, 0), b[:, None]]
-            everywhere = ((neighbor < 0) | (been_there > 0)).all(axis=1, keepdims=True)
-        return np.asarray(is_open(neighbor, been_there, everywhere), np.int8)
+            visited = state.visited[place, np.maximum(neighbor, 0), b[:, None]]
+            there = np.where(neighbor < 0, LAST_TURN, visited)
+            earliest = there.min(axis=1, keepdims=True, initial=LAST_TURN)
+        return np.asarray(is_open(neighbor, visited, earliest, self.rules.memory), np.int8)
 
     def _may_discover(
         self, state: State, agent: NDArray[np.integer], b: NDArray[np.int64]
@@ -460,7 +464,7 @@ def _empty_state(rules: Rules, places: int, columns: int) -> State:
         ready=np.zeros((places, columns), np.int64),
         ticket=np.zeros((places, columns), np.int64),
         birth=np.zeros((places, columns), np.int64),
-        visited=np.zeros((places, n if rules.memory else 0, columns), np.uint8),
+        visited=np.zeros((places, n if rules.memory else 0, columns), np.int32),
         head=np.full((n, columns), -1, np.int32),
         waiting=np.zeros((n, columns), np.int32),
         outcome=np.zeros((n, columns), np.int8),

@@ -106,7 +106,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "discovery_slots": 3,
             "discovery_rate": 0.7,
             "discovery_cost": -1.5,
-            "memory": True,
+            "memory": "least_recent",
             "cost_model": "gradient",
             "spare": "next",
         },

@@ -37,6 +37,7 @@ BAD = [
     ("discover", "nothing"),
     ("discovery_rate", "often"),
     ("memory", 1),
+    ("memory", "long"),
     ("timeout", 0),
     ("min_q_value", 3.0),
     ("connection_cost", float("-inf")),

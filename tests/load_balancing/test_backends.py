@@ -29,6 +29,7 @@ ARGUMENTS = {
         "discovery": "entry_neighbors",
     },
     "memory": {"memory": True, "n_agents": 15, "max_in_flight": 4},
+    "memory, least recent": {"memory": "least_recent", "n_agents": 7, "max_in_flight": 3},
     "memory, few ways": {"memory": True, "n_agents": 7, "out_degree": 2, "capacity": 1},
     "found again": {
         "n_agents": 9,

@@ -316,16 +316,21 @@ def test_where_all_slots_are_taken_one_gives_way():
     assert (world.action_mask(discover(world, state, stream))[0, -1] == 0).all()
 
 
-def test_a_load_that_has_been_with_all_neighbours_may_go_to_any_of_them():
+@pytest.mark.parametrize("memory", [True, "least_recent"])
+def test_a_load_that_has_been_with_all_neighbours_may_go_back(memory):
     graph = nx.DiGraph([(0, 1), (0, 2), (1, 0), (2, 0)])
-    env = crl_envs.make("crl/load_balancing-v0", topology=graph, capacity=(0, 0, 9), memory=True)
+    env = crl_envs.make("crl/load_balancing-v0", topology=graph, capacity=(0, 0, 9), memory=memory)
     *_, infos = play(env, {0: 2})
     assert infos["agent_1"]["action_mask"].tolist() == [0, 1, 1, 0], "back to the only neighbour"
     *_, infos = env.step({"agent_0": 0, "agent_1": 2, "agent_2": 0})
     assert infos["agent_0"]["action_mask"].tolist() == [0, 1, 0, 1], "not where it comes from"
     env.step({"agent_0": 3, "agent_1": 0, "agent_2": 0})
     *_, infos = env.step({"agent_0": 0, "agent_1": 0, "agent_2": 2})
-    assert infos["agent_0"]["action_mask"].tolist() == [0, 1, 1, 1], "it was with both"
+    other = int(memory is True)
+    assert infos["agent_0"]["action_mask"].tolist() == [0, 1, 1, other], "with both, first with 1"
+    env.step({"agent_0": 2, "agent_1": 0, "agent_2": 0})
+    *_, infos = env.step({"agent_0": 0, "agent_1": 2, "agent_2": 0})
+    assert infos["agent_0"]["action_mask"].tolist() == [0, 1, other, 1], "now first with 2"
 
 
 def test_more_loads_than_capacity_is_truncated_and_says_what_is_left():

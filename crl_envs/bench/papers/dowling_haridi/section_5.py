@@ -38,6 +38,7 @@ MEANS: Final[Mapping[str, Change]] = {
     "removal, anybody found again": Change("removal (§5.3)", _REMOVAL, _AGAIN),
     "the same, three slots": Change("removal (§5.3)", _REMOVAL, {**_AGAIN, "discovery_slots": 3}),
     "memory": Change("memory (§5.6)", env={"memory": True}),
+    "memory, least recent": Change("memory (§5.6)", env={"memory": "least_recent"}),
 }
 
 
@@ -89,7 +90,8 @@ def section_5(extent: Extent, found: Recordings) -> Section:
         "Connected states: the cache holds a value for each state of a neighbour. Removal: who has decayed to MinQ "
         "leaves the view. Strangers are agents for whom there is no slot; found again is also who has been removed, "
         "and where no slot is free one gives way. Memory: a load goes where it has been only if it has been with all "
-        "neighbours. Messages are delegations, discoveries and advertisements for each stored load. ≥: not every run "
+        "neighbours; least recent: it then goes to the one that it left first. Messages are delegations, discoveries "
+        "and advertisements for each stored load. ≥: not every run "
         f"stored everything within {MOST_STEPS:,} steps.",
         picture=draw_section_5(played),
         csv=csv_text(
