@@ -99,8 +99,8 @@ def end(curves: FloatArray) -> float:
 # Sizes, arguments, episodes and levels.
 WORLDS: Final[Mapping[str, tuple[str, tuple[int, ...], dict[str, Any], int, tuple[float, ...]]]] = {
     "epidemic": ("crl/epidemic-v0", (9, 36, 100), {"horizon": 50}, 200, (0.8,)),
-    "access": ("crl/access-v0", (9, 36, 100, 961), {"horizon": 20}, 250, (0.2, 0.3)),
-    "traffic": ("crl/traffic-v0", (16, 64, 256), {"horizon": 100}, 600, (0.2, 0.4)),
+    "access": ("crl/access-v0", (9, 36, 100), {"horizon": 20}, 250, (0.2, 0.3)),
+    "traffic": ("crl/traffic-v0", (16,), {"horizon": 100}, 600, (0.2, 0.4)),
 }
 
 
