@@ -53,6 +53,7 @@ RULES: Final[Mapping[str, Rule]] = {
     ),
     "own-point": Rule(lambda seen: 4 * (seen[:, 0] > 0), lambda k: True, "anything", "access"),
     "reboot-down": Rule(lambda seen: seen[:, 0] == 0, lambda k: True, "anything", "sysadmin"),
+    "listen": Rule(lambda seen: 0 * seen[:, 0], lambda k: True, "anything", "tiger"),
 }
 
 
@@ -80,8 +81,9 @@ class FixedRuleConfig:
             infected neighbour); for `crl/consensus-v0` ``"gkl"`` (Gács, Kurdyumov & Levin); for `crl/firefighting-v0`
             ``"fight-fire"`` (where it burns most, the first of equals); for `crl/access-v0` ``"own-point"`` (send
             to the point below right, where nobody else does); for `crl/sysadmin-v0` ``"reboot-down"``; for
-            `crl/coordination_game-v0` ``"first-action"``, which is best in its named games without `relabel`. Default
-            None: the one of the world, the first where it has two. Any world takes any that suits what its agents see.
+            `crl/coordination_game-v0` ``"first-action"``, which is best in its named games without `relabel`; for
+            `crl/tiger-v0` ``"listen"``, which is best over two steps. Default None: the one of the world, the first
+            where it has two. Any world takes any that suits what its agents see.
         seed: 0 by default; an integer in [0, 2^64 − 1]. Fixes the environment's episodes.
 
     Raises:

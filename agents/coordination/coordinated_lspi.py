@@ -16,7 +16,9 @@ Details that matter:
 
 1. The same steps serve all iterations; no more are played for them. F weights need F² numbers and F³ / 3 operations an
    iteration.
-2. An episode's end counts as the end of all rewards, also where it was the horizon: such a step has no a'.
+2. An episode's end counts as the end of all rewards, also where it was the horizon: such a step has no a'. Where the
+   problem has no end, as the paper's, this takes rewards for small that are only late; ``episode_end="cut"`` lets the
+   last step have an a', too.
 3. Indicators of an edge contain those of its agents, and so all terms are known up to constants only; λ chooses.
 4. LSTDQ of another policy than the one that played may be far from its Q, the more the nearer γ is to 1: iterations can
    lead to worse policies, and from one that never acts they don't come back. So the default γ looks only a few steps
@@ -55,6 +57,8 @@ class CoordinatedLSPIConfig:
         discount: γ in [0, 1], 0.7 by default.
         ridge: λ > 0, 10 by default, in units of a step. Smaller fits noise where there are few steps.
         policy_iterations: Most iterations ≥ 1, 10 by default.
+        episode_end: ``"end"`` (default) of all rewards, or ``"cut"``: the problem goes on, and was only cut into
+            episodes. With γ near 1 it matters more.
         solver: ``"elimination"`` (default), exact, or ``"max-plus"``, for graphs that are too wide for it.
         reduce: What the environment gives every agent: the ``"mean"`` (default) of the local rewards, or their
             ``"sum"``, as `GlobalReward` has it. Where it gives local rewards, the learner takes their mean.
@@ -68,6 +72,7 @@ class CoordinatedLSPIConfig:
     discount: float = 0.7
     ridge: float = 10.0
     policy_iterations: int = 10
+    episode_end: str = "end"
     solver: str = "elimination"
     reduce: str = "mean"
     seed: int = 0
@@ -77,6 +82,7 @@ class CoordinatedLSPIConfig:
         keep(self, check_real, "discount", low=0.0, high=1.0)
         keep(self, check_real, "ridge", low=0.0, open_low=True)
         keep(self, check_int, "policy_iterations", low=1)
+        keep(self, check_choice, "episode_end", ("end", "cut"))
         keep(self, check_choice, "solver", ("elimination", "max-plus"))
         keep(self, check_choice, "reduce", ("mean", "sum"))
         keep(self, check_seed, "seed")
@@ -125,6 +131,7 @@ class CoordinatedLSPI(Learner):
                 f"edges, {o} observations, {a} actions); at most {_MOST_WEIGHTS} are allowed"
             )
         self._new: list[tuple[Any, ...]] = []
+        self._room: dict[str, NDArray[Any]] = {}  # what `rows` and the others are views of
         self._found: tuple[int, dict[int, FloatArray]] = 0, {}
         self._set_room(0)
 
@@ -192,7 +199,14 @@ class CoordinatedLSPI(Learner):
         new, self._new = self._new, []
         for name, parts in zip(self.learnt, zip(*new, strict=True), strict=True):
             present = getattr(self, name)
-            setattr(self, name, np.concatenate([present, np.array(parts, present.dtype)]))
+            before, after = len(present), len(present) + len(parts)
+            room = self._room.get(name)
+            if room is None or len(room) < after or present.base is not room:
+                # For twice as many, so that not all is copied in each episode.
+                room = np.empty((max(2 * before, after), *present.shape[1:]), present.dtype)
+                room[:before], self._room[name] = present, room
+            room[before:after] = parts
+            setattr(self, name, room[:after])
 
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Go on from these steps."""
@@ -228,7 +242,10 @@ class CoordinatedLSPI(Learner):
         now, total = self._indicators(rows, actions), self.totals[:, column]
         total = total - total.mean()
         going = self.goes_on[:, column]
-        # On from the policy that explored: what it did next. Where it didn't, the weight is 0.
+        if self.config.episode_end == "cut":
+            going = np.ones_like(going)
+        # On from the policy that explored: what it did next. After an episode's end, what it began the next one with,
+        # which is as uniform; or the weight is 0.
         then = np.roll(actions, -1, axis=1)
         same = self._products(now, now, np.ones_like(going))
         right = np.bincount(now.ravel(), np.tile(total, len(now)), minlength=self.n_weights)

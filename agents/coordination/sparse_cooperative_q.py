@@ -31,7 +31,7 @@ from agents.view import MOST_ENTRIES, Frame, Transition, topology_edges
 from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed, keep
 from crl_envs.core.topology import neighbors_of
 from crl_envs.factored import CoordinationGraph
-from crl_envs.factored.elimination import Factor, elimination_order, maximise
+from crl_envs.factored.elimination import Plan, elimination_order
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ class SparseCooperativeQ(Learner):
         view = self.view
         n, o, a, b = view.check_table("observations")
         self.pairs = np.unique(np.sort(topology_edges(env, view.agents), axis=1), axis=0)
-        self._near = neighbors_of(self.pairs, n)
-        degree = self._near.degree
+        near = neighbors_of(self.pairs, n)
+        degree = near.degree
         if not degree.all():
             raise ValueError(
                 f"env must have an edge at every agent, agent {degree.argmin()} has none"
@@ -130,17 +130,26 @@ class SparseCooperativeQ(Learner):
             )
         shape = (len(self.pairs), o, o, a, a, b) if by_edges else (n, o, a ** (1 + most), b)
         self.q = np.full(shape, self.config.initial_q)
-        self._own = np.zeros((n, a, b))
         self._column = np.arange(b)
         self._degree = degree[:, None]
-        scopes = [(i, *self._others(i)) for i in range(n)]
-        self._scopes = scopes
-        pairs = map(tuple, self.pairs.tolist())
-        self._order = (
-            elimination_order(pairs if by_edges else scopes, [a] * n)
-            if self.config.solver == "elimination"
-            else []
+        self._graph = CoordinationGraph(
+            self.pairs, np.zeros((len(self.pairs), a, a)), np.zeros((n, a))
         )
+        if by_edges:
+            scopes = [(i, j) for i, j in self.pairs.tolist()]
+            strides: list[tuple[int, ...]] = [(a, 1)] * len(scopes)
+        else:
+            others = np.split(near.indices, near.indptr[1:-1])
+            scopes = [(i, *others[i].tolist()) for i in range(n)]
+            strides = [tuple(a**k for k in range(len(scope))) for scope in scopes]
+            self._members = np.concatenate(scopes)
+            self._strides = np.concatenate(strides)[:, None]
+            self._begins = np.cumsum([0, *map(len, scopes[:-1])])
+        if self.config.solver == "elimination":
+            entries = a * a if by_edges else a ** (1 + most)
+            first = range(0, entries * len(scopes), entries)
+            order = elimination_order(scopes, [a] * n)
+            self._elimination = Plan(scopes, first, strides, [a] * n, order)
         self._planned: tuple[Frame, NDArray[np.int64]] | None = None
         self._messages = np.zeros(b)
 
@@ -160,16 +169,18 @@ class SparseCooperativeQ(Learner):
     def plan(self, rows: NDArray[np.intp]) -> NDArray[np.int64]:
         """Return the joint actions ``[n, B]`` that are best in these rows of observations."""
         if self.config.decomposition == "agents":
-            return self._eliminate(
-                [Factor(scope, self._table(i, rows[i])) for i, scope in enumerate(self._scopes)]
-            )
-        pair = self._pair(rows)
+            agents = np.arange(self.view.n_agents)[:, None]
+            tables = self.q[agents, rows, :, self._columns(rows)]
+        else:
+            tables = self._pair(rows)
+        columns = rows.shape[1]
         if self.config.solver == "elimination":
-            scopes = map(tuple, self.pairs.tolist())
-            return self._eliminate([Factor(s, t) for s, t in zip(scopes, pair, strict=True)])
-        columns = pair.shape[1]
+            values = np.moveaxis(tables, 1, -1).reshape(-1, columns)
+            _, best = self._elimination.maximise(values)
+            self._count(np.full(columns, 2 * self.view.n_agents))
+            return best
         own = np.zeros((self.view.n_agents, self.view.n_actions, columns))
-        graph = CoordinationGraph(self.pairs, np.moveaxis(pair, 1, -1), own)
+        graph = self._graph.paying(np.moveaxis(tables, 1, -1), own)
         found = graph.max_plus(self.config.iterations, tolerance=0.0)
         self._count(2 * len(self.pairs) * found.iterations)
         return found.actions
@@ -206,11 +217,6 @@ class SparseCooperativeQ(Learner):
         super().set_arrays(arrays)
         self._planned = None
 
-    def _others(self, i: int) -> list[int]:
-        near = self._near
-        others: list[int] = near.indices[near.indptr[i] : near.indptr[i + 1]].tolist()
-        return others
-
     def _columns(self, rows: NDArray[np.integer]) -> Any:
         return (
             self._column if rows.shape[-1] == len(self._column) else np.zeros(rows.shape[-1], int)
@@ -223,25 +229,14 @@ class SparseCooperativeQ(Learner):
         found: NDArray[np.float64] = self.q[edge, first, second, :, :, self._columns(rows)]
         return found
 
-    def _table(self, i: int, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return Q_i in these rows ``[B]``, an axis for each of its agents: ``[B, A, …]``."""
-        a, scope = self.view.n_actions, self._scopes[i]
-        found = self.q[i, rows, : a ** len(scope), self._columns(rows)]
-        axes = found.reshape(len(rows), *(a,) * len(scope))
-        return axes.transpose(0, *range(len(scope), 0, -1))
-
     def _of_edges(self, rows: NDArray[np.intp], actions: NDArray[np.integer]) -> tuple[Any, ...]:
         edge = np.arange(len(self.pairs))[:, None]
         (s, s2), (a, a2) = rows[self.pairs.T], actions[self.pairs.T]
         return edge, s, s2, a, a2, self._column
 
     def _of_agents(self, rows: NDArray[np.intp], actions: NDArray[np.integer]) -> tuple[Any, ...]:
-        a = self.view.n_actions
-        joint = np.array(
-            [
-                sum(a**k * actions[j].astype(np.int64) for k, j in enumerate(scope))
-                for scope in self._scopes
-            ]
+        joint = np.add.reduceat(
+            actions[self._members].astype(np.int64) * self._strides, self._begins, axis=0
         )
         return np.arange(len(rows))[:, None], rows, joint, self._column
 
@@ -250,11 +245,6 @@ class SparseCooperativeQ(Learner):
         for end in self.pairs.T:
             np.add.at(total, end, of_edges / 2)
         return total
-
-    def _eliminate(self, factors: list[Factor]) -> NDArray[np.int64]:
-        value, best = maximise(factors, self._order)
-        self._count(np.full(len(value), 2 * len(self._order)))
-        return np.array([np.broadcast_to(best[i], value.shape) for i in range(len(self._scopes))])
 
     def _count(self, messages: NDArray[np.int64]) -> None:
         if messages.shape == self._messages.shape:

@@ -26,11 +26,14 @@ Details that matter:
    the same from all of Q_i. Without it, entries that haven't been visited would look bad beside those that have, and
    steps near an episode's end beside earlier ones.
 5. The gradient takes the critic as it is at the end of the episode, as in the paper.
+6. Where Numba is, tables are read and written by compiled loops, with the same result, bit for bit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -46,6 +49,7 @@ from agents.view import (
     topology_edges,
 )
 from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed, keep
+from crl_envs.core.backend import Compiled
 from crl_envs.core.topology import neighbors_of
 
 FloatArray = NDArray[np.float64]
@@ -220,7 +224,8 @@ class ScalableActorCritic(Learner):
 
     def values(self, entries: NDArray[np.int64]) -> FloatArray:
         """Return Q_i(z): ``float64[n, B]``."""
-        found = self.critic[entries, self._column]
+        found = np.empty(entries.shape)
+        _READ(self.critic, entries, found)
         return found if self.config.critic == "table" else self._sums(found)
 
     def gains(self, step: Played) -> FloatArray:
@@ -231,13 +236,10 @@ class ScalableActorCritic(Learner):
         # For pairs (j, i), in the order of (i, j): where j's critic has what i did, and how far apart actions are.
         by_owner = self.config.critic == "table"
         place = (entries[self._owner] if by_owner else entries)[self._mirror]
-        weight = self._weight[self._mirror][:, None]
-        expected = np.zeros(place.shape)
-        for k in range(self._n_actions):
-            chance = step.chances[self._owner, k]
-            there = place + weight * (k - step.actions[self._owner])
-            expected += chance * self.critic[there, self._column]
-        return self._sums(self.critic[place, self._column] - expected)
+        weight = self._weight[self._mirror]
+        apart = np.empty(place.shape)
+        _COMPARE(self.critic, place, weight, self._owner, step.actions, step.chances, apart)
+        return self._sums(apart)
 
     def _learn(self, step: Played, follows: FloatArray) -> None:
         """Move the critics of a step towards its rewards and what follows, ``float64[n, B]``."""
@@ -245,7 +247,7 @@ class ScalableActorCritic(Learner):
         move = self.config.critic_rate * error
         if self.config.critic == "sum":
             move = (move / self._size[:, None])[self._owner]
-        self.critic[step.entries, self._column] += move
+        _ADD(self.critic, step.entries, move)
 
     def entries(self, rows: NDArray[np.intp], actions: NDArray[np.intp]) -> NDArray[np.int64]:
         """Return where the critics look in joint observations and actions ``[n, B]``: as in `Played`."""
@@ -264,6 +266,93 @@ class ScalableActorCritic(Learner):
         column = self._column if frame.rows.shape[1] == len(self._column) else 0
         found = self.logits[self._agent, frame.rows, :, column]
         return np.asarray(found.transpose(0, 2, 1))
+
+
+def read_each(critic: FloatArray, entries: NDArray[np.int64], found: FloatArray) -> None:
+    """Write what a table ``float64[E, B]`` has at entries ``int64[M, B]`` of its columns; compiled where Numba is."""
+    for m in range(entries.shape[0]):
+        for b in range(entries.shape[1]):
+            found[m, b] = critic[entries[m, b], b]
+
+
+def add_each(critic: FloatArray, entries: NDArray[np.int64], moves: FloatArray) -> None:
+    """Add ``float64[M, B]`` to a table at entries, of which none is there twice; see `read_each`."""
+    for m in range(entries.shape[0]):
+        for b in range(entries.shape[1]):
+            critic[entries[m, b], b] += moves[m, b]
+
+
+def compare_each(
+    critic: FloatArray,
+    place: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    owner: NDArray[np.intp],
+    actions: NDArray[np.intp],
+    chances: FloatArray,
+    apart: FloatArray,
+) -> None:
+    """Write by how much what was done is better than what the policy does on average; see `read_each`.
+
+    Args:
+        critic: ``float64[E, B]``.
+        place: ``int64[P, B]``, entries of what was done.
+        weight: ``int64[P]``, how far actions are apart.
+        owner: ``intp[P]``, whose action differs.
+        actions: ``intp[n, B]``.
+        chances: ``float64[n, A, B]``.
+        apart: ``float64[P, B]``, written.
+    """
+    for p in range(place.shape[0]):
+        i = owner[p]
+        for b in range(place.shape[1]):
+            expected = 0.0
+            first = place[p, b] - weight[p] * actions[i, b]
+            for k in range(chances.shape[1]):
+                expected += chances[i, k, b] * critic[first + weight[p] * k, b]
+            apart[p, b] = critic[place[p, b], b] - expected
+
+
+def _read_all(critic: FloatArray, entries: NDArray[np.int64], found: FloatArray) -> None:
+    """Do what `read_each` does, in NumPy."""
+    found[:] = critic[entries, np.arange(critic.shape[1])]
+
+
+def _add_all(critic: FloatArray, entries: NDArray[np.int64], moves: FloatArray) -> None:
+    """Do what `add_each` does, in NumPy."""
+    critic[entries, np.arange(critic.shape[1])] += moves
+
+
+def _compare_all(
+    critic: FloatArray,
+    place: NDArray[np.int64],
+    weight: NDArray[np.int64],
+    owner: NDArray[np.intp],
+    actions: NDArray[np.intp],
+    chances: FloatArray,
+    apart: FloatArray,
+) -> None:
+    """Do what `compare_each` does, in NumPy."""
+    columns, expected = np.arange(critic.shape[1]), np.zeros(place.shape)
+    first = place - weight[:, None] * actions[owner]
+    for k in range(chances.shape[1]):
+        expected += chances[owner, k] * critic[first + weight[:, None] * k, columns]
+    apart[:] = critic[place, columns] - expected
+
+
+def _compile(loop: Callable[..., None]) -> Any:
+    from numba import njit  # here: this file is read without Numba, too
+
+    return njit(cache=True, nogil=True)(loop)
+
+
+_READ, _ADD, _COMPARE = (
+    Compiled(plain, partial(_compile, loop), __file__, loop.__name__, seconds=0.7)
+    for plain, loop in (
+        (_read_all, read_each),
+        (_add_all, add_each),
+        (_compare_all, compare_each),
+    )
+)
 
 
 def within(pairs: NDArray[np.int64], n: int, hops: int) -> NDArray[np.int64]:

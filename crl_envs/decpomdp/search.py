@@ -76,14 +76,16 @@ class Bound:
 
     def of(self, t: int, belief: Table) -> Table:
         """Return ``float64[J]`` for a belief ``float64[S]`` at step t."""
-        key = t, _key(belief)
+        return self._look_up((t, _key(belief)), belief)
+
+    def _look_up(self, key: tuple[int, bytes], belief: Table) -> Table:
         found = self._known.get(key)
         if found is None:
             if len(self._known) >= self.most:
                 raise TooLarge(
                     f"horizon must be less than {self.horizon} for this model: there are more than {self.most} beliefs"
                 )
-            found = self._known[key] = self._compute(t, belief)
+            found = self._known[key] = self._compute(key[0], belief)
         return found
 
     def weights(self, t: int, occupancy: Table) -> Table:
@@ -93,8 +95,14 @@ class Bound:
         flat = occupancy.reshape(model.n_states, -1)
         chance = flat.sum(axis=0)
         worth = np.zeros((flat.shape[1], len(model.joint_actions)))
-        for k in np.flatnonzero(chance > 0):
-            worth[k] = chance[k] * self.of(t, flat[:, k] / chance[k])
+        if t == self.horizon - 1:
+            worth += (model.expected_reward @ flat).T
+        else:
+            there = np.flatnonzero(chance > 0)
+            beliefs = np.ascontiguousarray((flat[:, there] / chance[there]).T)
+            keys = np.round(beliefs, _DIGITS) + 0.0
+            for k, key, belief in zip(there.tolist(), keys, beliefs, strict=True):
+                worth[k] = chance[k] * self._look_up((t, key.tobytes()), belief)
         order = [axis for i in range(n) for axis in (i, n + i)]
         return worth.reshape(*shape, *model.n_actions).transpose(order)
 
@@ -192,6 +200,7 @@ class Search:
         self.bound = Bound(model, horizon, cost, most=most_beliefs)
         self.steps, self.most_steps = 0, most_steps
         self._solved: dict[tuple[int, tuple[int, ...], bytes], Solved] = {}
+        self._differ: dict[bytes, list[Rules]] = {}
 
     def solve(self) -> float:
         """Return the value of the best joint policy."""
@@ -212,13 +221,19 @@ class Search:
 
     def _act(self, t: int, known: Table, floor: Floor) -> Solved:
         weights = self.bound.weights(t, known)
+        differ = self._different(np.asarray(known.reshape(len(known), -1).any(axis=1)))
+        for i, actions in enumerate(differ):
+            weights = weights.take(actions, axis=2 * i + 1)
         if t == self.horizon - 1:
             value, rules = next(descending(weights, floor - _EPSILON, self._tick), (floor, None))
+            if rules is not None:
+                rules = [actions[rule] for actions, rule in zip(differ, rules, strict=True)]
             return Solved(value, rules is not None, rules)
         best, choice = floor, None
         for bound, rules in descending(weights, floor + _EPSILON, self._tick):
             if bound <= best + _EPSILON:
                 break
+            rules = [actions[rule] for actions, rule in zip(differ, rules, strict=True)]
             joint = grid(self.model, rules)
             now = paid(self.model, known, joint)
             left = (best - now) / self.model.discount
@@ -227,6 +242,23 @@ class Search:
             if value > best + _EPSILON:
                 best, choice = value, rules
         return Solved(best, choice is not None, choice)
+
+    def _different(self, states: NDArray[np.bool_]) -> list[Rules]:
+        """Return each agent's actions without those that do in these states what an earlier one does."""
+        key = states.tobytes()
+        if key not in self._differ:
+            model, n = self.model, self.model.n_agents
+            joint = np.arange(len(model.joint_actions)).reshape(model.n_actions)
+            moved = model.transition[:, states]
+            reached = moved.any(axis=(0, 1))
+            does = [moved, model.expected_reward[:, states], model.observation[:, reached]]
+            flat = np.concatenate([part.reshape(joint.size, -1) for part in does], axis=1)
+            self._differ[key] = []
+            for i in range(n):
+                by_own = flat[np.moveaxis(joint, i, 0).reshape(model.n_actions[i], -1)]
+                alike = {row.tobytes(): a for a, row in reversed([*enumerate(by_own)])}
+                self._differ[key].append(np.array(sorted(alike.values())))
+        return self._differ[key]
 
     def after(self, t: int, known: Table, floor: Floor) -> Solved:
         """Return the same from after the observations of a step on, before messages."""

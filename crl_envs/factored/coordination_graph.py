@@ -13,25 +13,74 @@ exact on trees, anytime elsewhere: the best joint action seen is kept. *Brute fo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from itertools import product
-from typing import Any, Final, NamedTuple
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import check_int, check_real
+from crl_envs.core.backend import Compiled
 from crl_envs.core.topology import Edges
 from crl_envs.core.world import frozen
-from crl_envs.factored.elimination import Elimination, Factor, elimination_order, maximise
+from crl_envs.factored.elimination import Elimination, Plan, elimination_order
 
 MOST_ENTRIES: Final = 2**26  # of the tables of variable elimination
 _TIE: Final = 1e-9
 _MOST_JOINT: Final = 2**20  # joint actions of brute force
+_IN_ORDER: Final = (
+    8  # NumPy adds up fewer numbers than these one after the other, as the compiled code does
+)
 
 Payoffs = NDArray[np.float64]
 Actions = NDArray[np.int64]
+
+
+T = TypeVar("T")
+
+
+def _once(made: Callable[[CoordinationGraph], T]) -> property:
+    """Return a property that is found once for all graphs with the same edges."""
+
+    def found(self: CoordinationGraph) -> T:
+        if made.__name__ not in self._known:
+            self._known[made.__name__] = made(self)
+        kept: T = self._known[made.__name__]
+        return kept
+
+    return property(found, doc=made.__doc__)
+
+
+class Wires(NamedTuple):
+    """Where the messages of n agents go: along each edge, and then back along each.
+
+    Attributes:
+        source, target: ``int64[2E]``.
+        order: ``int64[2E]``, the messages sorted by target.
+        begins: ``int64[n + 1]``, where each target's begin in it.
+        lots: ``float64[E, A, A, 1]`` in [0, 1), which break ties.
+        degree: Most messages to one agent.
+    """
+
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    order: NDArray[np.int64]
+    begins: NDArray[np.int64]
+    lots: Payoffs
+    degree: int
+
+    def sums(self, values: Payoffs) -> Payoffs:
+        """Return sums over what has the same target: ``[2E, …]`` to ``[n, …]``."""
+        total = np.zeros((len(self.begins) - 1, *values.shape[1:]))
+        reached = np.flatnonzero(np.diff(self.begins))
+        if len(reached):
+            begins = self.begins[reached]
+            total[reached] = np.add.reduceat(values[self.order], begins, axis=0)
+        return total
 
 
 class Best(NamedTuple):
@@ -67,26 +116,48 @@ class CoordinationGraph:
     edges: Edges
     pair: Payoffs
     own: Payoffs
+    _known: dict[str, Any] = field(init=False, repr=False)  # of the edges, not of what they pay
 
     def __post_init__(self) -> None:
         edges = np.asarray(self.edges, np.int64).reshape(-1, 2)
-        pair, own = (np.asarray(t, np.float64) for t in (self.pair, self.own))
-        pair = pair[..., None] if pair.ndim == 3 else pair
-        own = own[..., None] if own.ndim == 2 else own
-        if own.ndim != 3 or 0 in own.shape:
-            raise ValueError(f"own must have shape (n, A) or (n, A, B), got {own.shape}")
-        n, a, b = own.shape
-        if pair.shape != (len(edges), a, a, b):
-            raise ValueError(f"pair must have shape {(len(edges), a, a, b)}, got {pair.shape}")
-        ends = np.sort(edges, axis=1)
+        self._pay(self.pair, self.own, len(edges))
+        ends, n = np.sort(edges, axis=1), self.n_agents
         if edges.size and (ends[:, 0] < 0).any() | (ends[:, 1] >= n).any():
             raise ValueError(f"edges must name agents 0 to {n - 1}")
         if (edges[:, 0] == edges[:, 1]).any() or len(np.unique(ends, axis=0)) < len(edges):
             raise ValueError("edges must have each pair of two agents once")
+        object.__setattr__(self, "edges", frozen(edges))
+        object.__setattr__(self, "_known", {})
+
+    def _pay(self, pair: Any, own: Any, edges: int) -> None:
+        """Check payoffs and keep them."""
+        pair, own = (np.asarray(t, np.float64) for t in (pair, own))
+        pair = pair[..., None] if pair.ndim == 3 else pair
+        own = own[..., None] if own.ndim == 2 else own
+        if own.ndim != 3 or 0 in own.shape:
+            raise ValueError(f"own must have shape (n, A) or (n, A, B), got {own.shape}")
+        _, a, b = own.shape
+        if pair.shape != (edges, a, a, b):
+            raise ValueError(f"pair must have shape {(edges, a, a, b)}, got {pair.shape}")
         if not (np.isfinite(pair).all() and np.isfinite(own).all()):
             raise ValueError("pair and own must be finite")
-        for name, value in (("edges", edges), ("pair", pair), ("own", own)):
+        for name, value in (("pair", pair), ("own", own)):
             object.__setattr__(self, name, frozen(value))
+
+    def paying(self, pair: Payoffs, own: Payoffs) -> CoordinationGraph:
+        """Return the same agents and edges with other payoffs; what the solvers know of the edges is kept.
+
+        Raises:
+            ValueError: As of the class; another number of agents or of actions.
+        """
+        made = object.__new__(CoordinationGraph)
+        made.__dict__.update(edges=self.edges, _known=self._known)
+        made._pay(pair, own, len(self.edges))
+        if made.own.shape[:2] != self.own.shape[:2]:
+            raise ValueError(
+                f"own must have shape {self.own.shape[:2]} or that and B, got {own.shape}"
+            )
+        return made
 
     @property
     def n_agents(self) -> int:
@@ -106,7 +177,25 @@ class CoordinationGraph:
         paid = self.pair[pairs, actions[first], actions[second], columns].sum(axis=0)
         return np.asarray(paid + self.own[agents, actions, columns].sum(axis=0))
 
-    @cached_property
+    @_once
+    def plan(self) -> Plan:
+        """What `eliminate` does: own payoffs first, then those of the edges."""
+        n, a, e = self.n_agents, self.n_actions, len(self.edges)
+        scopes = [*((i,) for i in range(n)), *map(tuple, self.edges.tolist())]
+        first = [*range(0, n * a, a), *range(n * a, (n + e * a) * a, a * a)]
+        return Plan(scopes, first, [(1,)] * n + [(a, 1)] * e, [a] * n, self.order)
+
+    @_once
+    def wires(self) -> Wires:
+        """The messages of `max_plus`."""
+        source, target = np.concatenate([self.edges, self.edges[:, ::-1]]).T
+        order = np.argsort(target, kind="stable")
+        begins = np.searchsorted(target[order], np.arange(self.n_agents + 1))
+        lots = np.random.default_rng(0).random((*self.pair.shape[:3], 1))
+        degree = int(np.diff(begins).max())
+        return Wires(np.ascontiguousarray(source), target, order, begins, lots, degree)
+
+    @_once
     def order(self) -> list[Elimination]:
         """The order in which `eliminate` takes the agents: the one of smaller width of two, greedy and as numbered."""
         scopes = [*((i,) for i in range(self.n_agents)), *map(tuple, self.edges.tolist())]
@@ -139,14 +228,9 @@ class CoordinationGraph:
                 f"variable elimination on this graph needs width {self.width}: tables of {self.entries:.1e} numbers, "
                 f"{8 * self.entries:.1e} bytes, more than the {most_entries:.1e} allowed; max_plus needs none"
             )
-        factors = [Factor((i,), table.T) for i, table in enumerate(self.own)]
-        factors += [
-            Factor((i, j), np.moveaxis(table, -1, 0))
-            for (i, j), table in zip(self.edges.tolist(), self.pair, strict=True)
-        ]
-        value, chosen = maximise(factors, self.order)
-        columns = value.shape
-        actions = np.array([np.broadcast_to(chosen[i], columns) for i in range(self.n_agents)])
+        columns = self.own.shape[2]
+        tables = [self.own.reshape(-1, columns), self.pair.reshape(-1, columns)]
+        value, actions = self.plan.maximise(np.concatenate(tables))
         return _exact(actions, value)
 
     def max_plus(
@@ -165,15 +249,12 @@ class CoordinationGraph:
         check_int("iterations", iterations, low=1)
         check_real("damping", damping, low=0.0, high=0.99)
         check_real("tolerance", tolerance, low=0.0)
-        e, n = len(self.edges), self.n_agents
-        source, target = np.concatenate([self.edges, self.edges[:, ::-1]]).T
+        e, wires = len(self.edges), self.wires
         # Of equally good joint actions agents must mean the same one: payoffs differ by a little, which is fixed.
         scale = np.abs(self.pair).max(axis=(0, 1, 2), initial=0.0)
-        lots = np.random.default_rng(0).random((*self.pair.shape[:3], 1))
-        pair = self.pair + _TIE * np.maximum(scale, 1.0) * lots
+        pair = self.pair + _TIE * np.maximum(scale, 1.0) * wires.lots
         # [2E, A of the source, A of the target, B]; message d and d ± E go along the same edge.
         along = np.concatenate([pair, pair.swapaxes(1, 2)])
-        gather = _sums_by(target, n)
         messages = np.zeros((2 * e, *self.own.shape[1:]))
         heard = self.own
         best_actions = heard.argmax(axis=1)
@@ -184,21 +265,57 @@ class CoordinationGraph:
         for _ in range(iterations):
             if not going.any():
                 break
-            said = heard[source] - np.roll(messages, e, axis=0)
-            new = (said[:, :, None] + along).max(axis=1)
-            new -= new.mean(axis=1, keepdims=True)
-            new += damping * (messages - new)
+            messages, heard, changed, actions, value = self._send(
+                along, going, damping, messages, heard
+            )
             rounds += going
-            still = going & (np.abs(new - messages).max(axis=(0, 1)) > enough)
-            messages = np.where(going, new, messages)
-            heard = self.own + gather(messages)
-            actions = heard.argmax(axis=1)
-            value = self.value(actions)
             better = value > best_value
             best_actions = np.where(better, actions, best_actions)
             best_value = np.where(better, value, best_value)
-            going = still
+            going = going & (changed > enough)
         return Best(best_actions, best_value, rounds, ~going)
+
+    def _send(
+        self,
+        along: Payoffs,
+        going: NDArray[np.bool_],
+        damping: float,
+        messages: Payoffs,
+        heard: Payoffs,
+    ) -> tuple[Payoffs, Payoffs, Payoffs, Actions, Payoffs]:
+        """Return messages, what is heard, largest changes, choices and their value after a round."""
+        wires, (n, a, b) = self.wires, self.own.shape
+        compiled = None
+        if a < _IN_ORDER and wires.degree <= _IN_ORDER:
+            compiled = _SEND.ready()
+        if compiled is not None:
+            new, changed = np.empty_like(messages), np.empty(b)
+            heard, actions = heard.copy(), np.empty((n, b), np.int64)
+            paid = np.empty((len(self.edges), b)), np.empty((n, b))
+            compiled(
+                (wires.source, wires.order, wires.begins),
+                along,
+                self.own,
+                going,
+                float(damping),
+                (messages, heard, actions),
+                new,
+                changed,
+                (*paid, self.pair, self.edges),
+            )
+            return new, heard, changed, actions, paid[0].sum(axis=0) + paid[1].sum(axis=0)
+        begun = perf_counter()
+        said = heard[wires.source] - np.roll(messages, len(self.edges), axis=0)
+        new = (said[:, :, None] + along).max(axis=1)
+        new -= new.mean(axis=1, keepdims=True)
+        new += damping * (messages - new)
+        changed = np.abs(new - messages).max(axis=(0, 1))
+        new = np.where(going, new, messages)
+        heard = self.own + wires.sums(new)
+        actions = heard.argmax(axis=1)
+        value = self.value(actions)
+        _SEND.waited(perf_counter() - begun)
+        return new, heard, changed, actions, value
 
     def brute_force(self) -> Best:
         """Return the best joint actions by trying all of them.
@@ -225,19 +342,16 @@ def _exact(actions: Actions, value: Payoffs) -> Best:
     return Best(actions, value, np.zeros(value.size, np.int64), np.ones(value.size, np.bool_))
 
 
-def _sums_by(target: NDArray[np.int64], n: int) -> Any:
-    """Return a function that adds up what has the same target: ``[m, …]`` to ``[n, …]``."""
-    order = np.argsort(target, kind="stable")
-    reached, begins = np.unique(target[order], return_index=True)
-
-    def gather(values: Payoffs) -> Payoffs:
-        total = np.zeros((n, *values.shape[1:]))
-        if len(reached):
-            total[reached] = np.add.reduceat(values[order], begins, axis=0)
-        return total
-
-    return gather
-
-
 def _width(order: list[Elimination]) -> int:
     return max((len(others) for _, others in order), default=0)
+
+
+def _load_compiled() -> Any:
+    from crl_envs.factored import numba_solvers
+
+    return numba_solvers.send
+
+
+_SEND: Final = Compiled(
+    None, _load_compiled, str(Path(__file__).with_name("numba_solvers.py")), "send", seconds=2.5
+)

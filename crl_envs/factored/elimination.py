@@ -6,10 +6,15 @@ import math
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple
+from itertools import accumulate
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from crl_envs.core.backend import Compiled
 
 
 class Factor(NamedTuple):
@@ -93,6 +98,121 @@ def maximise(
     for variable, others, choice in reversed(decisions):
         best[variable] = choice[(np.arange(len(choice)), *(best[w] for w in others))]
     return value, best
+
+
+class Plan:
+    """Variable elimination of factors with the same scopes again and again: `maximise`, compiled where Numba is.
+
+    Args:
+        scopes: The factors' variables, which are numbered 0 … V − 1; each is in one scope at least.
+        first: Where each factor's numbers begin in what `maximise` takes.
+        strides: For each factor, how far a step of each of its variables leads there.
+        sizes: How many values each variable has.
+        order: From `elimination_order`, of these scopes.
+    """
+
+    def __init__(
+        self,
+        scopes: Sequence[tuple[int, ...]],
+        first: Sequence[int],
+        strides: Sequence[tuple[int, ...]],
+        sizes: Sequence[int],
+        order: Sequence[Elimination],
+    ) -> None:
+        self._given = list(zip(scopes, first, strides, strict=True))
+        self._sizes, self._order = tuple(sizes), list(order)
+        self._lengths = [math.prod(sizes[v] for v in others) for _, others in order]
+        self._arrays: tuple[Any, ...] | None = None
+
+    def maximise(
+        self, values: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return the maximum of the factors' sum in each column, and the values of the variables that reach it.
+
+        Args:
+            values: ``float64[M, B]``, all factors' numbers.
+
+        Returns:
+            ``float64[B]`` and ``int64[V, B]``.
+        """
+        columns = values.shape[1]
+        digits = np.empty((len(self._sizes), columns), np.int64)
+        compiled = _ELIMINATE.ready() if max(self._sizes) <= 256 else None
+        if compiled is not None:
+            if self._arrays is None:
+                self._arrays = self._as_arrays(len(values))
+            made = np.empty((sum(self._lengths), columns))
+            choices = np.empty((len(made), columns), np.uint8)
+            every = np.concatenate([values, made])
+            return compiled(*self._arrays, every, choices, digits), digits
+        begun = perf_counter()
+        row, column = values.strides
+        factors = (
+            Factor(
+                scope,
+                np.lib.stride_tricks.as_strided(
+                    values[at:],
+                    (columns, *(self._sizes[v] for v in scope)),
+                    (column, *(row * step for step in steps)),
+                ),
+            )
+            for scope, at, steps in self._given
+        )
+        value, best = maximise(factors, self._order)
+        for variable, chosen in best.items():
+            digits[variable] = chosen
+        _ELIMINATE.waited(perf_counter() - begun)
+        return np.broadcast_to(value, columns), digits
+
+    def _as_arrays(self, length: int) -> tuple[Any, ...]:
+        """Return what `numba_solvers.eliminate` is to know, where so many numbers are given."""
+        turn = {variable: k for k, (variable, _) in enumerate(self._order)}
+        ends = list(accumulate(self._lengths, initial=length))
+        factors = list(self._given)
+        buckets: list[list[int]] = [[] for _ in range(len(self._order) + 1)]
+        for f, (scope, _, _) in enumerate(factors):
+            buckets[min(turn[v] for v in scope)].append(f)
+        strides: list[list[int]] = []
+        for k, (variable, others) in enumerate(self._order):
+            for f in buckets[k]:
+                moved = dict(zip(factors[f][0], factors[f][2], strict=True))
+                strides.append([moved.get(v, 0) for v in (variable, *others)])
+            sizes = [self._sizes[v] for v in others]
+            last = tuple(math.prod(sizes[w + 1 :]) for w in range(len(sizes)))
+            buckets[min((turn[v] for v in others), default=len(self._order))].append(len(factors))
+            factors.append((others, ends[k], last))
+        steps = (
+            [variable for variable, _ in self._order],
+            [0, *accumulate(len(others) for _, others in self._order)],
+            [v for _, others in self._order for v in others],
+            [0, *accumulate(map(len, buckets))],
+            [f for bucket in buckets for f in bucket],
+            [end - length for end in ends[:-1]],
+        )
+        moves = (
+            [at for _, at, _ in factors],
+            [step for steps in strides for step in steps],
+            [0, *accumulate(map(len, strides))],
+        )
+        return (
+            np.array(self._sizes, np.int64),
+            *(tuple(np.array(part, np.int64) for part in parts) for parts in (steps, moves)),
+        )
+
+
+def _load_compiled() -> Any:
+    from crl_envs.factored import numba_solvers
+
+    return numba_solvers.eliminate
+
+
+_ELIMINATE: Final = Compiled(
+    None,
+    _load_compiled,
+    str(Path(__file__).with_name("numba_solvers.py")),
+    "eliminate",
+    seconds=2.0,
+)
 
 
 def _aligned(factor: Factor, scope: tuple[int, ...]) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ OWN = {
     "crl/coordination_game-v0": ("first-action", {"n_agents": 4}),
     "crl/access-v0": ("own-point", {"n_agents": 9}),
     "crl/sysadmin-v0": ("reboot-down", {"n_agents": 4}),
+    "crl/tiger-v0": ("listen", {}),
 }
 
 
@@ -48,6 +49,7 @@ def test_all_rules_are_some_worlds_or_a_variant() -> None:
         ("own-point", [[0], [1], [3]], [0, 4, 4]),
         ("reboot-down", [[0], [1]], [1, 0]),
         ("first-action", [[0], [1]], [0, 0]),
+        ("listen", [[0], [2]], [0, 0]),
     ],
 )
 def test_rules_by_hand(rule: str, seen: list[list[int]], actions: list[int]) -> None:

@@ -73,6 +73,8 @@ class TestContents:
             "sysadmin": {"n", "noise", "horizon", "topology", "neural-n"},
             "load-balancing": {"n", "noise", "horizon", "topology", "fillings-n"},
             "routing": {"load"},
+            "tiger": {"horizon"},
+            "broadcast": {"horizon"},
             **{
                 w: {"n"}
                 for w in (

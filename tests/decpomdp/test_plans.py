@@ -174,6 +174,23 @@ class TestMessages:
             turns = exact(with_messages(tiger(), cost), 3).value
             assert exact(tiger(), 2, cost).value == pytest.approx(turns)
 
+    def test_actions_that_do_the_same_count_once(self) -> None:
+        """Each twice, but under other names: the same value in the same number of steps of the search."""
+        model = random_model(2, (2, 2), (2, 2), 2)
+        j = np.array([[0, 1, 0, 1], [2, 3, 2, 3]] * 2).ravel()
+        parts = (part[j] for part in (model.transition, model.observation, model.reward))
+        twice = DecPOMDP(*parts, model.start, actions=(4, 4), observations=(2, 2))
+        searches = [Search(m, 4) for m in (model, twice)]
+        values = [search.solve() for search in searches]
+        assert values[0] == pytest.approx(values[1])
+        assert searches[0].steps == searches[1].steps
+        assert value_of(twice, searches[1].policy()) == pytest.approx(values[0])
+
+    def test_five_turns_of_the_tiger(self) -> None:
+        """Where to send has as many actions as to act, of which all but one say nothing."""
+        turns = exact(with_messages(tiger(), 20.0), 5).value
+        assert exact(tiger(), 3, 20.0).value == pytest.approx(turns)
+
     def test_everybody_hears_what_is_sent(self) -> None:
         """Three agents; the second alone sends."""
         model = random_model(3, observations=(3, 2, 2))

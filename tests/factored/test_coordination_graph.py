@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crl_envs.factored import CoordinationGraph
+from crl_envs.core.backend import HEAD_START
+from crl_envs.factored import CoordinationGraph, coordination_graph, elimination
 
 
 def drawn(graph: nx.Graph, a: int = 3, b: int = 2, seed: int = 0) -> CoordinationGraph:
@@ -110,3 +111,57 @@ def test_what_is_no_graph_is_refused(change: dict[str, Any], said: str) -> None:
 def test_arguments_of_max_plus_are_checked(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=name):
         drawn(nx.path_graph(3)).max_plus(**{name: value})  # type: ignore[arg-type]
+
+
+GRAPHS = {
+    "torus": nx.grid_2d_graph(4, 5, periodic=True),
+    "tree": nx.random_labeled_tree(30, seed=1),
+    "some alone": nx.gnp_random_graph(15, 0.1, seed=2),
+    "nine to one": nx.star_graph(9),
+    "no edges": nx.empty_graph(3),
+}
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("a", [1, 3, 8])
+@pytest.mark.parametrize("b", [1, 3])
+def test_compiled_solvers_are_numpy_bit_for_bit(
+    graph: str, a: int, b: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole payoffs too, which tie; on degrees and numbers of actions where max-plus stays with NumPy as well."""
+    pytest.importorskip("numba")
+    monkeypatch.setenv(HEAD_START, "0")
+    game = drawn(nx.convert_node_labels_to_integers(GRAPHS[graph]), a, b)
+    narrow = a**game.width < 10_000
+    for tied in (False, True):
+        pair, own = (np.round(t) if tied else t for t in (game.pair, game.own))
+
+        def found(pair: Any = pair, own: Any = own) -> list[Any]:
+            other = game.paying(pair, own)
+            by_messages = [other.max_plus(15, damping) for damping in (0.0, 0.3)]
+            return by_messages + ([other.eliminate()] if narrow else [])
+
+        compiled = found()
+        with monkeypatch.context() as patch:
+            for kept in (coordination_graph._SEND, elimination._ELIMINATE):
+                patch.setattr(kept, "ready", lambda: None)
+            plain = found()
+        for one, other in zip(compiled, plain, strict=True):
+            assert all(np.array_equal(x, y) for x, y in zip(one, other, strict=True))
+
+
+def test_other_payoffs_on_the_same_edges() -> None:
+    """Like a graph made anew, whatever was asked of the first one before; of the same agents and actions only."""
+    torus = nx.convert_node_labels_to_integers(nx.grid_2d_graph(3, 4, periodic=True))
+    first, second = drawn(torus, 2, 3), drawn(torus, 2, 3)
+    second = CoordinationGraph(first.edges, -second.pair, second.own + 1)
+    for asked in (lambda g: g.max_plus(5), lambda g: g.eliminate()):
+        alike = zip(asked(first.paying(second.pair, second.own)), asked(second), strict=True)
+        assert all(np.array_equal(x, y) for x, y in alike)
+        asked(first)
+    with pytest.raises(ValueError, match="pair must have shape"):
+        first.paying(first.pair[1:], first.own)
+    with pytest.raises(ValueError, match=r"own must have shape \(12, 2\)"):
+        first.paying(first.pair, np.zeros((13, 2, 3)))
+    with pytest.raises(ValueError, match="finite"):
+        first.paying(first.pair * np.inf, first.own)

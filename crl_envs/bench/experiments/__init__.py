@@ -11,7 +11,14 @@ from types import MappingProxyType
 from typing import Final
 
 from crl_envs.bench.experiment import Analysis, Experiment, Reference, Task
-from crl_envs.bench.experiments import bandit, load_balancing, on_graph, routing, sysadmin
+from crl_envs.bench.experiments import (
+    bandit,
+    dec_pomdp,
+    load_balancing,
+    on_graph,
+    routing,
+    sysadmin,
+)
 from crl_envs.core.arguments import near_or_all
 
 __all__ = [
@@ -52,6 +59,8 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = MappingProxyType(
             routing.ROUTING_N,
             on_graph.ACCESS_N,
             on_graph.TRAFFIC_N,
+            dec_pomdp.TIGER_HORIZON,
+            dec_pomdp.BROADCAST_HORIZON,
         )
     }
 )

@@ -40,9 +40,12 @@ def features(learner: CoordinatedLSPI, o: Any, a: Any) -> Any:
 
 
 @bases
-def test_weights_solve_the_equations(basis: str) -> None:
+@pytest.mark.parametrize("end", ["end", "cut"])
+def test_weights_solve_the_equations(basis: str, end: str) -> None:
     """Where policy iteration has stopped: w is LSTDQ's for its own greedy policy, found by trying all of 16."""
-    learner = CoordinatedLSPI(sysadmin(), basis=basis, discount=0.5, policy_iterations=60, seed=2)
+    learner = CoordinatedLSPI(
+        sysadmin(), basis=basis, discount=0.5, policy_iterations=60, episode_end=end, seed=2
+    )
     learner.learn(total_episodes=40)
     w = learner.weights()
     joint = list(product((0, 1), repeat=4))
@@ -56,7 +59,8 @@ def test_weights_solve_the_equations(basis: str) -> None:
         best = learner.best(following[:, None], w)[:, 0]
         then = features(learner, following, best)
         assert then @ w == pytest.approx(max(option @ w for option in options))
-        matrix += np.outer(now, now - 0.5 * learner.goes_on[t, 0] * then)
+        going = end == "cut" or learner.goes_on[t, 0]
+        matrix += np.outer(now, now - 0.5 * going * then)
         right += now * totals[t]
     np.testing.assert_allclose(np.linalg.solve(matrix, right), w, atol=1e-8)
 
@@ -127,6 +131,7 @@ def test_checkpoints_go_on_as_if_nothing_had_been(tmp_path: Path) -> None:
         ("basis", "triples", "'pairs', 'singles'"),
         ("discount", 1.5, r"\[0, 1\]"),
         ("ridge", 0.0, r"\(0, 1e\+30\]"),
+        ("episode_end", "never", "end"),
         ("policy_iterations", 0, "≥ 1"),
         ("solver", "guess", "'elimination', 'max-plus'"),
         ("reduce", "max", "'mean', 'sum'"),

@@ -12,7 +12,9 @@ import pytest
 
 import crl_envs
 from agents import ScalableActorCritic, ScalableActorCriticConfig
+from agents.tabular import scalable_actor_critic
 from agents.tabular.scalable_actor_critic import Played, within
+from crl_envs.core.backend import HEAD_START
 from tests.core.toy import TOY
 from tests.wrappers.making import make_vec
 
@@ -212,3 +214,24 @@ def test_what_does_not_fit_is_refused() -> None:
         ScalableActorCritic(crl_envs.make(EPIDEMIC, n_agents=8_000, topology="star"), hops=2)
     with pytest.raises(ValueError, match="keep all agents"):
         ScalableActorCritic(make_vec(TOY, 2)).learn(total_episodes=3)
+
+
+@every_way
+@pytest.mark.parametrize("columns", [1, 3])
+def test_compiled_loops_are_numpy_bit_for_bit(
+    way: dict[str, Any], columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numba")
+
+    def learnt() -> ScalableActorCritic:
+        vec = crl_envs.make_vec(EPIDEMIC, columns, topology=nx.cycle_graph(5), horizon=8)
+        return ScalableActorCritic(vec, **way).learn(total_episodes=4)
+
+    monkeypatch.setenv(HEAD_START, "0")
+    compiled = learnt()
+    for name in ("_READ", "_ADD", "_COMPARE"):
+        kept = getattr(scalable_actor_critic, name)
+        monkeypatch.setattr(scalable_actor_critic, name, kept.plain)
+    plain = learnt()
+    for name in ScalableActorCritic.learnt:
+        assert np.array_equal(getattr(compiled, name), getattr(plain, name))
