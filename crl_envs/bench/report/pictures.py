@@ -57,13 +57,13 @@ STYLE: Final = {
 }
 
 
-def new_figure(panels: int, sharey: bool = True) -> tuple[Figure, list[Axes]]:
-    """Return a figure on Agg, whatever backend is configured, with that many panels side by side."""
+def new_figure(panels: int, sharey: bool = True, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    """Return a figure on Agg, whatever backend is configured, with that many panels in each row."""
     with rc_context(STYLE):  # type: ignore[arg-type]
-        figure = Figure(figsize=(4.6 * panels, 3.6), layout="constrained")
+        figure = Figure(figsize=(4.6 * panels, 3.6 * rows), layout="constrained")
         FigureCanvasAgg(figure)
-        axes = figure.subplots(1, panels, sharey=sharey, squeeze=False)
-    return figure, list(axes[0])
+        axes = figure.subplots(rows, panels, sharey=sharey, squeeze=False)
+    return figure, list(axes.flat)
 
 
 def single_figure(width: float, height: float) -> tuple[Figure, Axes]:

@@ -140,21 +140,29 @@ def _verdict(played: Runs, steps: Mapping[Any, Interval], stored: Mapping[Any, I
 
 
 def draw_section_5(played: Runs) -> bytes:
-    """Draw the stored loads against steps, means over runs, a panel a model."""
+    """Draw the stored loads against steps, means over runs: a column a model, removal in the second row."""
     from crl_envs.bench.report import pictures
 
-    figure, panels = pictures.new_figure(len(MODELS))
-    names = ("GREY", "BLUE", "SKY", "VERMILLION", "ORANGE", "GREEN", "PURPLE")
-    colors = ["black", "brown", *(getattr(pictures, name) for name in names)]
+    base, *others = MEANS
+    removal = [name for name in others if MEANS[name].point == MEANS["removal"].point]
+    rows = [[base, *(name for name in others if name not in removal)], [base, *removal]]
+    colors = [
+        "black",
+        *(getattr(pictures, name) for name in ("BLUE", "VERMILLION", "GREEN", "SKY", "PURPLE")),
+    ]
+    figure, panels = pictures.new_figure(len(MODELS), rows=len(rows))
     grid = np.linspace(0, MOST_STEPS, 801)
-    for panel, model in zip(panels, MODELS, strict=True):
-        for k, (name, color) in enumerate(zip(MEANS, colors, strict=False)):
-            every = curves(played[name, model.label], grid, lambda run: run.stored)
-            dash = ("-", "--", ":")[k % 3]
+    for k, panel in enumerate(panels):
+        row, model = divmod(k, len(MODELS))
+        for line, (name, color) in enumerate(zip(rows[row], colors, strict=False)):
+            every = curves(played[name, MODELS[model].label], grid, lambda run: run.stored)
+            dash = ("-", "--", ":")[line % 3]
             panel.plot(grid, every.mean(axis=0), color=color, linestyle=dash, label=name)
-        panel.set(title=model.label, xlabel="steps", xlim=(0, MOST_STEPS))
-    panels[0].set_ylabel("loads stored")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
+        panel.set(title=MODELS[model].label, xlabel="steps", xlim=(0, MOST_STEPS))
+        if model == 0:
+            panel.set_ylabel("loads stored")
+        else:
+            panel.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
     return pictures.as_png(figure)
 
 
