@@ -55,7 +55,7 @@ test-processors: $(DEV) ## Run the tests with the arithmetic of an older process
 test-bounds: $(DEV) ## Run the compiled loops' tests with every index checked
 	@echo "==> Testing compiled loops with every index checked"
 	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR='$(abspath $(VENV))/numba-checked' $(BIN)/python -m pytest -n auto --dist loadgroup \
-	  tests/bandit tests/core tests/load_balancing tests/local_rule tests/routing tests/sysadmin tests/traffic tests/agents --ignore tests/agents/libraries $(ARGS)
+	  tests/access tests/bandit tests/core tests/load_balancing tests/local_rule tests/routing tests/sysadmin tests/traffic tests/agents --ignore tests/agents/libraries $(ARGS)
 
 test-device: $(DEV) ## Run the tests that compile with JAX
 	@echo "==> Testing in JAX"

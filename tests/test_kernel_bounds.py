@@ -32,6 +32,7 @@ WORLDS: dict[str, tuple[str, dict[str, Any]]] = {
         "crl/local_rule-v0",
         needed("crl/local_rule-v0", n_agents=4, topology="directed_ring", relabel=True),
     ),
+    "access": ("crl/access-v0", {"n_agents": 7, "deadline": 3}),
     "traffic": ("crl/traffic-v0", {"n_agents": 4, "arrival_rate": 0.5}),
     "loads": ("crl/load_balancing-v0", {"n_agents": 6, "max_in_flight": 4}),
     "memory": (

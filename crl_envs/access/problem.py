@@ -38,7 +38,7 @@ class AccessProblem(OnGraph):
         observe: ``"own"``, the packets of the user itself, or ``"neighborhood"``, also those of all who can send to
             a point that it can send to. Default ``"own"``.
         horizon: Steps of an episode T, 1 to 2^40. Default 20.
-        backend: ``"auto"``, ``"numpy"`` or ``"numba"``. Default ``"auto"``. All three run the same NumPy code.
+        backend: ``"auto"``, ``"numpy"`` or ``"numba"``. Default ``"auto"``: Numba where it is installed.
 
     Raises:
         ValueError: An argument out of its range.

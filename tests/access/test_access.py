@@ -13,7 +13,7 @@ from crl_envs.access import AccessProblem, AccessWorld
 from crl_envs.access.form import LOST, THROUGH, Air
 from crl_envs.access.optimum import exact_value, flow_bound, matching, schedules
 from crl_envs.core.stream import Stream
-from tests.views import assert_verbs_agree, assert_views_agree
+from tests.views import BACKENDS, assert_verbs_agree, assert_views_agree
 
 CASES: list[dict[str, Any]] = [
     {},
@@ -27,10 +27,11 @@ RATES = {"arrival_rate": 0.0, "success_rate": 1.0}
 
 @pytest.mark.parametrize("kwargs", CASES, ids=range(len(CASES)))
 def test_one_stream_three_views(kwargs: dict[str, Any]) -> None:
-    played = assert_views_agree("crl/access-v0", kwargs, 150, num_envs=3, seed=5)
+    played = assert_views_agree("crl/access-v0", kwargs, 150, num_envs=3, seed=5, backends=BACKENDS)
     assert played.episodes >= 3 * 7
     assert played.illegal > 0 or kwargs == {"n_agents": 1}
-    assert_verbs_agree(crl_envs.make_vec("crl/access-v0", 1, **kwargs).world)
+    for backend in BACKENDS:
+        assert_verbs_agree(AccessWorld(**kwargs, backend=backend))
 
 
 def after(queue: Any, action: Any, columns: int = 1, **kwargs: Any) -> tuple[Any, Any, Any]:
