@@ -485,26 +485,3 @@ def _arrive(rules: Rules, state: State, keys: Keys) -> None:
         coming = np.minimum(arrivals[entry], state.tally[Count.REMAINING])
         state.backlog[entry] += coming
         state.tally[Count.REMAINING] -= coming
-
-
-def among(flags: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return agents and columns where ``bool[n, B]`` flags are set: `numpy.nonzero`, sooner where few are."""
-    return np.divmod(np.flatnonzero(flags), flags.shape[1])
-
-
-def with_queue(state: State) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
-    """Return agents and columns with queues, perhaps some without, by looking at the loads where they are fewer."""
-    if state.at.size >= state.waiting.size:
-        return among(state.waiting > 0)
-    place, b = np.nonzero(state.at >= 0)
-    return state.at[place, b], b
-
-
-def with_load(state: State) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
-    """Return agents and columns with a load to act on, by looking at the loads where they are fewer."""
-    if state.at.size >= state.head.size:
-        return among(state.head >= 0)
-    place, b = np.nonzero(state.at >= 0)
-    agent = state.at[place, b]
-    first = state.head[agent, b] == place
-    return agent[first], b[first]

@@ -72,7 +72,7 @@ class TestContents:
             "bandit": {"n", "noise", "neural-n"},
             "sysadmin": {"n", "noise", "horizon", "topology", "neural-n"},
             "load-balancing": {"n", "noise", "horizon", "topology", "fillings-n"},
-            "routing": {"load"},
+            "routing": {"load", "n"},
             "tiger": {"horizon"},
             "broadcast": {"horizon"},
             **{
