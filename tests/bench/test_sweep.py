@@ -181,8 +181,11 @@ def test_a_folder_holds_one_sweep(tmp_path: Path) -> None:
         begin(tmp_path, plan("random"))
     with pytest.raises(ValueError, match="holds another sweep already"):
         begin(tmp_path, plan("random", seeds=2))
-    with pytest.raises(ValueError, match=r"holds no sweep: it has no sweep\.json"):
+    with pytest.raises(ValueError, match="holds no sweep: there is no such folder"):
         read_plan(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"holds no sweep: it has no sweep\.json"):
+        read_plan(tmp_path / "empty")
     path = tmp_path / "sweep.json"
     content = path.read_text()
     for damaged, why in {
