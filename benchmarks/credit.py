@@ -100,7 +100,7 @@ def end(curves: FloatArray) -> float:
 WORLDS: Final[Mapping[str, tuple[str, tuple[int, ...], dict[str, Any], int, tuple[float, ...]]]] = {
     "epidemic": ("crl/epidemic-v0", (9, 36, 100), {"horizon": 50}, 200, (0.8,)),
     "access": ("crl/access-v0", (9, 36, 100), {"horizon": 20}, 250, (0.2, 0.3)),
-    "traffic": ("crl/traffic-v0", (16,), {"horizon": 100}, 600, (0.2, 0.4)),
+    "traffic": ("crl/traffic-v0", (16, 36, 100), {"horizon": 100}, 600, (0.2, 0.4)),
 }
 
 
