@@ -108,6 +108,7 @@ def test_own_against_team_with_the_optimum(visit: Visit) -> None:
     assert [name for name in curves if name.startswith("optimum")] == ["optimum 17.8 (exact)"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", WORLDS)
 def test_every_world_steps(visits: Visits, key: str) -> None:
     """From its address alone; what can't be done to its agents by hand is a sentence."""
@@ -191,6 +192,7 @@ def test_a_click_breaks_a_machine_in_both_worlds(visit: Visit) -> None:
     wait_until(lambda: any("(touched)" in s["name"] for s in visit.series("curves")))
 
 
+@pytest.mark.slow
 def test_points_gather_while_a_preset_tries_sizes(visit: Visit) -> None:
     preset = next(each for each in PRESETS if each.sizes)
     visit.choose("Try", preset.title)
@@ -208,6 +210,7 @@ def test_points_gather_while_a_preset_tries_sizes(visit: Visit) -> None:
     assert "more to come" not in visit.state
 
 
+@pytest.mark.slow
 def test_every_preset_begins(visit: Visit) -> None:
     for preset in PRESETS:
         visit.choose("Try", preset.title)
@@ -228,6 +231,7 @@ def test_the_tour_points_at_the_controls(visit: Visit) -> None:
     assert visit.page.locator(".ex-pointed").count() == 0
 
 
+@pytest.mark.slow
 def test_a_reload_finds_the_run_and_an_address_brings_the_task(visits: Visits) -> None:
     visit = visits("speed=max&n_agents=12&seed=3&episodes=30&colour=policy")
     visit.press("Run")
@@ -247,6 +251,7 @@ def test_a_reload_finds_the_run_and_an_address_brings_the_task(visits: Visits) -
     assert other.numbers() == before
 
 
+@pytest.mark.slow
 def test_who_was_cut_off_loses_nothing(visits: Visits) -> None:
     visit = visits("speed=max&episodes=100000")
     visit.press("Run")
