@@ -256,7 +256,8 @@ def test_who_cannot_keep_up_gets_pictures_at_rest_only(
     assert drawn == []
     session.pause()
     assert session.settle()
-    assert len({id(env) for env in drawn}) == 2  # each lane at rest, maybe again when it sees the pause
+    # Each lane draws at rest, and maybe again when it sees the pause.
+    assert len({id(env) for env in drawn}) == 2
 
 
 BAD = [
