@@ -217,7 +217,7 @@ class LoadBalancingWorld(World[State]):
             observed[:, 2] = self._fill(state)
             observed[:, 3] = state.active
             return observed
-        observed = self._without_loads(state).copy()
+        observed = self._without_loads(state)
         observed[agent, :2, b] = self._loads_seen(state, agent, b)
         return observed
 
@@ -364,7 +364,7 @@ class LoadBalancingWorld(World[State]):
         return legal
 
     def _without_loads(self, state: State) -> NDArray[np.float32]:
-        """Return `observation` where no loads wait, the array of the last call; what has changed since is reckoned."""
+        """Return `observation` where no loads wait; what has changed since the last call is reckoned."""
         last, self._last = self._last, None  # another thread finds nothing
         if last is None or last[0].shape != state.load.shape:
             observed = np.zeros((self.n_agents, 4, state.load.shape[1]), np.float32)
@@ -377,8 +377,12 @@ class LoadBalancingWorld(World[State]):
         observed[agent, 3, b] = active[agent, b] = state.active[agent, b]
         full = self.capacity[agent] == 0
         observed[agent, 2, b] = np.where(full, 1.0, now / self._divisor[agent, 0])
+        given = self._handed_out(observed)  # before another thread finds it
         self._last = last
-        return observed
+        return given
+
+    def _handed_out(self, kept: NDArray[np.float32]) -> NDArray[np.float32]:
+        return kept.copy()
 
     def _fill(self, state: State) -> NDArray[np.float64]:
         """Return the share of capacity used ``float64[n, B]``; an agent without capacity counts as full."""
@@ -497,6 +501,9 @@ class TrackingWorld(LoadBalancingWorld):
 
     def _is_small(self, state: State) -> bool:
         return False
+
+    def _handed_out(self, kept: NDArray[np.float32]) -> NDArray[np.float32]:
+        return kept
 
     def _blank_mask(self, state: State) -> _Kept:
         mask = np.zeros((self.n_agents, self._n_actions, state.load.shape[1]), np.int8)

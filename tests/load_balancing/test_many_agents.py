@@ -67,6 +67,29 @@ def test_a_subclass_has_its_say_among_many_agents() -> None:
     assert not vec.step(actions)[1].any()
 
 
+def test_another_thread_may_look_at_any_moment() -> None:
+    class Shared(world.LoadBalancingWorld):
+        """What keeps the last observation, from where a second thread can take it, is looked at by that thread."""
+
+        meanwhile: Any = None
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, value)
+            state, self.__dict__["meanwhile"] = self.meanwhile, None
+            if name == "_last" and value is not None and state is not None:
+                self.observation(state)
+
+    made = [cls(n_agents=5000) for cls in (world.LoadBalancingWorld, Shared)]
+    stream = crl_envs.core.stream.Stream(1)
+    stream.seed(0)
+    empty = made[0].initial(stream)
+    full = empty._replace(load=empty.load + 20)
+    plain, shared = made
+    shared.observation(empty)
+    shared.__dict__["meanwhile"] = full
+    assert np.array_equal(shared.observation(empty), plain.observation(empty))
+
+
 @pytest.mark.parametrize(("n", "degree"), [(1, 0), (5, 0), (7, 1), (12, 3), (12, 11), (50, 9)])
 def test_hops_on_the_grid_are_those_of_a_search(n: int, degree: int) -> None:
     for entries in ([0], [n - 1], [n // 2, 0], list(range(n))):
