@@ -75,8 +75,8 @@ def test_another_thread_may_look_at_any_moment() -> None:
 
         def __setattr__(self, name: str, value: Any) -> None:
             super().__setattr__(name, value)
-            state, self.__dict__["meanwhile"] = self.meanwhile, None
-            if name == "_last" and value is not None and state is not None:
+            if name == "_last" and value is not None and self.meanwhile is not None:
+                state, self.__dict__["meanwhile"] = self.meanwhile, None
                 self.observation(state)
 
     made = [cls(n_agents=5000) for cls in (world.LoadBalancingWorld, Shared)]
