@@ -23,6 +23,7 @@ from crl_envs.bench.text import Table, number, with_interval
 
 MOST_STEPS: Final = 40_000
 AT: Final = 20_000  # a step at which the stored loads are counted
+_REMOVED: Final = "removal (§5.3)"
 _REMOVAL: Final = {"decay_rate": 0.01, "drop_below": -200.0}
 _AGAIN: Final = {"discovery": "all", "discover": "again"}
 _STATES: Final = {"states": "observation"}
@@ -33,10 +34,10 @@ MEANS: Final[Mapping[str, Change]] = {
     "connected states, latest P": Change(
         "states (§5.1)", {**_STATES, "connected_states": True, "transition_rate": 1.0}
     ),
-    "removal": Change("removal (§5.3)", _REMOVAL),
-    "removal, strangers found": Change("removal (§5.3)", _REMOVAL, {"discovery": "all"}),
-    "removal, anybody found again": Change("removal (§5.3)", _REMOVAL, _AGAIN),
-    "the same, three slots": Change("removal (§5.3)", _REMOVAL, {**_AGAIN, "discovery_slots": 3}),
+    "removal": Change(_REMOVED, _REMOVAL),
+    "removal, strangers found": Change(_REMOVED, _REMOVAL, {"discovery": "all"}),
+    "removal, anybody found again": Change(_REMOVED, _REMOVAL, _AGAIN),
+    "the same, three slots": Change(_REMOVED, _REMOVAL, {**_AGAIN, "discovery_slots": 3}),
     "memory": Change("memory (§5.6)", env={"memory": True}),
     "memory, least recent": Change("memory (§5.6)", env={"memory": "least_recent"}),
 }
@@ -144,7 +145,7 @@ def draw_section_5(played: Runs) -> bytes:
     from crl_envs.bench.report import pictures
 
     base, *others = MEANS
-    removal = [name for name in others if MEANS[name].point == MEANS["removal"].point]
+    removal = [name for name in others if MEANS[name].point == _REMOVED]
     rows = [[base, *(name for name in others if name not in removal)], [base, *removal]]
     colors = [
         "black",
