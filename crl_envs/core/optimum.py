@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+LONGEST: Final = 100_000  # steps that are gone through one by one, where each takes next to nothing
 
 
 @dataclass(frozen=True)
