@@ -20,7 +20,7 @@ _FEWEST_COLUMNS: Final = 8
 
 
 def find_optimum(problem: AccessProblem) -> Optimum:
-    """Return the exact value of a central schedule, where there are few users and no more than millions of steps; else a bound.
+    """Return the exact value of a central schedule, for few users and at most millions of steps; else a bound.
 
     The bound is the linear program of flows from users to points. Below it is what a central matching in each step
     reaches, simulated, or for very many users what they reach who each have a point of their own.

@@ -24,9 +24,10 @@ def find_optimum(problem: FirefightingProblem) -> Optimum:
     """Return the exact value of agents who see all levels, where there are few; else a bound.
 
     In a row the bound cuts the houses into parts, between which no fire catches and whose shared agents fight in both;
-    it needs that burning neighbours make things worse, that is `catch_rate` ≥ `grow_rate`, and some ten thousand steps at most. Elsewhere it is 0: no house
-    burns. Below it is what agents earn who plan together for one step, or more than 10,000 who fight where it
-    burns most, simulated; where there are too many, what they lose when all houses burn.
+    it needs that burning neighbours make things worse, that is `catch_rate` ≥ `grow_rate`, and some ten thousand
+    steps at most. Elsewhere it is 0: no house burns. Below it is what agents earn who plan together for one step, or
+    more than 10,000 who fight where it burns most, simulated; where there are too many, what they lose when all houses
+    burn.
     """
     every = np.arange(problem.n_houses)
     if is_quick(_size(problem, every), problem.horizon):

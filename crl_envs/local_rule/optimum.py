@@ -30,8 +30,8 @@ def find_optimum(problem: RuleOnGraph) -> Optimum:
     On rings of two states and two actions the bound is the window program's (`crl_envs.factored.window_program`), which
     comes near the optimum. Elsewhere it lets each agent choose, beside its action, what it feels; it is loose by what
     it costs the agents to give each other what they want. Below it is the best of the policies that act by the own
-    state, the same for all, if there are few; simulated, and lowered by four standard errors. Beyond 100,000 steps nothing is
-    worked out: the ends are the largest and the least reward in each step.
+    state, the same for all, if there are few; simulated, and lowered by four standard errors. Beyond
+    100,000 steps nothing is worked out: the ends are the largest and the least reward in each step.
     """
     n, s, a = problem.n, problem.rule.n_states, problem.rule.n_actions
     if is_quick(n * (2 * np.log2(s) + np.log2(a)), problem.horizon):
