@@ -348,3 +348,16 @@ def test_the_ray_engine_finds_the_same(tmp_path: Path) -> None:
         "local-means": {"done"},
     }
     assert json.loads((tmp_path / "ray/scores.json").read_text())
+
+
+def test_a_learner_that_no_run_can_be_named_for_leaves_no_folder_behind(tmp_path: Path) -> None:
+    """Names of modules and classes may have letters that ids don't have."""
+    for name in ("réseau:Learner", "_mine:Learner", "mine:Überlernen"):
+        with pytest.raises(ValueError, match="learner must be letters, digits"):
+            begin(tmp_path / "new", plan(name))
+    assert not (tmp_path / "new").exists()
+
+
+def test_more_seeds_than_anybody_can_run_are_refused_at_once() -> None:
+    with pytest.raises(ValueError, match=r"seeds must be an integer in \[1, 100000\], got 10"):
+        plan("random", seeds=10**12)
