@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib.util import find_spec
 
@@ -17,7 +18,13 @@ _NEEDED = (
 
 
 def main() -> None:
-    """Run the command line; without the extra ``bench`` say how to get it and exit with code 2."""
+    """Run the command line; without the extra ``bench`` say how to get it and exit with code 2.
+
+    A letter that the terminal or the file can't hold, as ε in ASCII, is written as a question mark.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         from crl_envs.core.install import install_hint

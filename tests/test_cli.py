@@ -231,3 +231,14 @@ class TestOptimum:
         result = run.invoke(app, ["optimum", *arguments])
         assert result.exit_code == 2
         assert f"error: {message}" in result.output
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_letters_that_a_terminal_lacks_stop_no_command(encoding: str) -> None:
+    env = {**os.environ, "PYTHONIOENCODING": encoding}
+    for arguments in (["list"], ["describe", "sysadmin-n"], ["describe", "crl/traffic-v0"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "crl_envs.cli", *arguments], capture_output=True, env=env
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        done.stdout.decode(encoding)

@@ -127,6 +127,8 @@ def opened(name: str, given: Any, kind: type[_Kept]) -> _Kept:
             raise ValueError(
                 f"{name} can't be read from {shown(os.fspath(given))}: {error.strerror}"
             ) from error
+        except ValueError as error:
+            raise ValueError(f"{name} must be a {kind.__name__}: {error}") from error
         return loaded
     raise ValueError(
         f"{name} must be a {kind.__name__} or the name of a file with one, got {shown(given)}"

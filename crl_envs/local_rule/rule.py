@@ -231,8 +231,10 @@ class LocalRule:
             ValueError: The file is damaged or holds no rule; the message names it.
             OSError: The file can't be opened.
         """
+        is_json = Path(path).suffix == ".json"
+        meta, arrays = ({}, {}) if is_json else archive.read(path, _KIND, "a local rule")
         try:
-            if Path(path).suffix == ".json":
+            if is_json:
                 given = json.loads(Path(path).read_text(encoding="utf-8"))
                 unknown = set(given) - {
                     "signal",
@@ -247,7 +249,6 @@ class LocalRule:
                 return cls(
                     **{**given, **{k: tuple(given.get(k, ())) for k in ("states", "actions")}}
                 )
-            meta, arrays = archive.read(path, _KIND, "a local rule")
             tables: dict[str, Any] = {"transition": {}, "reward": {}}
             for name in ("transition", "reward"):
                 for key, array in arrays.items():

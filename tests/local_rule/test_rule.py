@@ -151,6 +151,17 @@ def test_files_without_a_rule_are_named(content: str, tmp_path: Path) -> None:
         LocalRule.load(path)
 
 
+@pytest.mark.parametrize("name", ["rule.npz", "rule.txt"])
+def test_a_file_that_is_no_archive_is_named_once_and_with_the_argument(
+    name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text("no rule")
+    with pytest.raises(ValueError, match="rule must be a LocalRule: ") as refused:
+        crl_envs.make("crl/local_rule-v0", rule=str(path))
+    assert str(refused.value).count("is not a local rule") == 1
+
+
 def test_a_rule_can_be_written_by_hand(tmp_path: Path) -> None:
     path = tmp_path / "rule.json"
     path.write_text(json.dumps({k: np.asarray(v).tolist() for k, v in GOOD.items()}))
