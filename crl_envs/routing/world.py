@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final, Unpack
 
 import numpy as np
@@ -113,8 +112,7 @@ class RoutingWorld(World[State]):
             )
         fields: Any = (field.copy() for field in state)
         next_state = State(*fields)
-        kernel = (_COMPILED.function or _COMPILED) if self.backend == "numba" else advance
-        kernel(self.rules, next_state, action, self._keys(stream))
+        _COMPILED.on(self.backend)(self.rules, next_state, action, self._keys(stream))
         return next_state
 
     def reward(
@@ -235,16 +233,4 @@ class RoutingWorld(World[State]):
         )
 
 
-def _load_compiled() -> Any:
-    from crl_envs.routing.numba_kernel import advance
-
-    return advance
-
-
-_COMPILED: Final = Compiled(
-    advance,
-    _load_compiled,
-    str(Path(__file__).with_name("numba_kernel.py")),
-    "advance",
-    seconds=3.0,
-)
+_COMPILED: Final = Compiled.at("crl_envs.routing.numba_kernel:advance", seconds=3.0, plain=advance)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, cached_property, partial
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack, cast
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from crl_envs.core.arguments import is_word
 from crl_envs.core.backend import Compiled, resolve_backend
+from crl_envs.core.named import named
 from crl_envs.core.on_graph import seen_states
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.overrides import overridden
@@ -138,11 +138,7 @@ class MachinesWorld(World[State]):
 
     def _kernel(self, name: str) -> Callable[..., None]:
         """Return one of the kernels, which write to their last arguments."""
-        compiled = _COMPILED[name]
-        if self.backend == "numpy":
-            return compiled.plain  # type: ignore[no-any-return]
-        step: Callable[..., None] = compiled.function or compiled
-        return step
+        return _COMPILED[name].on(self.backend)
 
     def _start_words(self, stream: Stream) -> NDArray[np.bool_]:
         return stream.words(Purpose.INITIAL, self.n_agents) < threshold(self.problem.start_up)
@@ -218,7 +214,9 @@ class SysadminWorld(MachinesWorld):
         _, offsets = self.up_probabilities
         swap = np.zeros((self.n_agents, 1), np.uint8) if self.swap is None else self.swap
         fixed = (self._fused_ring, (*self.parents, offsets), self._thresholds)
-        _load_compiled("play")(state, limits, swap, self._paid, seeds, clocks, steps, *fixed, seen)
+        named(f"{_KERNELS}play")(
+            state, limits, swap, self._paid, seeds, clocks, steps, *fixed, seen
+        )
 
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
         """Return ``up``, ``float64[B]``: the share of machines that are up."""
@@ -349,20 +347,9 @@ def make_world(*args: Any, **arguments: Unpack[SysadminArguments]) -> MachinesWo
     return SysadminWorld(*args, **arguments)
 
 
-@cache  # importing takes longer than a short episode
-def _load_compiled(kernel: str) -> Any:
-    from crl_envs.sysadmin import numba_kernel
-
-    return getattr(numba_kernel, kernel)
-
-
-_KERNELS: Final = str(Path(__file__).with_name("numba_kernel.py"))
+_KERNELS: Final = "crl_envs.sysadmin.numba_kernel:"
 _COMPILED: Final = {
-    plain.__name__: Compiled(
-        plain, partial(_load_compiled, plain.__name__), _KERNELS, plain.__name__, seconds=1.5
-    )
+    plain.__name__: Compiled.at(_KERNELS + plain.__name__, seconds=1.5, plain=plain)
     for plain in (numpy_kernel.step_ring, numpy_kernel.step_graph, numpy_kernel.step_status_load)
 }
-SysadminWorld.compiled = Compiled(
-    None, partial(_load_compiled, "play"), _KERNELS, "play", seconds=4.0
-)
+SysadminWorld.compiled = Compiled.at(f"{_KERNELS}play", seconds=4.0)
