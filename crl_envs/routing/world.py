@@ -10,7 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.core.backend import Compiled, resolve_backend
-from crl_envs.core.optimum import Optimum
+from crl_envs.core.optimum import KeepsOptimum
 from crl_envs.core.stream import Purpose, Stream
 from crl_envs.core.topology import Edges
 from crl_envs.core.world import World, check_actions
@@ -33,7 +33,7 @@ from crl_envs.routing.rules import (
 )
 
 
-class RoutingWorld(World[State]):
+class RoutingWorld(KeepsOptimum, World[State]):
     """Packets in the queues of a network's nodes; the state is a `State`.
 
     A world without a JAX form: who comes into whose queue at which place is a matter of sorting.
@@ -51,6 +51,8 @@ class RoutingWorld(World[State]):
     """
 
     name = "routing"
+    problem: RoutingProblem
+    finder = "crl_envs.routing.optimum:find_optimum"
     horizon: int
 
     def __init__(self, *args: Any, **arguments: Unpack[RoutingArguments]) -> None:
@@ -207,16 +209,6 @@ class RoutingWorld(World[State]):
             "messages_lost": count[Count.LOST],
             "queue": state.length.copy(),
         }
-
-    def optimum(self) -> Optimum:
-        """Return what `crl_envs.routing.optimum` finds."""
-        return self._optimum
-
-    @cached_property
-    def _optimum(self) -> Optimum:
-        from crl_envs.routing.optimum import find_optimum
-
-        return find_optimum(self.problem)
 
     def _head(self, of: NDArray[np.int32], state: State, nothing: int) -> NDArray[np.int32]:
         """Return a field of the heads ``int32[n, B]``, `nothing` where queues are empty."""

@@ -14,7 +14,7 @@ from crl_envs.core.arguments import is_word
 from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.named import named
 from crl_envs.core.on_graph import seen_states
-from crl_envs.core.optimum import Optimum
+from crl_envs.core.optimum import KeepsOptimum, Optimum
 from crl_envs.core.overrides import overridden
 from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.topology import Adjacency, Edges
@@ -144,13 +144,15 @@ class MachinesWorld(World[State]):
         return stream.words(Purpose.INITIAL, self.n_agents) < threshold(self.problem.start_up)
 
 
-class SysadminWorld(MachinesWorld):
+class SysadminWorld(KeepsOptimum, MachinesWorld):
     """Binary dynamics, where a machine is up or down; see `crl_envs.sysadmin.SysadminEnv`.
 
     The state is ``uint8[n, B]``, 1 for up.
     """
 
+    problem: SysadminProblem
     n_values = 2
+    finder = "crl_envs.sysadmin.optimum.find:find_optimum"
     compiled: ClassVar[Compiled[Any]]  # the loop of `play`
 
     def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
@@ -221,16 +223,6 @@ class SysadminWorld(MachinesWorld):
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
         """Return ``up``, ``float64[B]``: the share of machines that are up."""
         return {"up": state.mean(axis=0, dtype=np.float64)}
-
-    def optimum(self) -> Optimum:
-        """Return the exact value for small n, a bound beyond; see `crl_envs.sysadmin.optimum.find`."""
-        return self._optimum
-
-    @cached_property
-    def _optimum(self) -> Optimum:
-        from crl_envs.sysadmin.optimum.find import find_optimum
-
-        return find_optimum(self.problem)
 
     @property
     def up_probabilities(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
