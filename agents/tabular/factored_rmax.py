@@ -167,13 +167,7 @@ class FactoredRMax(Learner):
 
     def end_episode(self, episode: Episode) -> None:
         """Plan anew in the columns in which something became known."""
-        length = int(episode.steps[0])
-        if (episode.steps != (self._horizon or length)).any():
-            raise ValueError(
-                f"env must have episodes of one length, got {episode.steps.tolist()} steps after "
-                f"{self._horizon or length}"
-            )
-        self._horizon = length
+        self._horizon = episode.length(self._horizon)
         visits = self.config.visits
         known = (self.counts.transitions.sum(axis=2) >= visits).sum(axis=(0, 1))
         known += (self.counts.visits >= visits).sum(axis=(0, 1, 2))

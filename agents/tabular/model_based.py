@@ -236,13 +236,7 @@ class ModelBased(Learner):
 
     def end_episode(self, episode: Episode) -> None:
         """Count the episode; plan anew after 1, 2, 4 … episodes where the exploration follows a plan."""
-        length = int(episode.steps[0])
-        if (episode.steps != (self._horizon or length)).any():
-            raise ValueError(
-                f"env must have episodes of one length, got {episode.steps.tolist()} steps after "
-                f"{self._horizon or length}"
-            )
-        self._horizon = length
+        self._horizon = episode.length(self._horizon)
         self._count()
         seen = self.episodes + 1
         if self._seen is not None and seen & (seen - 1) == 0:

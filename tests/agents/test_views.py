@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import Reinforce
-from agents.view import Episode, ObservationEncoder, View
+from agents.encoder import ObservationEncoder
+from agents.view import Episode, View
 from crl_envs import make_gym_vec
 from crl_envs.core import WorldEnv, WorldVectorEnv
 from crl_envs.wrappers import GlobalReward
