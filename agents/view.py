@@ -20,6 +20,7 @@ from crl_envs.core import WorldEnv, WorldVectorEnv, arrays
 from crl_envs.core.arguments import shown
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.overrides import overridden
+from crl_envs.core.returns import Returns
 from crl_envs.core.topology import sorted_edges
 from crl_envs.load_balancing import LoadBalancingEnv, LoadBalancingWorld
 
@@ -294,7 +295,7 @@ class Episode(OwnsArrays):
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._given = arrays.Returns(view.n_agents, view.num_envs)
+        self._given = Returns(view.n_agents, view.num_envs)
         self._local = self._given
         self.elapsed = 0
         self.steps = np.zeros(view.num_envs, np.int64)

@@ -10,10 +10,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from crl_envs.core.arrays import fold_sum
 from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.overrides import overridden
+from crl_envs.core.returns import fold_sum
 from crl_envs.core.stream import Stream
 from crl_envs.core.topology import Edges
 from crl_envs.core.world import World, check_actions
