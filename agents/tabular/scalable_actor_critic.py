@@ -31,9 +31,7 @@ Details that matter:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -339,14 +337,8 @@ def _compare_all(
     apart[:] = critic[place, columns] - expected
 
 
-def _compile(loop: Callable[..., None]) -> Any:
-    from numba import njit  # here: this file is read without Numba, too
-
-    return njit(cache=True, nogil=True)(loop)
-
-
 _READ, _ADD, _COMPARE = (
-    Compiled(plain, partial(_compile, loop), __file__, loop.__name__, seconds=0.7)
+    Compiled.loop(loop, seconds=0.7, plain=plain)
     for plain, loop in (
         (_read_all, read_each),
         (_add_all, add_each),

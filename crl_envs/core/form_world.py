@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
-from typing import Any
+from time import perf_counter
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.array_form import ArrayForm
+from crl_envs.core.backend import Compiled
 from crl_envs.core.stream import Purpose, Stream
 from crl_envs.core.topology import Edges
 from crl_envs.core.world import StateT, World, check_actions, freeze
@@ -22,6 +24,11 @@ class FormWorld(World[StateT]):
     """
 
     problem: Any
+    backend: str  # where there is a kernel
+
+    _compiled: ClassVar[Compiled[Any] | None] = None  # the kernel
+    # Of the state's fields that the kernel looks into: the axes before ``[n, B]``.
+    _axes: ClassVar[tuple[tuple[int, ...], ...]] = ()
 
     @abstractmethod
     def make_form(self) -> ArrayForm:
@@ -66,13 +73,41 @@ class FormWorld(World[StateT]):
     def step(
         self, state: StateT, action: NDArray[np.integer], stream: Stream
     ) -> tuple[StateT, NDArray[np.float32]]:
-        """Do `transition` and `reward` together."""
+        """Do `transition` and `reward` together, compiled where there is a kernel and Numba."""
         self.check(state, action, stream)
+        compiled = self._compiled
+        if compiled is not None and self.backend == "numba":
+            kernel = compiled.ready()
+            if kernel is not None:
+                return self._run(kernel, state, action, stream)
+        begun = perf_counter()
         words = self._words(stream, *self.form.purposes)
         stepped: tuple[StateT, NDArray[np.float32]] = self.form.step(
             np, self.form.tables, state, action, words
         )
+        if compiled is not None:
+            compiled.waited(perf_counter() - begun)
         return stepped
+
+    def _run(
+        self, kernel: Any, state: Any, action: NDArray[np.integer], stream: Stream
+    ) -> tuple[StateT, NDArray[np.float32]]:
+        """Do `step` by the kernel, whose last arguments are what it writes; the state is a tuple."""
+        following = type(state)(*(np.empty_like(field, order="C") for field in state))
+        reward = np.empty(action.shape, np.float32)
+        kernel(
+            tuple(map(np.ascontiguousarray, state)),
+            np.ascontiguousarray(action, np.uint8),
+            np.stack([stream.keys(purpose) for purpose in self.form.purposes]),
+            *self._constants(),
+            tuple(following),
+            reward,
+        )
+        return following, reward
+
+    def _constants(self) -> tuple[Any, ...]:
+        """Return what the kernel reads beside the state, the actions and the keys."""
+        raise NotImplementedError
 
     def observation(self, state: StateT) -> NDArray[Any]:
         """Return a fresh array: ``[n, B]`` for a Discrete space, ``[n, k, B]`` for a space of shape (k,)."""
@@ -96,9 +131,18 @@ class FormWorld(World[StateT]):
         return {name: np.asarray(v) for name, v in self.form.metrics(np, state).items()}
 
     def check(self, state: StateT, action: NDArray[np.integer], stream: Stream) -> None:
-        """Refuse actions and streams that don't fit the world and the state."""
-        columns = (state[0] if isinstance(state, tuple) else np.asarray(state)).shape[1]
-        check_actions(action, (self.n_agents, columns), int(self.single_action_space.n), stream)
+        """Refuse actions, streams and states that don't fit the world and each other."""
+        fields = state if isinstance(state, tuple) else (np.asarray(state),)
+        shape = self.n_agents, fields[0].shape[1]
+        check_actions(action, shape, int(self.single_action_space.n), stream)
+        for i, axes in enumerate(self._axes):
+            if fields[i].shape != (*axes, *shape):
+                names = getattr(state, "_fields", None)
+                name = f"{names[i]} of " if names else ""
+                raise ValueError(
+                    f"state must have {name}shape {(*axes, *shape)}, where action has {shape}, "
+                    f"got {fields[i].shape}"
+                )
 
     def _words(self, stream: Stream, *purposes: Purpose) -> dict[Purpose, NDArray[np.uint32]]:
         return {

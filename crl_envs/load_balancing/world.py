@@ -182,9 +182,7 @@ class LoadBalancingWorld(World[State]):
             raise ValueError(
                 f"state must be of a world with the same agents, slots, memory and entries, {wanted}, got {found}"
             )
-        keys = self._keys(stream)
-        kernel = (_COMPILED.function or _COMPILED) if self.backend == "numba" else advance
-        kernel(rules, state, action, keys)
+        _COMPILED.on(self.backend)(rules, state, action, self._keys(stream))
 
     def reward(
         self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
@@ -545,10 +543,9 @@ def _empty_state(rules: Rules, places: int, columns: int) -> State:
     )
 
 
-def _load_compiled() -> Any:
-    from crl_envs.load_balancing.numba_kernel import advance
-
-    return advance
-
-
-_COMPILED: Final = Compiled(advance, _load_compiled, scalar_kernel.__file__, "advance", seconds=3.0)
+_COMPILED: Final = Compiled.at(
+    "crl_envs.load_balancing.numba_kernel:advance",
+    seconds=3.0,
+    plain=advance,
+    source=scalar_kernel.__file__,
+)

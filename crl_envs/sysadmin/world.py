@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, cached_property, partial
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack, cast
 
 import numpy as np
@@ -13,8 +12,9 @@ from numpy.typing import NDArray
 
 from crl_envs.core.arguments import is_word
 from crl_envs.core.backend import Compiled, resolve_backend
+from crl_envs.core.named import named
 from crl_envs.core.on_graph import seen_states
-from crl_envs.core.optimum import Optimum
+from crl_envs.core.optimum import KeepsOptimum, Optimum
 from crl_envs.core.overrides import overridden
 from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.topology import Adjacency, Edges
@@ -138,23 +138,21 @@ class MachinesWorld(World[State]):
 
     def _kernel(self, name: str) -> Callable[..., None]:
         """Return one of the kernels, which write to their last arguments."""
-        compiled = _COMPILED[name]
-        if self.backend == "numpy":
-            return compiled.plain  # type: ignore[no-any-return]
-        step: Callable[..., None] = compiled.function or compiled
-        return step
+        return _COMPILED[name].on(self.backend)
 
     def _start_words(self, stream: Stream) -> NDArray[np.bool_]:
         return stream.words(Purpose.INITIAL, self.n_agents) < threshold(self.problem.start_up)
 
 
-class SysadminWorld(MachinesWorld):
+class SysadminWorld(KeepsOptimum, MachinesWorld):
     """Binary dynamics, where a machine is up or down; see `crl_envs.sysadmin.SysadminEnv`.
 
     The state is ``uint8[n, B]``, 1 for up.
     """
 
+    problem: SysadminProblem
     n_values = 2
+    finder = "crl_envs.sysadmin.optimum.find:find_optimum"
     compiled: ClassVar[Compiled[Any]]  # the loop of `play`
 
     def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
@@ -218,21 +216,13 @@ class SysadminWorld(MachinesWorld):
         _, offsets = self.up_probabilities
         swap = np.zeros((self.n_agents, 1), np.uint8) if self.swap is None else self.swap
         fixed = (self._fused_ring, (*self.parents, offsets), self._thresholds)
-        _load_compiled("play")(state, limits, swap, self._paid, seeds, clocks, steps, *fixed, seen)
+        named(f"{_KERNELS}play")(
+            state, limits, swap, self._paid, seeds, clocks, steps, *fixed, seen
+        )
 
     def metrics(self, state: State) -> dict[str, NDArray[Any]]:
         """Return ``up``, ``float64[B]``: the share of machines that are up."""
         return {"up": state.mean(axis=0, dtype=np.float64)}
-
-    def optimum(self) -> Optimum:
-        """Return the exact value for small n, a bound beyond; see `crl_envs.sysadmin.optimum.find`."""
-        return self._optimum
-
-    @cached_property
-    def _optimum(self) -> Optimum:
-        from crl_envs.sysadmin.optimum.find import find_optimum
-
-        return find_optimum(self.problem)
 
     @property
     def up_probabilities(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -349,20 +339,9 @@ def make_world(*args: Any, **arguments: Unpack[SysadminArguments]) -> MachinesWo
     return SysadminWorld(*args, **arguments)
 
 
-@cache  # importing takes longer than a short episode
-def _load_compiled(kernel: str) -> Any:
-    from crl_envs.sysadmin import numba_kernel
-
-    return getattr(numba_kernel, kernel)
-
-
-_KERNELS: Final = str(Path(__file__).with_name("numba_kernel.py"))
+_KERNELS: Final = "crl_envs.sysadmin.numba_kernel:"
 _COMPILED: Final = {
-    plain.__name__: Compiled(
-        plain, partial(_load_compiled, plain.__name__), _KERNELS, plain.__name__, seconds=1.5
-    )
+    plain.__name__: Compiled.at(_KERNELS + plain.__name__, seconds=1.5, plain=plain)
     for plain in (numpy_kernel.step_ring, numpy_kernel.step_graph, numpy_kernel.step_status_load)
 }
-SysadminWorld.compiled = Compiled(
-    None, partial(_load_compiled, "play"), _KERNELS, "play", seconds=4.0
-)
+SysadminWorld.compiled = Compiled.at(f"{_KERNELS}play", seconds=4.0)
