@@ -77,7 +77,7 @@ class FormWorld(World[StateT]):
         self.check(state, action, stream)
         compiled = self._compiled
         if compiled is not None and self.backend == "numba":
-            kernel = compiled.ready()
+            kernel = compiled.function or compiled.ready()
             if kernel is not None:
                 return self._run(kernel, state, action, stream)
         begun = perf_counter()
@@ -93,7 +93,7 @@ class FormWorld(World[StateT]):
         self, kernel: Any, state: Any, action: NDArray[np.integer], stream: Stream
     ) -> tuple[StateT, NDArray[np.float32]]:
         """Do `step` by the kernel, whose last arguments are what it writes; the state is a tuple."""
-        following = type(state)(*(np.empty_like(field, order="C") for field in state))
+        following = type(state)(*(np.empty(field.shape, field.dtype) for field in state))
         reward = np.empty(action.shape, np.float32)
         kernel(
             tuple(map(np.ascontiguousarray, state)),
@@ -136,11 +136,11 @@ class FormWorld(World[StateT]):
         shape = self.n_agents, fields[0].shape[1]
         check_actions(action, shape, int(self.single_action_space.n), stream)
         for i, axes in enumerate(self._axes):
-            if fields[i].shape != (*axes, *shape):
+            if fields[i].shape != axes + shape:
                 names = getattr(state, "_fields", None)
                 name = f"{names[i]} of " if names else ""
                 raise ValueError(
-                    f"state must have {name}shape {(*axes, *shape)}, where action has {shape}, "
+                    f"state must have {name}shape {axes + shape}, where action has {shape}, "
                     f"got {fields[i].shape}"
                 )
 
