@@ -17,7 +17,7 @@ from crl_envs.local_rule.rule import LocalRule
 from crl_envs.sysadmin.dynamics import DYNAMICS
 from crl_envs.sysadmin.problem import SysadminProblem
 
-# Who has heard a rumour may tell it, which costs 0.2; a neighbour that it is told to has it from then on.
+# Who has heard a rumour may tell it, which costs 0.2; a neighbour that hears it has it from then on.
 _RUMOURS: Final = LocalRule(
     signal=np.array([[0, 0], [0, 1]], np.uint8),
     transition=np.array(

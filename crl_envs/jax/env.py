@@ -104,8 +104,8 @@ class JaxEnv:
             ValueError: There isn't enough; the message has both numbers.
         """
         device = jax.devices()[0] if device is None else device
-        told = device.memory_stats() or {}
-        limit, needed = told.get("bytes_limit"), self.bytes_needed(num_envs)
+        known = device.memory_stats() or {}
+        limit, needed = known.get("bytes_limit"), self.bytes_needed(num_envs)
         if limit is not None and needed > limit:
             raise ValueError(
                 f"num_envs must be smaller for {device}: {num_envs} environments of {self.n_agents} agents take about "
@@ -231,7 +231,7 @@ class JaxEnv:
         return whole
 
     def metrics(self, state: State) -> dict[str, Array]:
-        """Return measurements of a state, in single precision unless JAX is told otherwise."""
+        """Return measurements of a state, in single precision unless JAX is set otherwise."""
         return self._form.metrics(jnp, state.world)
 
     def _begun(self, seed: Array, clock: Array, tables: Params) -> State:
