@@ -183,12 +183,8 @@ class FactoredRMax(Learner):
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the counts and the policies."""
-        counts = self.counts
         return {
-            "transitions": counts.transitions,
-            "rewards": counts.rewards,
-            "visits": counts.visits,
-            "starts": counts.starts,
+            **self.counts.get_arrays(),
             "horizon": np.array(self._horizon),
             "followed": self._followed,
             "known": self._known,
@@ -198,8 +194,6 @@ class FactoredRMax(Learner):
         """Go on from these counts and policies."""
         if arrays["followed"].max(initial=0) >= self.view.n_actions:
             raise ValueError("followed has actions that aren't there")
-        counts = self.counts
-        counts.transitions, counts.rewards = arrays["transitions"], arrays["rewards"]
-        counts.visits, counts.starts = arrays["visits"], arrays["starts"]
+        self.counts.set_arrays(arrays)
         self._horizon, self._followed = int(arrays["horizon"]), arrays["followed"]
         self._known = arrays["known"]
