@@ -111,7 +111,6 @@ def array_form(problem: CoordinationGameProblem) -> ArrayForm:
         initial=initial,
         step=step,
         observation=observation,
-        terminal=lambda xp, state: xp.zeros(state.shape[1:], np.bool_),
         state_array=lambda xp, state: state,
         metrics=lambda xp, state: {},
         lanes=max(n, len(first)),

@@ -101,10 +101,6 @@ class Compiled(Generic[F]):
 
         return Compiled(plain, load, loop.__code__.co_filename, loop.__name__, seconds)
 
-    def on(self, backend: str) -> Callable[..., Any]:
-        """Return what does it on a backend: the other one on NumPy, else the compiled one or this in its place."""
-        return self.plain if backend == "numpy" else self.function or self
-
     def ready(self) -> F | None:
         """Return the compiled function, or None while the other one is to work.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.backend import Compiled
+from crl_envs.core.overrides import overridden
 from crl_envs.core.stream import Purpose, Stream
 from crl_envs.core.topology import Edges
 from crl_envs.core.world import StateT, World, check_actions, freeze
@@ -24,8 +25,6 @@ class FormWorld(World[StateT]):
     """
 
     problem: Any
-    backend: str  # where there is a kernel
-
     _compiled: ClassVar[Compiled[Any] | None] = None  # the kernel
     # Of the state's fields that the kernel looks into: the axes before ``[n, B]``.
     _axes: ClassVar[tuple[tuple[int, ...], ...]] = ()
@@ -62,18 +61,32 @@ class FormWorld(World[StateT]):
 
     def transition(self, state: StateT, action: NDArray[np.integer], stream: Stream) -> StateT:
         """Return the next states."""
-        return self.step(state, action, stream)[0]
+        return self._stepped(state, action, stream)[0]
 
     def reward(
         self, state: StateT, action: NDArray[np.integer], next_state: StateT, stream: Stream
     ) -> NDArray[np.float32]:
         """Return the local rewards ``float32[n, B]`` of a transition, at the clock of that transition."""
-        return self.step(state, action, stream)[1]
+        return self._stepped(state, action, stream)[1]
 
     def step(
         self, state: StateT, action: NDArray[np.integer], stream: Stream
     ) -> tuple[StateT, NDArray[np.float32]]:
         """Do `transition` and `reward` together, compiled where there is a kernel and Numba."""
+        own = self._has_own_parts
+        return (super().step if own else self._stepped)(state, action, stream)
+
+    @cached_property
+    def _n_actions(self) -> int:
+        return int(self.single_action_space.n)
+
+    @cached_property
+    def _has_own_parts(self) -> bool:
+        return not {"transition", "reward"}.isdisjoint(overridden(self))
+
+    def _stepped(
+        self, state: StateT, action: NDArray[np.integer], stream: Stream
+    ) -> tuple[StateT, NDArray[np.float32]]:
         self.check(state, action, stream)
         compiled = self._compiled
         if compiled is not None and self.backend == "numba":
@@ -115,7 +128,11 @@ class FormWorld(World[StateT]):
 
     def terminal(self, state: StateT) -> NDArray[np.bool_]:
         """Return whether the episode has ended: ``bool[B]``."""
-        return np.asarray(self.form.terminal(np, state))
+        terminal = self.form.terminal
+        if terminal is None:
+            field: Any = state[0] if isinstance(state, tuple) else state
+            return np.zeros(field.shape[-1], np.bool_)
+        return np.asarray(terminal(np, state))
 
     def action_mask(self, state: StateT) -> NDArray[np.int8] | None:
         """Return the legal actions ``int8[n, A, B]``, or None when every action is always legal."""
@@ -132,9 +149,9 @@ class FormWorld(World[StateT]):
 
     def check(self, state: StateT, action: NDArray[np.integer], stream: Stream) -> None:
         """Refuse actions, streams and states that don't fit the world and each other."""
-        fields = state if isinstance(state, tuple) else (np.asarray(state),)
-        shape = self.n_agents, fields[0].shape[1]
-        check_actions(action, shape, int(self.single_action_space.n), stream)
+        fields: Any = state if isinstance(state, tuple) else (state,)
+        shape = self.n_agents, fields[0].shape[-1]
+        check_actions(action, shape, self._n_actions, stream)
         for i, axes in enumerate(self._axes):
             if fields[i].shape != axes + shape:
                 names = getattr(state, "_fields", None)

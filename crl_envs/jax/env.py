@@ -164,8 +164,10 @@ class JaxEnv:
         }
         world, reward = self._form.step(jnp, tables, state.world, done_as, drawn)
         clock, elapsed = advance(state.clock), state.elapsed + 1
-        terminated = self._form.terminal(jnp, world)
-        truncated = jnp.zeros_like(terminated)
+        never = jnp.zeros(elapsed.shape, jnp.bool_)
+        ends = self._form.terminal
+        terminated = never if ends is None else ends(jnp, world)
+        truncated = never
         if self._horizon is not None:
             truncated = (elapsed == self._horizon) & ~terminated
         done = terminated | truncated

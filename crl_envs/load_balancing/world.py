@@ -182,7 +182,7 @@ class LoadBalancingWorld(World[State]):
             raise ValueError(
                 f"state must be of a world with the same agents, slots, memory and entries, {wanted}, got {found}"
             )
-        _COMPILED.on(self.backend)(rules, state, action, self._keys(stream))
+        self._kernel_of(_COMPILED)(rules, state, action, self._keys(stream))
 
     def reward(
         self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream

@@ -114,7 +114,7 @@ class RoutingWorld(KeepsOptimum, World[State]):
             )
         fields: Any = (field.copy() for field in state)
         next_state = State(*fields)
-        _COMPILED.on(self.backend)(self.rules, next_state, action, self._keys(stream))
+        self._kernel_of(_COMPILED)(self.rules, next_state, action, self._keys(stream))
         return next_state
 
     def reward(

@@ -1,4 +1,4 @@
-"""Worlds that are their array form: what a step refuses, and where their optima are found."""
+"""Worlds that are their array form: what a step refuses, what a subclass changes, and where their optima are found."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from crl_envs.access.world import AccessWorld
+from crl_envs.bandit.world import BanditWorld
+from crl_envs.bar.world import BarWorld
 from crl_envs.coordination_game.world import CoordinationGameWorld
 from crl_envs.core import Optimum, Stream
 from crl_envs.core.named import named
@@ -17,7 +19,7 @@ from crl_envs.decpomdp.world import make_tiger
 from crl_envs.firefighting.world import FirefightingWorld
 from crl_envs.local_rule.epidemic import make_world as make_spreading
 from crl_envs.routing.world import RoutingWorld
-from crl_envs.sysadmin.world import SysadminWorld
+from crl_envs.sysadmin.world import StatusLoadWorld, SysadminWorld
 from crl_envs.traffic.world import TrafficWorld
 from tests.views import BACKENDS
 
@@ -70,6 +72,48 @@ def test_an_optimum_is_found_once(make: Any, arguments: dict[str, Any]) -> None:
     assert world.optimum() is found
     for other in (copy.copy(world), copy.deepcopy(world), pickle.loads(pickle.dumps(world))):
         assert vars(other)["_optimum"] == found
+
+
+@pytest.mark.parametrize(
+    ("base", "arguments"),
+    [
+        (AccessWorld, {}),
+        (BanditWorld, {}),
+        (BarWorld, {}),
+        (SysadminWorld, {"n_agents": 4}),
+        (SysadminWorld, {"n_agents": 4, "dynamics": "ippc2011"}),
+        (StatusLoadWorld, {"n_agents": 4, "dynamics": "status-load"}),
+        (TrafficWorld, {"n_agents": 4}),
+    ],
+)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ones_own_parts_count(base: Any, arguments: dict[str, Any], backend: str) -> None:
+    """A class that says otherwise what is paid, or what follows, is stepped by what it says."""
+
+    class Paid(base):
+        def reward(self, *args: Any) -> Any:
+            return super().reward(*args) + np.float32(1)
+
+    class Stays(base):
+        def transition(self, state: Any, *args: Any) -> Any:
+            return state
+
+    plain = base(**arguments, backend=backend)
+    state, action, stream = _begun(plain)
+    action += plain.name == "bar"  # where 0 is illegal
+    stream.advance()
+    following, reward = plain.step(state, action, stream)
+    found, paid = Paid(**arguments, backend=backend).step(state, action, stream)
+    _equal(found, following)
+    np.testing.assert_array_equal(paid, reward + np.float32(1))
+    found, paid = Stays(**arguments, backend=backend).step(state, action, stream)
+    _equal(found, state)
+    np.testing.assert_array_equal(paid, reward)
+
+
+def _equal(found: Any, expected: Any) -> None:
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def _begun(world: Any) -> tuple[Any, np.ndarray[Any, Any], Stream]:
