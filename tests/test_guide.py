@@ -1,4 +1,4 @@
-"""What the guide prints under its examples is what they print."""
+"""What the pages print under their examples is what these print; tests/test_env_pages.py runs the environments'."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-GUIDE = Path(__file__).parent.parent / "docs" / "guide"
+DOCS = Path(__file__).parent.parent / "docs"
 EXAMPLE = re.compile(r"^```(py|python)\n(.*?)^```\n+^```text\n(.*?)^```", re.DOTALL | re.MULTILINE)
 EXAMPLES = [
     pytest.param(kind, code, printed, id=f"{page.stem}-{k}")
-    for page in sorted(GUIDE.glob("*.md"))
+    for page in sorted(DOCS.rglob("*.md"))
+    if page.parent.name != "envs"
     for k, (kind, code, printed) in enumerate(EXAMPLE.findall(page.read_text("utf-8")))
 ]
 

@@ -146,3 +146,33 @@ def test_no_joint_action_of_a_game_pays_more(topology: str, payoffs: str) -> Non
     vec.reset(seed=0)
     best = vec.step(np.array(list(product(range(3), repeat=5))))[1].mean(axis=1).max()
     assert best == pytest.approx(vec.optimum().value, abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 3, 41])
+@pytest.mark.parametrize("horizon", [2**24, 2**40])
+@pytest.mark.parametrize(
+    ("id", "arguments"),
+    [
+        ("crl/access-v0", {}),
+        ("crl/consensus-v0", {}),
+        ("crl/coordination_game-v0", {}),
+        ("crl/epidemic-v0", {}),
+        ("crl/firefighting-v0", {}),
+        ("crl/local_rule-v0", {}),
+        ("crl/routing-v0", {}),
+        ("crl/sysadmin-v0", {"dynamics": "lock"}),
+        ("crl/tiger-v0", {}),
+        ("crl/traffic-v0", {}),
+        ("crl/traffic-v0", {"arrival_rate": 1e-9, "leave_rate": 1e-9}),
+    ],
+)
+def test_an_endless_episode_has_its_optimum_soon(
+    id: str, arguments: dict[str, Any], horizon: int, n: int
+) -> None:
+    """Millions of steps aren't gone through one by one: without a limit this takes hours."""
+    longest = {"crl/consensus-v0": 2**31 - 1, "crl/routing-v0": 10**6}.get(id, horizon)
+    horizon = min(horizon, longest)
+    env = crl_envs.make(id, **needed(id, n_agents=n, horizon=horizon, **arguments)).unwrapped
+    optimum = env.optimum()
+    assert np.isfinite([optimum.lower, optimum.value]).all()
+    assert optimum.lower <= optimum.value

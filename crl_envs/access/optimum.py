@@ -10,24 +10,23 @@ from numpy.typing import NDArray
 
 from crl_envs.access.form import array_form
 from crl_envs.access.problem import AccessProblem
-from crl_envs.core.joint_value import joint_value
+from crl_envs.core.joint_value import is_quick, joint_value
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.simulated import ERRORS, columns_for, low_return
 from crl_envs.factored import joint_states
 
-_MOST_PRODUCTS: Final = 2**24  # joint states × schedules × joint next states
 _MOST_MATCHED: Final = 400_000  # user-steps, of about a microsecond each
 _FEWEST_COLUMNS: Final = 8
 
 
 def find_optimum(problem: AccessProblem) -> Optimum:
-    """Return the exact value of a central schedule, where there are few users; else a bound.
+    """Return the exact value of a central schedule, for few users and at most millions of steps; else a bound.
 
     The bound is the linear program of flows from users to points. Below it is what a central matching in each step
     reaches, simulated, or for very many users what they reach who each have a point of their own.
     """
     size = 2 * problem.n_agents * problem.deadline + problem.n_points * np.log2(5)
-    if size <= np.log2(_MOST_PRODUCTS):
+    if is_quick(size, problem.horizon):
         value = exact_value(problem)
         return Optimum(value, "exact", "value iteration over the users' packets", value)
     lower, how = matching_return(problem)

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+_MOST_PRODUCTS: Final = 2**24  # of a step: joint states × joint actions × joint next states
+_MOST_IN_ALL: Final = 2**36  # of all steps, two or three minutes
+_OF_A_STEP: Final = 2**14  # products in the time that a step takes beside them
+
+
+def is_quick(bits: float, horizon: int) -> bool:
+    """Return whether `joint_value` takes no more than a few minutes.
+
+    Args:
+        bits: Logarithm, to base 2, of the joint states × joint actions × joint next states.
+        horizon: Steps.
+    """
+    if bits > math.log2(_MOST_PRODUCTS):
+        return False
+    return horizon * (2**bits + _OF_A_STEP) <= _MOST_IN_ALL
 
 
 def joint_value(

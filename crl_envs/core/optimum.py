@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from crl_envs.core.named import named
+
+LONGEST: Final = 100_000  # steps that are gone through one by one, where each takes next to nothing
 
 
 @dataclass(frozen=True)

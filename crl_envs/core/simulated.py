@@ -14,11 +14,16 @@ from crl_envs.core.stream import Purpose, Stream
 ERRORS: Final = 4.0  # standard errors by which a simulated return is lowered
 _SEED: Final = 0x5EED
 _MOST_STEPS: Final = 40_000_000  # agent-steps of all policies
+_MOST_TURNS: Final = (
+    400_000  # steps of all policies, whatever the number of episodes: up to a minute
+)
 _COLUMNS: Final = 256
 
 
 def columns_for(n: int, horizon: int, policies: int = 1) -> int:
-    """Return how many episodes of each policy can be simulated in a moment; 0 for fewer than two."""
+    """Return how many episodes of each policy can be simulated in a minute; 0 for fewer than two."""
+    if horizon * policies > _MOST_TURNS:
+        return 0
     columns = min(_COLUMNS, _MOST_STEPS // (n * horizon * policies))
     return columns if columns >= 2 else 0
 

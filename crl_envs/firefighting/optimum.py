@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.joint_value import joint_value
+from crl_envs.core.joint_value import is_quick, joint_value
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.simulated import ERRORS, columns_for, low_return
 from crl_envs.factored import joint_states
@@ -18,23 +18,28 @@ PART: Final = 5  # houses in a row that are solved together
 _METHOD: Final = f"parts of {PART} houses, between which no fire catches"
 _MOST_PLANNED: Final = 10_000  # agents, one after the other in Python
 _SWEEPS: Final = 3
-_MOST_PRODUCTS: Final = 2**24  # joint states × joint actions × joint next states
 
 
 def find_optimum(problem: FirefightingProblem) -> Optimum:
     """Return the exact value of agents who see all levels, where there are few; else a bound.
 
     In a row the bound cuts the houses into parts, between which no fire catches and whose shared agents fight in both;
-    it needs that burning neighbours make things worse, that is `catch_rate` ≥ `grow_rate`. Elsewhere it is 0: no house
-    burns. Below it is what agents earn who plan together for one step, or more than 10,000 who fight where it
-    burns most, simulated; where there are too many, what they lose when all houses burn.
+    it needs that burning neighbours make things worse, that is `catch_rate` ≥ `grow_rate`, and some ten thousand
+    steps at most. Elsewhere it is 0: no house burns. Below it is what agents earn who plan together for one step, or
+    more than 10,000 who fight where it burns most, simulated; where there are too many, what they lose when all houses
+    burn.
     """
     every = np.arange(problem.n_houses)
-    if _size(problem, every) <= np.log2(_MOST_PRODUCTS):
+    if is_quick(_size(problem, every), problem.horizon):
         value = value_of(problem, every)
         return Optimum(value, "exact", "value iteration over the houses' levels", value)
     lower, how = simulated(problem)
-    if problem.layout == "row" and problem.catch_rate >= problem.grow_rate:
+    a_part = 2 * PART * np.log2(LEVELS) + PART + 1
+    if (
+        problem.layout == "row"
+        and problem.catch_rate >= problem.grow_rate
+        and is_quick(a_part, problem.horizon)
+    ):
         return Optimum(cut_value(problem), "bound", f"{_METHOD}; lower: {how}", lower)
     return Optimum(0.0, "bound", f"no house ever burns; lower: {how}", lower)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,13 +11,22 @@ from gymnasium import spaces
 from jax import Array
 
 import crl_envs
-from crl_envs.core.arguments import about_bytes, check_bool, check_int, check_seed, shown
+from crl_envs.core.arguments import (
+    about_bytes,
+    check_bool,
+    check_int,
+    check_seed,
+    check_size,
+    shown,
+)
 from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.encoding import AgentEncoder
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Purpose
 from crl_envs.core.world import World
 from crl_envs.jax.stream import advance, keys, pair, words
+
+_BYTES_OF_A_SEED: Final = 32  # while they are made, on the host
 
 Params = Any  # the world's tables, as a tree of arrays
 
@@ -151,7 +160,11 @@ class JaxEnv:
             infos: ``terminated`` and ``truncated`` ``bool[…]``, ``illegal_action`` ``bool[n, …]``, ``steps`` of the
             episode ``int32[…]``, and with `autoreset` ``final_observation`` and ``final_state``, those that the step
             led to before any reset.
+
+        Raises:
+            ValueError: Actions of another shape, or that aren't integers; when it is traced, too.
         """
+        self._check_shape(state, action)
         tables = self.params if params is None else params
         illegal = (action < 0) | (action >= self._n_actions)
         done_as = jnp.where(illegal, 0, action)
@@ -236,6 +249,13 @@ class JaxEnv:
         """Return measurements of a state, in single precision unless JAX is set otherwise."""
         return self._form.metrics(jnp, state.world)
 
+    def _check_shape(self, state: State, action: Any) -> None:
+        shape = (self.n_agents, *state.elapsed.shape)
+        dtype = getattr(action, "dtype", None)
+        if dtype is None or dtype.kind not in "iub" or action.shape != shape:
+            got = shown(action) if dtype is None else f"{dtype} of shape {action.shape}"
+            raise ValueError(f"action must be an integer array of shape {shape}, got {got}")
+
     def _begun(self, seed: Array, clock: Array, tables: Params) -> State:
         # Under vmap this is computed at every step, and without the barrier XLA would repeat the key for every agent.
         key = jax.lax.optimization_barrier(keys(seed, clock, Purpose.INITIAL))
@@ -268,6 +288,7 @@ class JaxEnv:
         if num_envs is None:
             return pair(check_seed("seed", seed))
         count = check_int("num_envs", num_envs, low=1)
+        check_size("num_envs", count, _BYTES_OF_A_SEED)
         first = check_seed("seed", seed, high=2**64 - count)
         every = np.uint64(first) + np.arange(count, dtype=np.uint64)
         halves = [every & np.uint64(0xFFFFFFFF), every >> np.uint64(32)]
@@ -283,9 +304,15 @@ def make(id: str, *, autoreset: bool = True, **kwargs: Any) -> JaxEnv:
         **kwargs: The environment's arguments. They are fixed: none may be traced.
 
     Raises:
-        ValueError: As `crl_envs.make_vec`; or the world has no JAX form.
+        ValueError: As `crl_envs.make_vec`; or the world has no JAX form, or `encode` isn't None.
     """
-    return JaxEnv(crl_envs.make_vec(id, 1, **kwargs).world, autoreset)
+    world = crl_envs.make_vec(id, 1, **kwargs).world
+    if kwargs.get("encode") is not None:
+        raise ValueError(
+            "encode must be None on JAX, where env.encode(observations) gives the same, got "
+            f"{shown(kwargs['encode'])}"
+        )
+    return JaxEnv(world, autoreset)
 
 
 def _encoded(space: spaces.Space[Any], values: Array) -> Array:

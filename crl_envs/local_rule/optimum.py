@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.joint_value import joint_value
-from crl_envs.core.optimum import Optimum
+from crl_envs.core.joint_value import is_quick, joint_value
+from crl_envs.core.optimum import LONGEST, Optimum
 from crl_envs.core.simulated import ERRORS, columns_for, low_return
 from crl_envs.core.topology import directed_ring, ring
 from crl_envs.factored import joint_states
@@ -19,7 +19,6 @@ from crl_envs.factored.window_program import RingRule, window_bound
 from crl_envs.local_rule.form import array_form
 from crl_envs.local_rule.problem import RuleOnGraph
 
-_MOST_PRODUCTS: Final = 2**24  # joint states × joint actions × joint next states
 _MOST_TABLES: Final = 64
 _MOST_SIMULATED: Final = 200_000  # agent-steps of an episode, of which there are at least a hundred
 _WIDTH: Final = 3  # of windows; wider ones cost more than they bring
@@ -31,12 +30,16 @@ def find_optimum(problem: RuleOnGraph) -> Optimum:
     On rings of two states and two actions the bound is the window program's (`crl_envs.factored.window_program`), which
     comes near the optimum. Elsewhere it lets each agent choose, beside its action, what it feels; it is loose by what
     it costs the agents to give each other what they want. Below it is the best of the policies that act by the own
-    state, the same for all, if there are few; simulated, and lowered by four standard errors.
+    state, the same for all, if there are few; simulated, and lowered by four standard errors. Beyond
+    100,000 steps nothing is worked out: the ends are the largest and the least reward in each step.
     """
     n, s, a = problem.n, problem.rule.n_states, problem.rule.n_actions
-    if n * (2 * np.log2(s) + np.log2(a)) <= np.log2(_MOST_PRODUCTS):
+    if is_quick(n * (2 * np.log2(s) + np.log2(a)), problem.horizon):
         value = exact_value(problem)
         return Optimum(value, "exact", "value iteration over joint states", value)
+    if problem.horizon > LONGEST:
+        least, most = (problem.horizon * float(f(problem.rows.reward)) for f in (np.min, np.max))
+        return Optimum(most, "bound", "the largest reward in each step; lower: the least", least)
     upper, how = relaxed_value(problem), "each agent chooses what it feels, too"
     lower, table = best_own_table(problem)
     below = "" if table is None else f"actions {table.tolist()} by own state, simulated"

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from crl_envs.core.optimum import Optimum
+from crl_envs.core.optimum import LONGEST, Optimum
 from crl_envs.core.simulated import ERRORS, columns_for, low_return
 from crl_envs.traffic.form import Traffic, array_form
 from crl_envs.traffic.problem import TrafficProblem
@@ -51,7 +51,7 @@ def least_waiting(problem: TrafficProblem) -> float:
     for t in range(problem.horizon):
         before, x = x, min(least(x), least(max(x, 2.0)))  # it may fall until 2, and never after
         total += x
-        if abs(x - before) < _STILL:
+        if abs(x - before) < _STILL or t >= LONGEST:  # x never falls
             return total + (problem.horizon - 1 - t) * min(x, before)
     return total
 

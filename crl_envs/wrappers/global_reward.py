@@ -56,7 +56,10 @@ class VectorRewardWrapper(CopiesApart, VectorWrapper):
 
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         if not isinstance(env, VectorEnv) or not isinstance(env.unwrapped, WorldVectorEnv):
-            raise ValueError(f"{self.wanted}, got {shown(env)}")
+            wanted = self.wanted
+            if isinstance(env, ParallelEnv):  # another class is for these
+                wanted = f"env must be a WorldVectorEnv for {type(self).__name__}"
+            raise ValueError(f"{wanted}, got {shown(env)}")
         super().__init__(env)
 
     @property

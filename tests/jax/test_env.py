@@ -413,3 +413,32 @@ def test_one_may_draw_from_the_same_stream_for_other_purposes() -> None:
     _, state = env.reset(5, num_envs=3)
     drawn = words(keys(state.seed, state.clock, Purpose.ACTION), 4)
     np.testing.assert_array_equal(drawn, vec._stream.words(Purpose.ACTION, 4))
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        None,
+        0,
+        [[0, 0]] * 3,
+        jnp.zeros((3, 1), jnp.int32),
+        jnp.zeros((2, 3), jnp.int32),
+        jnp.zeros((3, 2)),
+    ],
+)
+def test_actions_of_another_shape_or_kind_are_refused(action: Any) -> None:
+    env = crl_jax.make("crl/traffic-v0", n_agents=3)
+    _, state = env.reset(0, num_envs=2)
+    with pytest.raises(ValueError, match=r"action must be an integer array of shape \(3, 2\), got"):
+        env.step(state, action)
+
+
+def test_what_there_is_no_room_for_is_refused() -> None:
+    env = crl_jax.make("crl/traffic-v0", n_agents=3)
+    with pytest.raises(ValueError, match="num_envs must be at most"):
+        env.reset(0, num_envs=2**40)
+
+
+def test_rows_for_networks_are_made_by_the_environment_and_that_is_said() -> None:
+    with pytest.raises(ValueError, match="encode must be None on JAX"):
+        crl_jax.make("crl/traffic-v0", encode="onehot")

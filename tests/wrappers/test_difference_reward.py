@@ -302,5 +302,5 @@ def test_environments_that_cannot_be_played_again_are_refused() -> None:
             ValueError, match=r"env must be an environment of crl_envs, whose world"
         ):
             DifferenceReward(other)
-    with pytest.raises(ValueError, match=r"env must be an environment of crl_envs, whose world"):
+    with pytest.raises(ValueError, match="env must be a WorldVectorEnv for VectorDifferenceRew"):
         VectorDifferenceReward(Leavers())  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
-from crl_envs import make_gym_vec
+from crl_envs import make_gym_vec, wrappers
 from crl_envs.core import team_reward
 from crl_envs.testing import check_parallel_env
 from crl_envs.wrappers import GlobalReward, VectorGlobalReward
@@ -174,7 +174,7 @@ def test_other_environments_are_refused() -> None:
     for other in others:
         with pytest.raises(ValueError, match="env must be a ParallelEnv or a WorldVectorEnv, got"):
             GlobalReward(other)
-    with pytest.raises(ValueError, match="env must be a ParallelEnv or a WorldVectorEnv, got"):
+    with pytest.raises(ValueError, match="env must be a WorldVectorEnv for VectorGlobalReward, got"):
         VectorGlobalReward(Leavers())  # type: ignore[arg-type]
 
 
@@ -248,3 +248,20 @@ def test_vector_clone_goes_on_alike(clone: Any) -> None:
     actions = np.zeros((2, 30), int)
     for _ in range(3):
         assert vec.step(actions)[1].tolist() == other.step(actions)[1].tolist()
+
+
+@pytest.mark.parametrize(
+    "wrapper",
+    [
+        "VectorAristocratReward",
+        "VectorDifferenceReward",
+        "VectorGlobalReward",
+        "VectorNoisyObservation",
+        "VectorNoisyReward",
+    ],
+)
+def test_a_batch_s_wrapper_says_that_a_dict_environment_is_none(wrapper: str) -> None:
+    given = {"VectorNoisyObservation": {"probability": 0.1}, "VectorNoisyReward": {"scale": 0.1}}
+    env = make("crl/traffic-v0", n_agents=3)
+    with pytest.raises(ValueError, match=f"env must be a WorldVectorEnv for {wrapper}, got"):
+        getattr(wrappers, wrapper)(env, **given.get(wrapper, {}))

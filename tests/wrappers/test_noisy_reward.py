@@ -266,7 +266,7 @@ def test_other_environments_are_refused() -> None:
     for other in (None, gymnasium.make("CartPole-v1"), make_gym_vec("crl/bandit-v0")):
         with pytest.raises(ValueError, match="env must be a ParallelEnv or a WorldVectorEnv, got"):
             NoisyReward(other, scale=0.1)
-    with pytest.raises(ValueError, match="env must be a ParallelEnv or a WorldVectorEnv, got"):
+    with pytest.raises(ValueError, match="env must be a WorldVectorEnv for VectorNoisyReward, got"):
         VectorNoisyReward(Leavers(), scale=0.1)  # type: ignore[arg-type]
 
 

@@ -18,6 +18,7 @@ from crl_envs.sysadmin.problem import SysadminProblem
 _LONGEST: Final = 10_000  # steps; the time grows with them or with their square
 _SIMULATED_AGENT_STEPS: Final = 2_000_000
 _MOST_WALKED: Final = 20_000_000  # machines × steps
+_FEWEST_WALKED: Final = 100  # machines, that take as long as fewer do
 
 
 def find_optimum(problem: SysadminProblem) -> Optimum:
@@ -25,14 +26,17 @@ def find_optimum(problem: SysadminProblem) -> Optimum:
 
     - The ring of the dynamics, however its machines are numbered: exact for n ≤ 14, beyond a certificate with an upper
       and a lower end that nearly agree (`crl_envs.sysadmin.optimum.certificates.ring_optimum`).
-    - ``lock``, while n · T is at most 20 million: exact on any graph.
+    - ``lock``, while n · T is at most 20 million and T 200,000: exact on any graph.
     - Horizons above 10,000, on any graph: a reward of 1 in each step, and 0, without computing anything.
     - Another graph: exact for n ≤ 9, or 14 where rotating it changes nothing. Beyond, the relaxation in which every
       machine chooses its parents' states, and the simulated return of a heuristic. The same for a large ring whose
       certificate would have to be computed where scipy isn't installed.
     """
     missing = ""
-    if problem.dynamics == LOCK and problem.n * problem.horizon <= _MOST_WALKED:
+    if (
+        problem.dynamics == LOCK
+        and max(problem.n, _FEWEST_WALKED) * problem.horizon <= _MOST_WALKED
+    ):
         value = lock_value(problem)
         return Optimum(value, "exact", "never rebooting, which only locks", value)
     if problem.horizon > _LONGEST:
