@@ -105,6 +105,7 @@ class TrafficLights(Policy):
             self.view.n_actions != 2
             or size not in (_BINNED, _QUEUES, _NEIGHBORHOOD)
             or size < needs[rule]
+            or self._sizes[1] != (len(BINS) if size == _BINNED else MOST_AGE + 1)
         ):
             shown = {
                 _BINNED: "",

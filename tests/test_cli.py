@@ -110,7 +110,7 @@ def test_reproduce_fig3(run: CliRunner, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--seeds", "1"], "error: seeds must be an integer ≥ 2, got 1"),
+        (["--seeds", "1"], "error: seeds must be an integer in [2, 100000], got 1"),
         (["--iterations", "0"], "error: iterations must be an integer ≥ 1, got 0"),
         (["--seed", "-1"], "error: seed must be"),
         (["--seeds", "many"], "--seeds"),

@@ -28,6 +28,7 @@ from crl_envs.core.arguments import check_bool, check_int, check_seed
 FORMAT: Final = "crl-envs sweep 1"
 ALL: Final = "all"
 MANIFEST: Final = "sweep.json"
+_MOST_SEEDS: Final = 100_000
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def make_plan(
         ValueError: An unknown experiment or learner, with near matches; a number out of its range; nothing to do, also
             because the libraries of all learners are missing.
     """
-    check_int("seeds", seeds, low=1)
+    check_int("seeds", seeds, low=1, high=_MOST_SEEDS)
     check_seed("first_seed", first_seed, high=2**63 - seeds)
     check_bool("quick", quick)
     limits = Limits(timeout, memory)
@@ -189,7 +190,7 @@ def reproduction_plan(
         raise ValueError(
             f"--iterations doesn't go with {name}: its sections have lengths of their own"
         )
-    check_int("seeds", seeds, low=2)
+    check_int("seeds", seeds, low=2, high=_MOST_SEEDS)
     check_seed("seed", first_seed, high=2**64 - 1 - 1000 * seeds)
     if iterations is not None:
         check_int("iterations", iterations, low=1)

@@ -58,8 +58,10 @@ def begin(folder: Path, plan: Plan) -> Plan:
     A reproduction may be begun again in its folder, also with other seeds: the runs that are there are kept.
 
     Raises:
-        ValueError: It can't be written in, holds another sweep already, or one is being carried out there.
+        ValueError: It can't be written in, holds another sweep already, or one is being carried out there; or a name
+            that no run's id can have.
     """
+    plan.runs()  # before anything is written: their ids are checked
     writable_folder(folder)
     if (folder / MANIFEST).exists():
         there = read_plan(folder)
@@ -93,6 +95,7 @@ def extend(folder: Path, learners: Sequence[str]) -> Plan:
     read_plan(folder)
     with locked(folder):
         plan = extended(read_plan(folder), learners)
+        plan.runs()
         write_plan(folder, plan)
     return plan
 

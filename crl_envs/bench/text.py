@@ -69,6 +69,22 @@ def plain(value: Any, rounds: bool = True) -> Any:
     return 0.0 if abs(value) < NOTHING else float(f"{value:.{DIGITS}g}")
 
 
+_LONGEST_REASON: Final = 500  # characters
+
+
+def reason(error: str | None) -> str:
+    """Return in one line why a run has failed: of a traceback the exception and all of its message, shortened."""
+    lines = (error or "").strip().split("\n")
+    frames = [k for k, line in enumerate(lines) if line.startswith("  File ")]
+    if frames:
+        after = lines[frames[-1] + 1 :]
+        while len(after) > 1 and after[0].startswith("    "):  # code
+            after = after[1:]
+        lines = [" ".join(line.strip() for line in after)]
+    text = lines[-1] if lines else ""
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
+
+
 MOST: Final = 10_000  # characters
 
 

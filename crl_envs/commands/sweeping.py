@@ -31,7 +31,7 @@ from crl_envs.bench.store import Record, RunId, Store, as_text, writable_folder
 from crl_envs.bench.sweep import Progress as SweepProgress
 from crl_envs.bench.sweep import begin, carry_out, locked
 from crl_envs.bench.sweep import extend as extend_plan
-from crl_envs.bench.text import Table, number, with_interval
+from crl_envs.bench.text import Table, number, reason, with_interval
 from crl_envs.bench.worker import Job, Limits
 from crl_envs.commands.console import counting_bar, refusals, say, show
 
@@ -284,8 +284,7 @@ def carry_out_and_report(folder: Path, engine: Engine, retry: bool = False) -> N
             records = found.records
     failed = [record for record in records if record.status != "done"]
     for record in failed:
-        last = (record.error or "").strip().splitlines()[-1:]
-        say(f"{record.id}: {record.status} {' '.join(last)}")
+        say(f"{record.id}: {record.status} {reason(record.error)}")
     say(f"Report: {page}")
     raise typer.Exit(1 if failed else 0)
 

@@ -85,6 +85,7 @@ def test_both_views_play(vector: bool) -> None:
         ("crl/traffic-v0", {"observe": "queues"}, {"rule": "max-pressure"}, "observe='neighborhood'"),
         ("crl/traffic-v0", {"observe": "neighborhood", "capacity": 60}, {}, "smaller capacity"),
         ("crl/sysadmin-v0", {}, {}, "rule='longest-pair' needs crl/traffic-v0"),
+        ("crl/consensus-v0", {}, {}, "rule='longest-pair' needs crl/traffic-v0"),
     ],
 )  # fmt: skip
 def test_what_does_not_suit_is_refused(

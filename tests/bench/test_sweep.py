@@ -348,3 +348,22 @@ def test_the_ray_engine_finds_the_same(tmp_path: Path) -> None:
         "local-means": {"done"},
     }
     assert json.loads((tmp_path / "ray/scores.json").read_text())
+
+
+def test_a_learner_that_no_run_can_be_named_for_leaves_no_folder_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names of modules and classes may have letters that ids don't have."""
+    named = "from agents import RandomPolicy as Learner, RandomPolicy as Überlernen\n"
+    for module in ("_named_oddly", "named_oddly"):
+        (tmp_path / f"{module}.py").write_text(named, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("_named_oddly:Learner", "named_oddly:Überlernen"):
+        with pytest.raises(ValueError, match="learner must be letters, digits"):
+            begin(tmp_path / "new", make_plan([EXPERIMENT], [name], seeds=1))
+    assert not (tmp_path / "new").exists()
+
+
+def test_more_seeds_than_anybody_can_run_are_refused_at_once() -> None:
+    with pytest.raises(ValueError, match=r"seeds must be an integer in \[1, 100000\], got 10"):
+        plan("random", seeds=10**12)

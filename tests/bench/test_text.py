@@ -1,8 +1,9 @@
 import json
 import math
+import traceback
 
 from crl_envs.bench.score.statistics import Interval
-from crl_envs.bench.text import Table, number, plain, with_interval
+from crl_envs.bench.text import Table, number, plain, reason, with_interval
 
 
 def test_table_in_markdown() -> None:
@@ -39,3 +40,17 @@ def test_what_is_computed_has_nine_digits_and_what_was_measured_all() -> None:
         "whole": 7,
     }
     assert plain(value, rounds=False) == value
+
+
+def test_the_reason_of_a_failure_is_the_exception_with_all_of_its_message() -> None:
+    try:
+        try:
+            raise KeyError("inner")
+        except KeyError as error:
+            raise RuntimeError("boom\n second line\n    third") from error
+    except RuntimeError:
+        text = traceback.format_exc()
+    assert reason(text) == "RuntimeError: boom second line third"
+    assert reason(None) == reason("") == ""
+    assert reason("out of time after 3 s") == "out of time after 3 s"
+    assert len(reason("z" * 10_000)) <= 501

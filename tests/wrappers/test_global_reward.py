@@ -174,7 +174,9 @@ def test_other_environments_are_refused() -> None:
     for other in others:
         with pytest.raises(ValueError, match="env must be a ParallelEnv or a WorldVectorEnv, got"):
             GlobalReward(other)
-    with pytest.raises(ValueError, match="env must be a WorldVectorEnv for VectorGlobalReward, got"):
+    with pytest.raises(
+        ValueError, match="env must be a WorldVectorEnv for VectorGlobalReward, got"
+    ):
         VectorGlobalReward(Leavers())  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ from crl_envs.bench.figure import Cases, Recording, Section
 from crl_envs.bench.papers import find_reproduction
 from crl_envs.bench.plan import planned_records, read_plan
 from crl_envs.bench.store import Record, Store, refusals_named, versions, write_atomically
-from crl_envs.bench.text import Table, plain
+from crl_envs.bench.text import Table, plain, reason
 from crl_envs.core.backend import resolve_backend
 
 
@@ -66,8 +66,7 @@ def drawn(folder: Path) -> Drawn:
         failed = [record for record in records if record.status not in ("done", "running")]
         said = f"{str(folder)!r} has no figure whose runs are all done; go on with crl-envs resume {folder}"
         if failed:
-            last = (failed[0].error or "").strip().splitlines()[-1:]
-            said += f" --retry; {failed[0].id}: {failed[0].status} {' '.join(last)}"
+            said += f" --retry; {failed[0].id}: {failed[0].status} {reason(failed[0].error)}"
         raise ValueError(said)
     facts = {
         "command": plan.command(folder),

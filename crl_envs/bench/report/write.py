@@ -31,7 +31,7 @@ from crl_envs.bench.report.pictures import landmarks_of, legend
 from crl_envs.bench.score.measures import normalised
 from crl_envs.bench.score.results import Results, as_json
 from crl_envs.bench.store import Record, refusals_named, write_atomically
-from crl_envs.bench.text import Table
+from crl_envs.bench.text import Table, reason
 
 
 def as_html(content: Content) -> str:
@@ -130,13 +130,8 @@ def _matrix(section: Section) -> Table:
 
 
 def _runs(rows: Sequence[RunRow]) -> str:
-    cells = [[row.id, *row.cells, _last_line(row.error)] for row in rows]
+    cells = [[row.id, *row.cells, reason(row.error)] for row in rows]
     return _table(Table(["run", *UNFINISHED_COLUMNS, "error"], cells))
-
-
-def _last_line(error: str | None) -> str:
-    lines = (error or "").strip().splitlines()
-    return lines[-1] if lines else ""
 
 
 def _table(table: Table) -> str:

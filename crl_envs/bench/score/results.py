@@ -48,7 +48,7 @@ from crl_envs.bench.store import (
     with_checksum,
     write_atomically,
 )
-from crl_envs.bench.text import plain
+from crl_envs.bench.text import plain, reason
 from crl_envs.core.arguments import check_int, check_real, check_seed
 
 # τ of the performance profiles, steps of 1/20 from random to the optimum.
@@ -401,17 +401,12 @@ def _of_experiment(
                 "status": record.status,
                 "evaluations": len(record.evaluations),
                 "of": len(experiment.budgets(record.id.value)),
-                "error": _last_line(record.error),
+                "error": reason(record.error) or None,
             }
             for record in records
             if record.status != "done"
         ],
     }
-
-
-def _last_line(error: str | None) -> str | None:
-    lines = (error or "").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), None)
 
 
 def _log(experiment: Experiment, value: Value, records: Sequence[Record]) -> Log:
