@@ -20,8 +20,8 @@ from agents.view import Episode, Frame, Transition, View, runs_compiled
 from crl_envs.core import archive
 from crl_envs.core.archive import Arrays
 from crl_envs.core.arguments import check_bool, check_int, check_keywords, shown
-from crl_envs.core.arrays import team_reward
 from crl_envs.core.copies import CopiesApart
+from crl_envs.core.returns import team_reward
 from crl_envs.core.stream import Purpose, Stream
 
 Callback = Callable[["Learner"], Any]

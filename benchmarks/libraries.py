@@ -4,7 +4,7 @@ python -m benchmarks.libraries
 python -m benchmarks.libraries sb3-ppo benchmarl-qmix
 python -m benchmarks.libraries --env-steps 20000
 
-Each is made, told to learn for 8,000 environment steps (40,000 agents' steps), and measured over 100 episodes of 50
+Each is made, learns for 8,000 environment steps (40,000 agents' steps), and is measured over 100 episodes of 50
 steps, whose return for agents that choose at random, and the optimum, stand in the first lines. Missing libraries are
 left out with the command that installs them. Seconds are CPU seconds of learning alone.
 """

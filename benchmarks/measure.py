@@ -52,6 +52,55 @@ def _timed(call: Callable[[], object], loops: int) -> float:
     return time.process_time() - start
 
 
+@dataclass(frozen=True)
+class Against:
+    """One size: agent-steps a second of CPU time, and somebody else's time over ours.
+
+    Attributes:
+        n_agents: In each environment.
+        copies: Environments.
+        arrays: Ours.
+        parallel: Ours over copies of the ParallelEnv.
+        other: Somebody else's.
+        ratio: Of the fastest repeats, arrays over the other.
+    """
+
+    n_agents: int
+    copies: int
+    arrays: Spread
+    parallel: Spread
+    other: Spread
+    ratio: float
+
+    @classmethod
+    def of(
+        cls, n_agents: int, copies: int, steps: Sequence[Callable[[], object]], repeats: int
+    ) -> Against:
+        """Do a step of the three in turn, again and again."""
+        seconds: list[list[float]] = [[], [], []]
+        for _ in range(repeats):
+            for step, found in zip(steps, seconds, strict=True):
+                found += cpu_seconds(step, repeats=1, at_least=0.2)
+        speeds = [Spread.of([n_agents * copies / s for s in found]) for found in seconds]
+        return cls(n_agents, copies, *speeds, ratio=speeds[0].high / speeds[2].high)
+
+
+def print_against(rows: Sequence[Against], other: str) -> None:
+    """A line for each size."""
+    print_table(
+        ("agents × copies", "arrays", "ParallelEnv", other, "arrays / other"),
+        [
+            (
+                f"{row.n_agents} × {row.copies}",
+                *(f"{speed.high:,.0f}" for speed in (row.arrays, row.parallel, row.other)),
+                f"{row.ratio:.1f}",
+            )
+            for row in rows
+        ],
+    )
+    print("agent-steps per second of CPU time, fastest repeat")
+
+
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A plain table, the first column to the left and the others to the right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]

@@ -11,13 +11,13 @@ and without a network. The third is the same environment as anybody's: copies of
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import crl_envs
-from benchmarks.measure import Spread, cpu_seconds, parser, print_machine, print_table, write_json
+from benchmarks.measure import Against, parser, print_against, print_machine, write_json
 from crl_envs.adapters.columns import ParallelColumns
 from crl_envs.adapters.library import require
 from crl_envs.adapters.sb3 import AgentVecEnv, make_vec_env
@@ -26,60 +26,23 @@ CASES = ((5, 4), (10, 4), (50, 4), (50, 16), (200, 16))
 ID = "crl/sysadmin-v0"
 
 
-@dataclass(frozen=True)
-class Row:
-    """One size: agent-steps a second, and SuperSuit's time over ours.
-
-    Attributes:
-        n_agents: In each environment.
-        copies: Environments.
-        arrays: Ours.
-        parallel: Ours over copies of the ParallelEnv.
-        supersuit: SuperSuit's.
-        ratio: Of the fastest repeats, arrays over supersuit.
-    """
-
-    n_agents: int
-    copies: int
-    arrays: Spread
-    parallel: Spread
-    supersuit: Spread
-    ratio: float
-
-
 def main() -> None:
     """Print a line for each size."""
     require("supersuit", "3.9", "pip install supersuit")
     asked = parser(__doc__, repeats=5).parse_args()
     print_machine()
     rows = [measure(n, copies, asked.repeats) for n, copies in CASES]
-    print_table(
-        ("agents × copies", "arrays", "ParallelEnv", "SuperSuit", "arrays / SuperSuit"),
-        [
-            (
-                f"{row.n_agents} × {row.copies}",
-                *(f"{speed.high:,.0f}" for speed in (row.arrays, row.parallel, row.supersuit)),
-                f"{row.ratio:.1f}",
-            )
-            for row in rows
-        ],
-    )
-    print("agent-steps per second of CPU time, fastest repeat")
+    print_against(rows, "SuperSuit")
     write_json(asked.json, "sb3_speed", rows)
 
 
-def measure(n: int, copies: int, repeats: int) -> Row:
+def measure(n: int, copies: int, repeats: int) -> Against:
     """Step the three in turn."""
     made = (make_vec_env(ID, copies, n_agents=n), _parallel(n, copies), _supersuit(n, copies))
     actions = np.zeros(n * copies, np.int64)
-    seconds: list[list[float]] = [[], [], []]
     for env in made:
         env.reset()
-    for _ in range(repeats):
-        for env, found in zip(made, seconds, strict=True):
-            found += cpu_seconds(lambda env=env: env.step(actions), repeats=1, at_least=0.2)  # type: ignore[misc]
-    speeds = [Spread.of([n * copies / s for s in found]) for found in seconds]
-    return Row(n, copies, *speeds, ratio=speeds[0].high / speeds[2].high)
+    return Against.of(n, copies, [partial(env.step, actions) for env in made], repeats)
 
 
 def _parallel(n: int, copies: int) -> Any:

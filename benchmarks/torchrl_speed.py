@@ -12,7 +12,7 @@ the other.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,33 +20,12 @@ from pettingzoo.utils.wrappers import BaseParallelWrapper
 from torchrl.envs import MarlGroupMapType, PettingZooWrapper, SerialEnv
 
 import crl_envs
-from benchmarks.measure import Spread, cpu_seconds, parser, print_machine, print_table, write_json
+from benchmarks.measure import Against, parser, print_against, print_machine, write_json
 from crl_envs.adapters.columns import ParallelColumns
 from crl_envs.adapters.torchrl import ColumnsEnv, make_env
 
 CASES = ((5, 1), (5, 16), (50, 1), (50, 16), (200, 16))
 ID = "crl/sysadmin-v0"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One size: agent-steps a second, and the wrapper's time over ours.
-
-    Attributes:
-        n_agents: In each environment.
-        copies: Environments.
-        arrays: Ours.
-        parallel: Ours over copies of the ParallelEnv.
-        wrapper: TorchRL's.
-        ratio: Of the fastest repeats, arrays over wrapper.
-    """
-
-    n_agents: int
-    copies: int
-    arrays: Spread
-    parallel: Spread
-    wrapper: Spread
-    ratio: float
 
 
 def main() -> None:
@@ -56,37 +35,21 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", "PettingZoo in TorchRL is tested using")
     rows = [measure(n, copies, asked.repeats) for n, copies in CASES]
-    print_table(
-        ("agents × copies", "arrays", "ParallelEnv", "PettingZooWrapper", "arrays / wrapper"),
-        [
-            (
-                f"{row.n_agents} × {row.copies}",
-                *(f"{speed.high:,.0f}" for speed in (row.arrays, row.parallel, row.wrapper)),
-                f"{row.ratio:.1f}",
-            )
-            for row in rows
-        ],
-    )
-    print("agent-steps per second of CPU time, fastest repeat")
+    print_against(rows, "PettingZooWrapper")
     write_json(asked.json, "torchrl_speed", rows)
 
 
-def measure(n: int, copies: int, repeats: int) -> Row:
+def measure(n: int, copies: int, repeats: int) -> Against:
     """Step the three in turn."""
     made = (make_env(ID, copies, n_agents=n), _parallel(n, copies), _wrapper(n, copies))
     actions = torch.zeros((copies, n), dtype=torch.int64)
-    seconds: list[list[float]] = [[], [], []]
     seen = [env.reset() for env in made]
-    for _ in range(repeats):
-        for k, env in enumerate(made):
 
-            def step(k: int = k, env: Any = env) -> None:
-                seen[k]["agents", "action"] = actions
-                _, seen[k] = env.step_and_maybe_reset(seen[k])
+    def step(k: int) -> None:
+        seen[k]["agents", "action"] = actions
+        _, seen[k] = made[k].step_and_maybe_reset(seen[k])
 
-            seconds[k] += cpu_seconds(step, repeats=1, at_least=0.2)
-    speeds = [Spread.of([n * copies / s for s in found]) for found in seconds]
-    return Row(n, copies, *speeds, ratio=speeds[0].high / speeds[2].high)
+    return Against.of(n, copies, [partial(step, k) for k in range(len(made))], repeats)
 
 
 def _parallel(n: int, copies: int) -> Any:

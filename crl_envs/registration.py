@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, Unpack, cast, overload
 
@@ -26,6 +25,7 @@ from crl_envs.core.arguments import (
     suggestion,
 )
 from crl_envs.core.encoding import encoded
+from crl_envs.core.named import named
 from crl_envs.core.overrides import makes_own_world, overridden
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
@@ -108,10 +108,7 @@ class Registration:
         """Return the entry point itself."""
         if not isinstance(self.entry_point, str):
             return self.entry_point
-        module, _, attribute = self.entry_point.partition(":")
-        loaded: Callable[..., ParallelEnv[Any, Any, Any]] = getattr(
-            import_module(module), attribute
-        )
+        loaded: Callable[..., ParallelEnv[Any, Any, Any]] = named(self.entry_point)
         return loaded
 
 

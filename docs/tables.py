@@ -7,9 +7,10 @@ write.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ import learner_pages
 import numpy as np
 
 import crl_envs
+from crl_envs.bench.experiments import find_experiment
+from crl_envs.bench.text import Table
 
 DOCS: Final = Path(__file__).parent
 PLACE: Final = re.compile(
@@ -172,6 +175,81 @@ def learners(page: Path, subject: str | None) -> str:
     return written(learner_pages.table())
 
 
+# Scores of shipped sweeps: ``FOLDER[,FOLDER]/EXPERIMENT``, the folders those in docs/bench
+
+
+def ranking(page: Path, subject: str) -> str:
+    """Return an experiment's learners by the IQM of their scores; those of a second folder have fewer values of n."""
+    found, rows = _shipped(subject), []
+    for experiment, ranks in found:
+        for learner, rank in ranks.items():
+            values = experiment["summary"]["learners"][learner]["values"]
+            *_, (n, last) = values.items()
+            steps = _samples(last["samples"]["runs"])
+            if experiment["values"] != found[0][0]["values"]:
+                steps += f" (n = {int(n):,})"
+            cells = [f"`{learner}`", _interval(rank["iqm"], 3), _interval(rank["exponent"], 2)]
+            rows.append((-rank["iqm"]["value"], [*cells, steps]))
+    first = found[0][0]
+    head = f"env steps to {1 - first['epsilon']:.1g} at n = {first['values'][-1]:,}"
+    body = [row for _, row in sorted(rows, key=lambda pair: pair[0])]
+    return _numbers([["learner", "IQM of the scores", "exponent", head], *body])
+
+
+def scores(page: Path, subject: str) -> str:
+    """Return each learner's score at each n, and what the scores stand for."""
+    found = _shipped(subject)
+    first = found[0][0]
+    ends = first["summary"]["landmarks"]
+    rows = [["score", *(f"n = {n:,}" for n in first["values"]), "exponent"]]
+    for experiment, ranks in found:
+        for learner in sorted(ranks, key=partial(_place, subject.rpartition("/")[2])):
+            values = experiment["summary"]["learners"][learner]["values"]
+            at = [values[n]["score"] if n in values else None for n in ends]
+            power = _interval(ranks[learner]["exponent"], 2)
+            rows.append([f"`{learner}`", *(_interval(score, 2) for score in at), power])
+    lower = [(e["lower"] - e["random"]) / (e["upper"] - e["random"]) for e in ends.values()]
+    rows.append(["the optimum's lower end", *(f"{x:.2f}" for x in lower), ""])
+    returns = [f"{e['upper']:.2f}, {e['random']:.2f}" for e in ends.values()]
+    return _numbers([*rows, ["return of 1, of 0", *returns, ""]])
+
+
+def _place(id: str, learner: str) -> int:
+    """Return where the experiment lists a learner among its baselines."""
+    known = find_experiment(id).baselines
+    return known.index(learner) if learner in known else len(known)
+
+
+@cache
+def _shipped(subject: str) -> list[tuple[Any, dict[str, Any]]]:
+    """Return the experiment of each folder, and its learners' places on the leaderboard."""
+    folders, _, id = subject.rpartition("/")
+    found = []
+    for folder in folders.split(","):
+        read = json.loads((DOCS / "bench" / folder / "scores.json").read_text("utf-8"))
+        of = {entry["learner"]: entry["experiments"].get(id) for entry in read["leaderboard"]}
+        found.append((read["experiments"][id], {name: at for name, at in of.items() if at}))
+    return found
+
+
+def _interval(found: dict[str, float | None] | None, digits: int) -> str:
+    if found is None or found["value"] is None:
+        return "–"
+    value, low, high = (f"{found[key]:.{digits}f}" for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _samples(found: dict[str, float | None]) -> str:
+    if found["value"] is None:
+        return "not within the budget"
+    value, low, high = (found[key] and f"{found[key]:,.0f}" for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high or '> budget'}]"
+
+
+def _numbers(rows: list[list[str]]) -> str:
+    return f"{Table(rows[0], rows[1:]).markdown()}\n"
+
+
 # A file of the repository
 
 
@@ -186,6 +264,8 @@ KINDS: Final[dict[str, Callable[[Path, Any], str]]] = {
     "world": world,
     "names": names,
     "learners": learners,
+    "ranking": ranking,
+    "scores": scores,
     "file": file,
 }
 

@@ -1,6 +1,6 @@
 """MAPPO with BenchMARL on a ring of five machines: ``python examples/benchmarl_mappo.py``.
 
-All agents share one policy, which is told the agent's number; the critic sees the state of the whole ring.
+All agents share one policy, which knows the agent's number; the critic sees the state of the whole ring.
 """
 
 import tempfile

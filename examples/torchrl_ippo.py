@@ -1,6 +1,6 @@
 """Independent PPO with TorchRL on a ring of five machines: ``python examples/torchrl_ippo.py``.
 
-Every agent learns from its own reward; all share one policy and one critic, which are told the agent's number.
+Every agent learns from its own reward; all share one policy and one critic, which know the agent's number.
 """
 
 import torch

@@ -17,9 +17,9 @@ from agents.delegation.shortest_queue import ShortestQueue, draw_first, least_fu
 from agents.learner import Callback, source_digest
 from agents.random_policy import RandomPolicy
 from agents.view import Episode
-from crl_envs.core import arrays, stream
-from crl_envs.core.arrays import take_mean
+from crl_envs.core import returns, stream
 from crl_envs.core.backend import Compiled
+from crl_envs.core.returns import take_mean
 from crl_envs.core.stream import Purpose, lane_word, stream_key
 from crl_envs.load_balancing import rules as world_rules
 from crl_envs.load_balancing import scalar_kernel
@@ -157,7 +157,7 @@ def _load_compiled() -> Any:
     for function in (*shortest_queue.JITABLE, _uniform, _shortest_queue, stretch):
         register_jitable(**numba_kernel.INNER)(function)
     version = source_digest(
-        arrays, stream, numba_stream, world_rules, scalar_kernel, numba_kernel, shortest_queue
+        returns, stream, numba_stream, world_rules, scalar_kernel, numba_kernel, shortest_queue
     )
 
     @njit(cache=True, nogil=True, _nrt=False)

@@ -40,7 +40,7 @@ from crl_envs.core.arguments import (
     check_real,
     keep,
 )
-from crl_envs.core.arrays import EpisodeTally
+from crl_envs.core.returns import EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import World
 

@@ -40,9 +40,9 @@ from crl_envs.core.arguments import (
     check_real,
     keep,
 )
-from crl_envs.core.arrays import EpisodeReturn, EpisodeTally
 from crl_envs.core.cache import cache_folder
 from crl_envs.core.encoding import AgentEncoder
+from crl_envs.core.returns import EpisodeReturn, EpisodeTally
 from crl_envs.core.stream import Purpose
 from crl_envs.core.vector import WorldVectorEnv
 

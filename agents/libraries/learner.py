@@ -25,10 +25,10 @@ from crl_envs.core.arguments import (
     keep,
     shown,
 )
-from crl_envs.core.arrays import EpisodeTally
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
+from crl_envs.core.returns import EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.wrappers import GlobalReward, NoisyReward, VectorNoisyReward
 

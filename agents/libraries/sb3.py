@@ -28,8 +28,8 @@ from crl_envs.adapters.columns import WorldColumns
 from crl_envs.adapters.library import require
 from crl_envs.adapters.sb3 import AgentVecEnv, JointVecEnv
 from crl_envs.core.arguments import check_int, check_probability, check_real, keep
-from crl_envs.core.arrays import EpisodeTally
 from crl_envs.core.copies import owned
+from crl_envs.core.returns import EpisodeTally
 
 require("sb3-contrib", "2.7", extra="sb3")
 

@@ -167,13 +167,7 @@ class FactoredRMax(Learner):
 
     def end_episode(self, episode: Episode) -> None:
         """Plan anew in the columns in which something became known."""
-        length = int(episode.steps[0])
-        if (episode.steps != (self._horizon or length)).any():
-            raise ValueError(
-                f"env must have episodes of one length, got {episode.steps.tolist()} steps after "
-                f"{self._horizon or length}"
-            )
-        self._horizon = length
+        self._horizon = episode.length(self._horizon)
         visits = self.config.visits
         known = (self.counts.transitions.sum(axis=2) >= visits).sum(axis=(0, 1))
         known += (self.counts.visits >= visits).sum(axis=(0, 1, 2))
@@ -189,12 +183,8 @@ class FactoredRMax(Learner):
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the counts and the policies."""
-        counts = self.counts
         return {
-            "transitions": counts.transitions,
-            "rewards": counts.rewards,
-            "visits": counts.visits,
-            "starts": counts.starts,
+            **self.counts.get_arrays(),
             "horizon": np.array(self._horizon),
             "followed": self._followed,
             "known": self._known,
@@ -204,8 +194,6 @@ class FactoredRMax(Learner):
         """Go on from these counts and policies."""
         if arrays["followed"].max(initial=0) >= self.view.n_actions:
             raise ValueError("followed has actions that aren't there")
-        counts = self.counts
-        counts.transitions, counts.rewards = arrays["transitions"], arrays["rewards"]
-        counts.visits, counts.starts = arrays["visits"], arrays["starts"]
+        self.counts.set_arrays(arrays)
         self._horizon, self._followed = int(arrays["horizon"]), arrays["followed"]
         self._known = arrays["known"]

@@ -53,6 +53,8 @@ from crl_envs.factored import (
     value_iteration,
 )
 
+_COUNTED: Final = "transitions", "rewards", "visits", "starts"  # attributes of `TransitionCounts`
+
 
 @dataclass(frozen=True)
 class ModelBasedConfig:
@@ -236,13 +238,7 @@ class ModelBased(Learner):
 
     def end_episode(self, episode: Episode) -> None:
         """Count the episode; plan anew after 1, 2, 4 … episodes where the exploration follows a plan."""
-        length = int(episode.steps[0])
-        if (episode.steps != (self._horizon or length)).any():
-            raise ValueError(
-                f"env must have episodes of one length, got {episode.steps.tolist()} steps after "
-                f"{self._horizon or length}"
-            )
-        self._horizon = length
+        self._horizon = episode.length(self._horizon)
         self._count()
         seen = self.episodes + 1
         if self._seen is not None and seen & (seen - 1) == 0:
@@ -253,12 +249,8 @@ class ModelBased(Learner):
 
     def get_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the counts, what the regressions keep, and the policies that are followed."""
-        counts = self.counts
         return {
-            "transitions": counts.transitions,
-            "rewards": counts.rewards,
-            "visits": counts.visits,
-            "starts": counts.starts,
+            **self.counts.get_arrays(),
             "horizon": np.array(self._horizon),
             "followed": self._followed,
             "plans_at": np.array(self._plans_at),
@@ -269,9 +261,7 @@ class ModelBased(Learner):
         """Go on from these counts, regressions and policies."""
         if arrays["followed"].max(initial=0) >= self.view.n_actions:
             raise ValueError("followed has actions that aren't there")
-        counts = self.counts
-        counts.transitions, counts.rewards = arrays["transitions"], arrays["rewards"]
-        counts.visits, counts.starts = arrays["visits"], arrays["starts"]
+        self.counts.set_arrays(arrays)
         self._horizon, self._plans_at = int(arrays["horizon"]), int(arrays["plans_at"])
         self._followed, self._planned = arrays["followed"], (0, {})
         if self._regressions:
@@ -361,6 +351,14 @@ class TransitionCounts(OwnsArrays):
         self.transitions[entries, actions, next_states, self._column] += 1
         self.visits[self._agent, states, actions, self._column] += 1
         self.rewards[self._agent, states, actions, self._column] += rewards
+
+    def get_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the counts by name."""
+        return {name: getattr(self, name) for name in _COUNTED}
+
+    def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Go on from these counts, which may be among other arrays."""
+        vars(self).update({name: arrays[name] for name in _COUNTED})
 
     def model(self, column: int, horizon: int) -> FactoredMDP:
         """Return one column's estimate."""

@@ -34,9 +34,7 @@ Details that matter:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from time import perf_counter
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -467,14 +465,8 @@ def _count_all(
     counts.ravel()[(first + further) * counts.shape[1] + actions] += 1
 
 
-def _compile(loop: Callable[..., None]) -> Any:
-    from numba import njit  # here: this file is read without Numba, too
-
-    return njit(cache=True, nogil=True)(loop)
-
-
 _CHOOSE, _COUNT = (
-    Compiled(plain, partial(_compile, loop), __file__, loop.__name__, seconds=0.7)
+    Compiled.loop(loop, seconds=0.7, plain=plain)
     for plain, loop in ((_choose_all, choose_each), (_count_all, count_each))
 )
 

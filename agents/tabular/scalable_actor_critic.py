@@ -31,9 +31,7 @@ Details that matter:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -103,6 +101,14 @@ class Played(NamedTuple):
         np.int64
     ]  # [n, B] of tables, [P, B] of sums with P terms: where the critics look
     rewards: FloatArray  # [n, B]
+
+
+class Choices(NamedTuple):
+    """Where a critic looks for what an agent could have done, for P pairs of a critic and an agent."""
+
+    place: NDArray[np.int64]  # [P, B], entries of what was done
+    weight: NDArray[np.int64]  # [P], how far entries of the agent's actions are apart
+    owner: NDArray[np.intp]  # [P], the agent
 
 
 class ScalableActorCritic(Learner):
@@ -236,9 +242,9 @@ class ScalableActorCritic(Learner):
         # For pairs (j, i), in the order of (i, j): where j's critic has what i did, and how far apart actions are.
         by_owner = self.config.critic == "table"
         place = (entries[self._owner] if by_owner else entries)[self._mirror]
-        weight = self._weight[self._mirror]
+        choices = Choices(place, self._weight[self._mirror], self._owner)
         apart = np.empty(place.shape)
-        _COMPARE(self.critic, place, weight, self._owner, step.actions, step.chances, apart)
+        _COMPARE(self.critic, choices, step.actions, step.chances, apart)
         return self._sums(apart)
 
     def _learn(self, step: Played, follows: FloatArray) -> None:
@@ -284,9 +290,7 @@ def add_each(critic: FloatArray, entries: NDArray[np.int64], moves: FloatArray) 
 
 def compare_each(
     critic: FloatArray,
-    place: NDArray[np.int64],
-    weight: NDArray[np.int64],
-    owner: NDArray[np.intp],
+    choices: Choices,
     actions: NDArray[np.intp],
     chances: FloatArray,
     apart: FloatArray,
@@ -295,13 +299,12 @@ def compare_each(
 
     Args:
         critic: ``float64[E, B]``.
-        place: ``int64[P, B]``, entries of what was done.
-        weight: ``int64[P]``, how far actions are apart.
-        owner: ``intp[P]``, whose action differs.
+        choices: Where to look.
         actions: ``intp[n, B]``.
         chances: ``float64[n, A, B]``.
         apart: ``float64[P, B]``, written.
     """
+    place, weight, owner = choices
     for p in range(place.shape[0]):
         i = owner[p]
         for b in range(place.shape[1]):
@@ -324,14 +327,13 @@ def _add_all(critic: FloatArray, entries: NDArray[np.int64], moves: FloatArray) 
 
 def _compare_all(
     critic: FloatArray,
-    place: NDArray[np.int64],
-    weight: NDArray[np.int64],
-    owner: NDArray[np.intp],
+    choices: Choices,
     actions: NDArray[np.intp],
     chances: FloatArray,
     apart: FloatArray,
 ) -> None:
     """Do what `compare_each` does, in NumPy."""
+    place, weight, owner = choices
     columns, expected = np.arange(critic.shape[1]), np.zeros(place.shape)
     first = place - weight[:, None] * actions[owner]
     for k in range(chances.shape[1]):
@@ -339,14 +341,8 @@ def _compare_all(
     apart[:] = critic[place, columns] - expected
 
 
-def _compile(loop: Callable[..., None]) -> Any:
-    from numba import njit  # here: this file is read without Numba, too
-
-    return njit(cache=True, nogil=True)(loop)
-
-
 _READ, _ADD, _COMPARE = (
-    Compiled(plain, partial(_compile, loop), __file__, loop.__name__, seconds=0.7)
+    Compiled.loop(loop, seconds=0.7, plain=plain)
     for plain, loop in (
         (_read_all, read_each),
         (_add_all, add_each),

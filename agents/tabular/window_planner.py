@@ -211,13 +211,7 @@ class WindowPlanner(Learner):
 
     def end_episode(self, episode: Episode) -> None:
         """Take note of the horizon."""
-        length = int(episode.steps[0])
-        if (episode.steps != (self._horizon or length)).any():
-            raise ValueError(
-                f"env must have episodes of one length, got {episode.steps.tolist()} steps after "
-                f"{self._horizon or length}"
-            )
-        self._horizon = length
+        self._horizon = episode.length(self._horizon)
 
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Go on from these counts; plans are made anew."""

@@ -92,7 +92,6 @@ def array_form(problem: AccessProblem) -> ArrayForm:
         initial=initial,
         step=step,
         observation=lambda xp, state: seen_states(xp, state.queue, observed, problem.n_values),
-        terminal=lambda xp, state: xp.zeros(state.queue.shape[1:], np.bool_),
         state_array=lambda xp, state: xp.concatenate([state.queue, state.sent]),
         metrics=metrics,
         legal=legal,

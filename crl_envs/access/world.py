@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
-from time import perf_counter
-from typing import Any, Final, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from gymnasium import spaces
-from numpy.typing import NDArray
 
 from crl_envs.access.form import Air, array_form
 from crl_envs.access.problem import ACTIONS, AccessArguments, AccessProblem
 from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.form_world import FormWorld
-from crl_envs.core.optimum import Optimum
-from crl_envs.core.stream import Stream
+from crl_envs.core.optimum import KeepsOptimum
 
 
-class AccessWorld(FormWorld[Air]):
+class AccessWorld(KeepsOptimum, FormWorld[Air]):
     """Users whose packets collide where two send to the same access point; the state is an `Air`.
 
     Args:
@@ -32,6 +28,9 @@ class AccessWorld(FormWorld[Air]):
     """
 
     name = "access"
+    finder = "crl_envs.access.optimum:find_optimum"
+    _compiled = Compiled.at("crl_envs.access.numba_kernel:step", seconds=3.0)
+    _axes = ((), ())
 
     def __init__(self, *args: Any, **arguments: Unpack[AccessArguments]) -> None:
         self.problem = problem = AccessProblem(*args, **arguments)
@@ -52,57 +51,10 @@ class AccessWorld(FormWorld[Air]):
             np.repeat([self.problem.n_values, 3], self.n_agents), dtype=dtype
         )
 
-    def step(
-        self, state: Air, action: NDArray[np.integer], stream: Stream
-    ) -> tuple[Air, NDArray[np.float32]]:
-        """Do `transition` and `reward` together, compiled where Numba is."""
-        self.check(state, action, stream)
-        if state.queue.shape != action.shape:
-            raise ValueError(
-                f"state must have queues of shape {action.shape}, got {state.queue.shape}"
-            )
-        kernel = _COMPILED.ready() if self.backend == "numba" else None
-        if kernel is None:
-            begun = perf_counter()
-            stepped = super().step(state, action, stream)
-            _COMPILED.waited(perf_counter() - begun)
-            return stepped
-        following = Air(*(np.empty(action.shape, np.uint8) for _ in state))
-        reward = np.empty(action.shape, np.float32)
-        kernel(
-            tuple(map(np.ascontiguousarray, state)),
-            np.ascontiguousarray(action, np.uint8),
-            np.stack([stream.keys(purpose) for purpose in self.form.purposes]),
-            self._sent_to,
-            self.problem.n_points,
-            (*self.form.tables.values(),),
-            self.problem.deadline - 1,
-            tuple(following),
-            reward,
-        )
-        return following, reward
-
-    def optimum(self) -> Optimum:
-        """Return what `crl_envs.access.optimum` finds."""
-        return self._optimum
-
-    @cached_property
-    def _optimum(self) -> Optimum:
-        from crl_envs.access.optimum import find_optimum
-
-        return find_optimum(self.problem)
+    def _constants(self) -> tuple[Any, ...]:
+        tables, problem = (*self.form.tables.values(),), self.problem
+        return self._sent_to, problem.n_points, tables, problem.deadline - 1
 
     def make_form(self) -> ArrayForm:
         """Return the dynamics."""
         return array_form(self.problem)
-
-
-def _load_compiled() -> Any:
-    from crl_envs.access import numba_kernel
-
-    return numba_kernel.step
-
-
-_COMPILED: Final = Compiled(
-    None, _load_compiled, str(Path(__file__).with_name("numba_kernel.py")), "step", seconds=3.0
-)

@@ -18,18 +18,10 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from crl_envs.core.arguments import check_choice, check_int
-from crl_envs.core.arrays import (
-    EnvArrays,
-    EpisodeReturn,
-    EpisodeTally,
-    Frame,
-    Options,
-    ParallelArrays,
-    Step,
-    VectorArrays,
-)
+from crl_envs.core.arrays import EnvArrays, Frame, Options, ParallelArrays, Step, VectorArrays
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
+from crl_envs.core.returns import EpisodeReturn, EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.registration import has_world, make, make_vec
 from crl_envs.wrappers import GlobalReward

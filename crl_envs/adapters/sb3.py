@@ -59,9 +59,10 @@ from crl_envs.adapters.columns import (
 )
 from crl_envs.adapters.library import require
 from crl_envs.core.arguments import check_choice, check_seed
-from crl_envs.core.arrays import EpisodeReturn, Reduce, Step, team_reward
+from crl_envs.core.arrays import Step
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.encoding import AgentEncoder
+from crl_envs.core.returns import EpisodeReturn, Reduce, team_reward
 from crl_envs.wrappers import JointAction
 from crl_envs.wrappers.joint_action import join_observations
 

@@ -13,6 +13,7 @@ from crl_envs.core.arguments import check_int, check_probability, check_seed, ke
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Purpose, fixed_words
+from crl_envs.core.topology import Edges
 from crl_envs.core.world import frozen
 
 
@@ -45,6 +46,11 @@ class BanditProblem:
         keep(self, check_probability, "p_wrong")
         keep(self, check_seed, "instance_seed")
         resolve_backend(self.backend)
+
+    @property
+    def edges(self) -> Edges:
+        """None: ``int64[0, 2]``."""
+        return np.empty((0, 2), np.int64)
 
     @cached_property
     def correct_action(self) -> NDArray[np.uint8]:

@@ -5,21 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from crl_envs.bar.problem import BarProblem
 from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.stream import Purpose
 
 
-def array_form(problem: BarProblem, share: NDArray[np.float32]) -> ArrayForm:
-    """Return the bar's dynamics; the state is ``int32[1 + K, …]``, as that of the world.
-
-    Args:
-        problem: The arguments.
-        share: ``float32[1 + n]``, what each of so many guests gets.
-    """
+def array_form(problem: BarProblem) -> ArrayForm:
+    """Return the bar's dynamics; the state is ``int32[1 + K, …]``: whether the week is over, and the guests."""
     n, k = problem.n_agents, problem.n_nights
+    share = np.append(0.0, problem.share(np.arange(1, n + 1)))  # at home, then by guests
     nights = np.arange(1, k + 1)
 
     def initial(xp: Any, tables: Any, words: Any) -> Any:
@@ -36,11 +31,12 @@ def array_form(problem: BarProblem, share: NDArray[np.float32]) -> ArrayForm:
         return action > 0
 
     def action_mask(xp: Any, state: Any) -> Any:
-        one = xp.ones((n, k, *state.shape[1:]), np.int8)
-        return xp.concatenate([xp.zeros_like(one[:, :1]), one], axis=1)
+        one = xp.arange(1 + k) > 0
+        shape = (n, 1 + k, *state.shape[1:])
+        return xp.broadcast_to(one.reshape(1, -1, *[1] * (state.ndim - 1)), shape).astype(np.int8)
 
     return ArrayForm(
-        tables={"share": share},
+        tables={"share": share.astype(np.float32)},
         purposes=(),
         initial=initial,
         step=step,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crl_envs.core.arguments import check_int, check_real, keep
 from crl_envs.core.backend import resolve_backend
 from crl_envs.core.optimum import Optimum
+from crl_envs.core.topology import Edges
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class BarProblem:
         keep(self, check_int, "n_nights", low=2, high=30)
         keep(self, check_real, "capacity", low=0.01, high=100.0)
         resolve_backend(self.backend)
+
+    @property
+    def edges(self) -> Edges:
+        """None: ``int64[0, 2]``."""
+        return np.empty((0, 2), np.int64)
 
     def share(self, guests: Any) -> NDArray[np.float64]:
         """Return exp(−x / c), what each of x guests of a night gets of its worth x exp(−x / c)."""

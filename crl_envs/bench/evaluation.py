@@ -12,7 +12,7 @@ from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 from crl_envs.bench.contract import Traits
 from crl_envs.bench.experiment import Task
-from crl_envs.core.arrays import Returns, in_order, mean_of, own_rewards, team_reward
+from crl_envs.core.returns import Returns, in_order, mean_of, own_rewards, team_reward
 
 
 class EnoughEpisodes(BaseException):

@@ -17,7 +17,7 @@ from crl_envs.coordination_game.problem import (
 from crl_envs.core.array_form import ArrayForm, look_up
 from crl_envs.core.form_world import FormWorld
 from crl_envs.core.on_graph import executed, seen_states
-from crl_envs.core.optimum import Optimum
+from crl_envs.core.optimum import KeepsOptimum
 from crl_envs.core.stream import Purpose
 
 State = NDArray[np.uint8]
@@ -30,7 +30,7 @@ _MOST_GATHERED: Final = (
 )
 
 
-class CoordinationGameWorld(FormWorld[State]):
+class CoordinationGameWorld(KeepsOptimum, FormWorld[State]):
     """Games on the edges of a graph; the state is ``uint8[n, B]``, what agents did last, A before they did anything.
 
     Args:
@@ -42,6 +42,7 @@ class CoordinationGameWorld(FormWorld[State]):
     """
 
     name = "coordination_game"
+    finder = "crl_envs.coordination_game.optimum:find_optimum"
 
     def __init__(self, *args: Any, **arguments: Unpack[CoordinationGameArguments]) -> None:
         self.problem = problem = CoordinationGameProblem(*args, **arguments)
@@ -59,16 +60,6 @@ class CoordinationGameWorld(FormWorld[State]):
         """What every agent did last."""
         dtype: Any = np.uint8
         return spaces.MultiDiscrete(np.full(self.n_agents, self.problem.actions + 1), dtype=dtype)
-
-    def optimum(self) -> Optimum:
-        """Return what `crl_envs.coordination_game.optimum` finds."""
-        return self._optimum
-
-    @cached_property
-    def _optimum(self) -> Optimum:
-        from crl_envs.coordination_game.optimum import find_optimum
-
-        return find_optimum(self.problem)
 
     def make_form(self) -> ArrayForm:
         """Return the dynamics."""
@@ -120,7 +111,6 @@ def array_form(problem: CoordinationGameProblem) -> ArrayForm:
         initial=initial,
         step=step,
         observation=observation,
-        terminal=lambda xp, state: xp.zeros(state.shape[1:], np.bool_),
         state_array=lambda xp, state: state,
         metrics=lambda xp, state: {},
         lanes=max(n, len(first)),

@@ -55,9 +55,9 @@ class ArrayForm:
         initial: ``(xp, tables, words)`` to a state at the start of an episode.
         step: ``(xp, tables, state, action, words)`` to the next state and the rewards ``float32[n, …]``.
         observation: ``(xp, state)`` to ``[n, …]``, or ``[n, k, …]`` for a space of shape (k,).
-        terminal: ``(xp, state)`` to ``bool[…]``.
         state_array: ``(xp, state)`` to ``[d, …]``.
         metrics: ``(xp, state)`` to named measurements.
+        terminal: ``(xp, state)`` to ``bool[…]``; None where only the horizon ends an episode.
         lanes: Words that are drawn for each purpose; None: one an agent.
         legal: ``(xp, state, action)`` to ``bool[n, …]``, whether actions in range are legal; None where all are.
         action_mask: ``(xp, state)`` to ``int8[n, A, …]``; None with `legal`.
@@ -69,9 +69,9 @@ class ArrayForm:
     initial: Callable[[Any, Tables, Words], Any]
     step: Callable[[Any, Tables, Any, Array, Words], tuple[Any, Array]]
     observation: Callable[[Any, Any], Array]
-    terminal: Callable[[Any, Any], Array]
     state_array: Callable[[Any, Any], Array]
     metrics: Callable[[Any, Any], dict[str, Array]]
+    terminal: Callable[[Any, Any], Array] | None = None
     lanes: int | None = None
     legal: Callable[[Any, Any, Array], Array] | None = None
     action_mask: Callable[[Any, Any], Array] | None = None
@@ -94,8 +94,10 @@ def look_up(xp: Any, table: Array, index: Array) -> Array:
     return found
 
 
-def happens(xp: Any, word: Array, chance: Chance, index: Array) -> Array:
-    """Return where the event of the chance at `index` happens: ``bool``, of the words' shape."""
+def happens(xp: Any, word: Array, chance: Chance, index: Array | None = None) -> Array:
+    """Return where the event of the chance at `index`, or of the only one, happens: ``bool``, of the words' shape."""
+    if index is None:
+        return (word <= chance.last) & chance.some
     some = look_up(xp, chance.some, index)
     return (word <= look_up(xp, chance.last, index)) & some
 

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 from crl_envs.core.arguments import check_choice
 from crl_envs.core.install import install_hint
+from crl_envs.core.named import named
 
 BackendName = Literal["numpy", "numba"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -79,6 +80,26 @@ class Compiled(Generic[F]):
         self._seconds, self._next_look = seconds, moment
         self.function: F | None = None
         self._spent = 0.0
+
+    @staticmethod
+    def at(
+        path: str, *, seconds: float, plain: Any = None, source: str | None = None
+    ) -> Compiled[Any]:
+        """Return one of a compiled function named ``"module:function"``; its code is there, or in the file `source`."""
+        module, _, name = path.partition(":")
+        source = source or str(getattr(find_spec(module), "origin", None))
+        return Compiled(plain, partial(named, path), source, name, seconds)
+
+    @staticmethod
+    def loop(loop: Callable[..., None], *, seconds: float, plain: Any) -> Compiled[Any]:
+        """Return one of a function that Numba compiles as it stands."""
+
+        def load() -> Any:
+            from numba import njit  # here: all is there without Numba, too
+
+            return njit(cache=True, nogil=True)(loop)
+
+        return Compiled(plain, load, loop.__code__.co_filename, loop.__name__, seconds)
 
     def ready(self) -> F | None:
         """Return the compiled function, or None while the other one is to work.

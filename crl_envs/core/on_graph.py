@@ -145,6 +145,6 @@ def executed(xp: Any, action: Any, orders: NDArray[np.uint8] | None) -> Any:
 def seen_states(xp: Any, state: Any, observed: NDArray[np.int64] | None, n_values: int) -> Any:
     """Return observations of states ``uint8[n, …]``: the same, or ``uint8[n, 1 + k, …]`` with `n_values` for nobody."""
     if observed is None:
-        return xp.array(state) if xp is np else state
+        return state
     absent = xp.full((1, *state.shape[1:]), n_values, np.uint8)
     return xp.concatenate([state, absent])[observed]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from functools import cached_property
+from typing import Any, ClassVar, Final, Literal
+
+from crl_envs.core.named import named
 
 LONGEST: Final = 100_000  # steps that are gone through one by one, where each takes next to nothing
 
@@ -24,3 +27,23 @@ class Optimum:
     kind: Literal["exact", "bound", "estimate"]
     method: str
     lower: float
+
+
+class KeepsOptimum:
+    """Mixin of worlds whose optimum a function of their `problem` finds, which is called when it is asked for, once.
+
+    Attributes:
+        finder: The function, ``"module:function"``.
+    """
+
+    problem: Any
+    finder: ClassVar[str]
+
+    def optimum(self) -> Optimum:
+        """Return what `finder` finds."""
+        return self._optimum
+
+    @cached_property
+    def _optimum(self) -> Optimum:
+        found: Optimum = named(self.finder)(self.problem)
+        return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 import numpy as np
@@ -23,6 +22,7 @@ from crl_envs.core.arguments import (
 )
 from crl_envs.core.copies import CopiesApart
 from crl_envs.core.encoding import EncodedWorld
+from crl_envs.core.named import named
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.stream import Stream
 from crl_envs.core.topology import Edges
@@ -298,8 +298,8 @@ class WorldEnv(CopiesApart, ParallelEnv[str, Any, int]):
             )
         check_choice("render_mode", mode, modes)
         drawn = self.world.world if isinstance(self.world, EncodedWorld) else self.world
-        picture = _named(self.picture)(drawn)
-        return _named(picture.renderer)(picture, mode, self.metadata["render_fps"])
+        picture = named(self.picture)(drawn)
+        return named(picture.renderer)(picture, mode, self.metadata["render_fps"])
 
     def usable_render_modes(self) -> list[str]:
         """Return the render modes that work here: without matplotlib or a display some don't."""
@@ -464,12 +464,6 @@ class _Kept:
         self._dict.update(zip(agents.tolist(), plain, strict=True))
         self._bits = bits.copy()
         return self._dict.copy()
-
-
-def _named(path: str) -> Any:
-    """Return what ``"module:attribute"`` names."""
-    module, _, name = path.partition(":")
-    return getattr(import_module(module), name)
 
 
 def _scalars(space: spaces.Space[Any]) -> list[Any]:

@@ -22,8 +22,6 @@ import secrets
 import sys
 from enum import IntEnum
 from functools import lru_cache
-from importlib import import_module
-from pathlib import Path
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -318,16 +316,8 @@ def _fill_keys(seeds: UInt64Array, clock: UInt64Array, purpose: int, block: UInt
     np.bitwise_or(low, high << _S32, out=block)
 
 
-def _load_compiled() -> Any:
-    return import_module("crl_envs.core.numba_stream").fill_keys  # which imports this module
-
-
-_COMPILED: Final = Compiled(
-    _fill_keys,
-    _load_compiled,
-    str(Path(__file__).with_name("numba_stream.py")),
-    "fill_keys",
-    seconds=0.6,
+_COMPILED: Final = Compiled.at(
+    "crl_envs.core.numba_stream:fill_keys", seconds=0.6, plain=_fill_keys
 )
 _UNSEEDED: Final[WeakSet[Stream]] = WeakSet()
 

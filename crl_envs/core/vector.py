@@ -23,10 +23,10 @@ from crl_envs.core.arguments import (
     check_size,
     shown,
 )
-from crl_envs.core.arrays import team_reward
 from crl_envs.core.copies import CopiesApart
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.overrides import overridden
+from crl_envs.core.returns import team_reward
 from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.topology import Edges
 from crl_envs.core.world import World, column_select, in_range

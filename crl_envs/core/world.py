@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar, cast
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from crl_envs.core.array_form import ArrayForm
+    from crl_envs.core.backend import BackendName, Compiled
 
 StateT = TypeVar("StateT")
 T = TypeVar("T", bound=np.generic)
@@ -43,6 +45,7 @@ class World(OwnsArrays, ABC, Generic[StateT]):
         single_observation_space: What one agent observes; the same for all.
         single_action_space: ``Discrete(A)``, the same for all; action 0 is what an illegal action becomes.
         single_state_space: Space of one column of `state_array`.
+        backend: What its kernels run on, where it has some.
     """
 
     _sealed: frozenset[str] = frozenset()  # names of attributes
@@ -55,6 +58,7 @@ class World(OwnsArrays, ABC, Generic[StateT]):
     single_observation_space: spaces.Space[Any]
     single_action_space: spaces.Discrete
     single_state_space: spaces.Space[Any]
+    backend: BackendName
 
     @property
     @abstractmethod
@@ -95,6 +99,10 @@ class World(OwnsArrays, ABC, Generic[StateT]):
         super().__setstate__(state)
         for name in self._sealed:  # copies of arrays are writable
             freeze(vars(self)[name])
+
+    def _kernel_of(self, compiled: Compiled[Any]) -> Callable[..., Any]:
+        """Return the one to call: the other one on NumPy, else the compiled one or what stands in its place."""
+        return compiled.plain if self.backend == "numpy" else compiled.function or compiled
 
     @property
     def bytes_per_env(self) -> int:

@@ -75,7 +75,6 @@ def array_form(problem: TeamProblem) -> ArrayForm:
         initial=initial,
         step=step,
         observation=lambda xp, state: state.seen,
-        terminal=lambda xp, state: xp.zeros(state.seen.shape[1:], np.bool_),
         state_array=lambda xp, state: xp.concatenate([state.world, state.seen.astype(dtype)]),
         metrics=lambda xp, state: {"state": state.world[0]},
         lanes=1,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.form_world import FormWorld
-from crl_envs.core.optimum import Optimum
+from crl_envs.core.optimum import KeepsOptimum
 from crl_envs.decpomdp.form import Team, array_form, unseen
 from crl_envs.decpomdp.problem import (
     BroadcastProblem,
@@ -21,7 +21,7 @@ from crl_envs.decpomdp.problem import (
 )
 
 
-class DecPOMDPWorld(FormWorld[Team]):
+class DecPOMDPWorld(KeepsOptimum, FormWorld[Team]):
     """A team whose members see different things; the state is a `Team`.
 
     Args:
@@ -32,6 +32,7 @@ class DecPOMDPWorld(FormWorld[Team]):
     """
 
     name = "dec_pomdp"
+    finder = "crl_envs.decpomdp.optimum:find_optimum"
     horizon: int
     problem: TeamProblem
 
@@ -56,16 +57,6 @@ class DecPOMDPWorld(FormWorld[Team]):
         """Return the legal actions ``int8[n, A, B]``, or None where all agents have as many."""
         masks = self.form.action_mask
         return None if masks is None else np.array(masks(np, state))
-
-    def optimum(self) -> Optimum:
-        """Return what `crl_envs.decpomdp.optimum` finds."""
-        return self._optimum
-
-    @cached_property
-    def _optimum(self) -> Optimum:
-        from crl_envs.decpomdp.optimum import find_optimum
-
-        return find_optimum(self.problem)
 
     def make_form(self) -> ArrayForm:
         """Return the dynamics."""

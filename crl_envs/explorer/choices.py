@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from crl_envs.core.topology import UNDIRECTED
 from crl_envs.explorer.touches import Touch
 
 Value = float | str
@@ -46,8 +47,7 @@ class World:
     """A world of the page.
 
     Attributes:
-        key: Short name.
-        id: For `crl_envs.make`.
+        key: Short name, which is in its id.
         title: What the page calls it.
         about: What happens in it, in a sentence.
         problem: Its arguments, which say what is chosen at first unless the choice does.
@@ -65,7 +65,6 @@ class World:
     """
 
     key: str
-    id: str
     title: str
     about: str
     problem: type[Any]
@@ -88,6 +87,11 @@ class World:
         )
         object.__setattr__(self, "choices", tuple(choices))
 
+    @property
+    def id(self) -> str:
+        """For `crl_envs.make`."""
+        return f"crl/{self.key}-v0"
+
     def choice(self, name: str) -> Choice:
         """Return the choice of that name."""
         return next(choice for choice in self.choices if choice.name == name)
@@ -96,3 +100,13 @@ class World:
 def n_agents(default: int, high: int, what: str) -> Choice:
     """Return the choice of the number of agents."""
     return Choice("n_agents", f"n ({what})", "How many there are.", (2, high, 1), default)
+
+
+def horizon(low: int, high: int, step: int, default: int | None = None) -> Choice:
+    """Return the choice of the steps of an episode."""
+    return Choice("horizon", "Horizon (steps)", "Steps of an episode.", (low, high, step), default)
+
+
+TOPOLOGY: Final = Choice(
+    "topology", "Topology", "Who is whose neighbour.", options=tuple(UNDIRECTED)
+)

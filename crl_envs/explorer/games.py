@@ -8,11 +8,10 @@ from crl_envs.bandit.problem import BanditProblem
 from crl_envs.bar.problem import BarProblem
 from crl_envs.coordination_game.problem import CoordinationGameProblem
 from crl_envs.core.arguments import check_real
-from crl_envs.core.topology import UNDIRECTED
 from crl_envs.decpomdp.communication import with_messages
 from crl_envs.decpomdp.known import broadcast_channel, tiger
 from crl_envs.decpomdp.problem import BroadcastProblem, DecPOMDPProblem, TigerProblem
-from crl_envs.explorer.choices import Choice, World, n_agents
+from crl_envs.explorer.choices import TOPOLOGY, Choice, World, horizon, n_agents
 
 _ONE_STEP: Final = "An episode is one step: there is no state to change by hand."
 _HIDDEN: Final = (
@@ -24,7 +23,7 @@ _MODELS: Final = {
     "tiger with messages": lambda: with_messages(tiger(), cost=0.5),
     "broadcast channel": broadcast_channel,
 }
-_HORIZON: Final = Choice("horizon", "Horizon (steps)", "Steps of an episode.", (1, 8, 1), 4)
+_HORIZON: Final = horizon(1, 8, 1, 4)
 
 
 def _with_noise(chosen: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +37,6 @@ def _with_model(chosen: dict[str, Any]) -> dict[str, Any]:
 
 _BANDIT: Final = World(
     key="bandit",
-    id="crl/bandit-v0",
     title="Bandit",
     about="Each agent guesses which of two actions is its right one. An episode is one guess of all agents.",
     problem=BanditProblem,
@@ -62,7 +60,6 @@ _BANDIT: Final = World(
 
 _BAR: Final = World(
     key="bar",
-    id="crl/bar-v0",
     title="Bar problem",
     about="Each agent chooses a night at a bar, which is best with few guests. An episode is one week.",
     problem=BarProblem,
@@ -80,13 +77,12 @@ _BAR: Final = World(
 
 _COORDINATION: Final = World(
     key="coordination_game",
-    id="crl/coordination_game-v0",
     title="Coordination game",
     about="On each edge two agents are paid for how well their actions fit. An episode is one game on each edge.",
     problem=CoordinationGameProblem,
     choices=(
         n_agents(10, 200, "agents"),
-        Choice("topology", "Topology", "Who is whose neighbour.", options=tuple(UNDIRECTED)),
+        TOPOLOGY,
         Choice("payoffs", "Payoffs", "Which game.", options=CoordinationGameProblem.games),
         Choice("noise", "Noise", "Standard deviation of a payoff.", (0.0, 20.0, 0.5)),
     ),
@@ -99,7 +95,6 @@ _COORDINATION: Final = World(
 
 _TIGER: Final = World(
     key="tiger",
-    id="crl/tiger-v0",
     title="Tiger",
     about="Two agents listen for a tiger behind one of two doors. To open a door pays only if both open the same. "
     "Each sees what it heard last, and remembers nothing.",
@@ -125,7 +120,6 @@ _TIGER: Final = World(
 
 _BROADCAST: Final = World(
     key="broadcast",
-    id="crl/broadcast-v0",
     title="Broadcast channel",
     about="Two agents share a channel. A message gets through where one of them sends alone.",
     problem=BroadcastProblem,
@@ -150,7 +144,6 @@ _BROADCAST: Final = World(
 
 _DEC_POMDP: Final = World(
     key="dec_pomdp",
-    id="crl/dec_pomdp-v0",
     title="Dec-POMDP",
     about="A team whose members see different things, from tables. The page has three models; others, also from "
     ".dpomdp files, run from Python and by crl-envs run.",
@@ -159,7 +152,7 @@ _DEC_POMDP: Final = World(
         Choice(
             "model", "Model", "Which tables.", default="tiger with messages", options=tuple(_MODELS)
         ),
-        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (1, 8, 1), 5),
+        horizon(1, 8, 1, 5),
     ),
     learner="reinforce-own",
     rival="finite-state-controllers",

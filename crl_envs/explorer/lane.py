@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.bench.contract import Traits
-from crl_envs.core.arrays import Returns, in_order, team_reward
+from crl_envs.core.returns import Returns, in_order, team_reward
 from crl_envs.explorer import shades
 from crl_envs.explorer.curve import WINDOW, Curve
 from crl_envs.explorer.drawing import MOST_DRAWN, Drawing

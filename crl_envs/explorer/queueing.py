@@ -6,14 +6,13 @@ from typing import Final
 
 from crl_envs.access.problem import ACTIONS, AccessProblem
 from crl_envs.explorer import touches
-from crl_envs.explorer.choices import Choice, World, n_agents
+from crl_envs.explorer.choices import Choice, World, horizon, n_agents
 from crl_envs.load_balancing.problem import LoadBalancingProblem
 from crl_envs.routing.problem import RoutingProblem
 from crl_envs.traffic.problem import TrafficProblem
 
 _ACCESS: Final = World(
     key="access",
-    id="crl/access-v0",
     title="Wireless access",
     about="Users send packets to the access points around them. Two who send to the same one are both lost.",
     problem=AccessProblem,
@@ -27,7 +26,7 @@ _ACCESS: Final = World(
             "Packets of one's own, or also the neighbours'.",
             options=("own", "neighborhood"),
         ),
-        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (5, 100, 1)),
+        horizon(5, 100, 1),
     ),
     learner="reinforce-local",
     rival="reinforce-own",
@@ -39,7 +38,6 @@ _ACCESS: Final = World(
 
 _TRAFFIC: Final = World(
     key="traffic",
-    id="crl/traffic-v0",
     title="Traffic lights",
     about="Each crossing chooses which pair of opposite approaches has green. In a step of change nobody goes.",
     problem=TrafficProblem,
@@ -58,7 +56,7 @@ _TRAFFIC: Final = World(
             (0.0, 0.3, 0.01),
         ),
         Choice("lost_steps", "Lost steps", "Without green, when the phase changes.", (0, 5, 1)),
-        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (20, 300, 10)),
+        horizon(20, 300, 10),
     ),
     learner="reinforce-own",
     rival="traffic-lights",
@@ -70,7 +68,6 @@ _TRAFFIC: Final = World(
 
 _LOAD_BALANCING: Final = World(
     key="load_balancing",
-    id="crl/load_balancing-v0",
     title="Load balancing",
     about="Loads enter at one agent. Whoever holds one stores it, or hands it on to a neighbour at a cost.",
     problem=LoadBalancingProblem,
@@ -132,7 +129,6 @@ _LOAD_BALANCING: Final = World(
 
 _ROUTING: Final = World(
     key="routing",
-    id="crl/routing-v0",
     title="Routing",
     about="Packets queue at each node, which forwards the first of them to a neighbour. Short ways get crowded.",
     problem=RoutingProblem,
@@ -160,7 +156,7 @@ _ROUTING: Final = World(
             (0.0, 0.1, 0.01),
         ),
         Choice("queue_size", "Queue size", "Packets that a node has room for.", (1, 200, 1)),
-        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (50, 2000, 50)),
+        horizon(50, 2000, 50),
     ),
     learner="q-routing",
     rival="shortest-path",

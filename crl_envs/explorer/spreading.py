@@ -8,7 +8,7 @@ import numpy as np
 
 from crl_envs.core.topology import UNDIRECTED
 from crl_envs.explorer import touches
-from crl_envs.explorer.choices import Choice, World, n_agents
+from crl_envs.explorer.choices import TOPOLOGY, Choice, World, horizon, n_agents
 from crl_envs.firefighting.problem import FirefightingProblem
 from crl_envs.local_rule.consensus import ConsensusProblem
 from crl_envs.local_rule.epidemic import EpidemicProblem
@@ -17,7 +17,7 @@ from crl_envs.local_rule.rule import LocalRule
 from crl_envs.sysadmin.dynamics import DYNAMICS
 from crl_envs.sysadmin.problem import SysadminProblem
 
-# Who has heard a rumour may tell it, which costs 0.2; a neighbour that it is told to has it from then on.
+# Who has heard a rumour may tell it, which costs 0.2; a neighbour that hears it has it from then on.
 _RUMOURS: Final = LocalRule(
     signal=np.array([[0, 0], [0, 1]], np.uint8),
     transition=np.array(
@@ -37,13 +37,8 @@ def _with_rule(chosen: dict[str, Any]) -> dict[str, Any]:
     return chosen | {"rule": _RUMOURS}
 
 
-_TOPOLOGY: Final = Choice(
-    "topology", "Topology", "Who is whose neighbour.", options=tuple(UNDIRECTED)
-)
-
 _SYSADMIN: Final = World(
     key="sysadmin",
-    id="crl/sysadmin-v0",
     title="SYSADMIN",
     about="Machines fail, faster when those before them are down. Each agent may reboot its own, "
     "which costs that step's reward.",
@@ -59,7 +54,7 @@ _SYSADMIN: Final = World(
         Choice(
             "dynamics", "Dynamics", "How machines fail. Bagnell & Ng's is ring.", options=DYNAMICS
         ),
-        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (5, 100, 1)),
+        horizon(5, 100, 1),
     ),
     learner="reinforce-own",
     rival="reinforce-global",
@@ -71,18 +66,17 @@ _SYSADMIN: Final = World(
 
 _EPIDEMIC: Final = World(
     key="epidemic",
-    id="crl/epidemic-v0",
     title="Epidemic",
     about="Neighbours infect each other. Whoever isolates neither gives it nor gets it, and pays for that.",
     problem=EpidemicProblem,
     choices=(
         n_agents(49, 400, "people"),
-        _TOPOLOGY,
+        TOPOLOGY,
         Choice(
             "infection", "Infection β", "By one infected neighbour, in a step.", (0.0, 1.0, 0.05)
         ),
         Choice("isolation_cost", "Cost of isolating", "In rewards a step.", (0.0, 1.0, 0.05)),
-        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (5, 100, 1)),
+        horizon(5, 100, 1),
     ),
     learner="reinforce-local",
     rival="reinforce-own",
@@ -94,7 +88,6 @@ _EPIDEMIC: Final = World(
 
 _CONSENSUS: Final = World(
     key="consensus",
-    id="crl/consensus-v0",
     title="Consensus",
     about="Voters on a ring see three to the left and to the right, and are to agree on what most voted at first.",
     problem=ConsensusProblem,
@@ -114,7 +107,6 @@ _CONSENSUS: Final = World(
 
 _FIREFIGHTING: Final = World(
     key="firefighting",
-    id="crl/firefighting-v0",
     title="Firefighting",
     about="Each agent fights at one of its houses; two at one house put its fire out.",
     problem=FirefightingProblem,
@@ -128,7 +120,7 @@ _FIREFIGHTING: Final = World(
             default="levels",
             options=("flames", "levels"),
         ),
-        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (2, 50, 1)),
+        horizon(2, 50, 1),
     ),
     learner="reinforce-local",
     rival="fixed-rule",
@@ -139,7 +131,6 @@ _FIREFIGHTING: Final = World(
 
 _LOCAL_RULE: Final = World(
     key="local_rule",
-    id="crl/local_rule-v0",
     title="One rule on a graph: rumours",
     about="Who has heard a rumour may tell it to its neighbours, which costs something. It is an example of a world "
     "of your own from four tables (docs: crl/local_rule-v0).",
@@ -147,7 +138,7 @@ _LOCAL_RULE: Final = World(
     choices=(
         n_agents(20, 400, "agents"),
         Choice("topology", "Topology", "Who hears whom.", options=("ring", "directed_ring")),
-        Choice("horizon", "Horizon (steps)", "Steps of an episode.", (5, 100, 1)),
+        horizon(5, 100, 1),
     ),
     learner="reinforce-local",
     rival="reinforce-own",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
@@ -415,15 +414,7 @@ def _rows(adjacency: Adjacency, agents: Ints) -> Ints:
     return np.asarray(np.repeat(adjacency.indptr[agents], sizes) + within)
 
 
-def _load_compiled() -> Any:
-    from crl_envs.factored import numba_kernel
-
-    return numba_kernel.gains
-
-
-_COMPILED: Final = Compiled(
-    None, _load_compiled, str(Path(__file__).with_name("numba_kernel.py")), "gains", seconds=2.5
-)
+_COMPILED: Final = Compiled.at("crl_envs.factored.numba_kernel:gains", seconds=2.5)
 
 
 def _influenced(model: FactoredMDP, scopes: Scopes) -> list[list[int]]:

@@ -16,7 +16,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -346,12 +345,4 @@ def _width(order: list[Elimination]) -> int:
     return max((len(others) for _, others in order), default=0)
 
 
-def _load_compiled() -> Any:
-    from crl_envs.factored import numba_solvers
-
-    return numba_solvers.send
-
-
-_SEND: Final = Compiled(
-    None, _load_compiled, str(Path(__file__).with_name("numba_solvers.py")), "send", seconds=2.5
-)
+_SEND: Final = Compiled.at("crl_envs.factored.numba_solvers:send", seconds=2.5)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from heapq import heapify, heappop, heappush
 from itertools import accumulate
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
@@ -200,19 +199,7 @@ class Plan:
         )
 
 
-def _load_compiled() -> Any:
-    from crl_envs.factored import numba_solvers
-
-    return numba_solvers.eliminate
-
-
-_ELIMINATE: Final = Compiled(
-    None,
-    _load_compiled,
-    str(Path(__file__).with_name("numba_solvers.py")),
-    "eliminate",
-    seconds=2.0,
-)
+_ELIMINATE: Final = Compiled.at("crl_envs.factored.numba_solvers:eliminate", seconds=2.0)
 
 
 def _aligned(factor: Factor, scope: tuple[int, ...]) -> NDArray[np.float64]:

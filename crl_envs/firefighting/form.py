@@ -28,9 +28,7 @@ def array_form(problem: FirefightingProblem) -> ArrayForm:
     def initial(xp: Any, tables: Any, words: Any) -> Any:
         word = words[Purpose.INITIAL]
         level = sum(
-            happens(
-                xp, word[:n_houses], Chance(last, some), xp.zeros(word[:n_houses].shape, np.int32)
-            ).astype(np.uint8)
+            happens(xp, word[:n_houses], Chance(last, some)).astype(np.uint8)
             for last, some in zip(*tables["start"], strict=True)
         )
         return Fire(level, xp.full((n, *word.shape[1:]), UNSEEN, np.uint8))
@@ -77,7 +75,6 @@ def array_form(problem: FirefightingProblem) -> ArrayForm:
         initial=initial,
         step=step,
         observation=observation,
-        terminal=lambda xp, state: xp.zeros(state.level.shape[1:], np.bool_),
         state_array=lambda xp, state: xp.concatenate([state.level, state.flames]),
         metrics=metrics,
         lanes=max(n, n_houses),

@@ -10,12 +10,12 @@ from gymnasium import spaces
 
 from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.form_world import FormWorld
-from crl_envs.core.optimum import Optimum
+from crl_envs.core.optimum import KeepsOptimum
 from crl_envs.firefighting.form import Fire, array_form
 from crl_envs.firefighting.problem import LEVELS, FirefightingArguments, FirefightingProblem
 
 
-class FirefightingWorld(FormWorld[Fire]):
+class FirefightingWorld(KeepsOptimum, FormWorld[Fire]):
     """Houses that burn and agents who fight the fire at one of theirs; the state is a `Fire`.
 
     Args:
@@ -27,6 +27,7 @@ class FirefightingWorld(FormWorld[Fire]):
     """
 
     name = "firefighting"
+    finder = "crl_envs.firefighting.optimum:find_optimum"
 
     def __init__(self, *args: Any, **arguments: Unpack[FirefightingArguments]) -> None:
         self.problem = problem = FirefightingProblem(*args, **arguments)
@@ -48,16 +49,6 @@ class FirefightingWorld(FormWorld[Fire]):
         return spaces.MultiDiscrete(
             np.full(self.problem.n_houses + self.n_agents, LEVELS), dtype=dtype
         )
-
-    def optimum(self) -> Optimum:
-        """Return what `crl_envs.firefighting.optimum` finds."""
-        return self._optimum
-
-    @cached_property
-    def _optimum(self) -> Optimum:
-        from crl_envs.firefighting.optimum import find_optimum
-
-        return find_optimum(self.problem)
 
     def make_form(self) -> ArrayForm:
         """Return the dynamics."""

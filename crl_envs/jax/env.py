@@ -113,8 +113,8 @@ class JaxEnv:
             ValueError: There isn't enough; the message has both numbers.
         """
         device = jax.devices()[0] if device is None else device
-        told = device.memory_stats() or {}
-        limit, needed = told.get("bytes_limit"), self.bytes_needed(num_envs)
+        known = device.memory_stats() or {}
+        limit, needed = known.get("bytes_limit"), self.bytes_needed(num_envs)
         if limit is not None and needed > limit:
             raise ValueError(
                 f"num_envs must be smaller for {device}: {num_envs} environments of {self.n_agents} agents take about "
@@ -177,8 +177,10 @@ class JaxEnv:
         }
         world, reward = self._form.step(jnp, tables, state.world, done_as, drawn)
         clock, elapsed = advance(state.clock), state.elapsed + 1
-        terminated = self._form.terminal(jnp, world)
-        truncated = jnp.zeros_like(terminated)
+        never = jnp.zeros(elapsed.shape, jnp.bool_)
+        ends = self._form.terminal
+        terminated = never if ends is None else ends(jnp, world)
+        truncated = never
         if self._horizon is not None:
             truncated = (elapsed == self._horizon) & ~terminated
         done = terminated | truncated
@@ -244,7 +246,7 @@ class JaxEnv:
         return whole
 
     def metrics(self, state: State) -> dict[str, Array]:
-        """Return measurements of a state, in single precision unless JAX is told otherwise."""
+        """Return measurements of a state, in single precision unless JAX is set otherwise."""
         return self._form.metrics(jnp, state.world)
 
     def _check_shape(self, state: State, action: Any) -> None:

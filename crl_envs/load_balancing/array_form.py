@@ -245,7 +245,7 @@ def array_form(problem: LoadBalancingProblem) -> ArrayForm:
 
     def occurs(xp: Any, word: Any, chance: Any, agent: Any) -> Any:
         own = pick(xp, word, agent)
-        return happens(xp, own, Chance(*chance), xp.zeros(own.shape, np.uint8))
+        return happens(xp, own, Chance(*chance))
 
     def discover(xp: Any, tables: Any, state: OneLoad, agent: Any, words: Any) -> Any:
         """Return whom an agent would find, the slot for it, and whether it finds anybody."""
@@ -261,7 +261,7 @@ def array_form(problem: LoadBalancingProblem) -> ArrayForm:
         place, _ = product(own, count.astype(np.uint32))
         other = first_found + (counted <= place.astype(np.int32)).sum(axis=0, dtype=np.int32)
         word, free = pick(xp, words[Purpose.DISCOVERY], agent), behind < 0
-        luck = happens(xp, word, Chance(*tables["find"]), xp.zeros(word.shape, np.uint8))
+        luck = happens(xp, word, Chance(*tables["find"]))
         slot, can_take = free.argmax(axis=0), free.any(axis=0)
         if rules.discover_again:
             gives_way = (word >= column(tables["gives_way"], word[None])).sum(axis=0)
@@ -288,9 +288,8 @@ def array_form(problem: LoadBalancingProblem) -> ArrayForm:
 
     def fail_and_return(xp: Any, tables: Any, state: OneLoad, words: Any) -> OneLoad:
         present = (numbers(xp, state.load) < rules.n_founders) | state.joined
-        nothing = xp.zeros(state.load.shape, np.uint8)
-        fails = happens(xp, words[Purpose.FAILURE], Chance(*tables["fail"]), nothing)
-        returns = happens(xp, words[Purpose.RETURN], Chance(*tables["recover"]), nothing)
+        fails = happens(xp, words[Purpose.FAILURE], Chance(*tables["fail"]))
+        returns = happens(xp, words[Purpose.RETURN], Chance(*tables["recover"]))
         return state._replace(active=xp.where(state.active, ~fails, present & returns))
 
     def arrive(xp: Any, tables: Any, state: OneLoad, word: Any) -> OneLoad:

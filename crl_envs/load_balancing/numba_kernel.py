@@ -7,7 +7,7 @@ from numba import njit
 from numba.extending import overload, register_jitable
 
 from crl_envs.core import numba_stream  # noqa: F401  (what `lane_word` and `stream_key` are in compiled code)
-from crl_envs.core.arrays import take_mean
+from crl_envs.core.returns import take_mean
 from crl_envs.load_balancing import rules, scalar_kernel
 
 # Called from compiled code only: wrappers for calls from Python would take longer to compile than the functions.

@@ -10,10 +10,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from crl_envs.core.arrays import fold_sum
 from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.optimum import Optimum
 from crl_envs.core.overrides import overridden
+from crl_envs.core.returns import fold_sum
 from crl_envs.core.stream import Stream
 from crl_envs.core.topology import Edges
 from crl_envs.core.world import World, check_actions
@@ -182,9 +182,7 @@ class LoadBalancingWorld(World[State]):
             raise ValueError(
                 f"state must be of a world with the same agents, slots, memory and entries, {wanted}, got {found}"
             )
-        keys = self._keys(stream)
-        kernel = (_COMPILED.function or _COMPILED) if self.backend == "numba" else advance
-        kernel(rules, state, action, keys)
+        self._kernel_of(_COMPILED)(rules, state, action, self._keys(stream))
 
     def reward(
         self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
@@ -545,10 +543,9 @@ def _empty_state(rules: Rules, places: int, columns: int) -> State:
     )
 
 
-def _load_compiled() -> Any:
-    from crl_envs.load_balancing.numba_kernel import advance
-
-    return advance
-
-
-_COMPILED: Final = Compiled(advance, _load_compiled, scalar_kernel.__file__, "advance", seconds=3.0)
+_COMPILED: Final = Compiled.at(
+    "crl_envs.load_balancing.numba_kernel:advance",
+    seconds=3.0,
+    plain=advance,
+    source=scalar_kernel.__file__,
+)

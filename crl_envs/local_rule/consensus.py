@@ -162,7 +162,7 @@ class ConsensusWorld(FormWorld[Ballot]):
 
         def step(xp: Any, tables: Any, state: Any, action: Any, words: Any) -> Any:
             word = words[Purpose.TRANSITION]
-            flipped = happens(xp, word, Chance(*tables["flip"]), xp.zeros(word.shape, np.int32))
+            flipped = happens(xp, word, Chance(*tables["flip"]))
             vote = action.astype(np.uint8) ^ flipped.astype(np.uint8)
             right = (vote == state.majority) & (state.left == 1)
             return Ballot(vote, state.majority.copy(), state.left - 1), right.astype(np.float32)
@@ -177,7 +177,6 @@ class ConsensusWorld(FormWorld[Ballot]):
             initial=initial,
             step=step,
             observation=lambda xp, state: seen_states(xp, state.vote, observed, 2),
-            terminal=lambda xp, state: xp.zeros(state.vote.shape[1:], np.bool_),
             state_array=lambda xp, state: xp.concatenate([state.vote, state.majority]),
             metrics=metrics,
         )

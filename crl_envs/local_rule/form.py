@@ -44,7 +44,6 @@ def array_form(problem: RuleOnGraph) -> ArrayForm:
         initial=initial,
         step=step,
         observation=lambda xp, state: seen_states(xp, state, observed, rule.n_states),
-        terminal=lambda xp, state: xp.zeros(state.shape[1:], np.bool_),
         state_array=lambda xp, state: state,
         metrics=metrics,
     )

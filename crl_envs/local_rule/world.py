@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
-from time import perf_counter
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -15,7 +13,7 @@ from crl_envs.core.array_form import ArrayForm, Chance
 from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.form_world import FormWorld
 from crl_envs.core.on_graph import executed
-from crl_envs.core.optimum import Optimum
+from crl_envs.core.optimum import KeepsOptimum
 from crl_envs.core.stream import Purpose, Stream
 from crl_envs.core.topology import directed_ring
 from crl_envs.local_rule.form import array_form
@@ -24,7 +22,7 @@ from crl_envs.local_rule.problem import LocalRuleProblem, RuleOnGraph
 State = NDArray[np.uint8]
 
 
-class LocalRuleWorld(FormWorld[State]):
+class LocalRuleWorld(KeepsOptimum, FormWorld[State]):
     """Agents on a graph that follow one rule; the state is ``uint8[n, B]``.
 
     Args:
@@ -37,6 +35,9 @@ class LocalRuleWorld(FormWorld[State]):
     """
 
     name = "local_rule"
+    finder = "crl_envs.local_rule.optimum:find_optimum"
+    _compiled = Compiled.at("crl_envs.local_rule.numba_kernel:step", seconds=3.0)
+    _axes = ((),)
     horizon: int
     problem: RuleOnGraph
 
@@ -61,33 +62,13 @@ class LocalRuleWorld(FormWorld[State]):
         done: NDArray[np.integer] = executed(np, action, self.problem.orders)
         return done
 
-    def step(
-        self, state: State, action: NDArray[np.integer], stream: Stream
+    def _run(
+        self, kernel: Any, state: State, action: NDArray[np.integer], stream: Stream
     ) -> tuple[State, NDArray[np.float32]]:
-        """Do `transition` and `reward` together, compiled where Numba is."""
-        self.check(state, action, stream)
-        if state.shape != action.shape:
-            raise ValueError(f"state must have shape {action.shape}, as action, got {state.shape}")
-        kernel = _COMPILED.ready() if self.backend == "numba" else None
-        if kernel is None:
-            begun = perf_counter()
-            stepped = super().step(state, action, stream)
-            _COMPILED.waited(perf_counter() - begun)
-            return stepped
         next_state, reward = np.empty_like(state), np.empty(state.shape, np.float32)
         done = np.ascontiguousarray(self.executed(action), np.uint8)
         kernel(state, done, stream.keys(Purpose.TRANSITION), *self._kernel, next_state, reward)
         return next_state, reward
-
-    def optimum(self) -> Optimum:
-        """Return what `crl_envs.local_rule.optimum` finds."""
-        return self._optimum
-
-    @cached_property
-    def _optimum(self) -> Optimum:
-        from crl_envs.local_rule.optimum import find_optimum
-
-        return find_optimum(self.problem)
 
     def make_form(self) -> ArrayForm:
         """Return the dynamics."""
@@ -105,14 +86,3 @@ class LocalRuleWorld(FormWorld[State]):
 def make_world(*args: Any, **arguments: Any) -> LocalRuleWorld:
     """Return the world of a `LocalRuleProblem`'s fields."""
     return LocalRuleWorld(LocalRuleProblem(*args, **arguments))
-
-
-def _load_compiled() -> Any:
-    from crl_envs.local_rule import numba_kernel
-
-    return numba_kernel.step
-
-
-_COMPILED: Final = Compiled(
-    None, _load_compiled, str(Path(__file__).with_name("numba_kernel.py")), "step", seconds=3.0
-)

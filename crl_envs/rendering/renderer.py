@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.adapters.library import require
-from crl_envs.core.arrays import team_reward
+from crl_envs.core.returns import team_reward
 from crl_envs.core.world import World
 from crl_envs.rendering.history import History
 from crl_envs.rendering.picture import Moment, Picture

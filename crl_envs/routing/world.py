@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final, Unpack
 
 import numpy as np
@@ -11,7 +10,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.core.backend import Compiled, resolve_backend
-from crl_envs.core.optimum import Optimum
+from crl_envs.core.optimum import KeepsOptimum
 from crl_envs.core.stream import Purpose, Stream
 from crl_envs.core.topology import Edges
 from crl_envs.core.world import World, check_actions
@@ -34,7 +33,7 @@ from crl_envs.routing.rules import (
 )
 
 
-class RoutingWorld(World[State]):
+class RoutingWorld(KeepsOptimum, World[State]):
     """Packets in the queues of a network's nodes; the state is a `State`.
 
     A world without a JAX form: who comes into whose queue at which place is a matter of sorting.
@@ -52,6 +51,8 @@ class RoutingWorld(World[State]):
     """
 
     name = "routing"
+    problem: RoutingProblem
+    finder = "crl_envs.routing.optimum:find_optimum"
     horizon: int
 
     def __init__(self, *args: Any, **arguments: Unpack[RoutingArguments]) -> None:
@@ -113,8 +114,7 @@ class RoutingWorld(World[State]):
             )
         fields: Any = (field.copy() for field in state)
         next_state = State(*fields)
-        kernel = (_COMPILED.function or _COMPILED) if self.backend == "numba" else advance
-        kernel(self.rules, next_state, action, self._keys(stream))
+        self._kernel_of(_COMPILED)(self.rules, next_state, action, self._keys(stream))
         return next_state
 
     def reward(
@@ -210,16 +210,6 @@ class RoutingWorld(World[State]):
             "queue": state.length.copy(),
         }
 
-    def optimum(self) -> Optimum:
-        """Return what `crl_envs.routing.optimum` finds."""
-        return self._optimum
-
-    @cached_property
-    def _optimum(self) -> Optimum:
-        from crl_envs.routing.optimum import find_optimum
-
-        return find_optimum(self.problem)
-
     def _head(self, of: NDArray[np.int32], state: State, nothing: int) -> NDArray[np.int32]:
         """Return a field of the heads ``int32[n, B]``, `nothing` where queues are empty."""
         head = np.take_along_axis(of, state.first[:, None].astype(np.int64), axis=1)[:, 0]
@@ -235,16 +225,4 @@ class RoutingWorld(World[State]):
         )
 
 
-def _load_compiled() -> Any:
-    from crl_envs.routing.numba_kernel import advance
-
-    return advance
-
-
-_COMPILED: Final = Compiled(
-    advance,
-    _load_compiled,
-    str(Path(__file__).with_name("numba_kernel.py")),
-    "advance",
-    seconds=3.0,
-)
+_COMPILED: Final = Compiled.at("crl_envs.routing.numba_kernel:advance", seconds=3.0, plain=advance)

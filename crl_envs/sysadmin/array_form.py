@@ -29,13 +29,14 @@ def array_form(problem: SysadminProblem) -> ArrayForm:
     chances, offsets = problem.by_degree(risk) if two_fold else problem.up_probabilities
     count, width = counting(problem.parents), problem.parents.degree + 1
     swap = None if problem.swap is None else problem.swap[:, 0]
-    first = np.array([3 * FAULTY, 3 * GOOD] if two_fold else [0, 1], np.uint8)
+    first = np.array([3 * FAULTY, 3 * GOOD], np.uint8)  # idle
     nobody = 9 if two_fold else 2
 
     def initial(xp: Any, tables: Any, words: Any) -> Any:
         word = words[Purpose.INITIAL]
-        up = happens(xp, word, Chance(*tables["start_up"]), xp.zeros(word.shape, np.uint8))
-        return look_up(xp, xp.asarray(first), up.astype(np.uint8))
+        up = happens(xp, word, Chance(*tables["start_up"]))
+        state = up.astype(np.uint8)
+        return look_up(xp, xp.asarray(first), state) if two_fold else state
 
     def entry(xp: Any, row: Any, counted: Any) -> Any:
         own = row.astype(np.int32) * column(xp.asarray(width, np.int32), row)
@@ -84,7 +85,6 @@ def array_form(problem: SysadminProblem) -> ArrayForm:
         initial=initial,
         step=step,
         observation=lambda xp, state: seen_states(xp, state, problem.observed, nobody),
-        terminal=lambda xp, state: xp.zeros(state.shape[1:], np.bool_),
         state_array=lambda xp, state: state,
         metrics=metrics,
     )

@@ -1,4 +1,4 @@
-"""One step of SYSADMIN in Numba; same arguments and same results as the NumPy kernels."""
+"""One step of SYSADMIN in Numba; the same numbers as its array form."""
 
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call"
 from __future__ import annotations
@@ -81,7 +81,15 @@ def _ring_row(own, parent, reboot, word, t0, t1, t2, t3, out, pay):
 
 @njit(cache=True, nogil=True)
 def step_graph(state, action, keys, indptr, indices, offsets, thresholds, next_state):
-    """See `numpy_kernel.step_graph`."""
+    """Write the next states on any graph.
+
+    Args:
+        state, action, next_state: ``uint8[n, B]``.
+        keys: ``uint64[B]``.
+        indptr, indices: Parents in compressed rows.
+        offsets: ``int64[n]``: where agent i's rows begin in `thresholds`.
+        thresholds: ``uint32``: for each own state, one entry for each number of parents up.
+    """
     n, b = state.shape
     ups = np.empty(b, np.int64)
     for i in range(n):
@@ -111,7 +119,17 @@ def step_status_load(
     progress,
     next_state,
 ):
-    """See `numpy_kernel.step_status_load`."""
+    """Write the next states ``3 · status + load`` of `crl_envs.sysadmin.StatusLoadWorld`.
+
+    Args:
+        state, action, next_state: ``uint8[n, B]``.
+        status_keys, load_keys: ``uint64[B]``.
+        indptr, indices: Parents in compressed rows.
+        offsets: ``int64[n]``: where agent i's rows begin in `risk`.
+        risk: ``uint32``: for each own status, one entry for each number of parents in a worse status: not good for a
+            good machine, dead for a faulty one.
+        progress: ``uint32[9]``, by state.
+    """
     n, b = state.shape
     worse = np.empty(b, np.int64)
     for i in range(n):

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, cached_property, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack, cast
+from abc import abstractmethod
+from functools import cached_property
+from typing import Any, ClassVar, Final, Unpack, cast
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from crl_envs.core.arguments import is_word
+from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.backend import Compiled, resolve_backend
-from crl_envs.core.on_graph import seen_states
-from crl_envs.core.optimum import Optimum
-from crl_envs.core.overrides import overridden
+from crl_envs.core.form_world import FormWorld
+from crl_envs.core.named import named
+from crl_envs.core.optimum import KeepsOptimum, Optimum
 from crl_envs.core.stream import Purpose, Stream, threshold
-from crl_envs.core.topology import Adjacency, Edges
-from crl_envs.core.world import World, check_actions
-from crl_envs.sysadmin import numpy_kernel
+from crl_envs.core.topology import Adjacency
+from crl_envs.core.world import check_actions
+from crl_envs.sysadmin.array_form import array_form
 from crl_envs.sysadmin.dynamics import (
     BINARY,
-    DEAD,
-    FAULTY,
-    GOOD,
     IDLE,
     LOADED,
     P_DONE_GOOD,
@@ -36,20 +33,17 @@ from crl_envs.sysadmin.dynamics import (
     reward,
     risk,
 )
+from crl_envs.sysadmin.numpy_kernel import step_ring
 from crl_envs.sysadmin.problem import SysadminArguments, SysadminProblem
-
-if TYPE_CHECKING:
-    from crl_envs.core.array_form import ArrayForm
 
 State = NDArray[np.uint8]
 
 _BYTE: Final = np.dtype(np.uint8)  # NumPy takes a dtype sooner than a type
-_BOOL: Final = np.dtype(np.bool_)
 _FLOAT: Final = np.dtype(np.float32)
 _N_ACTIONS = 2
 
 
-class MachinesWorld(World[State]):
+class MachinesWorld(FormWorld[State]):
     """Base of the SYSADMIN worlds: machines on a graph, each with a small discrete state ``uint8[n, B]``.
 
     Args:
@@ -69,12 +63,13 @@ class MachinesWorld(World[State]):
     name = "sysadmin"
     n_values: ClassVar[int]
     horizon: int
+    problem: SysadminProblem
 
     def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
         self.problem = problem = SysadminProblem(*args, **arguments)
         self.n_agents, self.horizon = problem.n, problem.horizon
         self.backend = resolve_backend(problem.backend)
-        self._edges, self.parents, self.swap = problem.edges, problem.parents, problem.swap
+        self.parents, self.swap = problem.parents, problem.swap
         self._paid = reward(problem.dynamics).ravel().astype(_FLOAT)
         self.single_action_space = spaces.Discrete(_N_ACTIONS)
         self.single_observation_space = problem.observation_space(self.n_values)
@@ -85,11 +80,6 @@ class MachinesWorld(World[State]):
         """Every machine's state."""
         dtype: Any = np.uint8
         return spaces.MultiDiscrete(np.full(self.n_agents, self.n_values), dtype=dtype)
-
-    @property
-    def edges(self) -> Edges:
-        """``int64[E, 2]``: (source, target) where the source's state influences the target's."""
-        return self._edges
 
     @property
     def neighbors(self) -> Adjacency:
@@ -103,58 +93,44 @@ class MachinesWorld(World[State]):
 
     def observation(self, state: State) -> State:
         """Return own states ``uint8[n, B]``, or own and neighbours' ``uint8[n, 1 + k, B]``."""
-        seen: State = seen_states(np, state, self.problem.observed, self.n_values)
-        return seen
+        return state.copy() if self.problem.observed is None else super().observation(state)
 
     def check(self, state: State, action: NDArray[np.integer], stream: Stream) -> None:
         """Refuse actions and streams that don't fit the world and the state."""
-        n = self.parents.indptr.size - 1
-        if len(state) != n:
-            raise ValueError(f"state must have {n} rows, got {len(state)}")
+        if len(state) != self.n_agents:  # sooner than what all worlds share
+            raise ValueError(f"state must have {self.n_agents} rows, got {len(state)}")
         check_actions(action, state.shape, _N_ACTIONS, stream)
 
-    def terminal(self, state: State) -> NDArray[np.bool_]:
-        """Return False: episodes are truncated at the horizon."""
-        return np.zeros(state.shape[1], _BOOL)
-
-    def state_array(self, state: State) -> State:
-        """Return all states ``uint8[n, B]``."""
-        return state.copy()
-
-    def reward(
-        self, state: State, action: NDArray[np.integer], next_state: State, stream: Stream
-    ) -> NDArray[np.float32]:
-        """Return what the table of the dynamics says of each machine's state and reboot."""
-        return self._pay(state, self.executed(action))
+    def _run(
+        self, kernel: Any, state: State, action: NDArray[np.integer], stream: Stream
+    ) -> tuple[State, NDArray[np.float32]]:
+        reboot, following = self.executed(action), np.empty_like(state)
+        keys = [stream.keys(purpose) for purpose in self.form.purposes]
+        kernel(state, reboot, *keys, *self.parents, *self._limits, following)
+        return following, self._pay(state, reboot)
 
     def _pay(self, state: State, reboot: State) -> NDArray[np.float32]:
         return self._paid.take(2 * state + reboot, mode="wrap")  # sooner than to check each index
 
-    def array_form(self) -> ArrayForm:
-        """Return the dynamics over any array namespace."""
-        from crl_envs.sysadmin.array_form import array_form
-
+    def make_form(self) -> ArrayForm:
+        """Return the dynamics."""
         return array_form(self.problem)
 
-    def _kernel(self, name: str) -> Callable[..., None]:
-        """Return one of the kernels, which write to their last arguments."""
-        compiled = _COMPILED[name]
-        if self.backend == "numpy":
-            return compiled.plain  # type: ignore[no-any-return]
-        step: Callable[..., None] = compiled.function or compiled
-        return step
-
-    def _start_words(self, stream: Stream) -> NDArray[np.bool_]:
-        return stream.words(Purpose.INITIAL, self.n_agents) < threshold(self.problem.start_up)
+    @property
+    @abstractmethod
+    def _limits(self) -> tuple[NDArray[Any], ...]:
+        """Where each machine's chances begin, ``int64[n]``, and the words below which their events happen."""
 
 
-class SysadminWorld(MachinesWorld):
+class SysadminWorld(KeepsOptimum, MachinesWorld):
     """Binary dynamics, where a machine is up or down; see `crl_envs.sysadmin.SysadminEnv`.
 
     The state is ``uint8[n, B]``, 1 for up.
     """
 
+    problem: SysadminProblem
     n_values = 2
+    finder = "crl_envs.sysadmin.optimum.find:find_optimum"
     compiled: ClassVar[Compiled[Any]]  # the loop of `play`
 
     def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
@@ -164,30 +140,6 @@ class SysadminWorld(MachinesWorld):
             raise ValueError("dynamics='status-load' is StatusLoadWorld's")
         self._pays_up_alone = BINARY[dynamics].reward == UP_AND_LEFT_ALONE
         self._fused_ring = self.problem.is_directed_ring and self._pays_up_alone
-
-    def initial(self, stream: Stream) -> State:
-        """Draw each machine up with probability `start_up`."""
-        return self._start_words(stream).view(np.uint8)
-
-    def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
-        """Draw every machine's next state given its own, its parents' and its reboot."""
-        self.check(state, action, stream)
-        return self._next_state(state, self.executed(action), stream)[0]
-
-    def step(
-        self, state: State, action: NDArray[np.integer], stream: Stream
-    ) -> tuple[State, NDArray[np.float32]]:
-        """Do `transition` and `reward` in one pass over memory where the kernel does both."""
-        if self._has_own_parts:
-            return super().step(state, action, stream)
-        self.check(state, action, stream)
-        reboot = self.executed(action)
-        next_state, reward = self._next_state(state, reboot, stream)
-        return next_state, self._pay(state, reboot) if reward is None else reward
-
-    @cached_property
-    def _has_own_parts(self) -> bool:
-        return not {"transition", "reward"}.isdisjoint(overridden(self))
 
     @property
     def can_play(self) -> bool:  # type: ignore[override]
@@ -215,24 +167,12 @@ class SysadminWorld(MachinesWorld):
             seen: Added to: ``uint32[n·2·B, 2]``, how often each entry took which action (``[0, 2]``: not wanted);
                 ``float64[n, B]``, rewards; ``float64[B]``, mean rewards.
         """
-        _, offsets = self.up_probabilities
+        offsets, up = self._limits
         swap = np.zeros((self.n_agents, 1), np.uint8) if self.swap is None else self.swap
-        fixed = (self._fused_ring, (*self.parents, offsets), self._thresholds)
-        _load_compiled("play")(state, limits, swap, self._paid, seeds, clocks, steps, *fixed, seen)
-
-    def metrics(self, state: State) -> dict[str, NDArray[Any]]:
-        """Return ``up``, ``float64[B]``: the share of machines that are up."""
-        return {"up": state.mean(axis=0, dtype=np.float64)}
-
-    def optimum(self) -> Optimum:
-        """Return the exact value for small n, a bound beyond; see `crl_envs.sysadmin.optimum.find`."""
-        return self._optimum
-
-    @cached_property
-    def _optimum(self) -> Optimum:
-        from crl_envs.sysadmin.optimum.find import find_optimum
-
-        return find_optimum(self.problem)
+        fixed = (self._fused_ring, (*self.parents, offsets), up)
+        named(f"{_KERNELS}play")(
+            state, limits, swap, self._paid, seeds, clocks, steps, *fixed, seen
+        )
 
     @property
     def up_probabilities(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -240,24 +180,20 @@ class SysadminWorld(MachinesWorld):
         return self.problem.up_probabilities
 
     @cached_property
-    def _thresholds(self) -> NDArray[np.uint32]:
-        return threshold(self.up_probabilities[0]).astype(np.uint32)
+    def _limits(self) -> tuple[NDArray[Any], ...]:
+        chances, offsets = self.up_probabilities
+        return offsets, threshold(chances).astype(np.uint32)
 
-    def _next_state(
-        self, state: State, reboot: State, stream: Stream
-    ) -> tuple[State, NDArray[np.float32] | None]:
-        keys = stream.keys(Purpose.TRANSITION)
-        next_state = np.empty_like(state)
-        if self._fused_ring:
-            reward = np.empty(state.shape, _FLOAT)
-            step = self._kernel("step_ring")
-            step(state, reboot, keys, self._thresholds, next_state, reward)
-            return next_state, reward
-        _, offsets = self.up_probabilities
-        indptr, indices = self.parents
-        step = self._kernel("step_graph")
-        step(state, reboot, keys, indptr, indices, offsets, self._thresholds, next_state)
-        return next_state, None
+    def _stepped(
+        self, state: State, action: NDArray[np.integer], stream: Stream
+    ) -> tuple[State, NDArray[np.float32]]:
+        if not self._fused_ring:
+            return super()._stepped(state, action, stream)
+        self.check(state, action, stream)
+        following, reward = np.empty_like(state), np.empty(state.shape, _FLOAT)
+        keys, (_, up) = stream.keys(Purpose.TRANSITION), self._limits
+        self._kernel_of(_RING)(state, self.executed(action), keys, up, following, reward)
+        return following, reward
 
     def _pay(self, state: State, reboot: State) -> NDArray[np.float32]:
         if self._pays_up_alone:  # sooner than to look it up
@@ -282,41 +218,6 @@ class StatusLoadWorld(MachinesWorld):
 
     n_values = 9
 
-    def initial(self, stream: Stream) -> State:
-        """Draw each machine good with probability `start_up`, else faulty; all idle."""
-        good = self._start_words(stream)
-        return np.where(good, 3 * GOOD + IDLE, 3 * FAULTY + IDLE).astype(np.uint8)
-
-    def transition(self, state: State, action: NDArray[np.integer], stream: Stream) -> State:
-        """Draw every machine's next status and load."""
-        self.check(state, action, stream)
-        risk, offsets = self._risk
-        indptr, indices = self.parents
-        next_state = np.empty_like(state)
-        self._kernel("step_status_load")(
-            state,
-            self.executed(action),
-            stream.keys(Purpose.TRANSITION),
-            stream.keys(Purpose.LOAD),
-            indptr,
-            indices,
-            offsets,
-            risk,
-            _PROGRESS,
-            next_state,
-        )
-        return next_state
-
-    def metrics(self, state: State) -> dict[str, NDArray[Any]]:
-        """Return the shares ``float64[B]`` of machines that are good, faulty, dead and loaded."""
-        status, load = state // 3, state % 3
-        return {
-            "good": (status == GOOD).mean(axis=0),
-            "faulty": (status == FAULTY).mean(axis=0),
-            "dead": (status == DEAD).mean(axis=0),
-            "loaded": (load == LOADED).mean(axis=0),
-        }
-
     def optimum(self) -> Optimum:
         """Return an upper bound: the best cycle idle, loaded, success with a good machine throughout."""
         step = np.zeros((4, 4))  # of the values of idle, loaded, success, and of the constant 1
@@ -328,18 +229,9 @@ class StatusLoadWorld(MachinesWorld):
         return Optimum(value, "bound", "upper: machines that never fail; lower: 0", 0.0)
 
     @cached_property
-    def _risk(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """Thresholds of the event that the status gets one worse, and where each machine's begin.
-
-        Returns:
-            ``uint32[·]`` and ``int64[n]``: entry ``offset[i] + status · (degree_i + 1) + parents in a worse status`` is
-            machine i's; the parents in a worse status are those not good for a good machine, dead for a faulty one.
-        """
+    def _limits(self) -> tuple[NDArray[Any], ...]:
         chances, offsets = self.problem.by_degree(risk)
-        return threshold(chances).astype(np.uint32), offsets
-
-
-_PROGRESS: Final = threshold(PROGRESS).astype(np.uint32)
+        return offsets, *(threshold(p).astype(np.uint32) for p in (chances, PROGRESS))
 
 
 def make_world(*args: Any, **arguments: Unpack[SysadminArguments]) -> MachinesWorld:
@@ -349,20 +241,8 @@ def make_world(*args: Any, **arguments: Unpack[SysadminArguments]) -> MachinesWo
     return SysadminWorld(*args, **arguments)
 
 
-@cache  # importing takes longer than a short episode
-def _load_compiled(kernel: str) -> Any:
-    from crl_envs.sysadmin import numba_kernel
-
-    return getattr(numba_kernel, kernel)
-
-
-_KERNELS: Final = str(Path(__file__).with_name("numba_kernel.py"))
-_COMPILED: Final = {
-    plain.__name__: Compiled(
-        plain, partial(_load_compiled, plain.__name__), _KERNELS, plain.__name__, seconds=1.5
-    )
-    for plain in (numpy_kernel.step_ring, numpy_kernel.step_graph, numpy_kernel.step_status_load)
-}
-SysadminWorld.compiled = Compiled(
-    None, partial(_load_compiled, "play"), _KERNELS, "play", seconds=4.0
-)
+_KERNELS: Final = "crl_envs.sysadmin.numba_kernel:"
+_RING: Final = Compiled.at(f"{_KERNELS}step_ring", seconds=1.5, plain=step_ring)
+SysadminWorld._compiled = Compiled.at(f"{_KERNELS}step_graph", seconds=1.5)
+StatusLoadWorld._compiled = Compiled.at(f"{_KERNELS}step_status_load", seconds=1.5)
+SysadminWorld.compiled = Compiled.at(f"{_KERNELS}play", seconds=4.0)

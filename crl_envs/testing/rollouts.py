@@ -201,7 +201,7 @@ class Episode:
         index = len(self.steps)
         agents = self._agent_list("agents")
         known = True
-        with suppress(Exception):  # what else it raises is told by reading it
+        with suppress(Exception):  # what else it raises is found by reading it
             known = hasattr(self.env, "possible_agents")
         possible = self._agent_list("possible_agents") if known else None
         state = read_state(self.env)

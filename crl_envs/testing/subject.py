@@ -110,7 +110,7 @@ class Subject:
         try:
             yield made
         except BaseException:
-            with suppress(Exception):  # what was found first is told
+            with suppress(Exception):  # what was found first is raised
                 made.close()
             raise
         try:

@@ -146,7 +146,6 @@ def array_form(problem: TrafficProblem) -> ArrayForm:
         initial=initial,
         step=step,
         observation=observation,
-        terminal=lambda xp, state: xp.zeros(state.phase.shape[1:], np.bool_),
         state_array=state_array,
         metrics=metrics,
         lanes=4 * n,

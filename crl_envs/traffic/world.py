@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
-from time import perf_counter
-from typing import Any, Final, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from gymnasium import spaces
-from numpy.typing import NDArray
 
 from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.form_world import FormWorld
-from crl_envs.core.optimum import Optimum
-from crl_envs.core.stream import Stream
+from crl_envs.core.optimum import KeepsOptimum
 from crl_envs.traffic.form import Traffic, array_form
 from crl_envs.traffic.problem import BINS, MOST_AGE, TrafficArguments, TrafficProblem
 
 
-class TrafficWorld(FormWorld[Traffic]):
+class TrafficWorld(KeepsOptimum, FormWorld[Traffic]):
     """Crossings that decide which pair of their approaches has green; the state is a `Traffic`.
 
     Args:
@@ -32,6 +28,9 @@ class TrafficWorld(FormWorld[Traffic]):
     """
 
     name = "traffic"
+    finder = "crl_envs.traffic.optimum:find_optimum"
+    _compiled = Compiled.at("crl_envs.traffic.numba_kernel:step", seconds=7.0)
+    _axes = ((), (), (4,))
 
     def __init__(self, *args: Any, **arguments: Unpack[TrafficArguments]) -> None:
         self.problem = problem = TrafficProblem(*args, **arguments)
@@ -61,57 +60,10 @@ class TrafficWorld(FormWorld[Traffic]):
         """About how many bytes a step takes for each environment; what limits the size of a batch."""
         return super().bytes_per_env + 100 * self.n_agents
 
-    def step(
-        self, state: Traffic, action: NDArray[np.integer], stream: Stream
-    ) -> tuple[Traffic, NDArray[np.float32]]:
-        """Do `transition` and `reward` together, compiled where Numba is."""
-        self.check(state, action, stream)
-        if state.age.shape != action.shape or state.queue.shape != (4, *action.shape):
-            raise ValueError(
-                f"state must have ages of shape {action.shape} and queues of {(4, *action.shape)}, "
-                f"got {state.age.shape} and {state.queue.shape}"
-            )
-        kernel = _COMPILED.ready() if self.backend == "numba" else None
-        if kernel is None:
-            begun = perf_counter()
-            stepped = super().step(state, action, stream)
-            _COMPILED.waited(perf_counter() - begun)
-            return stepped
-        following = Traffic(*(np.empty_like(field, order="C") for field in state))
-        reward = np.empty(action.shape, np.float32)
-        kernel(
-            tuple(map(np.ascontiguousarray, state)),
-            np.ascontiguousarray(action, np.uint8),
-            np.stack([stream.keys(purpose) for purpose in self.form.purposes]),
-            self._streets,
-            (*self.form.tables.values(),),
-            (self.problem.capacity, self.problem.lost_steps),
-            tuple(following),
-            reward,
-        )
-        return following, reward
-
-    def optimum(self) -> Optimum:
-        """Return what `crl_envs.traffic.optimum` finds."""
-        return self._optimum
-
-    @cached_property
-    def _optimum(self) -> Optimum:
-        from crl_envs.traffic.optimum import find_optimum
-
-        return find_optimum(self.problem)
+    def _constants(self) -> tuple[Any, ...]:
+        tables, problem = (*self.form.tables.values(),), self.problem
+        return self._streets, tables, (problem.capacity, problem.lost_steps)
 
     def make_form(self) -> ArrayForm:
         """Return the dynamics."""
         return array_form(self.problem)
-
-
-def _load_compiled() -> Any:
-    from crl_envs.traffic import numba_kernel
-
-    return numba_kernel.step
-
-
-_COMPILED: Final = Compiled(
-    None, _load_compiled, str(Path(__file__).with_name("numba_kernel.py")), "step", seconds=7.0
-)

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from crl_envs.core.arguments import check_choice, shown
-from crl_envs.core.arrays import Reduce, team_reward
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
+from crl_envs.core.returns import Reduce, team_reward
 from crl_envs.core.stream import Purpose, Stream, UInt64Array
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.core.world import column_select, legalise

@@ -12,9 +12,9 @@ from pettingzoo import ParallelEnv
 from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 from crl_envs.core.arguments import check_choice, shown
-from crl_envs.core.arrays import Reduce, team_reward
 from crl_envs.core.copies import CopiesApart
 from crl_envs.core.optimum import Optimum
+from crl_envs.core.returns import Reduce, team_reward
 from crl_envs.core.topology import Edges
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.wrappers.shown import ShowsWhatItWraps

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from crl_envs.core.arguments import about, check_bool, check_choice, check_seed, shown
-from crl_envs.core.arrays import Reduce, team_reward
 from crl_envs.core.copies import CopiesApart
+from crl_envs.core.returns import Reduce, team_reward
 from crl_envs.wrappers.shown import ShowsWhatItWraps
 
 _NOTHING: dict[str, Any] = {}

@@ -18,7 +18,7 @@ from crl_envs.adapters.columns import (
     WorldColumns,
     columns_of,
 )
-from crl_envs.core.arrays import EpisodeTally
+from crl_envs.core.returns import EpisodeTally
 from crl_envs.wrappers import GlobalReward
 from tests.adapters.foreign import Asked, Constant, Foreign
 from tests.core.toy import ToyEnv

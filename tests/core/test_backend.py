@@ -18,7 +18,7 @@ from crl_envs.core import backend, stream
 from crl_envs.core.backend import HEAD_START, Compiled
 from crl_envs.core.stream import Purpose, Stream, lane_word, stream_key, words
 from crl_envs.load_balancing import world as load_balancing
-from crl_envs.sysadmin import SysadminWorld
+from crl_envs.sysadmin import StatusLoadWorld, SysadminWorld
 from crl_envs.sysadmin import world as sysadmin
 from tests.views import BACKENDS
 
@@ -184,12 +184,12 @@ class TestSwitching:
 
     @pytest.mark.parametrize("dynamics", ["ring", "ippc2011", "status-load"])
     def test_kernels_of_sysadmin(self, dynamics: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        given = dict(sysadmin._COMPILED)
+        owners = {"ring": (sysadmin, "_RING"), "status-load": (StatusLoadWorld, "_compiled")}
+        owner, name = owners.get(dynamics, (SysadminWorld, "_compiled"))
+        given = getattr(owner, name)
 
         def play(times: int) -> list[Any]:
-            monkeypatch.setattr(
-                sysadmin, "_COMPILED", {name: Late(one, times) for name, one in given.items()}
-            )
+            monkeypatch.setattr(owner, name, Late(given, times))
             vec = crl_envs.make_vec("crl/sysadmin-v0", 2, n_agents=5, dynamics=dynamics)
             vec.reset(seed=1)
             actions = np.arange(10, dtype=np.uint8).reshape(2, 5) % 2

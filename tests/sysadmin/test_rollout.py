@@ -9,7 +9,7 @@ import pytest
 from gymnasium.error import ResetNeeded
 
 import crl_envs
-from crl_envs.core.arrays import team_reward
+from crl_envs.core.returns import team_reward
 from crl_envs.sysadmin import SysadminWorld
 from tests.views import BACKENDS
 

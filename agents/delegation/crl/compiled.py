@@ -17,9 +17,9 @@ from agents.delegation.crl import mind as core
 from agents.delegation.crl.learner import CRL
 from agents.learner import Callback, source_digest
 from agents.view import Episode
-from crl_envs.core import arrays, delegation, stream
-from crl_envs.core.arrays import take_mean
+from crl_envs.core import delegation, returns, stream
 from crl_envs.core.backend import Compiled
+from crl_envs.core.returns import take_mean
 from crl_envs.core.stream import Purpose, lane_word, stream_key
 from crl_envs.load_balancing import rules as world_rules
 from crl_envs.load_balancing import scalar_kernel
@@ -225,7 +225,7 @@ def _load_compiled() -> Any:
     register_jitable(**numba_kernel.INNER)(_note_found)
     register_jitable(**numba_kernel.INNER)(_row_of)
     version = source_digest(
-        arrays,
+        returns,
         bus,
         core,
         delegation,

@@ -215,7 +215,7 @@ one agent to another: a shared network must keep agents apart by their numbers, 
 bound, the theory of least squares and of local means, and the seeds' own learners stand beside. A need below 100 trials
 reads as 100.
 
-**Not here.** Learners whose network isn't told for whom it acts: all agents observe the same, half of them are to do
+**Not here.** Learners whose network doesn't know for whom it acts: all agents observe the same, half of them are to do
 one thing and half the other.
 
 Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learning", §3 (Theorem 3.1) and §5 (Figure

@@ -241,7 +241,7 @@ def notes(extent: Extent) -> str:
         f"Both are measured at ε = {EPSILON:g}, where the bound has its printed form: trials from which on U ≥ .9 in "
         f"at least a quarter of the instances (first rows; the least that the proof asks for), and from which on the "
         f"mean U ≥ .95. Learners are read out at numbers of trials {100 * (_STEP - 1):.0f} % apart (adaptive halving, "
-        f"which is told its budget: at {len(_BUDGETS)} budgets), so a value is up to that much too large. Sizes are "
+        f"which knows its budget: at {len(_BUDGETS)} budgets), so a value is up to that much too large. Sizes are "
         f"k 2^(k−1), for which the detecting matrix has 2^k + 1 trials; others take up to 1.3 times as many for their "
         f"size. It knows all agents at the end and nothing before; the bound is for nine tenths of them, and "
         f"leaving a fifth of the agents to guessing would save a fifth of its trials. Without noise the best "

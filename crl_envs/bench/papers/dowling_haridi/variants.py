@@ -83,7 +83,7 @@ def systems(extent: Extent, found: Recordings) -> Section:
         "measurement. How do they do on the paper's problem?",
         verdict=systems_verdict(steps),
         table=Table(("", *header), rows),
-        notes=f"{runs} runs each, discrete cost model. Messages: values told to others and steps of backward ants; "
+        notes=f"{runs} runs each, discrete cost model. Messages: values sent to others and steps of backward ants; "
         "delegations aren't counted. Each learner has the defaults that its page gives; a few settings of each were "
         "tried with some of the same seeds.",
         picture=draw_systems(played),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from crl_envs.core.arrays import fold_sum, take_mean, team_reward
+from crl_envs.core.returns import fold_sum, take_mean, team_reward
 
 matrices = hnp.arrays(
     np.float32,
