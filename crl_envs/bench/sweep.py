@@ -63,19 +63,21 @@ def begin(folder: Path, plan: Plan) -> Plan:
     """
     plan.runs()  # before anything is written: their ids are checked
     writable_folder(folder)
-    if (folder / MANIFEST).exists():
-        there = read_plan(folder)
-        if plan.reproduces is not None and there.reproduces == plan.reproduces:
-            with locked(folder):  # ids fix results: the runs that other seeds share stay
+    if not (folder / MANIFEST).exists():
+        with locked(folder):  # another may begin one in the same folder at the same moment
+            if not (folder / MANIFEST).exists():
                 write_plan(folder, plan)
-            return plan
-        same = "this sweep" if there == plan else "another sweep"
-        raise ValueError(
-            f"out must be a folder without a sweep: {str(folder)!r} holds {same} already; go on with it by "
-            f"crl-envs resume {folder}, or name another folder"
-        )
-    write_plan(folder, plan)
-    return plan
+                return plan
+    there = read_plan(folder)
+    if plan.reproduces is not None and there.reproduces == plan.reproduces:
+        with locked(folder):  # ids fix results: the runs that other seeds share stay
+            write_plan(folder, plan)
+        return plan
+    same = "this sweep" if there == plan else "another sweep"
+    raise ValueError(
+        f"out must be a folder without a sweep: {str(folder)!r} holds {same} already; go on with it by "
+        f"crl-envs resume {folder}, or name another folder"
+    )
 
 
 def extend(folder: Path, learners: Sequence[str]) -> Plan:

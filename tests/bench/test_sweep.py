@@ -23,7 +23,7 @@ from crl_envs.bench.plan import Plan, make_plan, read_plan
 from crl_envs.bench.report.write import report
 from crl_envs.bench.score.results import as_json, results
 from crl_envs.bench.store import Store, checked, with_checksum
-from crl_envs.bench.sweep import Progress, begin, carry_out
+from crl_envs.bench.sweep import Progress, begin, carry_out, locked
 from tests.bench.sweeps import LEARNERS
 
 ROOT = Path(__file__).parents[2]
@@ -272,7 +272,7 @@ def test_records_of_another_sweep_are_set_aside(tmp_path: Path) -> None:
         ({"learners": [f"{LEARNERS}:np"]}, "must be a class"),
         ({"learners": ["a b:c"]}, "must be a name or module:Class"),
         ({"learners": []}, "at least one each"),
-        ({"seeds": 0}, "seeds must be an integer ≥ 1"),
+        ({"seeds": 0}, "seeds must be an integer in"),
         ({"timeout": 0}, "timeout must be a finite number"),
         ({"memory": 0}, "memory must be an integer ≥ 1"),
         ({"first_seed": -1}, "first_seed must be"),
@@ -367,3 +367,12 @@ def test_a_learner_that_no_run_can_be_named_for_leaves_no_folder_behind(
 def test_more_seeds_than_anybody_can_run_are_refused_at_once() -> None:
     with pytest.raises(ValueError, match=r"seeds must be an integer in \[1, 100000\], got 10"):
         plan("random", seeds=10**12)
+
+
+def test_two_cannot_begin_in_a_folder_at_the_same_moment(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path),
+        pytest.raises(ValueError, match="a sweep is being carried out in"),
+    ):
+        begin(tmp_path, plan("random"))
+    assert not (tmp_path / "sweep.json").exists()
