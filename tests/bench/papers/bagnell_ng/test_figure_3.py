@@ -124,7 +124,7 @@ def test_scores_on_synthetic_curves() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seeds": 1}, "seeds must be an integer ≥ 2, got 1"),
+        ({"seeds": 1}, "seeds must be an integer in .2, 100000., got 1"),
         ({"first_seed": -1}, "seed must be an integer in"),
         ({"iterations": 0}, "iterations must be an integer ≥ 1, got 0"),
     ],
