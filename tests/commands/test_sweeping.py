@@ -147,7 +147,10 @@ def test_from_sweep_to_report(tmp_path: Path) -> None:
         ("sweep sysadmin --learners random --out x", "did you mean 'sysadmin-n'"),
         ("sweep bandit-n --learners randon --out x", "did you mean 'random'"),
         ("sweep bandit-n --learners random, --out x", "names with commas between them"),
-        ("sweep bandit-n --learners random --seeds 0 --out x", "seeds must be an integer in [1, 100000]"),
+        (
+            "sweep bandit-n --learners random --seeds 0 --out x",
+            "seeds must be an integer in [1, 100000]",
+        ),
         ("sweep bandit-n --learners random --workers 0 --out x", "workers must be an integer ≥ 1"),
         ("sweep bandit-n --learners random --address auto --out x", "goes with --engine ray"),
         ("sweep bandit-n --learners random --timeout 0 --out x", "timeout must be"),
