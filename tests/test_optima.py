@@ -176,3 +176,12 @@ def test_an_endless_episode_has_its_optimum_soon(
     optimum = env.optimum()
     assert np.isfinite([optimum.lower, optimum.value]).all()
     assert optimum.lower <= optimum.value
+
+
+@pytest.mark.parametrize("dynamics", ["ring", "ring-bidirectional"])
+def test_fourteen_machines_for_thousands_of_steps_are_bounded(dynamics: str) -> None:
+    """An exact value takes a second a step there."""
+    arguments = {"n_agents": 14, "horizon": 9_999, "dynamics": dynamics}
+    optimum = crl_envs.make("crl/sysadmin-v0", **arguments).unwrapped.optimum()
+    assert optimum.kind == "bound"
+    assert 0 < optimum.lower <= optimum.value <= 9_999

@@ -11,11 +11,12 @@ from crl_envs.core.stream import Purpose, Stream, threshold
 from crl_envs.core.topology import row_sums
 from crl_envs.sysadmin.dynamics import LOCK, reward, transition
 from crl_envs.sysadmin.optimum.certificates import ring_optimum
-from crl_envs.sysadmin.optimum.exact import exact_value, largest_exact
+from crl_envs.sysadmin.optimum.exact import LARGEST_EXACT_RING, exact_value, largest_exact
 from crl_envs.sysadmin.optimum.ring import ring_problem
 from crl_envs.sysadmin.problem import SysadminProblem
 
 _LONGEST: Final = 10_000  # steps; the time grows with them or with their square
+_LONGEST_EXACT: Final = 100  # steps, with the most machines on a ring: a second of CPU time each
 _SIMULATED_AGENT_STEPS: Final = 2_000_000
 _MOST_WALKED: Final = 20_000_000  # machines × steps
 _FEWEST_WALKED: Final = 100  # machines, that take as long as fewer do
@@ -26,6 +27,7 @@ def find_optimum(problem: SysadminProblem) -> Optimum:
 
     - The ring of the dynamics, however its machines are numbered: exact for n ≤ 14, beyond a certificate with an upper
       and a lower end that nearly agree (`crl_envs.sysadmin.optimum.certificates.ring_optimum`).
+    - Exact values, here and below, take up to a few minutes: horizons to 100 for n = 14, to 400 for n = 13, and so on.
     - ``lock``, while n · T is at most 20 million and T 200,000: exact on any graph.
     - Horizons above 10,000, on any graph: a reward of 1 in each step, and 0, without computing anything.
     - Another graph: exact for n ≤ 9, or 14 where rotating it changes nothing. Beyond, the relaxation in which every
@@ -44,12 +46,17 @@ def find_optimum(problem: SysadminProblem) -> Optimum:
             f"upper: every machine always up; lower: never rebooting (horizon above {_LONGEST})"
         )
         return Optimum(float(problem.horizon), "bound", method, 0.0)
-    if ring := ring_problem(problem):
+    exact = problem.n <= largest_exact(problem)
+    lasts = exact and problem.horizon > _LONGEST_EXACT * 4 ** (LARGEST_EXACT_RING - problem.n)
+    ring = ring_problem(problem)
+    if lasts:
+        missing = " (an exact value would take hours)"
+    elif ring:
         try:
             return ring_optimum(ring)
         except (ImportError, RuntimeError) as error:
             missing = f" ({error}; a certificate needs it)"
-    elif problem.n <= largest_exact(problem):
+    elif exact:
         value = exact_value(problem)
         return Optimum(value, "exact", "value iteration over joint states", value)
     return Optimum(
