@@ -1,6 +1,6 @@
 """PPO on a device beside Stable-Baselines3's PPO: the tables and the picture of ``docs/jax.md``.
 
-    python -m benchmarks.device_learning --picture docs/jax/curves.png    # all, three quarters of an hour of one core
+    python -m benchmarks.device_learning --picture docs/jax/curves.png    # all, half an hour of one core
     python -m benchmarks.device_learning --agents 10                      # ten agents only, two minutes
 
 1. CPU seconds until the mean of twenty episodes is .88 a step (the optimum is .8902) on SYSADMIN's ring, each in its
@@ -45,8 +45,7 @@ SB3_COPIES = 4
 STEADY = 320  # environment steps
 RUN = 2240  # environment steps, after which .88 a step is reached
 
-# Of each number of agents: environments on the device, environment steps, seeds there and of SB3. A curve of the latter
-# with 10,000 agents takes ten minutes, so there are two, on the ring.
+# Of each number of agents: environments on the device, environment steps, seeds there and of SB3.
 PLANS = {
     10: (8, 16_000, 10, 2),
     100: (8, 8_000, 5, 1),
@@ -217,8 +216,6 @@ def curves(sizes: list[int]) -> list[Curve]:
                     ("jax-ippo", on_device, copies, seeds[0]),
                     ("sb3-ppo", of_sb3, max(copies, SB3_COPIES), seeds[1]),
                 ):
-                    if learner == "sb3-ppo" and n == 10_000 and dynamics != "ring":
-                        continue
                     earned, *spent = play(make, rewards, width, steps, count)
                     scores = ((earned - random) / (best - random)).round(4).tolist()
                     every = width * HORIZON
