@@ -280,7 +280,8 @@ def test_everything_has_a_name_and_nothing_sticks_out(visits: Visits, width: int
         widgets = visit.page.get_by_role(role)
         named = visit.page.get_by_role(role, name=re.compile(r"\w"))
         assert widgets.count() == named.count() > 0, role
-    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    # Charts are as wide as a moment before, until they have seen their room.
+    wait_until(lambda: visit.page.evaluate("document.documentElement.scrollWidth") <= width)
     run = visit.page.get_by_role("button", name="Run", exact=True).bounding_box()
     world = visit.page.get_by_label("World", exact=True).bounding_box()
     assert run["y"] < 200
