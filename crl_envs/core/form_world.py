@@ -21,7 +21,8 @@ from crl_envs.core.world import StateT, World, check_actions, freeze
 class FormWorld(World[StateT]):
     """A world that is its array form. A subclass has `make_form`, spaces and `optimum`.
 
-    It may have a compiled kernel beside it, of which tests assert that its numbers are the same.
+    It may have a compiled kernel beside it, of which tests assert that its numbers are the same: `_compiled`, with
+    `_axes`, the shapes that it relies on, and `_constants`, what it reads beside the state, or a `_run` of its own.
     """
 
     problem: Any

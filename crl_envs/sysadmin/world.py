@@ -41,6 +41,8 @@ State = NDArray[np.uint8]
 _BYTE: Final = np.dtype(np.uint8)  # NumPy takes a dtype sooner than a type
 _FLOAT: Final = np.dtype(np.float32)
 _N_ACTIONS = 2
+_KERNELS: Final = "crl_envs.sysadmin.numba_kernel:"
+_RING: Final = Compiled.at(f"{_KERNELS}step_ring", seconds=1.5, plain=step_ring)
 
 
 class MachinesWorld(FormWorld[State]):
@@ -131,7 +133,8 @@ class SysadminWorld(KeepsOptimum, MachinesWorld):
     problem: SysadminProblem
     n_values = 2
     finder = "crl_envs.sysadmin.optimum.find:find_optimum"
-    compiled: ClassVar[Compiled[Any]]  # the loop of `play`
+    compiled: ClassVar[Compiled[Any]] = Compiled.at(f"{_KERNELS}play", seconds=4.0)  # see `play`
+    _compiled = Compiled.at(f"{_KERNELS}step_graph", seconds=1.5)
 
     def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
         super().__init__(*args, **arguments)
@@ -217,6 +220,7 @@ class StatusLoadWorld(MachinesWorld):
     """
 
     n_values = 9
+    _compiled = Compiled.at(f"{_KERNELS}step_status_load", seconds=1.5)
 
     def optimum(self) -> Optimum:
         """Return an upper bound: the best cycle idle, loaded, success with a good machine throughout."""
@@ -239,10 +243,3 @@ def make_world(*args: Any, **arguments: Unpack[SysadminArguments]) -> MachinesWo
     if is_word(arguments.get("dynamics"), STATUS_LOAD):
         return StatusLoadWorld(*args, **arguments)
     return SysadminWorld(*args, **arguments)
-
-
-_KERNELS: Final = "crl_envs.sysadmin.numba_kernel:"
-_RING: Final = Compiled.at(f"{_KERNELS}step_ring", seconds=1.5, plain=step_ring)
-SysadminWorld._compiled = Compiled.at(f"{_KERNELS}step_graph", seconds=1.5)
-StatusLoadWorld._compiled = Compiled.at(f"{_KERNELS}step_status_load", seconds=1.5)
-SysadminWorld.compiled = Compiled.at(f"{_KERNELS}play", seconds=4.0)
