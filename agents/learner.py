@@ -321,8 +321,8 @@ class Learner(CopiesApart, ABC):
         view, stream = self.view, self._stream
 
         def stretch(world: Any, state: Any, drawn: Stream, most: int) -> int:
-            clocks = np.array([drawn.clock, stream.clock])
-            seeds = np.array([drawn.seeds, stream.seeds])
+            clocks = np.concatenate([drawn.clock, stream.clock]).reshape(2, -1)
+            seeds = np.concatenate([drawn.seeds, stream.seeds]).reshape(2, -1)
             if step_callback is not None:
                 most = min(most, every - self.elapsed % every)
             return run(world, state, seeds, clocks, most)

@@ -306,12 +306,17 @@ class Reinforce(Learner):
 
     def _climb(self, step: NDArray[np.float64]) -> None:
         """Move the logits along the eligibility by ``step[n, B]``, and forget the eligibility."""
-        n, b = step.shape
+        b = step.shape[1]
         touched = self._take_touched()
+        if self._compiled:
+            _CLIMB(self._counts, self._limits, self._eligibility, step, self._logits)
+            if self._n_actions == 2:
+                _LIMIT(self._logits, _binary_weights(self._logits), self._limits)
+            else:
+                self._limits[:] = cumulative_limits(self._logits)
+            return
         if isinstance(touched, slice):
-            by_owner = (n, self._n_rows, b, -1)
-            moves = self._eligibility.reshape(by_owner) * step[:, None, :, None]
-            self._logits += moves.reshape(self._logits.shape)
+            _move_all(self._eligibility, step, self._logits)
         else:
             owner = touched // (self._n_rows * b) * b + touched % b  # i·B + b
             self._logits[touched] += self._eligibility[touched] * step.ravel()[owner, None]
@@ -329,9 +334,6 @@ class Reinforce(Learner):
     def _read_visits(self) -> None:
         """Add what has been noted to the eligibility; exact, so that the order doesn't matter."""
         visits, self._visits, self._unread = self._visits, [], 0
-        if self._compiled:
-            self._eligibility += scores_of_counts(self._counts, self._limits)
-            self._all_touched = True
         for same in (True, False):  # visits with the table's limits, and those with their own
             chosen = [visit for visit in visits if (visit.limits is None) == same]
             if chosen:
@@ -465,9 +467,90 @@ def _count_all(
     counts.ravel()[(first + further) * counts.shape[1] + actions] += 1
 
 
-_CHOOSE, _COUNT = (
+def climb_each(
+    counts: NDArray[np.uint32],
+    limits: NDArray[np.uint64],
+    eligibility: NDArray[np.float64],
+    step: NDArray[np.float64],
+    logits: NDArray[np.float64],
+) -> None:
+    """Add the scores of counts to the eligibility, move logits along it, and leave zeros of both; see `choose_each`.
+
+    Args:
+        counts: ``uint32[n·O·B, A]``, visits of each entry with each action.
+        limits: ``uint64[n·O·B, A−1]``, by which agents acted.
+        eligibility: ``float64[n·O·B, A−1]``, of visits that aren't in the counts.
+        step: ``float64[n, B]``, how far to move.
+        logits: ``float64[n·O·B, A−1]``.
+    """
+    n, b = step.shape
+    rows = len(logits) // (n * b)
+    for entry in range(len(logits)):
+        far = step[entry // (rows * b), entry % b]
+        visits = 0.0
+        for action in range(counts.shape[1]):
+            visits += counts[entry, action]
+        later = 0.0  # chances of the actions after this one, × 2³²
+        for k in range(logits.shape[1] - 1, -1, -1):
+            chance = 4294967296.0 - limits[entry, k]
+            score = counts[entry, k + 1] - visits * (chance - later) / 4294967296.0
+            logits[entry, k] += (eligibility[entry, k] + score) * far
+            eligibility[entry, k] = 0.0
+            later = chance
+        counts[entry] = 0
+
+
+def _climb_all(
+    counts: NDArray[np.uint32],
+    limits: NDArray[np.uint64],
+    eligibility: NDArray[np.float64],
+    step: NDArray[np.float64],
+    logits: NDArray[np.float64],
+) -> None:
+    """Do what `climb_each` does, in NumPy."""
+    eligibility += scores_of_counts(counts, limits)
+    _move_all(eligibility, step, logits)
+    counts[:] = eligibility[:] = 0
+
+
+def _move_all(
+    eligibility: NDArray[np.float64], step: NDArray[np.float64], logits: NDArray[np.float64]
+) -> None:
+    """Add to the logits their eligibility times ``step[n, B]``."""
+    n, b = step.shape
+    logits += (eligibility.reshape(n, -1, b, logits.shape[1]) * step[:, None, :, None]).reshape(logits.shape)
+
+
+def limit_each(
+    logits: NDArray[np.float64], weights: NDArray[np.float64], limits: NDArray[np.uint64]
+) -> None:
+    """Write `cumulative_limits` of two actions, given ``exp(−|logits|)``, all ``[M, 1]``; see `choose_each`."""
+    for j in range(len(logits)):
+        weight = weights[j, 0]
+        share = (weight if logits[j, 0] > 0 else 1.0) / (1.0 + weight)
+        limits[j, 0] = np.uint64(np.rint(share * 4294967296.0))
+
+
+def _limit_all(
+    logits: NDArray[np.float64], weights: NDArray[np.float64], limits: NDArray[np.uint64]
+) -> None:
+    """Do what `limit_each` does, in NumPy."""
+    limits[:] = threshold(np.where(logits > 0, weights, 1.0) / (1.0 + weights))
+
+
+def _binary_weights(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    weights = np.abs(logits)
+    return np.exp(np.negative(weights, out=weights), out=weights)
+
+
+_CHOOSE, _COUNT, _CLIMB, _LIMIT = (
     Compiled.loop(loop, seconds=0.7, plain=plain)
-    for plain, loop in ((_choose_all, choose_each), (_count_all, count_each))
+    for plain, loop in (
+        (_choose_all, choose_each),
+        (_count_all, count_each),
+        (_climb_all, climb_each),
+        (_limit_all, limit_each),
+    )
 )
 
 
@@ -492,8 +575,9 @@ def cumulative_limits(
     """
     # exp of a contiguous array: NumPy may round the last bit otherwise for other strides.
     if logits.shape[1] == 1 and legal is None:  # what is below, in fewer steps
-        weight = np.exp(-np.abs(logits))
-        return threshold(np.where(logits > 0, weight, 1.0) / (1.0 + weight))
+        limits = np.empty(logits.shape, np.uint64)
+        _limit_all(logits, _binary_weights(logits), limits)
+        return limits
     every = np.zeros((logits.shape[0], logits.shape[1] + 1))
     every[:, 1:] = logits
     if legal is not None:

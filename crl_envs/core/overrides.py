@@ -27,6 +27,8 @@ def overridden(thing: Any) -> list[str]:
     cls = thing if isinstance(thing, type) else type(thing)
     shipped = next((c for c in cls.__mro__ if c.__module__.startswith(_OURS)), object)
     own = {} if isinstance(thing, type) else vars(thing)
+    if cls is shipped and _methods(cls).isdisjoint(own):  # sooner than to look at each
+        return []
     return [
         name
         for name, is_method in _behaviour(cls if shipped is object else shipped)
@@ -61,6 +63,11 @@ def _behaviour(cls: type[Any]) -> list[tuple[str, bool]]:
         if name == _ACCESS
         or (not name.startswith("_") and name not in _DRAWING and _is_behaviour(what))
     ]
+
+
+@lru_cache(maxsize=64)
+def _methods(cls: type[Any]) -> frozenset[str]:
+    return frozenset(name for name, is_method in _behaviour(cls) if is_method)
 
 
 def _static(cls: type[Any], name: str) -> Any:

@@ -307,7 +307,9 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         if self._state is None or self._any_done:
             raise ResetNeeded("call reset() before fast_forward()")
         horizon = self.world.horizon
-        most = -1 if horizon is None else horizon - int(np.max(self._elapsed))
+        played = self._elapsed
+        latest = played if isinstance(played, int) else int(played.max())
+        most = -1 if horizon is None else horizon - latest
         steps = play(self.world, self._state, self._stream, most)
         steps = check_int("steps played", steps, low=0, high=LARGEST_INT if most < 0 else most)
         self._stream.advance(ticks=steps)

@@ -66,7 +66,7 @@ def array_form(problem: SysadminProblem) -> ArrayForm:
 
     def metrics(xp: Any, state: Any) -> dict[str, Any]:
         if not two_fold:
-            return {"up": state.mean(axis=0)}
+            return {"up": state.sum(axis=0) / len(state)}  # sooner than `mean`
         status, load = state // 3, state % 3
         named = {"good": GOOD, "faulty": FAULTY, "dead": DEAD}
         shares = {name: (status == value).mean(axis=0) for name, value in named.items()}
