@@ -485,19 +485,21 @@ def climb_each(
     """
     n, b = step.shape
     rows = len(logits) // (n * b)
-    for entry in range(len(logits)):
-        far = step[entry // (rows * b), entry % b]
-        visits = 0.0
-        for action in range(counts.shape[1]):
-            visits += counts[entry, action]
-        later = 0.0  # chances of the actions after this one, × 2³²
-        for k in range(logits.shape[1] - 1, -1, -1):
-            chance = 4294967296.0 - limits[entry, k]
-            score = counts[entry, k + 1] - visits * (chance - later) / 4294967296.0
-            logits[entry, k] += (eligibility[entry, k] + score) * far
-            eligibility[entry, k] = 0.0
-            later = chance
-        counts[entry] = 0
+    for i in range(n):
+        for place in range(rows * b):
+            entry, column = np.uint64(i * rows * b + place), np.uint64(place) % np.uint64(b)
+            visits = 0.0
+            for action in range(counts.shape[1]):
+                visits += counts[entry, action]
+            later = 0.0  # chances of the actions after this one, × 2³²
+            for k in range(logits.shape[1] - 1, -1, -1):
+                chance = 4294967296.0 - limits[entry, k]
+                score = counts[entry, k + 1] - visits * (chance - later) / 4294967296.0
+                logits[entry, k] += (eligibility[entry, k] + score) * step[i, column]
+                eligibility[entry, k] = 0.0
+                later = chance
+                counts[entry, k + 1] = 0
+            counts[entry, 0] = 0
 
 
 def _climb_all(
@@ -518,7 +520,8 @@ def _move_all(
 ) -> None:
     """Add to the logits their eligibility times ``step[n, B]``."""
     n, b = step.shape
-    logits += (eligibility.reshape(n, -1, b, logits.shape[1]) * step[:, None, :, None]).reshape(logits.shape)
+    by_owner = n, len(logits) // (n * b), b, logits.shape[1]
+    logits += (eligibility.reshape(by_owner) * step[:, None, :, None]).reshape(logits.shape)
 
 
 def limit_each(

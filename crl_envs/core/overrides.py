@@ -27,13 +27,13 @@ def overridden(thing: Any) -> list[str]:
     cls = thing if isinstance(thing, type) else type(thing)
     shipped = next((c for c in cls.__mro__ if c.__module__.startswith(_OURS)), object)
     own = {} if isinstance(thing, type) else vars(thing)
-    if cls is shipped and _methods(cls).isdisjoint(own):  # sooner than to look at each
-        return []
+    behaviour = _behaviour(cls if shipped is object else shipped)
+    if cls is shipped:  # sooner than to look for each
+        return sorted(name for name in own if behaviour.get(name))
     return [
         name
-        for name, is_method in _behaviour(cls if shipped is object else shipped)
-        if (is_method and name in own)
-        or (cls is not shipped and _static(cls, name) is not _static(shipped, name))
+        for name, is_method in behaviour.items()
+        if (is_method and name in own) or _static(cls, name) is not _static(shipped, name)
     ]
 
 
@@ -55,19 +55,14 @@ def makes_own_world(entry_point: Any) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _behaviour(cls: type[Any]) -> list[tuple[str, bool]]:
+def _behaviour(cls: type[Any]) -> dict[str, bool]:
     """Return the names that count of a class, each with whether it is a method."""
-    return [
-        (name, inspect.isfunction(what))
+    return {
+        name: inspect.isfunction(what)
         for name, what in inspect.getmembers_static(cls)
         if name == _ACCESS
         or (not name.startswith("_") and name not in _DRAWING and _is_behaviour(what))
-    ]
-
-
-@lru_cache(maxsize=64)
-def _methods(cls: type[Any]) -> frozenset[str]:
-    return frozenset(name for name, is_method in _behaviour(cls) if is_method)
+    }
 
 
 def _static(cls: type[Any], name: str) -> Any:

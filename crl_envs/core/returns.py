@@ -34,7 +34,7 @@ def fold_sum(values: NDArray[Any]) -> NDArray[np.float64]:
     """
     total = np.array(values, np.float64, order="C")
     fold = _FOLD if "numba" in sys.modules else _fold_halves  # never for this alone
-    fold(total.reshape(-1), total[:1].size)
+    fold(total.reshape(-1), total[:1].size or 1)
     return np.array(total[0])  # apart from the rest
 
 

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from crl_envs.core.returns import fold_sum, take_mean, team_reward
+from crl_envs.core.backend import has_numba
+from crl_envs.core.returns import _fold_halves, fold_each, fold_sum, take_mean, team_reward
+
+_FOLDED: Any = fold_each
+if has_numba():
+    from numba import njit
+
+    _FOLDED = njit(fold_each)
 
 matrices = hnp.arrays(
     np.float32,
@@ -47,6 +54,21 @@ def test_a_column_is_the_same_alone_in_a_batch_and_in_any_layout(values: Any, ra
     for b in columns:
         assert fold_sum(values[:, b]) == whole[b]
         assert fold_sum(np.ascontiguousarray(values[:, b : b + 1]))[0] == whole[b]
+
+
+@given(matrices)
+def test_a_compiled_sum_is_the_same(values: Any) -> None:
+    """`fold_each` as Python runs it, and as Numba compiles it where that is."""
+    expected = values.astype(np.float64)
+    _fold_halves(expected.reshape(-1), values.shape[1])
+    for fold in (fold_each, _FOLDED):
+        folded = values.astype(np.float64)
+        fold(folded.reshape(-1), values.shape[1])
+        assert folded[0].tolist() == expected[0].tolist() == fold_sum(values).tolist()
+
+
+def test_no_columns() -> None:
+    assert fold_sum(np.zeros((3, 0))).shape == (0,)
 
 
 def test_many_agents() -> None:

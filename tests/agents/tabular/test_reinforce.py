@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from agents import Reinforce, ReinforceConfig
-from agents.tabular.reinforce import cumulative_limits, scores_of_counts, sum_of_scores
+from agents.tabular.reinforce import (
+    _climb_all,
+    climb_each,
+    cumulative_limits,
+    limit_each,
+    scores_of_counts,
+    sum_of_scores,
+)
 from crl_envs.wrappers import GlobalReward
 from tests.agents.textbook import Recorder, Textbook, discrete_row
 from tests.core.toy import TOY
@@ -282,6 +289,47 @@ def test_compiled_loops_change_nothing(make_env: Any, monkeypatch: pytest.Monkey
     assert repr(plain.history) == repr(compiled.history)
     assert plain.theta.any()
     assert (plain._compiled, compiled._compiled) == (False, True)
+
+
+@pytest.mark.skipif(len(BACKENDS) < 2, reason="Numba is not installed")
+def test_visits_that_are_noted_in_parts_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some steps are counted by compiled loops and some noted, since an action is illegal or agents are gone."""
+
+    def learn(unread: int) -> list[Any]:
+        monkeypatch.setattr("agents.tabular.reinforce._MOST_UNREAD", unread)
+        learner = Reinforce(COMPILED["masks, ends that differ"](), credit="own", seed=6)
+        assert learner._compiled
+        theta = learner.learn(total_episodes=25).theta
+        assert theta.any()
+        return theta.tolist()  # type: ignore[no-any-return]
+
+    assert learn(10**6) == learn(0)
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3), st.integers(0))
+def test_compiled_updates_are_those_of_numpy(n: int, o: int, a: int, b: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size = (n * o * b, a - 1)
+    limits = np.sort(rng.integers(0, 2**32, size, endpoint=True), axis=1).astype(np.uint64)
+    counts = rng.integers(0, 9, (n * o * b, a)).astype(np.uint32)
+    made = counts, limits, rng.integers(-9, 9, size) / 2**32, rng.normal(size=(n, b))
+    logits = rng.normal(size=size)
+    found = []
+    for climb in (climb_each, _climb_all):
+        given = [array.copy() for array in (*made, logits)]
+        climb(*given)
+        found.append([array.tolist() for array in given])
+        assert not given[0].any()
+        assert not given[2].any()
+    assert found[0] == found[1]
+
+
+@given(st.lists(st.floats(-800, 800), min_size=1))
+def test_compiled_limits_are_those_of_numpy(logits: list[float]) -> None:
+    column = np.array([0.0, -0.0, *logits])[:, None]
+    made = np.empty(column.shape, np.uint64)
+    limit_each(column, np.exp(-np.abs(column)), made)
+    assert made.tolist() == cumulative_limits(column).tolist()
 
 
 def test_a_copy_goes_on_alike() -> None:
