@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -167,9 +168,14 @@ class Experiment:
         """Return after how much each evaluation of a run comes: ascending whole numbers, the last the whole budget."""
         grain = check_int("grain", self.grain(value), low=1)
         last = check_int("budget", self.budget(value), low=max(self.first, grain))
-        spaced = np.geomspace(self.first, last, self.evaluations) / grain
-        multiples = np.maximum(spaced.round().astype(int), 1)
-        return tuple(sorted({*(multiples * grain).tolist(), -(-last // grain) * grain}))
+        return _spaced(self.first, last, self.evaluations, grain)
+
+
+@cache  # a run that is forked from a process that knows them needn't find NumPy's code again
+def _spaced(first: int, last: int, number: int, grain: int) -> tuple[int, ...]:
+    spaced = np.geomspace(first, last, number) / grain
+    multiples = np.maximum(spaced.round().astype(int), 1)
+    return tuple(sorted({*(multiples * grain).tolist(), -(-last // grain) * grain}))
 
 
 def _plain(value: Any) -> Any:

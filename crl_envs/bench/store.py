@@ -357,12 +357,12 @@ class Store:
         """Remove all checkpoints of a run."""
         path = self.checkpoints / str(id)
         begins = f"{path.name}.", f".{path.name}."  # also drafts of a killed writer
-        names: list[str] = []
+        files: list[Path] = []
         with suppress(OSError):
-            names = os.listdir(path.parent)  # sooner than a glob
-        for name in names:
-            if name.startswith(begins):
-                (path.parent / name).unlink(missing_ok=True)
+            files = list(path.parent.iterdir())  # sooner than a glob
+        for file in files:
+            if file.name.startswith(begins):
+                file.unlink(missing_ok=True)
 
     def read(self, id: RunId) -> tuple[Record | None, str | None]:
         """Return a run's record, None when there is none, and a sentence that names a file that was set aside."""

@@ -397,6 +397,7 @@ def _prepare(step: int, job: Job) -> None:
                     job.case.rehearse()
         elif step == 0:
             experiment = find_experiment(job.id.experiment)
+            list(map(experiment.budgets, experiment.values))  # which are kept
             env = experiment.task(experiment.quick[0]).make()
             env.reset(seed=0)
             env.step({agent: env.action_space(agent).sample() for agent in env.agents})
