@@ -129,12 +129,12 @@ class Learner(CopiesApart, ABC):
         for name, called in (("callback", callback), ("step_callback", step_callback)):
             if called is not None:
                 check_callback(name, called)
-        last, goal = math.inf, np.full(self.view.num_envs, math.inf)
+        last, goal = math.inf, None
         if total_episodes is not None:
             last = self.episodes + check_int("total_episodes", total_episodes, low=0)
         else:
             goal = self.env_steps + check_int("total_steps", total_steps, low=0)
-        while self.episodes < last and (self.env_steps < goal).any():
+        while self.episodes < last and (goal is None or (self.env_steps < goal).any()):
             self._play_episode(step_callback, every)
             if callback is not None:
                 answer = callback(self)

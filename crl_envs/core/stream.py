@@ -169,29 +169,16 @@ def words(keys: UInt64Array, lanes: int, first: int = 0) -> UInt32Array:
         ``uint32[lanes, B]``, uniform on all 2^32 values.
     """
     pairs = (lanes + 1) // 2
+    rungs = _ladder(pairs) if pairs <= _LONGEST_KEPT else _ladder.__wrapped__(pairs)
+    start = keys + np.uint64(first // 2 * int(GOLDEN) & _MASK_64) if first else keys
     if keys.shape[0] == 1:
-        column = np.empty(pairs, np.uint64)
-        fill = _WORDS if "numba" in sys.modules else _fill_words  # never for the words alone
-        fill(keys[0], first // 2, column)
-        flat = column.astype(_LITTLE_64, copy=False).view(_LITTLE_32)
+        flat = splitmix64(rungs + start).astype(_LITTLE_64, copy=False).view(_LITTLE_32)
         return flat[:lanes, None].astype(np.uint32, copy=False)
-    mixed = _pairs(keys, first // 2, pairs)
+    mixed = splitmix64(rungs[:, None] + start)
     both = np.empty((pairs, 2, keys.shape[0]), np.uint32)
     both[:, 0] = mixed
     both[:, 1] = mixed >> _S32
     return both.reshape(2 * pairs, keys.shape[0])[:lanes]
-
-
-def _pairs(keys: UInt64Array, first: int, pairs: int) -> UInt64Array:
-    """Return the words of pairs of lanes from the `first` on: ``uint64[pairs, B]``."""
-    rungs = _ladder(pairs) if pairs <= _LONGEST_KEPT else _ladder.__wrapped__(pairs)
-    start = keys + np.uint64(first * int(GOLDEN) & _MASK_64) if first else keys
-    return splitmix64(rungs[:, None] + start)
-
-
-def _fill_words(key: np.uint64, first: int, out: UInt64Array) -> None:
-    """Write ``uint64[pairs]``, as `numba_stream.fill_words` does."""
-    out[:] = _pairs(np.array([key]), first, out.size)[:, 0]
 
 
 def lane_words(keys: UInt64Array, lanes: NDArray[np.int64]) -> UInt32Array:
@@ -329,9 +316,8 @@ def _fill_keys(seeds: UInt64Array, clock: UInt64Array, purpose: int, block: UInt
     np.bitwise_or(low, high << _S32, out=block)
 
 
-_COMPILED, _WORDS = (
-    Compiled.at(f"crl_envs.core.numba_stream:{plain.__name__[1:]}", seconds=0.6, plain=plain)
-    for plain in (_fill_keys, _fill_words)
+_COMPILED: Final = Compiled.at(
+    "crl_envs.core.numba_stream:fill_keys", seconds=0.6, plain=_fill_keys
 )
 _UNSEEDED: Final[WeakSet[Stream]] = WeakSet()
 
