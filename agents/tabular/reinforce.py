@@ -28,8 +28,8 @@ Details that matter:
    column doesn't notice which others are beside it.
 5. p doesn't change during an episode: the eligibility follows from how often each action was taken at each entry. Only
    steps with illegal actions are added up one by one. Where Numba is, and observations have at most 64 rows, actions
-   are chosen and counted by `choose_each` and `count_each`, and SYSADMIN's binary worlds play whole episodes, compiled
-   (`crl_envs.sysadmin.SysadminWorld.play`), with the same result, bit for bit.
+   are chosen and counted, and logits moved, by `choose_each`, `count_each` and `climb_each`, and SYSADMIN's binary
+   worlds play whole episodes, compiled (`crl_envs.sysadmin.SysadminWorld.play`), with the same result, bit for bit.
 """
 
 from __future__ import annotations
@@ -310,7 +310,7 @@ class Reinforce(Learner):
         touched = self._take_touched()
         if self._compiled:
             _CLIMB(self._counts, self._limits, self._eligibility, step, self._logits)
-            if self._n_actions == 2:
+            if self._n_actions == 2:  # exp is NumPy's: another one may round otherwise
                 _LIMIT(self._logits, _binary_weights(self._logits), self._limits)
             else:
                 self._limits[:] = cumulative_limits(self._logits)
