@@ -70,8 +70,14 @@ def fill_words(key, first_pair, out):
 def fill_keys(seeds, clock, purpose, block):
     """Write the keys of a clock ``uint64[B]`` and the ones after it to ``uint64[ahead, B]``."""
     for ahead in range(block.shape[0]):
-        for c in range(block.shape[1]):
-            block[ahead, c] = stream_key(seeds[c], clock[c] + uint64(ahead), purpose)
+        fill_row(seeds, clock, ahead, purpose, block[ahead])
+
+
+@njit(cache=True, nogil=True)
+def fill_row(seeds, clock, ahead, purpose, row):
+    """Write the keys of one clock to ``uint64[B]``; as a loop of its own it goes through a processor's vectors."""
+    for c in range(row.shape[0]):
+        row[c] = stream_key(seeds[c], clock[c] + uint64(ahead), purpose)
 
 
 @overload(stream.lane_word, inline="always")

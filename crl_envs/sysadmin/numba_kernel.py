@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numba import float32, njit, uint8, uint32, uint64
 
-from crl_envs.core.numba_stream import fill_words, pair_word, stream_key
+from crl_envs.core.numba_stream import fill_row, fill_words, pair_word
 from crl_envs.core.stream import Purpose
 
 _ACTION, _TRANSITION = int(Purpose.ACTION), int(Purpose.TRANSITION)
@@ -245,8 +245,7 @@ def _play_columns(
     flat = block.view(np.uint32)
     total = np.empty((3, b), np.int32)
     for step in range(steps):
-        for c in range(b):
-            keys[c] = stream_key(seeds[1, c], clocks[1, c] + uint64(step), _ACTION)
+        fill_row(seeds[1], clocks[1], step, _ACTION, keys)
         total[:] = 0
         if b == 1:
             for low in range(0, n, _BLOCK):
@@ -300,7 +299,7 @@ def _play_columns(
             earned += paid[1] * (rebooted - waste)
             earned += paid[0] * (n - up - rebooted + waste)
             team[c] += earned / n
-            keys[c] = stream_key(seeds[0, c], clocks[0, c] + uint64(step), _TRANSITION)
+        fill_row(seeds[0], clocks[0], step, _TRANSITION, keys)
         if ring:
             step_ring(now, reboot, keys, thresholds, after, reward)
         else:
