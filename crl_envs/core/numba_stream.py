@@ -54,6 +54,15 @@ def lane_word(key, lane):
     return uint32(pair_word(key, lane >> 1) >> uint64(32 * (lane & 1)))
 
 
+@njit(cache=True, nogil=True, inline="always")
+def fill_pair(keys, pair, words):
+    """Write the words of lanes 2·pair and 2·pair + 1 of all columns to ``uint32[2, B]``."""
+    for c in range(keys.shape[0]):
+        z = pair_word(keys[c], pair)
+        words[0, c] = uint32(z)
+        words[1, c] = uint32(z >> uint64(32))
+
+
 @njit(cache=True, nogil=True)
 def fill_words(key, first_pair, out):
     """Write ``pair_word(key, first_pair + j)`` to ``out[j]`` (``uint64[:]``)."""

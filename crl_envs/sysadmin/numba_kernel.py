@@ -6,13 +6,15 @@ from __future__ import annotations
 import numpy as np
 from numba import float32, njit, uint8, uint32, uint64
 
-from crl_envs.core.numba_stream import fill_row, fill_words, pair_word
+from crl_envs.core.numba_stream import fill_pair, fill_row, fill_words, pair_word
 from crl_envs.core.stream import Purpose
 
 _ACTION, _TRANSITION = int(Purpose.ACTION), int(Purpose.TRANSITION)
 _ALL = uint64(1 << 32)  # words
 _CELLS = 32768  # agents × columns
 _BLOCK = 4096  # agents at a time when there is one column; even
+_MANY = 16  # columns from which loops over them, each so simple that it goes through vectors, are worth their number
+_NARROW = 32  # entries of an agent's table up to which they are gone through one after the other
 
 
 @njit(cache=True, nogil=True)
@@ -46,11 +48,7 @@ def step_ring(state, action, keys, thresholds, next_state, reward):
         return
     word = np.empty((2, b), np.uint32)
     for i in range(0, n, 2):
-        pair = i >> 1
-        for c in range(b):
-            z = pair_word(keys[c], pair)
-            word[0, c] = uint32(z)
-            word[1, c] = uint32(z >> uint64(32))
+        fill_pair(keys, i >> 1, word)
         for k in range(i, min(i + 2, n)):
             _ring_row(
                 state[k],
@@ -91,6 +89,9 @@ def step_graph(state, action, keys, indptr, indices, offsets, thresholds, next_s
         thresholds: ``uint32``: for each own state, one entry for each number of parents up.
     """
     n, b = state.shape
+    if b >= _MANY:
+        _graph_rows(state, action, keys, indptr, indices, offsets, thresholds, next_state)
+        return
     ups = np.empty(b, np.int64)
     for i in range(n):
         ups[:] = 0
@@ -104,6 +105,39 @@ def step_graph(state, action, keys, indptr, indices, offsets, thresholds, next_s
             word = uint32(pair_word(keys[c], i >> 1) >> shift)
             t = thresholds[offsets[i] + state[i, c] * width + ups[c]]
             next_state[i, c] = uint8(word < t) | action[i, c]
+
+
+@njit(cache=True, nogil=True)
+def _graph_rows(state, action, keys, indptr, indices, offsets, thresholds, next_state):
+    n, b = state.shape
+    few, ups = np.empty(b, np.uint8), np.empty(b, np.uint32)
+    words, limit = np.empty((2, b), np.uint32), np.empty(b, np.uint32)
+    for i in range(n):
+        if i % 2 == 0:
+            fill_pair(keys, i >> 1, words)
+        lane, width, down = i & 1, indptr[i + 1] - indptr[i] + 1, offsets[i]
+        up = down + width
+        if width <= _NARROW:
+            few[:] = 0
+            for e in range(indptr[i], indptr[i + 1]):
+                source = indices[e]
+                for c in range(b):
+                    few[c] += state[source, c]
+            for m in range(width):
+                when_down, when_up, count = thresholds[down + m], thresholds[up + m], uint8(m)
+                for c in range(b):
+                    mine = when_up if state[i, c] else when_down
+                    limit[c] = mine if few[c] >= count else limit[c]
+        else:
+            ups[:] = 0
+            for e in range(indptr[i], indptr[i + 1]):
+                source = indices[e]
+                for c in range(b):
+                    ups[c] += state[source, c]
+            for c in range(b):
+                limit[c] = thresholds[(up if state[i, c] else down) + ups[c]]
+        for c in range(b):
+            next_state[i, c] = uint8(words[lane, c] < limit[c]) | action[i, c]
 
 
 @njit(cache=True, nogil=True)
@@ -131,6 +165,12 @@ def step_status_load(
         progress: ``uint32[9]``, by state.
     """
     n, b = state.shape
+    if b >= _MANY:
+        graph = indptr, indices, offsets
+        _status_load_rows(
+            state, action, (status_keys, load_keys), graph, risk, progress, next_state
+        )
+        return
     worse = np.empty(b, np.int64)
     for i in range(n):
         worse[:] = 0
@@ -150,6 +190,38 @@ def step_status_load(
             if status == 2 or load == 2:
                 next_load = 0
             next_state[i, c] = 0 if action[i, c] else uint8(3 * next_status + next_load)
+
+
+@njit(cache=True, nogil=True)
+def _status_load_rows(state, action, keys, graph, risk, progress, next_state):
+    indptr, indices, offsets = graph
+    n, b = state.shape
+    status, load = state // uint8(3), state % uint8(3)
+    worse, limit = np.empty(b, np.uint32), np.empty(b, np.uint32)
+    words, gains = np.empty((2, b), np.uint32), np.empty((2, b), np.uint32)
+    for i in range(n):
+        if i % 2 == 0:
+            fill_pair(keys[0], i >> 1, words)
+            fill_pair(keys[1], i >> 1, gains)
+        lane, width, first = i & 1, uint32(indptr[i + 1] - indptr[i] + 1), uint32(offsets[i])
+        worse[:] = 0
+        for e in range(indptr[i], indptr[i + 1]):
+            source = indices[e]
+            for c in range(b):
+                worse[c] += uint8(status[source, c] > status[i, c])
+        for c in range(b):
+            limit[c] = risk[first + status[i, c] * width + worse[c]]
+        for c in range(b):
+            following = status[i, c] + uint8(words[lane, c] < limit[c])
+            next_state[i, c] = uint8(0) if action[i, c] else uint8(3) * following
+        for k in range(len(progress)):
+            chance, value = progress[k], uint8(k)
+            for c in range(b):
+                limit[c] = chance if state[i, c] >= value else limit[c]
+        for c in range(b):
+            going = (action[i, c] == 0) & (status[i, c] != 2) & (load[i, c] != 2)
+            grown = load[i, c] + uint8(gains[lane, c] < limit[c])
+            next_state[i, c] += grown if going else uint8(0)
 
 
 @njit(cache=True, nogil=True)
@@ -276,10 +348,7 @@ def _play_columns(
         else:
             for i in range(n):
                 if drawn and i % 2 == 0:
-                    for c in range(b):
-                        z = pair_word(keys[c], i >> 1)
-                        words[0, c] = uint32(z)
-                        words[1, c] = uint32(z >> uint64(32))
+                    fill_pair(keys, i >> 1, words)
                 _choose_row(
                     now[i],
                     words[i & 1],
