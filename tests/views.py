@@ -114,6 +114,20 @@ def assert_views_agree(
     )
 
 
+def assert_backends_agree(id: str, columns: int, steps: int = 12, **arguments: Any) -> None:
+    """Play the same random actions with each backend, and compare all that a batch returns."""
+    made = [crl_envs.make_vec(id, columns, backend=backend, **arguments) for backend in BACKENDS]
+    played: list[list[Any]] = [[vec.reset(seed=2**40)[0]] for vec in made]
+    actions = np.random.default_rng(0).integers(
+        made[0].single_action_space.nvec[0], size=(steps, columns, made[0].n_agents)
+    )
+    for vec, seen in zip(made, played, strict=True):
+        seen += [array for action in actions for array in vec.step(action)[:4]]
+    for other in played[1:]:
+        for one, two in zip(played[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
 def assert_verbs_agree(world: Any, steps: int = 30, num_envs: int = 3, seed: int = 0) -> None:
     """Check a world's functions by themselves.
 

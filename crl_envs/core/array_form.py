@@ -22,6 +22,7 @@ Tables = Mapping[str, Any]
 Words = Mapping[Purpose, Array]  # uint32[n, …]
 
 _MOST_CHOSEN = 16  # entries of a table that is looked up by comparing
+_MOST_IN_ROW = 32  # the same of agents' own rows; beside a look-up, words aren't drawn through a processor's vectors
 _MOST_GATHERED = (
     16  # neighbours up to which all agents get as many places as the best connected one
 )
@@ -83,40 +84,47 @@ def column(values: Array, like: Array) -> Array:
     return values.reshape(values.shape + (1,) * (like.ndim - 1))
 
 
-def look_up(xp: Any, table: Array, index: Array) -> Array:
-    """Return ``table[index]``, by comparisons where the table is short: those go through a processor's vectors."""
-    size = table.shape[0]
-    if xp is np or size > _MOST_CHOSEN:
-        return xp.take(table, index, axis=0)
-    found = xp.broadcast_to(table[0], index.shape)
-    for k in range(1, size):
-        found = xp.where(index == k, table[k], found)
+class Rows(NamedTuple):
+    """Each agent's own part of a table; fixed numbers."""
+
+    begins: NDArray[np.integer]  # [n]
+    sizes: NDArray[np.integer]  # [n]
+
+
+def look_up(xp: Any, table: Array, index: Array, rows: Rows | None = None) -> Array:
+    """Return ``table[index]``, or each agent's entry at `index` ``[n, …]`` of its own rows.
+
+    In JAX it is found by comparisons where there are few entries: those go through a processor's vectors.
+    """
+    most = table.shape[0] if rows is None else int(rows.sizes.max())
+    if xp is np or most > (_MOST_CHOSEN if rows is None else _MOST_IN_ROW):
+        begins = 0 if rows is None else column(xp.asarray(rows.begins, np.int32), index)
+        return xp.take(table, begins + index, axis=0)
+    if rows is None:
+        entries = iter(table)
+    else:
+        places = (rows.begins + np.minimum(k, rows.sizes - 1) for k in range(most))
+        entries = (column(table[place], index) for place in places)
+    found = xp.broadcast_to(next(entries), index.shape)
+    for k, entry in enumerate(entries, 1):
+        found = xp.where(index == k, entry, found)
     return found
 
 
-def happens(xp: Any, word: Array, chance: Chance, index: Array | None = None) -> Array:
-    """Return where the event of the chance at `index`, or of the only one, happens: ``bool``, of the words' shape."""
+def happens(
+    xp: Any, word: Array, chance: Chance, index: Array | None = None, rows: Rows | None = None
+) -> Array:
+    """Return where the event of the chance that `look_up` finds, or of the only one, happens: ``bool``."""
     if index is None:
         return (word <= chance.last) & chance.some
-    some = look_up(xp, chance.some, index)
-    return (word <= look_up(xp, chance.last, index)) & some
+    some = look_up(xp, chance.some, index, rows)
+    return (word <= look_up(xp, chance.last, index, rows)) & some
 
 
 def pick(xp: Any, values: Array, index: Array) -> Array:
     """Return from ``[n, …, B]`` each column's own entry ``[…, B]`` of an index ``[B]``; or of one number without B."""
     at = index.reshape((1,) * (values.ndim - index.ndim) + index.shape)
     return xp.take_along_axis(values, at, axis=0)[0]
-
-
-def product(a: Array, factor: Array | int) -> tuple[Array, Array]:
-    """Return both halves of a product of 32-bit numbers ``uint32[…]``, from products of 16-bit halves."""
-    factor = np.uint32(factor) if isinstance(factor, int) else factor
-    f_high, f_low = factor >> 16, factor & 0xFFFF
-    high, low = a >> 16, a & 0xFFFF
-    least = low * f_low
-    middle = high * f_low + (least >> 16)
-    other = low * f_high + (middle & 0xFFFF)
-    return high * f_high + (middle >> 16) + (other >> 16), a * factor
 
 
 def repeated(xp: Any, going: Any, body: Any, carried: Array) -> Array:

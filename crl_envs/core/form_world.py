@@ -62,20 +62,26 @@ class FormWorld(World[StateT]):
 
     def transition(self, state: StateT, action: NDArray[np.integer], stream: Stream) -> StateT:
         """Return the next states."""
-        return self._stepped(state, action, stream)[0]
+        return self._checked_step(state, action, stream)[0]
 
     def reward(
         self, state: StateT, action: NDArray[np.integer], next_state: StateT, stream: Stream
     ) -> NDArray[np.float32]:
         """Return the local rewards ``float32[n, B]`` of a transition, at the clock of that transition."""
-        return self._stepped(state, action, stream)[1]
+        return self._checked_step(state, action, stream)[1]
 
     def step(
         self, state: StateT, action: NDArray[np.integer], stream: Stream
     ) -> tuple[StateT, NDArray[np.float32]]:
         """Do `transition` and `reward` together, compiled where there is a kernel and Numba."""
         own = self._has_own_parts
-        return (super().step if own else self._stepped)(state, action, stream)
+        return (super().step if own else self._checked_step)(state, action, stream)
+
+    def step_in_place(
+        self, state: StateT, action: NDArray[np.integer], stream: Stream
+    ) -> tuple[StateT, NDArray[np.float32]]:
+        """Do `step`, without looking at the arguments where all methods are the package's."""
+        return (self._stepped if self._is_shipped else self.step)(state, action, stream)
 
     @cached_property
     def _n_actions(self) -> int:
@@ -85,10 +91,19 @@ class FormWorld(World[StateT]):
     def _has_own_parts(self) -> bool:
         return not {"transition", "reward"}.isdisjoint(overridden(self))
 
-    def _stepped(
+    @cached_property
+    def _is_shipped(self) -> bool:
+        return not overridden(self)
+
+    def _checked_step(
         self, state: StateT, action: NDArray[np.integer], stream: Stream
     ) -> tuple[StateT, NDArray[np.float32]]:
         self.check(state, action, stream)
+        return self._stepped(state, action, stream)
+
+    def _stepped(
+        self, state: StateT, action: NDArray[np.integer], stream: Stream
+    ) -> tuple[StateT, NDArray[np.float32]]:
         compiled = self._compiled
         if compiled is not None and self.backend == "numba":
             kernel = compiled.function or compiled.ready()

@@ -54,6 +54,15 @@ def lane_word(key, lane):
     return uint32(pair_word(key, lane >> 1) >> uint64(32 * (lane & 1)))
 
 
+@njit(cache=True, nogil=True, inline="always")
+def fill_pair(keys, pair, words):
+    """Write the words of lanes 2·pair and 2·pair + 1 of all columns to ``uint32[2, B]``."""
+    for c in range(keys.shape[0]):
+        z = pair_word(keys[c], pair)
+        words[0, c] = uint32(z)
+        words[1, c] = uint32(z >> uint64(32))
+
+
 @njit(cache=True, nogil=True)
 def fill_words(key, first_pair, out):
     """Write ``pair_word(key, first_pair + j)`` to ``out[j]`` (``uint64[:]``)."""
@@ -70,8 +79,14 @@ def fill_words(key, first_pair, out):
 def fill_keys(seeds, clock, purpose, block):
     """Write the keys of a clock ``uint64[B]`` and the ones after it to ``uint64[ahead, B]``."""
     for ahead in range(block.shape[0]):
-        for c in range(block.shape[1]):
-            block[ahead, c] = stream_key(seeds[c], clock[c] + uint64(ahead), purpose)
+        fill_row(seeds, clock, ahead, purpose, block[ahead])
+
+
+@njit(cache=True, nogil=True)
+def fill_row(seeds, clock, ahead, purpose, row):
+    """Write the keys of one clock to ``uint64[B]``; as a loop of its own it goes through a processor's vectors."""
+    for c in range(row.shape[0]):
+        row[c] = stream_key(seeds[c], clock[c] + uint64(ahead), purpose)
 
 
 @overload(stream.lane_word, inline="always")

@@ -59,6 +59,8 @@ _NO_BLOCK: Final = (0, np.empty((0, 1), np.uint64))
 class Purpose(IntEnum):
     """What a draw is for; two purposes at the same clock are independent."""
 
+    __hash__ = int.__hash__  # an enum's own is written in Python
+
     INITIAL = 0
     TRANSITION = 1
     REWARD = 2

@@ -101,7 +101,7 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         self.metadata = {"autoreset_mode": self.autoreset_mode, "render_modes": []}
         self.n_agents = world.n_agents
         self._n_actions = int(world.single_action_space.n)
-        self._dtype: Any = np.uint8 if self._n_actions <= 256 else np.int64
+        self._dtype: Any = np.dtype(small_dtype(self._n_actions))
         self._stream = Stream(self.num_envs)
         self._state: Any = None
         self._mask: NDArray[np.int8] | None = None
@@ -184,7 +184,8 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
             ValueError: Wrong shape, not integers, or out of range.
             gymnasium.error.ResetNeeded: Before the first reset.
         """
-        self._need_state("step")
+        if self._state is None:
+            self._need_state("step")
         asked = self._pack(actions)
         mode, idle, any_idle = self.autoreset_mode, self._done, self._any_done
         if any_idle and mode is _NEXT_STEP and idle.all():
@@ -235,8 +236,8 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
                 self._done = idle | ended
             self._any_done = any_ended or mode is not _NEXT_STEP
         observations = self._observations()
-        infos = self._infos(illegal)
-        return observations, self._given(rewards), terminations, truncations, {**infos, **extra}
+        infos = self._infos(illegal) | extra
+        return observations, self._given(rewards), terminations, truncations, infos
 
     def act(self, policy: Any) -> NDArray[np.integer]:
         """Draw actions ``(B, n)`` for the present observations by a table of policies.
@@ -386,7 +387,9 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         return self._given(self._seer.observation(self._state))
 
     def _infos(self, illegal: NDArray[np.bool_] | None) -> dict[str, Any]:
-        extra = {k: self._given(v) for k, v in self._seer.info(self._state).items()}
+        extra = self._seer.info(self._state)
+        if extra:
+            extra = {k: self._given(v) for k, v in extra.items()}
         if self._mask is None:
             return extra
         flags = np.zeros((self.num_envs, self.n_agents), np.bool_) if illegal is None else illegal.T
@@ -456,6 +459,8 @@ def _any(flags: NDArray[np.bool_]) -> bool:
 
 
 def _batch_first(array: NDArray[Any]) -> NDArray[Any]:
+    if array.ndim <= 2:
+        return array.T
     last = array.ndim - 1
     return array.transpose(last, *range(last))  # np.moveaxis(array, -1, 0), sooner
 
@@ -463,7 +468,7 @@ def _batch_first(array: NDArray[Any]) -> NDArray[Any]:
 def _batch_last(actions: NDArray[Any], dtype: Any) -> NDArray[np.integer]:
     """Return ``(B, n)`` as a contiguous ``[n, B]``."""
     turned = actions.T
-    if turned.flags.c_contiguous or turned.size <= _BLOCK:
+    if turned.size <= _BLOCK or turned.flags.c_contiguous:
         return np.ascontiguousarray(turned, dtype)
     made = np.empty(turned.shape, dtype)
     for low in range(

@@ -136,7 +136,10 @@ class World(OwnsArrays, ABC, Generic[StateT]):
     def step_in_place(
         self, state: StateT, action: NDArray[np.integer], stream: Stream
     ) -> tuple[StateT, NDArray[np.float32]]:
-        """Do `step` for a caller who needs the state no longer: it may be written to, and become the next one."""
+        """Do `step` for a caller who has checked the actions and needs the state no longer.
+
+        The state may be written to, and become the next one.
+        """
         return self.step(state, action, stream)
 
     def legalise(

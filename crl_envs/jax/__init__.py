@@ -12,7 +12,7 @@ from typing import Any
 
 from crl_envs.adapters.library import require
 
-require("jax", "0.4.38", extra="jax")
+require("jax", "0.8", extra="jax")
 
 from crl_envs.jax.env import JaxEnv, State, make  # noqa: E402
 from crl_envs.jax.stream import pair  # noqa: E402

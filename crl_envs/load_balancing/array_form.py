@@ -23,7 +23,6 @@ from crl_envs.core.array_form import (
     happens,
     look_up,
     pick,
-    product,
     repeated,
 )
 from crl_envs.core.stream import Purpose
@@ -211,7 +210,9 @@ def array_form(problem: LoadBalancingProblem) -> ArrayForm:
             messages, lost = messages + asked, lost + (asked & fails)
             ready = xp.where(sent, state.time + 1, ready)
             if rules.delay:
-                high, _ = product(pick(xp, words[Purpose.LINK_DELAY], agent), rules.delay + 1)
+                high = _high_half(
+                    pick(xp, words[Purpose.LINK_DELAY], agent), np.uint32(rules.delay + 1)
+                )
                 ready = xp.where(sent, ready + high.astype(np.int32), ready)
         found = state.found
         if extra:
@@ -258,7 +259,7 @@ def array_form(problem: LoadBalancingProblem) -> ArrayForm:
         counted = xp.cumsum(open_to.astype(np.int32), axis=0, dtype=np.int32)
         count = counted[-1]
         own = pick(xp, words[Purpose.DISCOVERED_AGENT], agent)
-        place, _ = product(own, count.astype(np.uint32))
+        place = _high_half(own, count.astype(np.uint32))
         other = first_found + (counted <= place.astype(np.int32)).sum(axis=0, dtype=np.int32)
         word, free = pick(xp, words[Purpose.DISCOVERY], agent), behind < 0
         luck = happens(xp, word, Chance(*tables["find"]))
@@ -471,6 +472,14 @@ def _tables(problem: LoadBalancingProblem, first_found: int) -> dict[str, Any]:
         known[np.arange(problem.n), np.arange(problem.n)] = 1
         tables["known"] = known[:, first_found : problem.n]
     return tables
+
+
+def _high_half(a: Any, factor: Any) -> Any:
+    """Return the high half of a product of ``uint32[…]``, from products of 16-bit halves."""
+    high, low, f_high, f_low = a >> 16, a & 0xFFFF, factor >> 16, factor & 0xFFFF
+    middle = high * f_low + (low * f_low >> 16)
+    other = low * f_high + (middle & 0xFFFF)
+    return high * f_high + (middle >> 16) + (other >> 16)
 
 
 def _fills(capacity: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:

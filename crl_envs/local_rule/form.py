@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from crl_envs.core.array_form import ArrayForm, Chance, column, counting, happens, look_up
+from crl_envs.core.array_form import ArrayForm, Chance, Rows, column, counting, happens, look_up
 from crl_envs.core.on_graph import executed, seen_states
 from crl_envs.core.stream import Purpose
 from crl_envs.local_rule.problem import RuleOnGraph
@@ -16,7 +16,8 @@ def array_form(problem: RuleOnGraph) -> ArrayForm:
     """Return the dynamics of a rule on a graph over any array namespace; the state is ``uint8[n, …]``."""
     rule, rows, orders, observed = problem.rule, problem.rows, problem.orders, problem.observed
     a, signal = rule.n_actions, rule.signal.ravel()
-    widths, offsets = rows.widths.astype(np.int32), rows.offsets.astype(np.int32)
+    widths = rows.widths.astype(np.int32)
+    entries = Rows(rows.offsets, rows.widths * signal.size)
     count = counting(problem.parents)
 
     def initial(xp: Any, tables: Any, words: Any) -> Any:
@@ -27,9 +28,9 @@ def array_form(problem: RuleOnGraph) -> ArrayForm:
         own = state.astype(np.int32) * a + executed(xp, action, orders)
         emitted = look_up(xp, xp.asarray(signal), own)
         felt = count(xp, emitted, lambda theirs, mine: theirs)
-        index = own * column(xp.asarray(widths), own) + felt + column(xp.asarray(offsets), own)
-        after = draw(xp, words[Purpose.TRANSITION], tables["transition"], index)
-        return after, look_up(xp, tables["reward"], index)
+        index = own * column(xp.asarray(widths), own) + felt
+        after = draw(xp, words[Purpose.TRANSITION], tables["transition"], index, entries)
+        return after, look_up(xp, tables["reward"], index, entries)
 
     def metrics(xp: Any, state: Any) -> dict[str, Any]:
         return {name: (state == k).mean(axis=0) for k, name in enumerate(rule.states)}
@@ -49,9 +50,9 @@ def array_form(problem: RuleOnGraph) -> ArrayForm:
     )
 
 
-def draw(xp: Any, word: Any, chances: Any, index: Any) -> Any:
+def draw(xp: Any, word: Any, chances: Any, index: Any, rows: Rows | None = None) -> Any:
     """Return states ``uint8``: how many of the chances at `index` each word falls below."""
     drawn = xp.zeros(word.shape, np.uint8)
     for last, some in zip(*chances, strict=True):
-        drawn = drawn + happens(xp, word, Chance(last, some), index).astype(np.uint8)
+        drawn = drawn + happens(xp, word, Chance(last, some), index, rows).astype(np.uint8)
     return drawn

@@ -6,9 +6,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint8, uint32, uint64
 
-from crl_envs.core.numba_stream import fill_words, pair_word
+from crl_envs.core.numba_stream import fill_pair, fill_words, pair_word
 
 _BLOCK = 4096  # agents at a time when there is one column; even
+_MANY = 16  # columns from which loops over them, each so simple that it goes through vectors, are worth their number
 
 
 @njit(cache=True, nogil=True)
@@ -30,6 +31,8 @@ def step(state, action, keys, ring, signal, graph, tables, next_state, reward):
         row = last[0], some[0], paid
         flat = state.ravel(), action.ravel(), next_state.ravel(), reward.ravel()
         _two_by_two(flat, keys[0], signal, row)
+    elif state.shape[1] >= _MANY:
+        _rows(state, action, keys, signal, graph, last, some, paid, next_state, reward)
     else:
         _on_graph(state, action, keys, signal, graph, last, some, paid, next_state, reward)
 
@@ -61,6 +64,40 @@ def _on_graph(state, action, keys, signal, graph, last, some, paid, next_state, 
                 drawn += uint8(word <= last[k, row]) & some[k, row]
             next_state[i, c] = drawn
             reward[i, c] = paid[row]
+
+
+@njit(cache=True, nogil=True)
+def _rows(state, action, keys, signal, graph, last, some, paid, next_state, reward):
+    indptr, indices, offsets = graph
+    n, b = state.shape
+    signals, most = signal.ravel(), np.int64(signal.max())
+    own = np.empty((n, b), np.uint16)
+    for i in range(n):
+        for c in range(b):
+            own[i, c] = state[i, c] * np.uint16(signal.shape[1]) + action[i, c]
+    emitted = np.empty((n, b), np.uint8)
+    for i in range(n):
+        for c in range(b):
+            emitted[i, c] = signals[own[i, c]]
+    row, words = np.empty(b, np.uint32), np.empty((2, b), np.uint32)
+    for i in range(n):
+        if i % 2 == 0:
+            fill_pair(keys, i >> 1, words)
+        lane, first = i & 1, uint32(offsets[i])
+        width = uint32(most * (indptr[i + 1] - indptr[i]) + 1)
+        for c in range(b):
+            row[c] = first + own[i, c] * width
+        for e in range(indptr[i], indptr[i + 1]):
+            source = indices[e]
+            for c in range(b):
+                row[c] += emitted[source, c]
+        for c in range(b):
+            next_state[i, c] = 0
+        for k in range(last.shape[0]):
+            for c in range(b):
+                next_state[i, c] += uint8(words[lane, c] <= last[k, row[c]]) & some[k, row[c]]
+        for c in range(b):
+            reward[i, c] = paid[row[c]]
 
 
 @njit(cache=True, nogil=True)

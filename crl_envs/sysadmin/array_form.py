@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from crl_envs.core.array_form import ArrayForm, Chance, column, counting, happens, look_up
+from crl_envs.core.array_form import ArrayForm, Chance, Rows, column, counting, happens, look_up
 from crl_envs.core.on_graph import seen_states
 from crl_envs.core.stream import Purpose
 from crl_envs.sysadmin.dynamics import (
@@ -28,6 +28,7 @@ def array_form(problem: SysadminProblem) -> ArrayForm:
     two_fold = problem.dynamics == STATUS_LOAD
     chances, offsets = problem.by_degree(risk) if two_fold else problem.up_probabilities
     count, width = counting(problem.parents), problem.parents.degree + 1
+    rows = Rows(offsets, width * (3 if two_fold else 2))
     swap = None if problem.swap is None else problem.swap[:, 0]
     first = np.array([3 * FAULTY, 3 * GOOD], np.uint8)  # idle
     nobody = 9 if two_fold else 2
@@ -39,8 +40,7 @@ def array_form(problem: SysadminProblem) -> ArrayForm:
         return look_up(xp, xp.asarray(first), state) if two_fold else state
 
     def entry(xp: Any, row: Any, counted: Any) -> Any:
-        own = row.astype(np.int32) * column(xp.asarray(width, np.int32), row)
-        return own + counted + column(xp.asarray(offsets, np.int32), row)
+        return row.astype(np.int32) * column(xp.asarray(width, np.int32), row) + counted
 
     def step(xp: Any, tables: Any, state: Any, action: Any, words: Any) -> Any:
         reboot = action.astype(np.uint8)
@@ -52,13 +52,13 @@ def array_form(problem: SysadminProblem) -> ArrayForm:
 
     def one_part(xp: Any, tables: Any, state: Any, words: Any) -> Any:
         index = entry(xp, state, count(xp, state, lambda theirs, own: theirs))
-        up = happens(xp, words[Purpose.TRANSITION], Chance(*tables["up"]), index)
+        up = happens(xp, words[Purpose.TRANSITION], Chance(*tables["up"]), index, rows)
         return up.astype(np.uint8)
 
     def two_parts(xp: Any, tables: Any, state: Any, words: Any) -> Any:
         status, load = state // 3, state % 3
         index = entry(xp, status, count(xp, status, lambda theirs, own: theirs > own))
-        falls = happens(xp, words[Purpose.TRANSITION], Chance(*tables["risk"]), index)
+        falls = happens(xp, words[Purpose.TRANSITION], Chance(*tables["risk"]), index, rows)
         gains = happens(xp, words[Purpose.LOAD], Chance(*tables["progress"]), state)
         idle = (status == DEAD) | (load == SUCCESS)
         next_load = xp.where(idle, np.uint8(0), load + gains.astype(np.uint8))

@@ -6,13 +6,16 @@ from __future__ import annotations
 import numpy as np
 from numba import float32, njit, uint8, uint32, uint64
 
-from crl_envs.core.numba_stream import fill_words, pair_word, stream_key
+from crl_envs.core.numba_stream import fill_keys, fill_pair, fill_words, pair_word
 from crl_envs.core.stream import Purpose
 
 _ACTION, _TRANSITION = int(Purpose.ACTION), int(Purpose.TRANSITION)
 _ALL = uint64(1 << 32)  # words
-_CELLS = 32768  # agents × columns
+_CELLS = 131_072  # agents × columns
+_KEYS = 131_072  # columns × steps
 _BLOCK = 4096  # agents at a time when there is one column; even
+_MANY = 16  # columns from which loops over them, each so simple that it goes through vectors, are worth their number
+_NARROW = 32  # entries of an agent's table up to which they are gone through one after the other
 
 
 @njit(cache=True, nogil=True)
@@ -45,25 +48,17 @@ def step_ring(state, action, keys, thresholds, next_state, reward):
             )
         return
     word = np.empty((2, b), np.uint32)
-    for i in range(0, n, 2):
-        pair = i >> 1
+    for i in range(n):
+        if i % 2 == 0:
+            fill_pair(keys, i >> 1, word)
+        lane, before = i & 1, i - 1 if i else n - 1
         for c in range(b):
-            z = pair_word(keys[c], pair)
-            word[0, c] = uint32(z)
-            word[1, c] = uint32(z >> uint64(32))
-        for k in range(i, min(i + 2, n)):
-            _ring_row(
-                state[k],
-                state[k - 1 if k else n - 1],
-                action[k],
-                word[k - i],
-                t0,
-                t1,
-                t2,
-                t3,
-                next_state[k],
-                reward[k],
-            )
+            when_down = t1 if state[before, c] else t0
+            when_up = t3 if state[before, c] else t2
+            limit = when_up if state[i, c] else when_down
+            next_state[i, c] = uint8(word[lane, c] < limit) | action[i, c]
+        for c in range(b):
+            reward[i, c] = float32(state[i, c] & (action[i, c] ^ uint8(1)))
 
 
 @njit(cache=True, nogil=True)
@@ -91,6 +86,9 @@ def step_graph(state, action, keys, indptr, indices, offsets, thresholds, next_s
         thresholds: ``uint32``: for each own state, one entry for each number of parents up.
     """
     n, b = state.shape
+    if b >= _MANY:
+        _graph_rows(state, action, keys, indptr, indices, offsets, thresholds, next_state)
+        return
     ups = np.empty(b, np.int64)
     for i in range(n):
         ups[:] = 0
@@ -104,6 +102,39 @@ def step_graph(state, action, keys, indptr, indices, offsets, thresholds, next_s
             word = uint32(pair_word(keys[c], i >> 1) >> shift)
             t = thresholds[offsets[i] + state[i, c] * width + ups[c]]
             next_state[i, c] = uint8(word < t) | action[i, c]
+
+
+@njit(cache=True, nogil=True)
+def _graph_rows(state, action, keys, indptr, indices, offsets, thresholds, next_state):
+    n, b = state.shape
+    few, ups = np.empty(b, np.uint8), np.empty(b, np.uint32)
+    words, limit = np.empty((2, b), np.uint32), np.empty(b, np.uint32)
+    for i in range(n):
+        if i % 2 == 0:
+            fill_pair(keys, i >> 1, words)
+        lane, width, down = i & 1, indptr[i + 1] - indptr[i] + 1, offsets[i]
+        up = down + width
+        if width <= _NARROW:
+            few[:] = 0
+            for e in range(indptr[i], indptr[i + 1]):
+                source = indices[e]
+                for c in range(b):
+                    few[c] += state[source, c]
+            for m in range(width):
+                when_down, when_up, count = thresholds[down + m], thresholds[up + m], uint8(m)
+                for c in range(b):
+                    mine = when_up if state[i, c] else when_down
+                    limit[c] = mine if few[c] >= count else limit[c]
+        else:
+            ups[:] = 0
+            for e in range(indptr[i], indptr[i + 1]):
+                source = indices[e]
+                for c in range(b):
+                    ups[c] += state[source, c]
+            for c in range(b):
+                limit[c] = thresholds[(up if state[i, c] else down) + ups[c]]
+        for c in range(b):
+            next_state[i, c] = uint8(words[lane, c] < limit[c]) | action[i, c]
 
 
 @njit(cache=True, nogil=True)
@@ -131,6 +162,12 @@ def step_status_load(
         progress: ``uint32[9]``, by state.
     """
     n, b = state.shape
+    if b >= _MANY:
+        graph = indptr, indices, offsets
+        _status_load_rows(
+            state, action, (status_keys, load_keys), graph, risk, progress, next_state
+        )
+        return
     worse = np.empty(b, np.int64)
     for i in range(n):
         worse[:] = 0
@@ -150,6 +187,38 @@ def step_status_load(
             if status == 2 or load == 2:
                 next_load = 0
             next_state[i, c] = 0 if action[i, c] else uint8(3 * next_status + next_load)
+
+
+@njit(cache=True, nogil=True)
+def _status_load_rows(state, action, keys, graph, risk, progress, next_state):
+    indptr, indices, offsets = graph
+    n, b = state.shape
+    status, load = state // uint8(3), state % uint8(3)
+    worse, limit = np.empty(b, np.uint32), np.empty(b, np.uint32)
+    words, gains = np.empty((2, b), np.uint32), np.empty((2, b), np.uint32)
+    for i in range(n):
+        if i % 2 == 0:
+            fill_pair(keys[0], i >> 1, words)
+            fill_pair(keys[1], i >> 1, gains)
+        lane, width, first = i & 1, uint32(indptr[i + 1] - indptr[i] + 1), uint32(offsets[i])
+        worse[:] = 0
+        for e in range(indptr[i], indptr[i + 1]):
+            source = indices[e]
+            for c in range(b):
+                worse[c] += uint8(status[source, c] > status[i, c])
+        for c in range(b):
+            limit[c] = risk[first + status[i, c] * width + worse[c]]
+        for c in range(b):
+            following = status[i, c] + uint8(words[lane, c] < limit[c])
+            next_state[i, c] = uint8(0) if action[i, c] else uint8(3) * following
+        for k in range(len(progress)):
+            chance, value = progress[k], uint8(k)
+            for c in range(b):
+                limit[c] = chance if state[i, c] >= value else limit[c]
+        for c in range(b):
+            going = (action[i, c] == 0) & (status[i, c] != 2) & (load[i, c] != 2)
+            grown = load[i, c] + uint8(gains[lane, c] < limit[c])
+            next_state[i, c] += grown if going else uint8(0)
 
 
 @njit(cache=True, nogil=True)
@@ -173,18 +242,25 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
     n, b = state.shape
     visits, by_state = counts.reshape(len(counts) // (2 * b), 2, b, 2), limits.reshape(n, 2, b)
     paid = paid.astype(np.float64)
-    drawn = False
+    fixed = 0  # limits that leave nothing to be drawn
     for limit in limits.flat:
-        drawn = drawn or (0 < limit < _ALL)
+        if 0 < limit < _ALL:
+            break
+        fixed += 1
+    drawn = fixed < limits.size
     width = min(b, max(32, _CELLS // n))  # columns that stay in cache through all steps
     for low in range(0, b, width):
         high = min(low + width, b)
         now = state[:, low:high].copy()
         tables = by_state[:, :, low:high].copy()
+        own_seeds = seeds[:, low:high].copy()
         left = steps
         while left > 0:
-            part = min(left, 255)  # that a byte can count
+            part = min(left, 255, max(1, _KEYS // width))  # that a byte can count
             times = clocks[:, low:high] + uint64(steps - left)
+            keys = np.empty((2, part, high - low), np.uint64)
+            for k in range(2):
+                fill_keys(own_seeds[k], times[k], _ACTION if k else _TRANSITION, keys[k])
             tallies = np.zeros((3, n, high - low), np.uint8)
             now = _play_columns(
                 now,
@@ -192,8 +268,7 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
                 drawn,
                 swap,
                 paid,
-                seeds[:, low:high],
-                times,
+                keys,
                 part,
                 ring,
                 parents,
@@ -226,7 +301,7 @@ def _add_up(tallies, steps, swap, paid, visits, sums, low):
 
 @njit(cache=True, nogil=True)
 def _play_columns(
-    now, limits, drawn, swap, paid, seeds, clocks, steps, ring, parents, thresholds, tallies, team
+    now, limits, drawn, swap, paid, every, steps, ring, parents, thresholds, tallies, team
 ):
     """Play some columns; return their states, and add up ups, actions and both at once ``uint8[3, n, B]``."""
     indptr, indices, offsets = parents
@@ -240,13 +315,17 @@ def _play_columns(
                 some[s, i, c] = limits[i, s, c] > uint64(0)
     reboot, after = np.empty_like(now), np.empty_like(now)
     reward = np.empty(now.shape, np.float32)
-    keys, words = np.empty(b, np.uint64), np.zeros((2, b), np.uint32)
+    words = np.zeros((2, b), np.uint32)
     block = np.zeros(_BLOCK // 2, np.uint64)
     flat = block.view(np.uint32)
-    total = np.empty((3, b), np.int32)
+    total, few = np.empty((3, b), np.int32), np.zeros((3, 1, b), np.uint8)
+    alike = True  # whether all columns have the same limits
+    for i in range(n):
+        for s in range(2):
+            for c in range(1, b):
+                alike &= limits[i, s, c] == limits[i, s, 0]
     for step in range(steps):
-        for c in range(b):
-            keys[c] = stream_key(seeds[1, c], clocks[1, c] + uint64(step), _ACTION)
+        keys = every[1, step]
         total[:] = 0
         if b == 1:
             for low in range(0, n, _BLOCK):
@@ -264,7 +343,7 @@ def _play_columns(
                     act,
                 )
                 ups, acts, both = tallies[0].ravel(), tallies[1].ravel(), tallies[2].ravel()
-                _count(own, act, ups[low:high], acts[low:high], both[low:high])
+                _count_flat(own, act, ups[low:high], acts[low:high], both[low:high])
                 exchanged = swap.ravel()[low:high]
                 for i in range(high - low):
                     act[i] ^= exchanged[i]
@@ -277,30 +356,39 @@ def _play_columns(
         else:
             for i in range(n):
                 if drawn and i % 2 == 0:
+                    fill_pair(keys, i >> 1, words)
+                if alike:
+                    lane, down, up = i & 1, last[0, i, 0], last[1, i, 0]
+                    some_down, some_up = some[0, i, 0], some[1, i, 0]
                     for c in range(b):
-                        z = pair_word(keys[c], i >> 1)
-                        words[0, c] = uint32(z)
-                        words[1, c] = uint32(z >> uint64(32))
-                _choose_row(
-                    now[i],
-                    words[i & 1],
-                    last[0, i],
-                    last[1, i],
-                    some[0, i],
-                    some[1, i],
-                    reboot[i],
-                )
-                _count(now[i], reboot[i], tallies[0, i], tallies[1, i], tallies[2, i])
+                        limit = up if now[i, c] else down
+                        can = some_up if now[i, c] else some_down
+                        reboot[i, c] = uint8(1) ^ (uint8(words[lane, c] <= limit) & can)
+                else:
+                    _choose_row(
+                        now[i],
+                        words[i & 1],
+                        last[0, i],
+                        last[1, i],
+                        some[0, i],
+                        some[1, i],
+                        reboot[i],
+                    )
+                _count(now, reboot, i, tallies, i)
                 if swap[i, 0]:
-                    reboot[i] ^= uint8(1)
-                _count(now[i], reboot[i], total[0], total[1], total[2])
+                    for c in range(b):
+                        reboot[i, c] ^= uint8(1)
+                _count(now, reboot, i, few, 0)
+                if i % 255 == 254 or i == n - 1:  # as much as a byte counts
+                    total += few[:, 0]
+                    few[:] = 0
         for c in range(b):
             up, rebooted, waste = total[0, c], total[1, c], total[2, c]
             earned = paid[3] * waste + paid[2] * (up - waste)
             earned += paid[1] * (rebooted - waste)
             earned += paid[0] * (n - up - rebooted + waste)
             team[c] += earned / n
-            keys[c] = stream_key(seeds[0, c], clocks[0, c] + uint64(step), _TRANSITION)
+        keys = every[0, step]
         if ring:
             step_ring(now, reboot, keys, thresholds, after, reward)
         else:
@@ -321,7 +409,7 @@ def _choose_row(own, word, last0, last1, some0, some1, act):
 
 
 @njit(cache=True, nogil=True)
-def _count(own, act, ups, acts, both):
+def _count_flat(own, act, ups, acts, both):
     # Each loop writes to one array: LLVM makes no vectors of more, which might be the same.
     for c in range(own.shape[0]):
         ups[c] += own[c]
@@ -329,3 +417,13 @@ def _count(own, act, ups, acts, both):
         acts[c] += act[c]
     for c in range(own.shape[0]):
         both[c] += own[c] & act[c]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _count(own, act, i, counts, k):
+    for c in range(own.shape[1]):
+        counts[0, k, c] += own[i, c]
+    for c in range(own.shape[1]):
+        counts[1, k, c] += act[i, c]
+    for c in range(own.shape[1]):
+        counts[2, k, c] += own[i, c] & act[i, c]

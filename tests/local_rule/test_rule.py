@@ -25,7 +25,12 @@ from crl_envs.local_rule import LocalRule
 from crl_envs.local_rule.optimum import best_own_table, exact_value, relaxed_value, ring_rule
 from crl_envs.local_rule.problem import LocalRuleProblem
 from crl_envs.sysadmin import dynamics
-from tests.views import BACKENDS, assert_verbs_agree, assert_views_agree
+from tests.views import (
+    BACKENDS,
+    assert_backends_agree,
+    assert_verbs_agree,
+    assert_views_agree,
+)
 
 LOPSIDED = nx.DiGraph([(0, 1), (0, 2), (1, 2), (3, 2), (2, 4), (4, 5)])
 
@@ -184,6 +189,16 @@ def test_one_stream_three_views(kwargs: dict[str, Any], monkeypatch: pytest.Monk
     played = assert_views_agree("crl/local_rule-v0", kwargs, 200, num_envs=3, seed=2**40)
     assert played.episodes >= 3 * 9
     assert_verbs_agree(crl_envs.make_vec("crl/local_rule-v0", 1, **kwargs).world)
+
+
+@pytest.mark.parametrize("columns", [15, 16, 37])
+@pytest.mark.parametrize("kwargs", CASES, ids=range(len(CASES)))
+def test_few_and_many_columns(
+    kwargs: dict[str, Any], columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels go through many columns by other loops."""
+    monkeypatch.setenv(HEAD_START, "0")
+    assert_backends_agree("crl/local_rule-v0", columns, **kwargs)
 
 
 @pytest.mark.parametrize("n", [2, 4095, 4096, 4097, 9001])

@@ -77,7 +77,9 @@ def test_columns_that_are_not_in_step(backend: str) -> None:
 
 
 @pytest.mark.skipif(len(BACKENDS) < 2, reason="Numba is not installed")
-@pytest.mark.parametrize(("n_agents", "columns"), [(5, 70_000), (9001, 1), (300, 200)])
+@pytest.mark.parametrize(
+    ("n_agents", "columns"), [(1, 140_000), (5, 70_000), (9001, 1), (300, 200)]
+)
 def test_large_ones_are_cut_into_parts(n_agents: int, columns: int) -> None:
     made = []
     for backend in BACKENDS:

@@ -9,9 +9,15 @@ import numpy as np
 import pytest
 
 import crl_envs
+from crl_envs.core.backend import HEAD_START
 from crl_envs.sysadmin import numpy_kernel
 from crl_envs.sysadmin.world import make_world
-from tests.views import BACKENDS, assert_verbs_agree, assert_views_agree
+from tests.views import (
+    BACKENDS,
+    assert_backends_agree,
+    assert_verbs_agree,
+    assert_views_agree,
+)
 
 LOPSIDED = nx.DiGraph(
     [(0, 1), (0, 2), (1, 2), (3, 2), (2, 4), (4, 5)]
@@ -67,6 +73,19 @@ def test_many_agents(kwargs: dict[str, Any], num_envs: int) -> None:
     kwargs = kwargs | {"horizon": 6}
     played = assert_views_agree("crl/sysadmin-v0", kwargs, 16, num_envs, seed=1)
     assert played.episodes == 2 * num_envs
+
+
+@pytest.mark.parametrize("columns", [15, 16, 37])
+@pytest.mark.parametrize("dynamics", ["ring", "ring-bidirectional", "ippc2011", "status-load"])
+@pytest.mark.parametrize("topology", ["ring", "star", "grid"])
+def test_few_and_many_columns(
+    dynamics: str, topology: str, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels go through many columns by other loops, and through long tables (the star's) by others again."""
+    monkeypatch.setenv(HEAD_START, "0")
+    assert_backends_agree(
+        "crl/sysadmin-v0", columns, n_agents=41, dynamics=dynamics, topology=topology, relabel=True
+    )
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
