@@ -3,7 +3,7 @@
     python -m benchmarks.jax_speed [--repeats 7] [--json PATH]
 
 All are stepped in turn in one process, on one core (XLA is kept from using more), in agent-steps per CPU-second. Our
-SYSADMIN and pyRDDLGym's restart machines that are down, with the policy inside of what is compiled, or for Numba
+SYSADMIN and pyRDDLGym's restart machines that are down, with the policy inside of what is compiled, or for `make_vec`
 between two steps; episodes end and begin anew. simple_spread's agents all do the same, which costs nothing.
 
 JaxMARL and pyRDDLGym-jax are measured where they are installed: pip install jaxmarl pyRDDLGym-jax rddlrepository
@@ -149,6 +149,20 @@ def in_numba(n: int, columns: int) -> Contestant:
     return Contestant(f"make_vec, Numba, ring, {n:,} × {columns:,}", play, n * columns * steps)
 
 
+def rolled_out(
+    n: int, columns: int, what: str = "rollout, Numba, ring", **kwargs: Any
+) -> Contestant:
+    """``vec.rollout``: the policy and the world in one compiled loop."""
+    vec = crl_envs.make_vec(SYSADMIN, columns, n_agents=n, backend="numba", **kwargs)
+    vec.reset(seed=0)
+    table, steps = np.array([[0.0, 1.0], [1.0, 0.0]]), steps_for(n * columns)
+
+    def play() -> None:
+        vec.rollout(table, steps)
+
+    return Contestant(f"{what}, {n:,} × {columns:,}", play, n * columns * steps)
+
+
 def loads_in_jax(n: int, columns: int) -> Contestant:
     """Load balancing, a random walk: who has the load stores it or hands it on, as a word for each step says."""
     env = crl_jax.make(LOADS, n_agents=n)
@@ -265,8 +279,9 @@ def pyrddlgym_contestants() -> Iterator[Contestant]:
         seconds,
     )
     network = nx.DiGraph(np.reshape(model.non_fluents["CONNECTED"], (n, n)).astype(np.int64))
-    what = "crl_envs.jax, instance 10"
-    yield in_jax(n, columns, what, dynamics="ippc2011", topology=network, horizon=40)
+    ours: dict[str, Any] = {"dynamics": "ippc2011", "topology": network, "horizon": 40}
+    yield in_jax(n, columns, "crl_envs.jax, instance 10", **ours)
+    yield rolled_out(n, columns, "rollout, Numba, instance 10", **ours)
 
 
 def compile_seconds(id: str, kwargs: dict[str, Any]) -> tuple[float, float]:
@@ -292,7 +307,8 @@ def installed(distribution: str) -> bool:
 
 def main() -> None:
     chosen = parser(__doc__, repeats=7).parse_args()
-    contestants = [make(n, columns) for n, columns in SIZES for make in (in_jax, in_numba)]
+    ways = (in_jax, in_numba, rolled_out)
+    contestants = [make(n, columns) for n, columns in SIZES for make in ways]
     loads = (loads_in_jax, loads_in_numba, loads_kernel)
     contestants += [make(n, columns) for n, columns in LOAD_SIZES for make in loads]
     if installed("jaxmarl"):

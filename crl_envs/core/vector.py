@@ -329,7 +329,7 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         """Do nothing: vector environments have no render modes; `crl_envs.make` gives one that draws itself."""
 
     def _limits(self, policy: Any) -> NDArray[np.uint64]:
-        """Return ``uint64[n, O, B, A − 1]``: action a when a word is in [limit a−1, limit a)."""
+        """Return ``uint64[n, O, B, A − 1]``, or B = 1 for all: action a when a word is in [limit a−1, limit a)."""
         space = self.world.single_observation_space
         if not isinstance(space, spaces.Discrete) or space.start:
             raise ValueError(
@@ -347,13 +347,14 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
         if not good:
             raise ValueError("policy must have probabilities that add up to 1 over the actions")
         limits = threshold(np.minimum(np.cumsum(table[..., :-1], axis=-1, dtype=np.float64), 1.0))
-        every = np.broadcast_to(limits, (*shape[:3], shape[3] - 1))
+        columns = self.num_envs if table.ndim == 4 else 1
+        every = np.broadcast_to(limits, (columns, *shape[1:3], shape[3] - 1))
         return np.ascontiguousarray(every.transpose(1, 2, 0, 3))
 
     def _draw(self, limits: NDArray[np.uint64]) -> NDArray[np.integer]:
         """Return actions ``[n, B]``."""
         words = self._stream.words(Purpose.ACTION, self.n_agents)
-        agents, columns = np.arange(self.n_agents)[:, None], np.arange(self.num_envs)
+        agents, columns = np.arange(self.n_agents)[:, None], np.arange(limits.shape[2])
         own = limits[agents, self.world.observation(self._state), columns]
         return np.asarray((words[..., None] >= own).sum(axis=-1), self._dtype)
 

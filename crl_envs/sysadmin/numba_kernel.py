@@ -227,7 +227,7 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
 
     Args:
         state: ``uint8[n, B]``, changed.
-        limits: ``uint64[n·2·B, 1]``.
+        limits: ``uint64[n·2·B, 1]``, or ``uint64[n·2, 1]`` where all columns have the same.
         swap: ``uint8[n, 1]``, 1 where the two actions are exchanged.
         paid: ``float32[4]``, by 2·state + reboot.
         seeds, clocks: ``uint64[2, B]``, the world's and the policy's.
@@ -240,7 +240,8 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
     """
     counts, sums, team = seen
     n, b = state.shape
-    visits, by_state = counts.reshape(len(counts) // (2 * b), 2, b, 2), limits.reshape(n, 2, b)
+    visits = counts.reshape(len(counts) // (2 * b), 2, b, 2)
+    by_state = limits.reshape(n, 2, limits.size // (2 * n))
     paid = paid.astype(np.float64)
     fixed = 0  # limits that leave nothing to be drawn
     for limit in limits.flat:
@@ -252,7 +253,7 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
     for low in range(0, b, width):
         high = min(low + width, b)
         now = state[:, low:high].copy()
-        tables = by_state[:, :, low:high].copy()
+        tables = by_state[:, :, low : high if by_state.shape[2] == b else 1].copy()
         own_seeds = seeds[:, low:high].copy()
         left = steps
         while left > 0:
@@ -284,19 +285,19 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
 @njit(cache=True, nogil=True)
 def _add_up(tallies, steps, swap, paid, visits, sums, low):
     for i in range(tallies.shape[1]):
-        exchanged = swap[i, 0]
+        none, act = paid[swap[i, 0]], paid[uint8(1) ^ swap[i, 0]]
+        up, both = paid[uint8(2) + swap[i, 0]], paid[uint8(3) - swap[i, 0]]
         for c in range(tallies.shape[2]):
-            ups, acts = np.int64(tallies[0, i, c]), np.int64(tallies[1, i, c])
-            both = np.int64(tallies[2, i, c])
-            neither = steps - ups - acts + both
-            earned = neither * paid[exchanged] + (acts - both) * paid[uint8(1) ^ exchanged]
-            earned += (ups - both) * paid[uint8(2) + exchanged]
-            sums[i, low + c] += earned + both * paid[uint8(3) - exchanged]
-            if len(visits):
-                visits[i, 0, low + c, 0] += uint32(neither)
-                visits[i, 0, low + c, 1] += uint32(acts - both)
-                visits[i, 1, low + c, 0] += uint32(ups - both)
-                visits[i, 1, low + c, 1] += uint32(both)
+            ups, acts, at_once = tallies[0, i, c], tallies[1, i, c], tallies[2, i, c]
+            earned = (steps - ups - acts + at_once) * none + (acts - at_once) * act
+            sums[i, low + c] += earned + (ups - at_once) * up + at_once * both
+    for i in range(len(visits)):
+        for c in range(tallies.shape[2]):
+            ups, acts, at_once = tallies[0, i, c], tallies[1, i, c], tallies[2, i, c]
+            visits[i, 0, low + c, 0] += uint32(steps - ups - acts + at_once)
+            visits[i, 0, low + c, 1] += uint32(acts - at_once)
+            visits[i, 1, low + c, 0] += uint32(ups - at_once)
+            visits[i, 1, low + c, 1] += uint32(at_once)
 
 
 @njit(cache=True, nogil=True)
@@ -307,10 +308,11 @@ def _play_columns(
     indptr, indices, offsets = parents
     n, b = now.shape
     # A word is at the limit or above unless there is a last word below it.
-    last, some = np.empty((2, n, b), np.uint32), np.empty((2, n, b), np.uint8)
+    last = np.empty((2, n, limits.shape[2]), np.uint32)
+    some = np.empty((2, n, limits.shape[2]), np.uint8)
     for i in range(n):
         for s in range(2):
-            for c in range(b):
+            for c in range(limits.shape[2]):
                 last[s, i, c] = uint32(limits[i, s, c] - uint64(1))
                 some[s, i, c] = limits[i, s, c] > uint64(0)
     reboot, after = np.empty_like(now), np.empty_like(now)
@@ -319,11 +321,6 @@ def _play_columns(
     block = np.zeros(_BLOCK // 2, np.uint64)
     flat = block.view(np.uint32)
     total, few = np.empty((3, b), np.int32), np.zeros((3, 1, b), np.uint8)
-    alike = True  # whether all columns have the same limits
-    for i in range(n):
-        for s in range(2):
-            for c in range(1, b):
-                alike &= limits[i, s, c] == limits[i, s, 0]
     for step in range(steps):
         keys = every[1, step]
         total[:] = 0
@@ -357,23 +354,7 @@ def _play_columns(
             for i in range(n):
                 if drawn and i % 2 == 0:
                     fill_pair(keys, i >> 1, words)
-                if alike:
-                    lane, down, up = i & 1, last[0, i, 0], last[1, i, 0]
-                    some_down, some_up = some[0, i, 0], some[1, i, 0]
-                    for c in range(b):
-                        limit = up if now[i, c] else down
-                        can = some_up if now[i, c] else some_down
-                        reboot[i, c] = uint8(1) ^ (uint8(words[lane, c] <= limit) & can)
-                else:
-                    _choose_row(
-                        now[i],
-                        words[i & 1],
-                        last[0, i],
-                        last[1, i],
-                        some[0, i],
-                        some[1, i],
-                        reboot[i],
-                    )
+                _choose(now, i, words, last, some, reboot)
                 _count(now, reboot, i, tallies, i)
                 if swap[i, 0]:
                     for c in range(b):
@@ -395,6 +376,22 @@ def _play_columns(
             step_graph(now, reboot, keys, indptr, indices, offsets, thresholds, after)
         now, after = after, now
     return now
+
+
+@njit(cache=True, nogil=True)
+def _choose(now, i, words, last, some, reboot):
+    lane = i & 1
+    if last.shape[2] == 1:
+        down, up, some_down, some_up = last[0, i, 0], last[1, i, 0], some[0, i, 0], some[1, i, 0]
+        for c in range(now.shape[1]):
+            limit = up if now[i, c] else down
+            can = some_up if now[i, c] else some_down
+            reboot[i, c] = uint8(1) ^ (uint8(words[lane, c] <= limit) & can)
+    else:
+        for c in range(now.shape[1]):
+            down = (words[lane, c] <= last[0, i, c]) & (some[0, i, c] != 0)
+            up = (words[lane, c] <= last[1, i, c]) & (some[1, i, c] != 0)
+            reboot[i, c] = uint8(1) ^ (uint8(up) if now[i, c] else uint8(down))
 
 
 @njit(cache=True, nogil=True)

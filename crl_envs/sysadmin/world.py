@@ -163,7 +163,8 @@ class SysadminWorld(KeepsOptimum, MachinesWorld):
         Args:
             state: Changed in place.
             limits: ``uint64[n·2·B, 1]``: entry (2i + s)·B + b is the word from which agent i of column b takes action 1
-                when its machine is in state s; words are the policy's stream's, for `Purpose.ACTION`.
+                when its machine is in state s; words are the policy's stream's, for `Purpose.ACTION`. With
+                ``uint64[n·2, 1]`` all columns have the same.
             seeds: ``uint64[2, B]``, the world's stream's and the policy's.
             clocks: The same of clocks.
             steps: How many.
