@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from crl_envs.core.arguments import about, check_int, check_seed
 from crl_envs.core.backend import Compiled, has_numba
 from crl_envs.core.stream import Purpose, Stream
-from crl_envs.core.topology import Adjacency, sorted_edges
+from crl_envs.core.topology import Adjacency, sorted_edges, sources_of
 from crl_envs.factored.model import FactoredMDP
 from crl_envs.factored.policies import PolicyClass, TablePolicy
 from crl_envs.factored.scopes import Scopes
@@ -201,6 +201,13 @@ class _Search:
         self.changes = 0
         self.changed_at = np.zeros(n, np.int64)  # the last change that reached an agent
         self.tried_at = np.full(n, -1)
+        self.arrays = (  # for `numba_kernel.turn`
+            (self.reward, self.simulator.limits, model.n_states, model.n_actions),
+            tuple((s.first, *s.others) for s in (scopes, model.scopes)),
+            self.influenced,
+            (self.table, self.states, self.words),
+            (self.changed_at, self.tried_at, np.full(n, n)),
+        )
 
     @property
     def value(self) -> float:
@@ -215,18 +222,30 @@ class _Search:
         """Give every agent its turn; whether anything improved."""
         before = self.changes
         for agent in range(self.model.n_agents):
-            near = _Surroundings(self, agent)
-            if self.changed_at[near.agents].max() > self.tried_at[agent]:
-                while self._improve(agent, near):
-                    self.changes += 1
-                    self.changed_at[near.reached] = self.changes
-                self.tried_at[agent] = self.changes
+            self._turn(agent)
         improved = self.changes > before
         if improved and self.reach < self.model.horizon - 1:
             self._play()  # with what the window cut off
             self.changes += 1
             self.changed_at[:] = self.changes
         return improved
+
+    def _turn(self, agent: int) -> None:
+        """Change the agent's entries one after the other, the best first, as long as that improves the return."""
+        # With a window the episodes needn't be what the table makes of them.
+        whole = self.reach == self.model.horizon - 1
+        if whole and has_numba() and (compiled := _COMPILED.ready()) is not None:
+            self.changes, done = compiled(agent, self.changes, self.noise, _CELLS_AT_ONCE, *self.arrays)
+            if done:
+                return
+        begun = perf_counter()
+        near = _Surroundings(self, agent)
+        if self.changed_at[near.agents].max() > self.tried_at[agent]:
+            while self._improve(agent, near):
+                self.changes += 1
+                self.changed_at[near.reached] = self.changes
+            self.tried_at[agent] = self.changes
+        _COMPILED.waited(perf_counter() - begun)
 
     def _play(self) -> None:
         for step, states in enumerate(self.states[:-1]):
@@ -268,23 +287,10 @@ class _Search:
         self, near: _Surroundings, entries: Ints, actions: Ints, episodes: Ints
     ) -> NDArray[np.float64]:
         """Return what each change adds to the returns of the agents that feel it: ``float64[m]``."""
-        # With a window the episodes needn't be what the table makes of them. One column alone is added up in another
-        # order by NumPy.
-        fits = self.reach == self.model.horizon - 1
-        fits = fits and all(len(entries[p]) > 1 for p in near.parts(len(entries)))
-        if fits and has_numba() and (compiled := _COMPILED.ready()) is not None:
-            model = self.reward, self.simulator.limits, self.model.n_states, self.model.n_actions
-            changes = self.table, entries, actions, episodes
-            gains: NDArray[np.float64] = compiled(
-                model, near.tables, self.states, self.words, *changes
-            )
-            return gains
-        begun = perf_counter()
         unchanged = np.arange(self.states.shape[2])
         nothing = np.full(len(unchanged), -1)
         gains = self._returns(near, entries, actions, episodes)
         gains -= self._returns(near, nothing, nothing, unchanged)[episodes]
-        _COMPILED.waited(perf_counter() - begun)
         return gains
 
     def _returns(
@@ -351,12 +357,6 @@ class _Surroundings:
         self._n_actions = model.n_actions
         self._rewards = self.reached[:, None] * (model.n_states * model.n_actions)
 
-    @property
-    def tables(self) -> tuple[Any, ...]:
-        """The same for `numba_kernel.gains`."""
-        tables = (self.seen.table, self.inputs.table)
-        return self.agents, np.array(self.counts), *tables
-
     def rewards(self, states: States, actions: States, count: int) -> Ints:
         """Return the places in the flat reward table, of the first `count` agents: ``int64[count, m]``."""
         where: Ints = self._rewards[:count] + states[:count].astype(np.int64) * self._n_actions
@@ -414,30 +414,30 @@ def _rows(adjacency: Adjacency, agents: Ints) -> Ints:
     return np.asarray(np.repeat(adjacency.indptr[agents], sizes) + within)
 
 
-_COMPILED: Final = Compiled.at("crl_envs.factored.numba_kernel:gains", seconds=2.5)
+_COMPILED: Final = Compiled.at("crl_envs.factored.numba_kernel:turn", seconds=2.5)
 
 
-def _influenced(model: FactoredMDP, scopes: Scopes) -> list[list[int]]:
+def _influenced(model: FactoredMDP, scopes: Scopes) -> Adjacency:
     """Return for each agent those whose next state depends on its state, or whose action does."""
     n = model.n_agents
+    sources = np.concatenate([model.edges[:, 0], scopes.others.indices])
     watchers = np.repeat(np.arange(n), scopes.others.degree)
-    edges = sorted_edges(
-        np.concatenate([model.edges[:, 0], scopes.others.indices]),
-        np.concatenate([model.edges[:, 1], watchers]),
-    )
-    bounds = np.searchsorted(edges[:, 0], np.arange(1, n))
-    return [targets.tolist() for targets in np.split(edges[:, 1], bounds)]
+    targets = np.concatenate([model.edges[:, 1], watchers])
+    return sources_of(sorted_edges(targets, sources), n)
 
 
 def _spread(
-    agent: int, influenced: list[list[int]], reach: int, horizon: int
+    agent: int, influenced: Adjacency, reach: int, horizon: int
 ) -> tuple[list[int], list[int]]:
     """The agents within `reach` edges of one, by distance, and how many are within 0, 1, … edges at each step."""
+    indptr, indices = influenced
     order, found, counts = [agent], {agent}, [1]
     newest = order
     for step in range(1, horizon):
         if newest and step <= reach:
-            candidates = dict.fromkeys(j for i in newest for j in influenced[i])
+            candidates = dict.fromkeys(
+                j for i in newest for j in indices[indptr[i] : indptr[i + 1]].tolist()
+            )
             newest = [j for j in candidates if j not in found]
             found.update(newest)
             order = order + newest

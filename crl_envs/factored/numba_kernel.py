@@ -1,4 +1,4 @@
-"""What coordinate ascent does most, in Numba; the same sums in the same order as `ascent._Search` in NumPy."""
+"""An agent's turn in coordinate ascent, in Numba; the same sums in the same order as `ascent._Search` in NumPy."""
 
 # mypy: disable-error-code="no-untyped-def,misc,no-untyped-call"
 from __future__ import annotations
@@ -8,125 +8,216 @@ from numba import njit, uint64
 
 
 @njit(cache=True, nogil=True)
-def gains(model, near, states, words, table, entries, actions, episodes):
-    """Return what each change of an entry adds to the returns of the agents that feel it: ``float64[m]``.
-
-    Where nothing differs from the episode as it was, the sum of a step's rewards is known, and nothing is played again.
+def turn(agent, changes, noise, cells_at_once, model, scopes, influenced, played, marks):
+    """Change the agent's entries one after the other, the best first, as long as that improves the return.
 
     Args:
+        agent: Whose turn it is.
+        changes: How many there have been, of all agents.
+        noise: The largest gain that is none.
+        cells_at_once: Agents × episodes × steps that NumPy plays together.
         model: ``reward`` flat ``float64[n·S·A]``, ``limits uint64[S − 1, ·]``, S and A.
-        near: ``agents int64[·]``, how many are reached by step ``int64[T]``, and their entries' and inputs' tables,
-            each ``first int64[·]``, ``indptr``, ``sources``.
-        states: ``uint8[T, n, B]``.
-        words: ``uint32[T, n, B]``.
-        table: ``uint8[·]``, the policy.
-        entries, actions, episodes: ``int64[m]``, the changes.
+        scopes: Of the policies and of the transitions, each ``first int64[n + 1]``, ``indptr`` and ``indices``.
+        influenced: ``indptr`` and ``indices``, as `ascent._influenced`.
+        played: The policies' ``table uint8[·]``, the ``states uint8[T, n, B]`` that it makes, both written, and
+            ``words uint32[T, n, B]``.
+        marks: ``changed_at`` and ``tried_at`` of `ascent._Search`, both written, and ``int64[n]``, all n.
+
+    Returns:
+        ``changes`` after the turn, and False where the rest is left to NumPy.
     """
-    reward, limits, n_states, n_actions = model
-    agents, counts, seen, inputs = near
-    first = seen[0]
-    horizon, _, columns = states.shape
-    seen_before = np.empty((columns, horizon, len(agents)), np.int64)
-    for step in range(horizon):
-        for p in range(len(agents)):
+    reward, _, n_states, n_actions = model
+    table, states, _ = played
+    changed_at, tried_at, place = marks
+    first, indptr, indices = scopes[0]
+    horizon, n, columns = states.shape
+    agents, counts, near = _surroundings(agent, scopes, influenced, place, horizon)
+    reached = counts[-1]
+    last = -1
+    for p in range(near):
+        last = max(last, changed_at[agents[p]])
+    done = last <= tried_at[agent]
+    if not done:
+        size = n_states ** (1 + indptr[agent + 1] - indptr[agent])
+        paid, by_step = np.empty((horizon, reached, columns)), np.empty((horizon, columns))
+        own, entries = np.empty((horizon, columns), np.int64), np.empty(columns, np.int64)
+        lists = (
+            np.empty((2, reached * columns, 3), np.int64),
+            np.empty((reached * columns, 2), np.int64),
+            np.empty(reached * columns),
+            np.zeros((reached, columns), np.bool_),
+        )
+        around = agents, counts, place, paid, by_step
+    while not done:
+        by_step[:] = 0.0
+        begins = np.zeros(size + 2, np.int64)
+        for step in range(horizon):
+            for r in range(counts[step]):
+                i = agents[r]
+                row = own[step] if r == 0 else entries
+                now, pays, sums = states[step, i], paid[step, r], by_step[step]
+                for b in range(columns):
+                    row[b] = first[i] + now[b]
+                weight = 1
+                for k in range(indptr[i], indptr[i + 1]):
+                    weight *= n_states
+                    other = states[step, indices[k]]
+                    for b in range(columns):
+                        row[b] += weight * other[b]
+                for b in range(columns):
+                    pays[b] = reward[(i * n_states + now[b]) * n_actions + table[row[b]]]
+                for b in range(columns):
+                    sums[b] += pays[b]
             for b in range(columns):
-                seen_before[b, step, p] = states[step, agents[p], b]
-    paid_before = np.zeros((columns, horizon, len(first)))
-    by_step, whole = np.empty((columns, horizon)), np.zeros(columns)
-    first_entry = np.empty((columns, horizon), np.int64)  # of the agent in the middle
-    for b in range(columns):
+                begins[own[step, b] - first[agent] + 2] += 1
+        begins = np.cumsum(begins)
+        cells = np.empty((horizon * columns, 2), np.int64)  # by entry, then by step
         for step in range(horizon):
-            now = seen_before[b, step]
-            total = 0.0
-            for r in range(counts[step]):
-                entry = _entry(seen, now, r, n_states)
-                if r == 0:
-                    first_entry[b, step] = entry
-                action = np.int64(table[entry])
-                paid = reward[(agents[r] * n_states + now[r]) * n_actions + action]
-                paid_before[b, step, r] = paid
-                total += paid
-            by_step[b, step] = total
-            whole[b] += total
-    begins, watchers = _watchers(seen, inputs, len(agents))
-    gained = np.empty(len(entries))
-    now = np.empty(len(agents), np.int64)
-    paid = np.empty(len(first))
-    asked = np.full(len(first), -1)  # when an agent was last found to see a difference
-    differs, later = np.empty(len(agents), np.int64), np.empty(len(agents), np.int64)
-    values, after = np.empty(len(agents), np.int64), np.empty(len(agents), np.int64)
-    affected, time = np.empty(len(first), np.int64), 0
-    for j in range(len(entries)):
-        b = episodes[j]
-        total, n_differs = 0.0, 0  # agents whose states aren't those of the episode as it was
-        for step in range(horizon):
-            if n_differs == 0 and first_entry[b, step] != entries[j]:
-                total += by_step[b, step]
-                continue
-            time += 1
-            now[:] = seen_before[b, step]
-            affected[0], n_affected, asked[0] = 0, 1, time
-            for d in range(n_differs):
-                now[differs[d]] = values[d]
-                for w in range(begins[differs[d]], begins[differs[d] + 1]):
-                    r = watchers[w]
-                    if r < counts[step] and asked[r] != time:
-                        asked[r], affected[n_affected], n_affected = time, r, n_affected + 1
-            paid[: counts[step]] = paid_before[b, step, : counts[step]]
-            n_later = 0
-            for k in range(n_affected):
-                r = affected[k]
-                entry = _entry(seen, now, r, n_states)
-                action = np.int64(table[entry])
-                if r == 0 and entry == entries[j]:
-                    action = actions[j]
-                paid[r] = reward[(agents[r] * n_states + now[r]) * n_actions + action]
-                if step + 1 < horizon:
-                    row = _entry(inputs, now, r, n_states) * n_actions + action
-                    state = 0
-                    for s in range(limits.shape[0]):
-                        state += uint64(words[step, agents[r], b]) >= limits[s, row]
-                    if state != seen_before[b, step + 1, r]:
-                        later[n_later], after[n_later], n_later = r, state, n_later + 1
-            this_step = 0.0
-            for r in range(counts[step]):
-                this_step += paid[r]
-            total += this_step
-            differs, later, values, after = later, differs, after, values
-            n_differs = n_later
-        gained[j] = total - whole[b]
-    return gained
+            for b in range(columns):
+                c = own[step, b] - first[agent] + 1
+                cells[begins[c], 0], cells[begins[c], 1] = step, b
+                begins[c] += 1
+        pairs, counted = 0, np.full(columns, -1)
+        for c in range(size):
+            for k in range(begins[c], begins[c + 1]):
+                if counted[cells[k, 1]] != c:
+                    counted[cells[k, 1]] = c
+                    pairs += 1
+        # NumPy adds up in another order where a column is alone.
+        part = max(1, cells_at_once // (near * horizon))
+        if pairs * (n_actions - 1) % part == 1 % part or columns % part == 1 % part:
+            break
+        most, best, last = noise, -1, size * n_actions
+        for tried in range(last + 1):
+            chosen = best if tried == last else tried
+            c, action = chosen // n_actions, chosen % n_actions
+            occurs = cells[begins[c] : begins[c + 1]]
+            if chosen >= 0 and len(occurs) and action != table[first[agent] + c]:
+                change = first[agent] + c, action, occurs, tried == last
+                gain = _replay(change, model, scopes, influenced, played, around, lists)
+                if gain > most:
+                    most, best = gain, tried
+        if best < 0:
+            tried_at[agent], done = changes, True
+        else:
+            table[first[agent] + best // n_actions] = best % n_actions
+            changes += 1
+            for r in range(reached):
+                changed_at[agents[r]] = changes
+    for p in range(near):
+        place[agents[p]] = n
+    return changes, done
 
 
 @njit(cache=True, nogil=True)
-def _watchers(seen, inputs, n_places):
-    """Return for each place the reached agents whose entries depend on its state, in compressed rows."""
-    n_reached = len(seen[0])
-    begins = np.zeros(n_places + 2, np.int64)
-    for fill in (False, True):
-        if fill:
-            begins[2:] = np.cumsum(begins[2:])
-            found = np.empty(begins[-1], np.int64)
-        for r in range(n_reached):
-            for which in range(3):
-                indptr, sources = (inputs if which == 1 else seen)[1:]
-                low, high = (r, r + 1) if which == 2 else (indptr[r], indptr[r + 1])
-                for k in range(low, high):
-                    place = r if which == 2 else sources[k]
-                    if fill:
-                        found[begins[place + 1]] = r
-                        begins[place + 1] += 1
-                    else:
-                        begins[place + 2] += 1
-    return begins[:-1], found
+def _surroundings(agent, scopes, influenced, place, horizon):
+    """Return the agents that a change reaches, then those whose states they need; how many by step; and in all."""
+    indptr, indices = influenced
+    n = len(place)
+    agents, counts = np.empty(n, np.int64), np.empty(horizon, np.int64)
+    agents[0], place[agent], begin, near = agent, 0, 0, 1
+    for step in range(horizon):
+        counts[step] = near
+        if step + 1 < horizon:
+            for r in range(begin, counts[step]):
+                for k in range(indptr[agents[r]], indptr[agents[r] + 1]):
+                    if place[indices[k]] == n:
+                        place[indices[k]], agents[near], near = near, indices[k], near + 1
+            begin = counts[step]
+    for r in range(counts[-1]):
+        for _, starts, others in scopes:
+            for k in range(starts[agents[r]], starts[agents[r] + 1]):
+                if place[others[k]] == n:
+                    place[others[k]], agents[near], near = n + 1, others[k], near + 1
+    return agents, counts, near
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _entry(tables, now, r, n_states):
-    """Return the entry of reached agent r in the states `now`, as `Scopes.entries`."""
-    first, indptr, sources = tables
-    entry, weight = first[r] + now[r], 1
-    for k in range(indptr[r], indptr[r + 1]):
-        weight *= n_states
-        entry += weight * now[sources[k]]
-    return entry
+@njit(cache=True, nogil=True)
+def _replay(change, model, scopes, influenced, played, around, lists):
+    """Play the episodes again with another action for an entry, where that makes a difference.
+
+    Args:
+        change: The entry, its action, steps and episodes ``int64[·, 2]`` at which the entry occurs, by step, and
+            whether the new states are left in the place of those that were.
+        model, scopes, influenced, played: As of `turn`.
+        around: ``agents``, ``counts`` and ``place`` of `_surroundings`; ``paid float64[T, ·, B]`` and its sums
+            ``float64[T, B]``, without the change.
+        lists: Room for what differs (twice) and for what is affected, its payments, and whether it is in that list.
+
+    Returns:
+        What the change adds to the returns.
+    """
+    entry, action, occurs, keep = change
+    reward, limits, n_states, n_actions = model
+    table, states, words = played
+    agents, counts, place, paid, by_step = around
+    both, affected, paid_before, listed = lists
+    indptr, indices = influenced
+    (firsts, starts, others), (rows, bounds, sources) = scopes
+    horizon, columns = by_step.shape
+    whole, total, now = np.zeros(columns), np.zeros(columns), np.empty(columns)
+    dirty, is_dirty = np.empty(columns, np.int64), np.zeros(columns, np.bool_)
+    at, n_differs = 0, 0
+    for step in range(horizon):
+        differs, later = both[step % 2], both[1 - step % 2]
+        n_affected, n_dirty, n_later = 0, 0, 0
+        for d in range(n_differs):
+            i, b = agents[differs[d, 0]], differs[d, 1]
+            differs[d, 2], states[step, i, b] = states[step, i, b], differs[d, 2]
+        while at < len(occurs) and occurs[at, 0] == step:
+            b = occurs[at, 1]
+            affected[n_affected, 0], affected[n_affected, 1], listed[0, b] = 0, b, True
+            n_affected, at = n_affected + 1, at + 1
+        for d in range(n_differs):
+            i, b = agents[differs[d, 0]], differs[d, 1]
+            for k in range(indptr[i] - 1, indptr[i + 1]):
+                r = place[indices[k]] if k >= indptr[i] else differs[d, 0]
+                if r < counts[step] and not listed[r, b]:
+                    affected[n_affected, 0], affected[n_affected, 1], listed[r, b] = r, b, True
+                    n_affected += 1
+        for b in range(columns):
+            now[b] = by_step[step, b]
+            whole[b] += now[b]
+        for k in range(n_affected):
+            r, b = affected[k, 0], affected[k, 1]
+            i = agents[r]
+            listed[r, b] = False
+            if not is_dirty[b]:
+                is_dirty[b], dirty[n_dirty], n_dirty, now[b] = True, b, n_dirty + 1, 0.0
+            seen, weight = firsts[i] + states[step, i, b], 1
+            for j in range(starts[i], starts[i + 1]):
+                weight *= n_states
+                seen += weight * states[step, others[j], b]
+            taken = action if seen == entry else np.int64(table[seen])
+            paid_before[k] = paid[step, r, b]
+            paid[step, r, b] = reward[(i * n_states + states[step, i, b]) * n_actions + taken]
+            if step + 1 < horizon:
+                row, weight = rows[i] + states[step, i, b], 1
+                for j in range(bounds[i], bounds[i + 1]):
+                    weight *= n_states
+                    row += weight * states[step, sources[j], b]
+                row, state = row * n_actions + taken, 0
+                for s in range(limits.shape[0]):
+                    state += uint64(words[step, i, b]) >= limits[s, row]
+                if state != states[step + 1, i, b]:
+                    later[n_later, 0], later[n_later, 1], later[n_later, 2] = r, b, state
+                    n_later += 1
+        for r in range(counts[step]):
+            for k in range(n_dirty):
+                now[dirty[k]] += paid[step, r, dirty[k]]
+        for k in range(n_affected):
+            r, b = affected[k, 0], affected[k, 1]
+            paid[step, r, b] = paid_before[k]
+        for k in range(n_dirty):
+            is_dirty[dirty[k]] = False
+        if not keep:
+            for d in range(n_differs):
+                states[step, agents[differs[d, 0]], differs[d, 1]] = differs[d, 2]
+        for b in range(columns):
+            total[b] += now[b]
+        n_differs = n_later
+    gain = 0.0
+    for b in range(columns):
+        gain += total[b] - whole[b]
+    return gain
+
