@@ -186,12 +186,15 @@ class _Search:
         n, horizon = model.n_agents, model.horizon
         self.model, self.scopes, self.table, self.reach = model, scopes, table.copy(), reach
         self.simulator = Simulator(model)
-        self.reward = model.reward.ravel()
+        agents = np.repeat(np.arange(n), scopes.sizes // model.n_states)
+        acts = self.table.reshape(-1, model.n_states)
+        self.pays = model.reward[agents[:, None], np.arange(model.n_states), acts].ravel()
         self.influenced = _influenced(model, scopes)
         stream = Stream(episodes)
         stream.seed(seed)
-        self.states = np.empty((horizon, n, episodes), np.uint8)
-        self.words = np.empty(self.states.shape, np.uint32)
+        # An agent's steps lie side by side.
+        self.states = np.empty((n, horizon, episodes), np.uint8).swapaxes(0, 1)
+        self.words = np.empty((n, horizon, episodes), np.uint32).swapaxes(0, 1)
         self.states[0] = self.simulator.first(stream.words(Purpose.INITIAL, n))
         for step in range(horizon):
             stream.advance()
@@ -202,21 +205,17 @@ class _Search:
         self.changed_at = np.zeros(n, np.int64)  # the last change that reached an agent
         self.tried_at = np.full(n, -1)
         self.arrays = (  # for `numba_kernel.turn`
-            (self.reward, self.simulator.limits, model.n_states, model.n_actions),
+            (model.reward, self.simulator.limits, model.n_states, model.n_actions),
             tuple((s.first, *s.others) for s in (scopes, model.scopes)),
             self.influenced,
-            (self.table, self.states, self.words),
+            (self.table, self.pays, *(a.swapaxes(0, 1) for a in (self.states, self.words))),
             (self.changed_at, self.tried_at, np.full(n, n)),
         )
 
     @property
     def value(self) -> float:
         """Mean return of the episodes under the table."""
-        rewards = [
-            self.simulator.rewards(states, self.table[self.scopes.entries(states)])
-            for states in self.states
-        ]
-        return float(sum(r.mean() for r in rewards))
+        return float(sum(self.pays[self.scopes.entries(s)].mean() for s in self.states))
 
     def sweep(self) -> bool:
         """Give every agent its turn; whether anything improved."""
@@ -269,6 +268,7 @@ class _Search:
             self.states[:, near.reached[:, None], episodes[columns]] = states
         entry, action = divmod(int(candidates[best]), a)
         self.table[entry] = action
+        self.pays[entry] = self.model.reward[agent, entry % self.model.n_states, action]
         return True
 
     def _candidates(self, agent: int) -> tuple[Ints, Ints, Ints]:
@@ -318,13 +318,14 @@ class _Search:
         a = self.model.n_actions
         all_states = self.states[:, near.agents[:, None], episodes]
         words = self.words[:, near.reached[:, None], episodes]
-        total = np.zeros(len(episodes))
+        total, rewards = np.zeros(len(episodes)), self.model.reward[near.reached[0]]
         for step, states in enumerate(all_states):
             count = near.counts[step]
             entry = near.seen(states, count)
-            action = self.table.take(entry)
-            np.copyto(action[0], actions, where=entry[0] == entries, casting="unsafe")
-            total += self.reward.take(near.rewards(states, action, count)).sum(axis=0)
+            action, paid, changed = self.table.take(entry), self.pays.take(entry), entry[0] == entries
+            np.copyto(action[0], actions, where=changed, casting="unsafe")
+            np.copyto(paid[0], rewards[states[0], actions], where=changed)
+            total += paid.sum(axis=0)
             if step + 1 < len(all_states):
                 row = near.inputs(states, count) * a + action
                 all_states[step + 1, :count] = self.simulator.land(words[step, :count], row)
@@ -354,14 +355,6 @@ class _Surroundings:
         place[self.agents] = np.arange(len(self.agents))
         self.seen = _Entries(search.scopes, self.reached, place)
         self.inputs = _Entries(model.scopes, self.reached, place)
-        self._n_actions = model.n_actions
-        self._rewards = self.reached[:, None] * (model.n_states * model.n_actions)
-
-    def rewards(self, states: States, actions: States, count: int) -> Ints:
-        """Return the places in the flat reward table, of the first `count` agents: ``int64[count, m]``."""
-        where: Ints = self._rewards[:count] + states[:count].astype(np.int64) * self._n_actions
-        where += actions
-        return where
 
     def parts(self, columns: int) -> list[slice]:
         """Return the columns in parts that are played together."""

@@ -16,21 +16,21 @@ def turn(agent, changes, noise, cells_at_once, model, scopes, influenced, played
         changes: How many there have been, of all agents.
         noise: The largest gain that is none.
         cells_at_once: Agents × episodes × steps that NumPy plays together.
-        model: ``reward`` flat ``float64[n·S·A]``, ``limits uint64[S − 1, ·]``, S and A.
+        model: ``reward float64[n, S, A]``, ``limits uint64[S − 1, ·]``, S and A.
         scopes: Of the policies and of the transitions, each ``first int64[n + 1]``, ``indptr`` and ``indices``.
         influenced: ``indptr`` and ``indices``, as `ascent._influenced`.
-        played: The policies' ``table uint8[·]``, the ``states uint8[T, n, B]`` that it makes, both written, and
-            ``words uint32[T, n, B]``.
+        played: The policies' ``table uint8[·]`` and what its entries pay, ``float64[·]``, the ``states uint8[n, T, B]``
+            that it makes, all three written, and ``words uint32[n, T, B]``.
         marks: ``changed_at`` and ``tried_at`` of `ascent._Search`, both written, and ``int64[n]``, all n.
 
     Returns:
         ``changes`` after the turn, and False where the rest is left to NumPy.
     """
     reward, _, n_states, n_actions = model
-    table, states, _ = played
+    table, pays, states, _ = played
     changed_at, tried_at, place = marks
     first, indptr, indices = scopes[0]
-    horizon, n, columns = states.shape
+    n, horizon, columns = states.shape
     agents, counts, near = _surroundings(agent, scopes, influenced, place, horizon)
     reached = counts[-1]
     last = -1
@@ -55,19 +55,18 @@ def turn(agent, changes, noise, cells_at_once, model, scopes, influenced, played
             for r in range(counts[step]):
                 i = agents[r]
                 row = own[step] if r == 0 else entries
-                now, pays, sums = states[step, i], paid[step, r], by_step[step]
+                now = states[i, step]
                 for b in range(columns):
                     row[b] = first[i] + now[b]
                 weight = 1
                 for k in range(indptr[i], indptr[i + 1]):
                     weight *= n_states
-                    other = states[step, indices[k]]
+                    other = states[indices[k], step]
                     for b in range(columns):
                         row[b] += weight * other[b]
                 for b in range(columns):
-                    pays[b] = reward[(i * n_states + now[b]) * n_actions + table[row[b]]]
-                for b in range(columns):
-                    sums[b] += pays[b]
+                    paid[step, r, b] = pays[row[b]]
+                    by_step[step, b] += paid[step, r, b]
             for b in range(columns):
                 begins[own[step, b] - first[agent] + 2] += 1
         begins = np.cumsum(begins)
@@ -93,14 +92,16 @@ def turn(agent, changes, noise, cells_at_once, model, scopes, influenced, played
             c, action = chosen // n_actions, chosen % n_actions
             occurs = cells[begins[c] : begins[c + 1]]
             if chosen >= 0 and len(occurs) and action != table[first[agent] + c]:
-                change = first[agent] + c, action, occurs, tried == last
+                change = first[agent] + c, action, reward[agent, c % n_states, action], occurs, tried == last
                 gain = _replay(change, model, scopes, influenced, played, around, lists)
                 if gain > most:
                     most, best = gain, tried
         if best < 0:
             tried_at[agent], done = changes, True
         else:
-            table[first[agent] + best // n_actions] = best % n_actions
+            c, action = best // n_actions, best % n_actions
+            table[first[agent] + c] = action
+            pays[first[agent] + c] = reward[agent, c % n_states, action]
             changes += 1
             for r in range(reached):
                 changed_at[agents[r]] = changes
@@ -137,8 +138,8 @@ def _replay(change, model, scopes, influenced, played, around, lists):
     """Play the episodes again with another action for an entry, where that makes a difference.
 
     Args:
-        change: The entry, its action, steps and episodes ``int64[·, 2]`` at which the entry occurs, by step, and
-            whether the new states are left in the place of those that were.
+        change: The entry, its action, what that pays, steps and episodes ``int64[·, 2]`` at which the entry occurs, by
+            step, and whether the new states are left in the place of those that were.
         model, scopes, influenced, played: As of `turn`.
         around: ``agents``, ``counts`` and ``place`` of `_surroundings`; ``paid float64[T, ·, B]`` and its sums
             ``float64[T, B]``, without the change.
@@ -147,9 +148,9 @@ def _replay(change, model, scopes, influenced, played, around, lists):
     Returns:
         What the change adds to the returns.
     """
-    entry, action, occurs, keep = change
-    reward, limits, n_states, n_actions = model
-    table, states, words = played
+    entry, action, pay, occurs, keep = change
+    _, limits, n_states, n_actions = model
+    table, pays, states, words = played
     agents, counts, place, paid, by_step = around
     both, affected, paid_before, listed = lists
     indptr, indices = influenced
@@ -163,7 +164,7 @@ def _replay(change, model, scopes, influenced, played, around, lists):
         n_affected, n_dirty, n_later = 0, 0, 0
         for d in range(n_differs):
             i, b = agents[differs[d, 0]], differs[d, 1]
-            differs[d, 2], states[step, i, b] = states[step, i, b], differs[d, 2]
+            differs[d, 2], states[i, step, b] = states[i, step, b], differs[d, 2]
         while at < len(occurs) and occurs[at, 0] == step:
             b = occurs[at, 1]
             affected[n_affected, 0], affected[n_affected, 1], listed[0, b] = 0, b, True
@@ -184,22 +185,23 @@ def _replay(change, model, scopes, influenced, played, around, lists):
             listed[r, b] = False
             if not is_dirty[b]:
                 is_dirty[b], dirty[n_dirty], n_dirty, now[b] = True, b, n_dirty + 1, 0.0
-            seen, weight = firsts[i] + states[step, i, b], 1
+            seen, weight = firsts[i] + states[i, step, b], 1
             for j in range(starts[i], starts[i + 1]):
                 weight *= n_states
-                seen += weight * states[step, others[j], b]
-            taken = action if seen == entry else np.int64(table[seen])
+                seen += weight * states[others[j], step, b]
+            changed = seen == entry
+            taken = action if changed else np.int64(table[seen])
             paid_before[k] = paid[step, r, b]
-            paid[step, r, b] = reward[(i * n_states + states[step, i, b]) * n_actions + taken]
+            paid[step, r, b] = pay if changed else pays[seen]
             if step + 1 < horizon:
-                row, weight = rows[i] + states[step, i, b], 1
+                row, weight = rows[i] + states[i, step, b], 1
                 for j in range(bounds[i], bounds[i + 1]):
                     weight *= n_states
-                    row += weight * states[step, sources[j], b]
+                    row += weight * states[sources[j], step, b]
                 row, state = row * n_actions + taken, 0
                 for s in range(limits.shape[0]):
-                    state += uint64(words[step, i, b]) >= limits[s, row]
-                if state != states[step + 1, i, b]:
+                    state += uint64(words[i, step, b]) >= limits[s, row]
+                if state != states[i, step + 1, b]:
                     later[n_later, 0], later[n_later, 1], later[n_later, 2] = r, b, state
                     n_later += 1
         for r in range(counts[step]):
@@ -212,7 +214,7 @@ def _replay(change, model, scopes, influenced, played, around, lists):
             is_dirty[dirty[k]] = False
         if not keep:
             for d in range(n_differs):
-                states[step, agents[differs[d, 0]], differs[d, 1]] = differs[d, 2]
+                states[agents[differs[d, 0]], step, differs[d, 1]] = differs[d, 2]
         for b in range(columns):
             total[b] += now[b]
         n_differs = n_later
