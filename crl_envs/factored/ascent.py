@@ -205,11 +205,11 @@ class _Search:
         self.changed_at = np.zeros(n, np.int64)  # the last change that reached an agent
         self.tried_at = np.full(n, -1)
         self.arrays = (  # for `numba_kernel.turn`
-            (model.reward, self.simulator.limits, model.n_states, model.n_actions),
-            tuple((s.first, *s.others) for s in (scopes, model.scopes)),
-            self.influenced,
-            (self.table, self.pays, *(a.swapaxes(0, 1) for a in (self.states, self.words))),
-            (self.changed_at, self.tried_at, np.full(n, n)),
+            (model.reward, self.simulator.limits),
+            tuple(_unsigned(s.first, *s.others) for s in (scopes, model.scopes)),
+            _unsigned(*self.influenced),
+            (self.table, self.pays, self.states.swapaxes(0, 1), self.words.swapaxes(0, 1)),
+            (self.changed_at, self.tried_at, np.full(n, n, np.uint64)),
         )
 
     @property
@@ -408,6 +408,10 @@ def _rows(adjacency: Adjacency, agents: Ints) -> Ints:
 
 
 _COMPILED: Final = Compiled.at("crl_envs.factored.numba_kernel:turn", seconds=2.5)
+
+
+def _unsigned(*arrays: Ints) -> tuple[NDArray[np.uint64], ...]:
+    return tuple(a.view(np.uint64) for a in arrays)
 
 
 def _influenced(model: FactoredMDP, scopes: Scopes) -> Adjacency:
