@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from time import perf_counter
 from typing import Final
@@ -186,9 +185,9 @@ class _Search:
         n, horizon = model.n_agents, model.horizon
         self.model, self.scopes, self.table, self.reach = model, scopes, table.copy(), reach
         self.simulator = Simulator(model)
-        agents = np.repeat(np.arange(n), scopes.sizes // model.n_states)
-        acts = self.table.reshape(-1, model.n_states)
-        self.pays = model.reward[agents[:, None], np.arange(model.n_states), acts].ravel()
+        own, actions = np.arange(model.n_states), self.table.reshape(-1, model.n_states)
+        agents = np.repeat(np.arange(n), scopes.sizes // len(own))
+        self.pays = model.reward[agents[:, None], own, actions].ravel()  # what each entry earns
         self.influenced = _influenced(model, scopes)
         stream = Stream(episodes)
         stream.seed(seed)
@@ -234,7 +233,9 @@ class _Search:
         # With a window the episodes needn't be what the table makes of them.
         whole = self.reach == self.model.horizon - 1
         if whole and has_numba() and (compiled := _COMPILED.ready()) is not None:
-            self.changes, done = compiled(agent, self.changes, self.noise, _CELLS_AT_ONCE, *self.arrays)
+            self.changes, done = compiled(
+                agent, self.changes, self.noise, _CELLS_AT_ONCE, *self.arrays
+            )
             if done:
                 return
         begun = perf_counter()
@@ -289,9 +290,8 @@ class _Search:
         """Return what each change adds to the returns of the agents that feel it: ``float64[m]``."""
         unchanged = np.arange(self.states.shape[2])
         nothing = np.full(len(unchanged), -1)
-        gains = self._returns(near, entries, actions, episodes)
-        gains -= self._returns(near, nothing, nothing, unchanged)[episodes]
-        return gains
+        before = self._returns(near, nothing, nothing, unchanged)
+        return self._returns(near, entries, actions, episodes) - before[episodes]
 
     def _returns(
         self, near: _Surroundings, entries: Ints, actions: Ints, episodes: Ints
@@ -322,7 +322,11 @@ class _Search:
         for step, states in enumerate(all_states):
             count = near.counts[step]
             entry = near.seen(states, count)
-            action, paid, changed = self.table.take(entry), self.pays.take(entry), entry[0] == entries
+            action, paid, changed = (
+                self.table.take(entry),
+                self.pays.take(entry),
+                entry[0] == entries,
+            )
             np.copyto(action[0], actions, where=changed, casting="unsafe")
             np.copyto(paid[0], rewards[states[0], actions], where=changed)
             total += paid.sum(axis=0)
@@ -348,8 +352,9 @@ class _Surroundings:
         order, self.counts = _spread(agent, search.influenced, search.reach, model.horizon)
         self.reached = np.array(order)
         place = np.full(model.n_agents, -1)
-        for scopes in (search.scopes, model.scopes):
-            place[scopes.others.indices[_rows(scopes.others, self.reached)]] = 0
+        for indptr, indices in (search.scopes.others, model.scopes.others):
+            for i in order:
+                place[indices[indptr[i] : indptr[i + 1]]] = 0
         place[self.reached] = -1
         self.agents = np.concatenate([self.reached, np.flatnonzero(place == 0)])
         place[self.agents] = np.arange(len(self.agents))
@@ -363,32 +368,21 @@ class _Surroundings:
 
 
 class _Entries:
-    """`Scopes.entries` of some agents, from the states of those around.
-
-    Attributes:
-        table: Each agent's first entry, and the places of its others in compressed rows.
-    """
+    """`Scopes.entries` of some agents, from the states of those around."""
 
     def __init__(self, scopes: Scopes, agents: Ints, place: Ints) -> None:
-        others = scopes.others
-        indptr = np.concatenate([[0], np.cumsum(others.degree[agents])])
-        sources = place[others.indices[_rows(others, agents)]]
-        self.table = scopes.first[agents], indptr, sources
-        self._n_states = scopes.n_states
-
-    @cached_property
-    def _slots(self) -> list[tuple[Ints, Ints, int]]:
-        _, indptr, sources = self.table
-        degree = np.diff(indptr)
-        slots = []
-        for k in range(int(degree.max(initial=0))):
+        indptr, indices = scopes.others
+        degree = indptr[agents + 1] - indptr[agents]
+        self._first = scopes.first[agents, None]
+        self._slots = []
+        for k in range(int(degree.max())):
             rows = np.flatnonzero(degree > k)
-            slots.append((rows, sources[indptr[rows] + k], int(self._n_states ** (k + 1))))
-        return slots
+            sources = place[indices[indptr[agents[rows]] + k]]
+            self._slots.append((rows, sources, int(scopes.n_states ** (k + 1))))
 
     def __call__(self, states: States, count: int) -> Ints:
         """Return ``int64[count, m]`` of the first `count` agents in states ``[·, m]``."""
-        entry: Ints = self.table[0][:count, None] + states[:count]
+        entry: Ints = self._first[:count] + states[:count]
         for rows, sources, weight in self._slots:
             cut = int(np.searchsorted(rows, count))
             part: Ints = states[sources[:cut]].astype(np.int64) * weight
@@ -399,15 +393,7 @@ class _Entries:
         return entry
 
 
-def _rows(adjacency: Adjacency, agents: Ints) -> Ints:
-    """Return where the rows of some agents are in ``adjacency.indices``, one after the other."""
-    sizes = adjacency.degree[agents]
-    ends = np.cumsum(sizes)
-    within = np.arange(int(ends[-1])) - np.repeat(ends - sizes, sizes)
-    return np.asarray(np.repeat(adjacency.indptr[agents], sizes) + within)
-
-
-_COMPILED: Final = Compiled.at("crl_envs.factored.numba_kernel:turn", seconds=2.5)
+_COMPILED: Final = Compiled.at("crl_envs.factored.numba_kernel:turn", seconds=4.0)
 
 
 def _unsigned(*arrays: Ints) -> tuple[NDArray[np.uint64], ...]:
