@@ -211,7 +211,7 @@ def _replay(change, model, scopes, influenced, played, around, lists):
             whole[b] += now[b]
         for b in range(low, high):
             now[b] = 0.0
-        for r in range(counts[step] if n_affected else 0):
+        for r in range(counts[step]):
             for b in range(low, high):
                 now[b] += paid[step, r, b]
         for b in range(columns):
