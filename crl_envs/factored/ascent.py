@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from crl_envs.core.arguments import about, check_int, check_seed
 from crl_envs.core.backend import Compiled, has_numba
 from crl_envs.core.stream import Purpose, Stream
-from crl_envs.core.topology import Adjacency, sorted_edges
+from crl_envs.core.topology import Adjacency, sorted_edges, sources_of
 from crl_envs.factored.model import FactoredMDP
 from crl_envs.factored.policies import PolicyClass, TablePolicy
 from crl_envs.factored.scopes import Scopes
@@ -186,12 +185,15 @@ class _Search:
         n, horizon = model.n_agents, model.horizon
         self.model, self.scopes, self.table, self.reach = model, scopes, table.copy(), reach
         self.simulator = Simulator(model)
-        self.reward = model.reward.ravel()
+        own, actions = np.arange(model.n_states), self.table.reshape(-1, model.n_states)
+        agents = np.repeat(np.arange(n), scopes.sizes // len(own))
+        self.pays = model.reward[agents[:, None], own, actions].ravel()  # what each entry earns
         self.influenced = _influenced(model, scopes)
         stream = Stream(episodes)
         stream.seed(seed)
-        self.states = np.empty((horizon, n, episodes), np.uint8)
-        self.words = np.empty(self.states.shape, np.uint32)
+        # An agent's steps lie side by side.
+        self.states = np.empty((n, horizon, episodes), np.uint8).swapaxes(0, 1)
+        self.words = np.empty((n, horizon, episodes), np.uint32).swapaxes(0, 1)
         self.states[0] = self.simulator.first(stream.words(Purpose.INITIAL, n))
         for step in range(horizon):
             stream.advance()
@@ -201,32 +203,49 @@ class _Search:
         self.changes = 0
         self.changed_at = np.zeros(n, np.int64)  # the last change that reached an agent
         self.tried_at = np.full(n, -1)
+        self.arrays = (  # for `numba_kernel.turn`
+            (model.reward, self.simulator.limits),
+            tuple(_unsigned(s.first, *s.others) for s in (scopes, model.scopes)),
+            _unsigned(*self.influenced),
+            (self.table, self.pays, self.states.swapaxes(0, 1), self.words.swapaxes(0, 1)),
+            (self.changed_at, self.tried_at, np.full(n, n, np.uint64)),
+        )
 
     @property
     def value(self) -> float:
         """Mean return of the episodes under the table."""
-        rewards = [
-            self.simulator.rewards(states, self.table[self.scopes.entries(states)])
-            for states in self.states
-        ]
-        return float(sum(r.mean() for r in rewards))
+        return float(sum(self.pays[self.scopes.entries(s)].mean() for s in self.states))
 
     def sweep(self) -> bool:
         """Give every agent its turn; whether anything improved."""
         before = self.changes
         for agent in range(self.model.n_agents):
-            near = _Surroundings(self, agent)
-            if self.changed_at[near.agents].max() > self.tried_at[agent]:
-                while self._improve(agent, near):
-                    self.changes += 1
-                    self.changed_at[near.reached] = self.changes
-                self.tried_at[agent] = self.changes
+            self._turn(agent)
         improved = self.changes > before
         if improved and self.reach < self.model.horizon - 1:
             self._play()  # with what the window cut off
             self.changes += 1
             self.changed_at[:] = self.changes
         return improved
+
+    def _turn(self, agent: int) -> None:
+        """Change the agent's entries one after the other, the best first, as long as that improves the return."""
+        # With a window the episodes needn't be what the table makes of them.
+        whole = self.reach == self.model.horizon - 1
+        if whole and has_numba() and (compiled := _COMPILED.ready()) is not None:
+            self.changes, done = compiled(
+                agent, self.changes, self.noise, _CELLS_AT_ONCE, *self.arrays
+            )
+            if done:
+                return
+        begun = perf_counter()
+        near = _Surroundings(self, agent)
+        if self.changed_at[near.agents].max() > self.tried_at[agent]:
+            while self._improve(agent, near):
+                self.changes += 1
+                self.changed_at[near.reached] = self.changes
+            self.tried_at[agent] = self.changes
+        _COMPILED.waited(perf_counter() - begun)
 
     def _play(self) -> None:
         for step, states in enumerate(self.states[:-1]):
@@ -250,6 +269,7 @@ class _Search:
             self.states[:, near.reached[:, None], episodes[columns]] = states
         entry, action = divmod(int(candidates[best]), a)
         self.table[entry] = action
+        self.pays[entry] = self.model.reward[agent, entry % self.model.n_states, action]
         return True
 
     def _candidates(self, agent: int) -> tuple[Ints, Ints, Ints]:
@@ -268,24 +288,10 @@ class _Search:
         self, near: _Surroundings, entries: Ints, actions: Ints, episodes: Ints
     ) -> NDArray[np.float64]:
         """Return what each change adds to the returns of the agents that feel it: ``float64[m]``."""
-        # With a window the episodes needn't be what the table makes of them. One column alone is added up in another
-        # order by NumPy.
-        fits = self.reach == self.model.horizon - 1
-        fits = fits and all(len(entries[p]) > 1 for p in near.parts(len(entries)))
-        if fits and has_numba() and (compiled := _COMPILED.ready()) is not None:
-            model = self.reward, self.simulator.limits, self.model.n_states, self.model.n_actions
-            changes = self.table, entries, actions, episodes
-            gains: NDArray[np.float64] = compiled(
-                model, near.tables, self.states, self.words, *changes
-            )
-            return gains
-        begun = perf_counter()
         unchanged = np.arange(self.states.shape[2])
         nothing = np.full(len(unchanged), -1)
-        gains = self._returns(near, entries, actions, episodes)
-        gains -= self._returns(near, nothing, nothing, unchanged)[episodes]
-        _COMPILED.waited(perf_counter() - begun)
-        return gains
+        before = self._returns(near, nothing, nothing, unchanged)
+        return self._returns(near, entries, actions, episodes) - before[episodes]
 
     def _returns(
         self, near: _Surroundings, entries: Ints, actions: Ints, episodes: Ints
@@ -312,13 +318,18 @@ class _Search:
         a = self.model.n_actions
         all_states = self.states[:, near.agents[:, None], episodes]
         words = self.words[:, near.reached[:, None], episodes]
-        total = np.zeros(len(episodes))
+        total, rewards = np.zeros(len(episodes)), self.model.reward[near.reached[0]]
         for step, states in enumerate(all_states):
             count = near.counts[step]
             entry = near.seen(states, count)
-            action = self.table.take(entry)
-            np.copyto(action[0], actions, where=entry[0] == entries, casting="unsafe")
-            total += self.reward.take(near.rewards(states, action, count)).sum(axis=0)
+            action, paid, changed = (
+                self.table.take(entry),
+                self.pays.take(entry),
+                entry[0] == entries,
+            )
+            np.copyto(action[0], actions, where=changed, casting="unsafe")
+            np.copyto(paid[0], rewards[states[0], actions], where=changed)
+            total += paid.sum(axis=0)
             if step + 1 < len(all_states):
                 row = near.inputs(states, count) * a + action
                 all_states[step + 1, :count] = self.simulator.land(words[step, :count], row)
@@ -341,27 +352,14 @@ class _Surroundings:
         order, self.counts = _spread(agent, search.influenced, search.reach, model.horizon)
         self.reached = np.array(order)
         place = np.full(model.n_agents, -1)
-        for scopes in (search.scopes, model.scopes):
-            place[scopes.others.indices[_rows(scopes.others, self.reached)]] = 0
+        for indptr, indices in (search.scopes.others, model.scopes.others):
+            for i in order:
+                place[indices[indptr[i] : indptr[i + 1]]] = 0
         place[self.reached] = -1
         self.agents = np.concatenate([self.reached, np.flatnonzero(place == 0)])
         place[self.agents] = np.arange(len(self.agents))
         self.seen = _Entries(search.scopes, self.reached, place)
         self.inputs = _Entries(model.scopes, self.reached, place)
-        self._n_actions = model.n_actions
-        self._rewards = self.reached[:, None] * (model.n_states * model.n_actions)
-
-    @property
-    def tables(self) -> tuple[Any, ...]:
-        """The same for `numba_kernel.gains`."""
-        tables = (self.seen.table, self.inputs.table)
-        return self.agents, np.array(self.counts), *tables
-
-    def rewards(self, states: States, actions: States, count: int) -> Ints:
-        """Return the places in the flat reward table, of the first `count` agents: ``int64[count, m]``."""
-        where: Ints = self._rewards[:count] + states[:count].astype(np.int64) * self._n_actions
-        where += actions
-        return where
 
     def parts(self, columns: int) -> list[slice]:
         """Return the columns in parts that are played together."""
@@ -370,32 +368,21 @@ class _Surroundings:
 
 
 class _Entries:
-    """`Scopes.entries` of some agents, from the states of those around.
-
-    Attributes:
-        table: Each agent's first entry, and the places of its others in compressed rows.
-    """
+    """`Scopes.entries` of some agents, from the states of those around."""
 
     def __init__(self, scopes: Scopes, agents: Ints, place: Ints) -> None:
-        others = scopes.others
-        indptr = np.concatenate([[0], np.cumsum(others.degree[agents])])
-        sources = place[others.indices[_rows(others, agents)]]
-        self.table = scopes.first[agents], indptr, sources
-        self._n_states = scopes.n_states
-
-    @cached_property
-    def _slots(self) -> list[tuple[Ints, Ints, int]]:
-        _, indptr, sources = self.table
-        degree = np.diff(indptr)
-        slots = []
-        for k in range(int(degree.max(initial=0))):
+        indptr, indices = scopes.others
+        degree = indptr[agents + 1] - indptr[agents]
+        self._first = scopes.first[agents, None]
+        self._slots = []
+        for k in range(int(degree.max())):
             rows = np.flatnonzero(degree > k)
-            slots.append((rows, sources[indptr[rows] + k], int(self._n_states ** (k + 1))))
-        return slots
+            sources = place[indices[indptr[agents[rows]] + k]]
+            self._slots.append((rows, sources, int(scopes.n_states ** (k + 1))))
 
     def __call__(self, states: States, count: int) -> Ints:
         """Return ``int64[count, m]`` of the first `count` agents in states ``[·, m]``."""
-        entry: Ints = self.table[0][:count, None] + states[:count]
+        entry: Ints = self._first[:count] + states[:count]
         for rows, sources, weight in self._slots:
             cut = int(np.searchsorted(rows, count))
             part: Ints = states[sources[:cut]].astype(np.int64) * weight
@@ -406,38 +393,34 @@ class _Entries:
         return entry
 
 
-def _rows(adjacency: Adjacency, agents: Ints) -> Ints:
-    """Return where the rows of some agents are in ``adjacency.indices``, one after the other."""
-    sizes = adjacency.degree[agents]
-    ends = np.cumsum(sizes)
-    within = np.arange(int(ends[-1])) - np.repeat(ends - sizes, sizes)
-    return np.asarray(np.repeat(adjacency.indptr[agents], sizes) + within)
+_COMPILED: Final = Compiled.at("crl_envs.factored.numba_kernel:turn", seconds=4.0)
 
 
-_COMPILED: Final = Compiled.at("crl_envs.factored.numba_kernel:gains", seconds=2.5)
+def _unsigned(*arrays: Ints) -> tuple[NDArray[np.uint64], ...]:
+    return tuple(a.view(np.uint64) for a in arrays)
 
 
-def _influenced(model: FactoredMDP, scopes: Scopes) -> list[list[int]]:
+def _influenced(model: FactoredMDP, scopes: Scopes) -> Adjacency:
     """Return for each agent those whose next state depends on its state, or whose action does."""
     n = model.n_agents
+    sources = np.concatenate([model.edges[:, 0], scopes.others.indices])
     watchers = np.repeat(np.arange(n), scopes.others.degree)
-    edges = sorted_edges(
-        np.concatenate([model.edges[:, 0], scopes.others.indices]),
-        np.concatenate([model.edges[:, 1], watchers]),
-    )
-    bounds = np.searchsorted(edges[:, 0], np.arange(1, n))
-    return [targets.tolist() for targets in np.split(edges[:, 1], bounds)]
+    targets = np.concatenate([model.edges[:, 1], watchers])
+    return sources_of(sorted_edges(targets, sources), n)
 
 
 def _spread(
-    agent: int, influenced: list[list[int]], reach: int, horizon: int
+    agent: int, influenced: Adjacency, reach: int, horizon: int
 ) -> tuple[list[int], list[int]]:
     """The agents within `reach` edges of one, by distance, and how many are within 0, 1, … edges at each step."""
+    indptr, indices = influenced
     order, found, counts = [agent], {agent}, [1]
     newest = order
     for step in range(1, horizon):
         if newest and step <= reach:
-            candidates = dict.fromkeys(j for i in newest for j in influenced[i])
+            candidates = dict.fromkeys(
+                j for i in newest for j in indices[indptr[i] : indptr[i + 1]].tolist()
+            )
             newest = [j for j in candidates if j not in found]
             found.update(newest)
             order = order + newest

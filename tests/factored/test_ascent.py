@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -158,9 +159,9 @@ class TestAscent:
         )
         plan = coordinate_ascent(model, NEIGHBORHOOD, episodes=50, seed=3)
         assert plan.fitted == pytest.approx(simulate(model, plan.policy, 50, 3).value, abs=1e-12)
-        search = ascent._influenced(model, NEIGHBORHOOD.scopes(model))
-        assert search == [[1], [0]]
-        assert ascent._influenced(model, OWN_STATE.scopes(model)) == [[1], []]
+        both, one = (ascent._influenced(model, c.scopes(model)) for c in (NEIGHBORHOOD, OWN_STATE))
+        assert (both.indptr.tolist(), both.indices.tolist()) == ([0, 1, 2], [1, 0])
+        assert (one.indptr.tolist(), one.indices.tolist()) == ([0, 1, 1], [1])
 
     def test_window(self) -> None:
         """A window of all steps after the first one changes nothing."""
@@ -255,26 +256,83 @@ class TestRefusals:
         assert coordinate_ascent(model, PARENTS, episodes=5).fitted > 0
 
 
+def with_ties(model: FactoredMDP) -> FactoredMDP:
+    """The model with few rewards, which no float has, and two actions of the same effect."""
+    transition, reward = model.transition.copy(), np.round(model.reward) / 10
+    transition[:, -1], reward[:, :, -1] = transition[:, 0], reward[:, :, 0]
+    return replace(model, transition=transition, reward=reward)
+
+
 @pytest.mark.skipif(len(BACKENDS) < 2, reason="Numba is not installed")
 @pytest.mark.parametrize("policy_class", POLICY_CLASSES.values(), ids=POLICY_CLASSES)
-@pytest.mark.parametrize("window", [None, 0, 2])
 @pytest.mark.parametrize("seed", range(4))
-def test_compiled_gains_are_those_of_whole_replays(
-    policy_class: PolicyClass, window: int | None, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """To the last bit, in models with rewards that no float has."""
-    model = random_model(seed, n=6, s=2 + seed % 2, a=2 + seed // 2, horizon=5)
-    plans, gains = [], []
-    for numba in (True, False):
-        monkeypatch.setattr(ascent, "has_numba", lambda numba=numba: numba)
-        plan = coordinate_ascent(model, policy_class, episodes=7, window=window, seed=seed)
-        plans.append((plan.policy.table.tolist(), plan.fitted, plan.value, plan.sweeps))
+class TestCompiled:
+    @pytest.mark.parametrize(
+        ("window", "episodes", "cells_at_once"),
+        [(None, 7, 2_000_000), (None, 7, 700), (None, 1, 700), (2, 7, 2_000_000)],
+    )
+    def test_same_plan(
+        self,
+        policy_class: PolicyClass,
+        window: int | None,
+        seed: int,
+        episodes: int,
+        cells_at_once: int,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Also where gains are equal, and where NumPy plays a column alone, whose rewards it adds in another order."""
+        monkeypatch.setattr(ascent, "_CELLS_AT_ONCE", cells_at_once)
+        monkeypatch.setattr(ascent, "_AGENT_STEPS_OF_VALUE", 1)
+        random = random_model(seed, n=9, s=2 + seed % 2, a=2 + seed // 2, horizon=9)
+        for model in (random, with_ties(random)):
+            plans = []
+            for numba in (True, False):
+                monkeypatch.setattr(ascent, "has_numba", lambda numba=numba: numba)
+                plan = coordinate_ascent(
+                    model, policy_class, episodes=episodes, sweeps=2, window=window, seed=seed
+                )
+                plans.append((plan.policy.table.tolist(), plan.fitted, plan.value, plan.sweeps))
+            assert plans[0] == plans[1]
+
+    @pytest.mark.parametrize("columns", [9, 1])
+    def test_gains_to_the_last_bit(
+        self, policy_class: PolicyClass, seed: int, columns: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A turn changes something exactly if the best gain of whole replays is above the noise."""
+        model = random_model(seed, n=9, s=2 + seed % 2, a=2 + seed // 2, horizon=9)
         scopes = policy_class.scopes(model)
         table = np.arange(scopes.n_entries, dtype=np.uint8) % model.n_actions
-        search = ascent._Search(model, scopes, table, 9, seed, model.horizon - 1)
+
+        def search() -> ascent._Search:
+            return ascent._Search(model, scopes, table, columns, seed, model.horizon - 1)
+
+        gains = []
         for agent in range(model.n_agents):
-            near, changes = ascent._Surroundings(search, agent), search._candidates(agent)
-            gains.append(search._gains(near, *changes).tolist())
-    assert plans[0] == plans[1]
-    assert gains[: model.n_agents] == gains[model.n_agents :]
-    assert any(any(each) for each in gains)
+            whole = search()
+            entries, actions, episodes = whole._candidates(agent)
+            near = ascent._Surroundings(whole, agent)
+            _, index = np.unique(entries * model.n_actions + actions, return_inverse=True)
+            gain = np.bincount(index, whole._gains(near, entries, actions, episodes)).max()
+            gains.append(float(gain))
+        if columns > 1:  # else the turn is left to NumPy
+            monkeypatch.delattr(ascent, "_Surroundings")
+        assert max(gains) > 0
+        for agent, gain in enumerate(gains):
+            for noise in (gain, np.nextafter(gain, -np.inf)):
+                if noise > 0:  # else a turn may not end
+                    compiled = search()
+                    compiled.noise = noise
+                    compiled._turn(agent)
+                    assert (compiled.changes > 0) == (gain > noise)
+                    assert compiled.value == pytest.approx(fitted(compiled), abs=1e-12)
+
+
+def fitted(search: ascent._Search) -> float:
+    """The return of the search's episodes, played anew."""
+    states, total = search.states[0].copy(), 0.0
+    for step in range(search.model.horizon):
+        actions = search.table[search.scopes.entries(states)]
+        assert np.array_equal(states, search.states[step])
+        total += float(search.simulator.rewards(states, actions).mean())
+        states = search.simulator.next(states, actions, search.words[step])
+    return total
