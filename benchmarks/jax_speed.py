@@ -155,12 +155,13 @@ def rolled_out(
     """``vec.rollout``: the policy and the world in one compiled loop."""
     vec = crl_envs.make_vec(SYSADMIN, columns, n_agents=n, backend="numba", **kwargs)
     vec.reset(seed=0)
-    table, steps = np.array([[0.0, 1.0], [1.0, 0.0]]), steps_for(n * columns)
+    table, horizon = np.array([[0.0, 1.0], [1.0, 0.0]]), vec.world.horizon
+    episodes = max(1, steps_for(n * columns) // horizon)
 
     def play() -> None:
-        vec.rollout(table, steps)
+        vec.rollout(table, episodes * (horizon + 1))  # a step of each is its reset
 
-    return Contestant(f"{what}, {n:,} × {columns:,}", play, n * columns * steps)
+    return Contestant(f"{what}, {n:,} × {columns:,}", play, n * columns * episodes * horizon)
 
 
 def loads_in_jax(n: int, columns: int) -> Contestant:

@@ -286,6 +286,10 @@ class WorldVectorEnv(CopiesApart, VectorEnv[NDArray[Any], NDArray[Any], NDArray[
                 left -= self._play(limits, left, made)
                 made.episodes[:] += self._done
                 continue
+            if compiles and self.autoreset_mode is _NEXT_STEP and self._done.all():
+                self._restart(None)  # as a step does
+                left -= 1
+                continue
             begun = perf_counter()
             _, rewards, terminations, truncations, _ = self.step(self._draw(limits).T)
             made.rewards[:] += rewards

@@ -11,6 +11,7 @@ from crl_envs.core.stream import Purpose
 
 _ACTION, _TRANSITION = int(Purpose.ACTION), int(Purpose.TRANSITION)
 _ALL = uint64(1 << 32)  # words
+_LAST = uint32((1 << 32) - 1)
 _CELLS = 131_072  # agents × columns
 _KEYS = 131_072  # columns × steps
 _BLOCK = 4096  # agents at a time when there is one column; even
@@ -120,9 +121,13 @@ def _graph_rows(state, action, keys, indptr, indices, offsets, thresholds, next_
                 source = indices[e]
                 for c in range(b):
                     few[c] += state[source, c]
-            for m in range(width):
-                when_down, when_up, count = thresholds[down + m], thresholds[up + m], uint8(m)
+            for m in range(0, width, 2):  # two entries at once, or one twice
+                second, count = min(m + 1, width - 1), uint8(m)
+                down_0, down_1 = thresholds[down + m], thresholds[down + second]
+                up_0, up_1 = thresholds[up + m], thresholds[up + second]
                 for c in range(b):
+                    when_down = down_1 if few[c] > count else down_0
+                    when_up = up_1 if few[c] > count else up_0
                     mine = when_up if state[i, c] else when_down
                     limit[c] = mine if few[c] >= count else limit[c]
         else:
@@ -253,14 +258,15 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
     for low in range(0, b, width):
         high = min(low + width, b)
         now = state[:, low:high].copy()
-        tables = by_state[:, :, low : high if by_state.shape[2] == b else 1].copy()
+        own = slice(low, high) if by_state.shape[2] == b else slice(0, 1)
+        tables = by_state[:, :, own].copy()
         own_seeds = seeds[:, low:high].copy()
         left = steps
         while left > 0:
             part = min(left, 255, max(1, _KEYS // width))  # that a byte can count
             times = clocks[:, low:high] + uint64(steps - left)
             keys = np.empty((2, part, high - low), np.uint64)
-            for k in range(2):
+            for k in range(1 + drawn):
                 fill_keys(own_seeds[k], times[k], _ACTION if k else _TRANSITION, keys[k])
             tallies = np.zeros((3, n, high - low), np.uint8)
             now = _play_columns(
@@ -383,10 +389,13 @@ def _choose(now, i, words, last, some, reboot):
     lane = i & 1
     if last.shape[2] == 1:
         down, up, some_down, some_up = last[0, i, 0], last[1, i, 0], some[0, i, 0], some[1, i, 0]
+        drawn = some_down & (down < _LAST) | some_up & (up < _LAST)
         for c in range(now.shape[1]):
-            limit = up if now[i, c] else down
-            can = some_up if now[i, c] else some_down
-            reboot[i, c] = uint8(1) ^ (uint8(words[lane, c] <= limit) & can)
+            reboot[i, c] = uint8(1) ^ (some_up if now[i, c] else some_down)
+        if drawn:
+            for c in range(now.shape[1]):
+                limit = up if now[i, c] else down
+                reboot[i, c] |= uint8(words[lane, c] > limit)
     else:
         for c in range(now.shape[1]):
             down = (words[lane, c] <= last[0, i, c]) & (some[0, i, c] != 0)
