@@ -258,7 +258,7 @@ class Stream:
         row = self._offset - start
         keys: UInt64Array
         if isinstance(row, int):
-            if row < block.shape[0]:
+            if row < len(block):
                 keys = block[row]
                 return keys
         elif row.max() < block.shape[0]:

@@ -193,7 +193,7 @@ class SysadminWorld(KeepsOptimum, MachinesWorld):
     ) -> tuple[State, NDArray[np.float32]]:
         if not self._fused_ring:
             return super()._stepped(state, action, stream)
-        following, reward = np.empty_like(state), np.empty(state.shape, _FLOAT)
+        following, reward = np.empty(state.shape, _BYTE), np.empty(state.shape, _FLOAT)
         keys, (_, up) = stream.keys(Purpose.TRANSITION), self._limits
         self._kernel_of(_RING)(state, self.executed(action), keys, up, following, reward)
         return following, reward
