@@ -322,11 +322,8 @@ class _Search:
         for step, states in enumerate(all_states):
             count = near.counts[step]
             entry = near.seen(states, count)
-            action, paid, changed = (
-                self.table.take(entry),
-                self.pays.take(entry),
-                entry[0] == entries,
-            )
+            action, paid = self.table.take(entry), self.pays.take(entry)
+            changed = entry[0] == entries
             np.copyto(action[0], actions, where=changed, casting="unsafe")
             np.copyto(paid[0], rewards[states[0], actions], where=changed)
             total += paid.sum(axis=0)
