@@ -80,8 +80,11 @@ class FormWorld(World[StateT]):
     def step_in_place(
         self, state: StateT, action: NDArray[np.integer], stream: Stream
     ) -> tuple[StateT, NDArray[np.float32]]:
-        """Do `step`, without looking at the arguments where all methods are the package's."""
-        return (self._stepped if self._is_shipped else self.step)(state, action, stream)
+        """Do `step`, without looking at each action where all methods are the package's."""
+        if not self._is_shipped:
+            return self.step(state, action, stream)
+        self.check(state, action, stream, each=False)
+        return self._stepped(state, action, stream)
 
     @cached_property
     def _n_actions(self) -> int:
@@ -163,11 +166,13 @@ class FormWorld(World[StateT]):
         """Return named measurements of a state."""
         return {name: np.asarray(v) for name, v in self.form.metrics(np, state).items()}
 
-    def check(self, state: StateT, action: NDArray[np.integer], stream: Stream) -> None:
-        """Refuse actions, streams and states that don't fit the world and each other."""
+    def check(
+        self, state: StateT, action: NDArray[np.integer], stream: Stream, each: bool = True
+    ) -> None:
+        """Refuse actions, streams and states that don't fit the world and each other, and each action out of range."""
         fields: Any = state if isinstance(state, tuple) else (state,)
         shape = self.n_agents, fields[0].shape[-1]
-        check_actions(action, shape, self._n_actions, stream)
+        check_actions(action, shape, self._n_actions if each else None, stream)
         for i, axes in enumerate(self._axes):
             if fields[i].shape != axes + shape:
                 names = getattr(state, "_fields", None)

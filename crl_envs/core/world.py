@@ -236,14 +236,14 @@ def legalise(
 
 
 def check_actions(
-    action: NDArray[np.integer], shape: tuple[int, ...], n_actions: int, stream: Stream
+    action: NDArray[np.integer], shape: tuple[int, ...], n_actions: int | None, stream: Stream
 ) -> None:
     """Refuse what would lead a kernel, which doesn't look, out of its arrays.
 
     Args:
-        action: What should be integers ``[n, B]`` in [0, A).
+        action: What should be integers ``[n, B]``, in [0, A).
         shape: (n, B), those of the world's tables and of the state.
-        n_actions: A.
+        n_actions: A; None where that has been looked at.
         stream: Should have B columns.
 
     Raises:
@@ -257,7 +257,7 @@ def check_actions(
         )
     if stream.num_envs != shape[1]:
         raise ValueError(f"stream must have {shape[1]} columns, got {stream.num_envs}")
-    if not in_range(action, n_actions):
+    if n_actions is not None and not in_range(action, n_actions):
         raise ValueError(
             f"action must be in [0, {n_actions - 1}], got {action.min()} … {action.max()}"
         )

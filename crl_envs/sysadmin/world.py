@@ -97,11 +97,13 @@ class MachinesWorld(FormWorld[State]):
         """Return own states ``uint8[n, B]``, or own and neighbours' ``uint8[n, 1 + k, B]``."""
         return state.copy() if self.problem.observed is None else super().observation(state)
 
-    def check(self, state: State, action: NDArray[np.integer], stream: Stream) -> None:
-        """Refuse actions and streams that don't fit the world and the state."""
+    def check(
+        self, state: State, action: NDArray[np.integer], stream: Stream, each: bool = True
+    ) -> None:
+        """Refuse actions and streams that don't fit the world and the state, and each action out of range."""
         if len(state) != self.n_agents:  # sooner than what all worlds share
             raise ValueError(f"state must have {self.n_agents} rows, got {len(state)}")
-        check_actions(action, state.shape, _N_ACTIONS, stream)
+        check_actions(action, state.shape, _N_ACTIONS if each else None, stream)
 
     def _run(
         self, kernel: Any, state: State, action: NDArray[np.integer], stream: Stream
