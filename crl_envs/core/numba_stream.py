@@ -18,6 +18,8 @@ from crl_envs.core.stream import (
     PHILOX_W1,
 )
 
+# Columns from which loops over them, each so simple that it goes through a processor's vectors, are worth their number.
+MANY = 16
 _LOW = uint64(0xFFFFFFFF)
 
 

@@ -6,10 +6,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint8, uint32, uint64
 
-from crl_envs.core.numba_stream import fill_pair, fill_words, pair_word
+from crl_envs.core.numba_stream import MANY, fill_pair, fill_words, pair_word
 
 _BLOCK = 4096  # agents at a time when there is one column; even
-_MANY = 16  # columns from which loops over them, each so simple that it goes through vectors, are worth their number
 
 
 @njit(cache=True, nogil=True)
@@ -31,7 +30,7 @@ def step(state, action, keys, ring, signal, graph, tables, next_state, reward):
         row = last[0], some[0], paid
         flat = state.ravel(), action.ravel(), next_state.ravel(), reward.ravel()
         _two_by_two(flat, keys[0], signal, row)
-    elif state.shape[1] >= _MANY:
+    elif state.shape[1] >= MANY:
         _rows(state, action, keys, signal, graph, last, some, paid, next_state, reward)
     else:
         _on_graph(state, action, keys, signal, graph, last, some, paid, next_state, reward)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numba import float32, njit, uint8, uint32, uint64
 
-from crl_envs.core.numba_stream import fill_keys, fill_pair, fill_words, pair_word
+from crl_envs.core.numba_stream import MANY, fill_keys, fill_pair, fill_words, pair_word
 from crl_envs.core.stream import Purpose
 
 _ACTION, _TRANSITION = int(Purpose.ACTION), int(Purpose.TRANSITION)
@@ -15,7 +15,6 @@ _LAST = uint32((1 << 32) - 1)
 _CELLS = 131_072  # agents × columns
 _KEYS = 131_072  # columns × steps
 _BLOCK = 4096  # agents at a time when there is one column; even
-_MANY = 16  # columns from which loops over them, each so simple that it goes through vectors, are worth their number
 _NARROW = 32  # entries of an agent's table up to which they are gone through one after the other
 
 
@@ -87,7 +86,7 @@ def step_graph(state, action, keys, indptr, indices, offsets, thresholds, next_s
         thresholds: ``uint32``: for each own state, one entry for each number of parents up.
     """
     n, b = state.shape
-    if b >= _MANY:
+    if b >= MANY:
         _graph_rows(state, action, keys, indptr, indices, offsets, thresholds, next_state)
         return
     ups = np.empty(b, np.int64)
@@ -167,7 +166,7 @@ def step_status_load(
         progress: ``uint32[9]``, by state.
     """
     n, b = state.shape
-    if b >= _MANY:
+    if b >= MANY:
         graph = indptr, indices, offsets
         _status_load_rows(
             state, action, (status_keys, load_keys), graph, risk, progress, next_state
