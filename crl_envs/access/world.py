@@ -29,7 +29,7 @@ class AccessWorld(KeepsOptimum, FormWorld[Air]):
 
     name = "access"
     finder = "crl_envs.access.optimum:find_optimum"
-    _compiled = Compiled.at("crl_envs.access.numba_kernel:step", seconds=3.0)
+    _compiled = Compiled.at("crl_envs.access.numba_kernel:step", seconds=2.0)
     _axes = ((), ())
 
     def __init__(self, *args: Any, **arguments: Unpack[AccessArguments]) -> None:

@@ -36,7 +36,7 @@ class LocalRuleWorld(KeepsOptimum, FormWorld[State]):
 
     name = "local_rule"
     finder = "crl_envs.local_rule.optimum:find_optimum"
-    _compiled = Compiled.at("crl_envs.local_rule.numba_kernel:step", seconds=3.0)
+    _compiled = Compiled.at("crl_envs.local_rule.numba_kernel:step", seconds=4.5)
     _axes = ((),)
     horizon: int
     problem: RuleOnGraph

@@ -231,7 +231,7 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
 
     Args:
         state: ``uint8[n, B]``, changed.
-        limits: ``uint64[n·2·B, 1]``, or ``uint64[n·2, 1]`` where all columns have the same.
+        limits: ``uint64[n, 2, B]``, or ``uint64[n, 2, 1]`` where all columns have the same.
         swap: ``uint8[n, 1]``, 1 where the two actions are exchanged.
         paid: ``float32[4]``, by 2·state + reboot.
         seeds, clocks: ``uint64[2, B]``, the world's and the policy's.
@@ -239,13 +239,11 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
         ring: Whether `step_ring` is for it.
         parents: ``int64`` arrays ``indptr, indices, offsets`` of `step_graph`.
         thresholds: ``uint32``, of either.
-        seen: ``uint32[n·2·B, 2]`` or ``[0, 2]``, ``float64[n, B]`` and ``float64[B]``, added to. All rewards are
-            quarters, so that their sums are exact in any order.
+        seen: ``uint32[n, 2, B, 2]`` or none, ``float64[n, B]`` and ``float64[B]``, added to. All rewards are quarters,
+            so that their sums are exact in any order.
     """
-    counts, sums, team = seen
+    visits, sums, team = seen
     n, b = state.shape
-    visits = counts.reshape(len(counts) // (2 * b), 2, b, 2)
-    by_state = limits.reshape(n, 2, limits.size // (2 * n))
     paid = paid.astype(np.float64)
     fixed = 0  # limits that leave nothing to be drawn
     for limit in limits.flat:
@@ -257,8 +255,8 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
     for low in range(0, b, width):
         high = min(low + width, b)
         now = state[:, low:high].copy()
-        own = slice(low, high) if by_state.shape[2] == b else slice(0, 1)
-        tables = by_state[:, :, own].copy()
+        own = slice(low, high) if limits.shape[2] == b else slice(0, 1)
+        tables = limits[:, :, own].copy()
         own_seeds = seeds[:, low:high].copy()
         left = steps
         while left > 0:
@@ -284,7 +282,9 @@ def play(state, limits, swap, paid, seeds, clocks, steps, ring, parents, thresho
             )
             _add_up(tallies, part, swap, paid, visits, sums, low)
             left -= part
-        state[:, low:high] = now
+        for i in range(n):
+            for c in range(low, high):
+                state[i, c] = now[i, c - low]
 
 
 @njit(cache=True, nogil=True)
@@ -366,8 +366,10 @@ def _play_columns(
                         reboot[i, c] ^= uint8(1)
                 _count(now, reboot, i, few, 0)
                 if i % 255 == 254 or i == n - 1:  # as much as a byte counts
-                    total += few[:, 0]
-                    few[:] = 0
+                    for k in range(3):
+                        for c in range(b):
+                            total[k, c] += few[k, 0, c]
+                            few[k, 0, c] = 0
         for c in range(b):
             up, rebooted, waste = total[0, c], total[1, c], total[2, c]
             earned = paid[3] * waste + paid[2] * (up - waste)

@@ -135,7 +135,7 @@ class SysadminWorld(KeepsOptimum, MachinesWorld):
     problem: SysadminProblem
     n_values = 2
     finder = "crl_envs.sysadmin.optimum.find:find_optimum"
-    compiled: ClassVar[Compiled[Any]] = Compiled.at(f"{_KERNELS}play", seconds=4.0)  # see `play`
+    compiled: ClassVar[Compiled[Any]] = Compiled.at(f"{_KERNELS}play", seconds=9.0)  # see `play`
     _compiled = Compiled.at(f"{_KERNELS}step_graph", seconds=1.5)
 
     def __init__(self, *args: Any, **arguments: Unpack[SysadminArguments]) -> None:
@@ -174,10 +174,13 @@ class SysadminWorld(KeepsOptimum, MachinesWorld):
                 ``float64[n, B]``, rewards; ``float64[B]``, mean rewards.
         """
         offsets, up = self._limits
+        counts, rewards, team = seen
+        n, b = state.shape
+        by_state, visits = limits.reshape(n, 2, -1), counts.reshape(len(counts) // (2 * b), 2, b, 2)
         swap = np.zeros((self.n_agents, 1), np.uint8) if self.swap is None else self.swap
         fixed = (self._fused_ring, (*self.parents, offsets), up)
         named(f"{_KERNELS}play")(
-            state, limits, swap, self._paid, seeds, clocks, steps, *fixed, seen
+            state, by_state, swap, self._paid, seeds, clocks, steps, *fixed, (visits, rewards, team)
         )
 
     @property
@@ -222,7 +225,7 @@ class StatusLoadWorld(MachinesWorld):
     """
 
     n_values = 9
-    _compiled = Compiled.at(f"{_KERNELS}step_status_load", seconds=1.5)
+    _compiled = Compiled.at(f"{_KERNELS}step_status_load", seconds=2.0)
 
     def optimum(self) -> Optimum:
         """Return an upper bound: the best cycle idle, loaded, success with a good machine throughout."""

@@ -39,9 +39,15 @@ def _cross(state, action, keys, ahead, turns, limits, following, crossed):
     next_phase, next_age, there, next_counts = following
     capacity, lost = limits
     n, b = action.shape
-    there[:] = queue
-    next_counts[:] = counts
-    next_counts[0] += 1
+    for h in range(
+        len(queue)
+    ):  # an array assigned to a part of another one takes Numba seconds to compile
+        for i in range(n):
+            for c in range(b):
+                there[h, i, c] = queue[h, i, c]
+    for k in range(len(counts)):
+        for c in range(b):
+            next_counts[k, c] = counts[k, c] + (k == 0)
     last, some = turns
     for i in range(n):
         for c in range(b):

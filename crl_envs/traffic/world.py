@@ -29,7 +29,7 @@ class TrafficWorld(KeepsOptimum, FormWorld[Traffic]):
 
     name = "traffic"
     finder = "crl_envs.traffic.optimum:find_optimum"
-    _compiled = Compiled.at("crl_envs.traffic.numba_kernel:step", seconds=7.0)
+    _compiled = Compiled.at("crl_envs.traffic.numba_kernel:step", seconds=2.5)
     _axes = ((), (), (4,))
 
     def __init__(self, *args: Any, **arguments: Unpack[TrafficArguments]) -> None:
