@@ -39,15 +39,13 @@ def _cross(state, action, keys, ahead, turns, limits, following, crossed):
     next_phase, next_age, there, next_counts = following
     capacity, lost = limits
     n, b = action.shape
-    for h in range(
-        len(queue)
-    ):  # an array assigned to a part of another one takes Numba seconds to compile
+    for side in range(len(queue)):  # Numba compiles this seconds sooner than `there[:] = queue`
         for i in range(n):
             for c in range(b):
-                there[h, i, c] = queue[h, i, c]
-    for k in range(len(counts)):
+                there[side, i, c] = queue[side, i, c]
+    for which in range(len(counts)):
         for c in range(b):
-            next_counts[k, c] = counts[k, c] + (k == 0)
+            next_counts[which, c] = counts[which, c] + (which == 0)
     last, some = turns
     for i in range(n):
         for c in range(b):
