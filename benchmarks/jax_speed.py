@@ -1,6 +1,6 @@
 """Worlds inside of jit and scan, beside the same worlds in Numba, JaxMARL's simple_spread and pyRDDLGym-jax.
 
-    python -m benchmarks.jax_speed [--repeats 7] [--json PATH]
+    python -m benchmarks.jax_speed [--repeats 7] [--only "instance 10"] [--json PATH]
 
 All are stepped in turn in one process, on one core (XLA is kept from using more), in agent-steps per CPU-second. Our
 SYSADMIN and pyRDDLGym's restart machines that are down, with the policy inside of what is compiled, or for `make_vec`
@@ -307,7 +307,9 @@ def installed(distribution: str) -> bool:
 
 
 def main() -> None:
-    chosen = parser(__doc__, repeats=7).parse_args()
+    options = parser(__doc__, repeats=7)
+    options.add_argument("--only", default="", help="contestants with this in their names")
+    chosen = options.parse_args()
     ways = (in_jax, in_numba, rolled_out)
     contestants = [make(n, columns) for n, columns in SIZES for make in ways]
     loads = (loads_in_jax, loads_in_numba, loads_kernel)
@@ -316,6 +318,7 @@ def main() -> None:
         contestants += jaxmarl_contestants()
     if installed("pyRDDLGym-jax"):
         contestants += pyrddlgym_contestants()
+    contestants = [each for each in contestants if chosen.only in each.what]
     for contestant in contestants:
         contestant.measure()  # Numba's compilation, and caches
     rounds = [[each.measure() for each in contestants] for _ in range(chosen.repeats)]
@@ -345,6 +348,9 @@ def main() -> None:
         ],
     )
     print(f"M/s: million agent-steps per CPU-second, of {chosen.repeats} rounds\n")
+    write_json(chosen.json, "jax_speed", rows)
+    if chosen.only:
+        return
     print_table(
         ("n = 100 × 64", "make and reset, CPU s", "compile 100 steps"),
         [
@@ -352,7 +358,6 @@ def main() -> None:
             for name, world in WORLDS.items()
         ],
     )
-    write_json(chosen.json, "jax_speed", rows)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ Tables = Mapping[str, Any]
 Words = Mapping[Purpose, Array]  # uint32[n, …]
 
 _MOST_CHOSEN = 16  # entries of a table that is looked up by comparing
-_MOST_IN_ROW = 32  # the same of agents' own rows; beside a look-up, words aren't drawn through a processor's vectors
+# The same of agents' own rows; more, since beside a look-up by index XLA makes no vectors of the words that go with it.
+_MOST_IN_ROW = 32
 _MOST_GATHERED = (
     16  # neighbours up to which all agents get as many places as the best connected one
 )

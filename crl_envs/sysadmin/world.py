@@ -100,7 +100,7 @@ class MachinesWorld(FormWorld[State]):
     def check(
         self, state: State, action: NDArray[np.integer], stream: Stream, each: bool = True
     ) -> None:
-        """Refuse actions and streams that don't fit the world and the state, and each action out of range."""
+        """Refuse actions and streams that don't fit the world and the state; with `each`, actions out of range."""
         if len(state) != self.n_agents:  # sooner than what all worlds share
             raise ValueError(f"state must have {self.n_agents} rows, got {len(state)}")
         check_actions(action, state.shape, _N_ACTIONS if each else None, stream)
