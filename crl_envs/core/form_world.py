@@ -169,7 +169,7 @@ class FormWorld(World[StateT]):
     def check(
         self, state: StateT, action: NDArray[np.integer], stream: Stream, each: bool = True
     ) -> None:
-        """Refuse actions, streams and states that don't fit each other or the world; with `each`, actions out of range."""
+        """Refuse actions, streams and states that don't fit; with `each`, also actions out of range."""
         fields: Any = state if isinstance(state, tuple) else (state,)
         shape = self.n_agents, fields[0].shape[-1]
         check_actions(action, shape, self._n_actions if each else None, stream)
