@@ -77,14 +77,16 @@ def test_columns_that_are_not_in_step(backend: str) -> None:
 
 
 @pytest.mark.skipif(len(BACKENDS) < 2, reason="Numba is not installed")
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize(
-    ("n_agents", "columns"), [(1, 140_000), (5, 70_000), (9001, 1), (300, 200)]
+    ("n_agents", "columns"), [(1, 131_073), (5, 70_000), (9001, 1), (300, 200)]
 )
-def test_large_ones_are_cut_into_parts(n_agents: int, columns: int) -> None:
+def test_large_ones_are_cut_into_parts(n_agents: int, columns: int, apart: bool) -> None:
+    """The last part may be one column; each column has a table of its own, or all have the same."""
     made = []
     for backend in BACKENDS:
         vec = make(backend, columns=columns, n_agents=n_agents, horizon=4)
-        rollout = vec.rollout(policy_of(vec), 4)
+        rollout = vec.rollout(policy_of(vec, (columns, n_agents) if apart else ()), 4)
         made.append((*(part.tolist() for part in rollout), vec.state().tolist()))
     assert made[0] == made[1]
 
