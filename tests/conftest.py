@@ -1,19 +1,25 @@
 """Settings that hold for all tests."""
 
 import os
+import random
+import secrets
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from numpy.random import bit_generator
 
 from crl_envs.core.backend import HEAD_START
 
 # What has a compiled form is tested in that form; tests/core/test_backend.py tests how it begins to be used.
 os.environ[HEAD_START] = "0"
 
-# Derandomised: the same examples in every run, so that a failure is a change and not a draw.
+# The same examples, and the same draws of what isn't seeded, in every run: a failure is a change and not a draw.
 settings.register_profile("crl", deadline=None, derandomize=True, database=None)
 settings.load_profile("crl")
+
+ENTROPY = random.Random()
+secrets.randbits = bit_generator.randbits = ENTROPY.getrandbits
 
 HERE = Path(__file__).parent
 SWEEPS = (  # they make runs in processes of their own, which takes minutes together
@@ -24,6 +30,12 @@ SWEEPS = (  # they make runs in processes of their own, which takes minutes toge
     "commands/test_sweeping.py",
     "examples/test_own_learner.py",
 )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let each test draw what it would draw alone."""
+    ENTROPY.seed(item.nodeid)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest leaves out what -m doesn't ask for

@@ -23,6 +23,7 @@ import crl_envs
 from crl_envs.load_balancing.rules import DOP_OF_OUTCOME, KINDS, Outcome
 from crl_envs.registration import entry_point
 from crl_envs.sysadmin.dynamics import BINARY_DYNAMICS, PROGRESS, risk, up_probability
+from tests.printed import assert_same
 from tests.worlds import IDS, PAIRS, needed
 
 ROOT = Path(__file__).parent.parent
@@ -268,7 +269,7 @@ class TestExamples:
             output = io.StringIO()
             with contextlib.redirect_stdout(output):
                 exec(compile(code, str(page_of(id)), "exec"), {})
-            assert output.getvalue() == shown
+            assert_same(output.getvalue(), shown)
 
 
 class TestSpaces:

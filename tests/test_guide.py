@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.printed import assert_same
+
 DOCS = Path(__file__).parent.parent / "docs"
 EXAMPLE = re.compile(r"^```(py|python)\n(.*?)^```\n+^```text\n(.*?)^```", re.DOTALL | re.MULTILINE)
 EXAMPLES = [
@@ -37,4 +39,4 @@ def test_example_prints_what_the_page_says(kind: str, code: str, printed: str) -
         with contextlib.redirect_stdout(out):
             exec(compile(code, "<example>", "exec"), {})
         shown = out.getvalue()
-    assert shown == printed
+    assert_same(shown, printed)

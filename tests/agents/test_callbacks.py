@@ -144,11 +144,11 @@ def test_resumed_csv_is_that_of_an_undisturbed_run(
 def test_episodes_that_are_played_again_are_replaced(tmp_path: Path) -> None:
     """Also where they turn out differently, because the environment was made anew."""
     path, checkpoint = tmp_path / "log.csv", tmp_path / "learner.npz"
-    learner = reinforce().learn(total_episodes=5, callback=CSVLogger(path))
-    learner.save(checkpoint)
+    learner = reinforce(env=make(SYSADMIN, n_agents=4, horizon=60))
+    learner.learn(total_episodes=5, callback=CSVLogger(path)).save(checkpoint)
     learner.learn(total_episodes=6, callback=CSVLogger(path))
     lost = rows(path)
-    again = Reinforce.load(checkpoint, make(SYSADMIN, n_agents=4, horizon=6))
+    again = Reinforce.load(checkpoint, make(SYSADMIN, n_agents=4, horizon=60))
     again.learn(total_episodes=2, callback=CSVLogger(path))
     assert [row["time/episodes"] for row in rows(path)] == [1, 2, 3, 4, 5, 6, 7]
     assert rows(path)[:5] == lost[:5]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import random
 from itertools import islice
 from typing import Any
 
@@ -199,6 +200,14 @@ class TestClock:
     def test_unseeded_streams_differ(self) -> None:
         """Fresh entropy of 63 bits: two streams are equal with probability 2^−63."""
         assert Stream(1).seeds[0] != Stream(1).seeds[0]
+
+    def test_tests_draw_the_same_unseeded_numbers_in_each_run(
+        self, request: pytest.FixtureRequest
+    ) -> None:
+        """The draws of NumPy's own generators too (tests/conftest.py)."""
+        drawn = random.Random(request.node.nodeid)
+        assert Stream(1).seeds[0] == drawn.getrandbits(63)
+        assert np.random.SeedSequence().entropy == drawn.getrandbits(128)
 
     @pytest.mark.parametrize("twin", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
     def test_copies_of_one_that_has_neither_begun_nor_been_seeded_differ(self, twin: Any) -> None:
