@@ -136,7 +136,7 @@ class ActionValues(BoltzmannTable):
     def error(
         self, frame: Frame, actions: NDArray[np.integer], transition: Transition
     ) -> NDArray[np.float64]:
-        """Return r + γ max_a' Q(s', a') − Q(s, a), the maximum over legal actions and 0 for who isn't there any more."""
+        """Return r + γ max_a' Q(s', a') − Q(s, a), the maximum over legal actions and 0 for who has left."""
         after = transition.frame
         follows = self.q[self._agent, after.rows, :, self._column]
         if after.legal is not None:

@@ -189,6 +189,16 @@ class WindowPlanner(Learner):
         acted = [plan.act(frame.rows[:, b : b + 1], step) for b, plan in enumerate(plans)]
         return np.concatenate(acted, axis=1)
 
+    def act(
+        self, observations: Any, deterministic: bool = False, *, action_masks: Any = None
+    ) -> Any:
+        """Return actions for the first step, also where an episode is being played; see `Learner.act`."""
+        kept, self._episode = self._episode, None
+        try:
+            return super().act(observations, deterministic, action_masks=action_masks)
+        finally:
+            self._episode = kept
+
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Count the step, as long as actions are random."""
         if frame.live is not None:

@@ -89,6 +89,11 @@ def test_act_takes_the_first_steps_plan() -> None:
     assert not acted[1].any()
     last = learner.plan().act(states.T, 4)
     assert not last.any()  # nothing pays in the last step
+    during: list[Any] = []
+    learner.learn(
+        total_episodes=1, step_callback=lambda it: during.append(it.act(states, deterministic=True))
+    )
+    assert np.array(during).tolist() == [acted.tolist()] * 5  # in the middle of an episode, too
 
 
 def test_checkpoint_goes_on(tmp_path: Path) -> None:
