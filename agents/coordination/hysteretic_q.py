@@ -13,7 +13,8 @@ with u uniform in [0, 1). β = α is independent Q-learning, β = 0 believes in 
 Details that matter:
 
 1. Where rewards are random, low β and high T take luck for worth: the action that once paid most.
-2. Leniency ends where T has cooled, after some 1 / (1 − κ) visits of an action; hysteresis never does.
+2. Leniency ends where θ T has cooled to 1 and below, after some ln(θ T₀) / (1 − κ) visits of an action; hysteresis
+   never does.
 """
 
 from __future__ import annotations
