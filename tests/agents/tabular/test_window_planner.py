@@ -96,6 +96,22 @@ def test_act_takes_the_first_steps_plan() -> None:
     assert np.array(during).tolist() == [acted.tolist()] * 5  # in the middle of an episode, too
 
 
+def test_an_interrupted_episode_leaves_nothing_behind() -> None:
+    def interrupt(learner: Any) -> None:
+        if learner.elapsed == 3:
+            raise KeyboardInterrupt
+
+    env = crl_envs.make(ID, n_agents=5, start_up=1.0, **SMALL)
+    learner = WindowPlanner(env, trials=2, seed=0, **QUICK)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            learner.learn(total_episodes=1, step_callback=interrupt)
+    learner.learn(total_episodes=2)
+    assert learner.starts.tolist() == [2 * 5]
+    assert learner.counts.sum() == 2 * 5 * env.unwrapped.world.horizon
+    learner.plan()
+
+
 def test_checkpoint_goes_on(tmp_path: Path) -> None:
     arguments = {"n_agents": 5, **SMALL}
     learner = WindowPlanner(crl_envs.make(ID, **arguments), trials=4, seed=0, **QUICK)
