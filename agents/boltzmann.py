@@ -2,6 +2,8 @@
 
 p(a) = exp(V[i, o, a] / τ) / Σ_a' exp(V[i, o, a'] / τ)   over the legal actions
 τ    = τ₀ δ^t, but not below τ₁, in episode t
+
+The temperature of Kapetanakis & Kudenko (2002) falls in nearly the same way: 500 e^(−0.006 t) + 1.
 """
 
 from __future__ import annotations
@@ -134,13 +136,13 @@ class ActionValues(BoltzmannTable):
     def error(
         self, frame: Frame, actions: NDArray[np.integer], transition: Transition
     ) -> NDArray[np.float64]:
-        """Return r + γ max_a' Q(s', a') − Q(s, a), the maximum over legal actions and 0 after an episode's end."""
+        """Return r + γ max_a' Q(s', a') − Q(s, a), the maximum over legal actions and 0 for who has left."""
         after = transition.frame
         follows = self.q[self._agent, after.rows, :, self._column]
         if after.legal is not None:
             follows = np.where(after.legal, follows, -np.inf)
         worth = self.config.discount * follows.max(axis=-1)
-        if transition.ended is not None:
-            worth = np.where(transition.ended, 0.0, worth)
+        if after.live is not None:
+            worth = np.where(after.live, worth, 0.0)
         error = transition.rewards + worth - self.q[self.places(frame, actions)]
         return np.asarray(error if frame.live is None else error * frame.live)

@@ -13,7 +13,8 @@ with u uniform in [0, 1). β = α is independent Q-learning, β = 0 believes in 
 Details that matter:
 
 1. Where rewards are random, low β and high T take luck for worth: the action that once paid most.
-2. Leniency ends where T has cooled, after some 1 / (1 − κ) visits of an action; hysteresis never does.
+2. Leniency ends where θ T has cooled to 1 and below, after some ln(θ T₀) / (1 − κ) visits of an action; hysteresis
+   never does.
 """
 
 from __future__ import annotations
@@ -129,7 +130,8 @@ class LenientQ(ActionValues):
         """Move what was done towards what it gave, and down only if it isn't forgiven."""
         where, error = self.places(frame, actions), self.error(frame, actions, transition)
         drawn = self._stream.words(Purpose.FORGIVENESS, self.view.n_agents) * 2.0**-32
-        forgiven = drawn <= np.exp(-1 / (self.config.moderation * self.leniency[where]))
+        with np.errstate(over="ignore", divide="ignore"):  # of a T that has cooled to 0, or nearly
+            forgiven = drawn <= np.exp(-1 / (self.config.moderation * self.leniency[where]))
         self.q[where] += self.config.rate * np.where((error < 0) & forgiven, 0.0, error)
         live: Any = True if frame.live is None else frame.live
         self.leniency[where] *= np.where(live, self.config.forgetting, 1.0)

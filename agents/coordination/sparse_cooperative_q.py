@@ -16,6 +16,8 @@ Details that matter:
    Dowling & Haridi (2008, §4.1) hold against the method.
 2. "agents" has tables of A^(1+|Γ|) and eliminates functions of as many agents.
 3. The joint action of a step is the a* of the update before it, so that there is one search a step.
+4. An episode's end counts as the end of all rewards, also where it was the horizon: there Q_ij(s', a*) and Q_k(s', a*)
+   are 0, and nothing is searched for.
 """
 
 from __future__ import annotations
@@ -190,7 +192,8 @@ class SparseCooperativeQ(Learner):
         if frame.live is not None:
             raise ValueError("env must keep all agents to the end of the episode")
         after = transition.frame
-        best = self.plan(after.rows)
+        # Where all have ended nothing follows, whatever might be done.
+        best = self.plan(after.rows) if self.view.n_running else actions.astype(np.int64)
         going = 1.0 if transition.ended is None else ~transition.ended
         value = self._of_edges if self.config.decomposition == "edges" else self._of_agents
         now, then = value(frame.rows, actions), value(after.rows, best)
@@ -207,10 +210,23 @@ class SparseCooperativeQ(Learner):
             self.q[now] += self.config.rate * (first + second)
         self._planned = after, best
 
+    def begin_episode(self) -> None:
+        """Count from 0."""
+        self._messages = np.zeros(self.view.num_envs)
+
+    def act(
+        self, observations: Any, deterministic: bool = False, *, action_masks: Any = None
+    ) -> Any:
+        """Return actions of the present policy; see `Learner.act`. Its messages aren't the episode's."""
+        kept = self._messages
+        try:
+            return super().act(observations, deterministic, action_masks=action_masks)
+        finally:
+            self._messages = kept
+
     def measurements(self) -> dict[str, NDArray[Any]]:
         """Return ``messages``: how many were sent for the joint actions of the episode."""
-        sent, self._messages = self._messages, np.zeros_like(self._messages)
-        return {"messages": sent}
+        return {"messages": self._messages}
 
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Go on from this table."""

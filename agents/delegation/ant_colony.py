@@ -21,7 +21,7 @@ nothing is learnt until it arrives. So, as in Ant Colony System (Dorigo & Gambar
 an action takes from its pheromone at once, and an action that failed to get rid of the problem, at cost c (a store
 on a full agent, a lost message, a discovery), loses by the measure by which cost reduces a deposit:
 
-    τ_i(a) ← (1 − ξ) τ_i(a)                                         each use
+    τ_i(a) ← (1 − ξ) τ_i(a)                                         each use; there ← (1 − ξ) τ_i(a) + ξ τ_0
     τ_i(a) ← τ_i(a) κ/(κ + c)                                       failure
 
 The failure's cost counts in C too. All is kept within [τ_min, 1].

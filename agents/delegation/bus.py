@@ -2,7 +2,8 @@
 
 A *link* leads from an agent to one that listens to it; links have numbers 0 … E−1. What is posted on a link waits
 for the next sending time; a later post on the same link replaces it (that is what batching saves). A sent message is
-lost, or arrives after a delay; when two arrive on one link at the same step, the later sent one counts.
+lost, or arrives after a delay; when two arrive on one link at the same step, the later sent one counts. Where another
+agent takes the sender's place, what waits or is under way is lost (`withdraw`).
 
 The functions work on arrays and are written so that they run as they are and also compiled by Numba.
 """
@@ -197,9 +198,33 @@ def take(mail: Mail, box: int, link: int, received: bool) -> float:
     return value
 
 
+def withdraw(mail: Mail, link: int) -> None:
+    """Lose what waits or is under way on a link, which leads from somebody else from now on."""
+    for row in range(mail.carried.shape[0]):
+        if math.isnan(mail.carried[row, link]):
+            continue
+        mail.carried[row, link] = math.nan
+        last = mail.counts[_WAITING + row] - 1
+        position = 0
+        while mail.boxes[row, position] != link:
+            position += 1
+        mail.boxes[row, position] = mail.boxes[row, last]
+        mail.counts[_WAITING + row] = last
+        if row > 0:  # it has been sent
+            mail.counts[_LOST] += 1
+
+
 def empty_box(mail: Mail, box: int) -> None:
     """Forget the list of links of a box whose messages have all been taken."""
     mail.counts[_WAITING + 1 + box] = 0
 
 
-JITABLE: Final[tuple[Callable[..., Any], ...]] = (put, post, send, arrivals, take, empty_box)
+JITABLE: Final[tuple[Callable[..., Any], ...]] = (
+    put,
+    post,
+    send,
+    arrivals,
+    take,
+    withdraw,
+    empty_box,
+)

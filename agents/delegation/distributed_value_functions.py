@@ -52,6 +52,7 @@ from agents.delegation.bus import (
     put,
     send,
     take,
+    withdraw,
 )
 from agents.delegation.infos import DELEGATED, SOLVED, Report
 from agents.delegation.table import DelegationQ, QConfig
@@ -185,8 +186,9 @@ class DistributedValueFunctions(DelegationQ):
         empty_box(mail, box)
 
     def introduce(self, b: int, i: int, a: int) -> None:
-        """Begin with the first value: nothing has been heard of the new one."""
+        """Begin with the first value: nothing has been heard of the new one, and nothing of the last one counts."""
         self.heard[b, i, a] = self.first
+        withdraw(self._mails[b], i * self.heard.shape[2] + a)
 
     def measurements(self) -> dict[str, NDArray[Any]]:
         """Return the messages of the episode by what became of them."""

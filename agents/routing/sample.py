@@ -7,12 +7,11 @@ takes from there, with its age td. A transmission costs a step, R = −1, whethe
 
     Q_i(d, j) = −1 + P_ij Decay(V_j(d)) + (1 − P_ij) V°_i(d)      forwarding to j; V_j(j) = 0
     V°_i(d) = max_j −1/P_ij + Decay(V_j(d))                       of a packet at the head
-    V_i(d) = V°_i(d) − queue_i max(1, 1/P_i)                      of one that comes; what i advertises
+    V_i(d) = V°_i(d) − queue_i/P_ij, j the best                   of one that comes; what i advertises
     Decay(V) = V ρ^td
     π_i(j | d) = exp(Q_i(d, j)/T) / Σ_k exp(Q_i(d, k)/T)          over the neighbours that there are
 
-The maximum is what the sum over kept packets comes to: who fails goes on with the best. Of i's own transmissions P_i is
-the share that got through.
+The maximum is what the sum over kept packets comes to: who fails goes on with the best.
 
 Details that matter:
 

@@ -25,7 +25,8 @@ Details that matter:
 4. r̄_i is ours, too, a running mean of agent i's rewards, which the first episode begins and does nothing else. It takes
    the same from all of Q_i. Without it, entries that haven't been visited would look bad beside those that have, and
    steps near an episode's end beside earlier ones.
-5. The gradient takes the critic as it is at the end of the episode, as in the paper.
+5. The gradient takes the critic as it is at the end of the episode, as in the paper. There critics begin at 0 for each
+   gradient, and rates fall; here critics are kept and rates stay. After the last step, which the paper hasn't, Q is 0.
 6. Where Numba is, tables are read and written by compiled loops, with the same result, bit for bit.
 """
 

@@ -189,6 +189,21 @@ class WindowPlanner(Learner):
         acted = [plan.act(frame.rows[:, b : b + 1], step) for b, plan in enumerate(plans)]
         return np.concatenate(acted, axis=1)
 
+    def begin_episode(self) -> None:
+        """Forget what an interrupted episode may have left."""
+        empty = np.zeros_like
+        self._trial = empty(self.counts), empty(self.rewards), empty(self.starts)
+
+    def act(
+        self, observations: Any, deterministic: bool = False, *, action_masks: Any = None
+    ) -> Any:
+        """Return actions for the first step, also where an episode is being played; see `Learner.act`."""
+        kept, self._episode = self._episode, None
+        try:
+            return super().act(observations, deterministic, action_masks=action_masks)
+        finally:
+            self._episode = kept
+
     def observe(self, frame: Frame, actions: NDArray[np.integer], transition: Transition) -> None:
         """Count the step, as long as actions are random."""
         if frame.live is not None:
@@ -196,22 +211,27 @@ class WindowPlanner(Learner):
         if self.episodes >= self.config.trials:
             return
         own, b = frame.rows, self.view.num_envs
+        counts, rewards, starts = self._trial
         if self.elapsed == 0:
-            self.starts += own.sum(axis=0)
+            starts += own.sum(axis=0)
         ups = np.roll(own, 1, axis=0) + (np.roll(own, -1, axis=0) if self._both_ways else 0)
         cell = own * 2 + actions
         place = (cell * (2 + self._both_ways) + ups) * 2 + transition.frame.rows
         columns = np.arange(b)
         found = np.bincount((place * b + columns).ravel(), minlength=self.counts.size)
-        self.counts += found.reshape(self.counts.shape)
+        counts += found.reshape(counts.shape)
         paid = np.bincount(
             (cell * b + columns).ravel(), transition.local.ravel(), self.rewards.size
         )
-        self.rewards += paid.reshape(self.rewards.shape)
+        rewards += paid.reshape(rewards.shape)
 
     def end_episode(self, episode: Episode) -> None:
-        """Take note of the horizon."""
+        """Take note of the trial and of the horizon."""
         self._horizon = episode.length(self._horizon)
+        counts, rewards, starts = self._trial
+        self.counts += counts
+        self.rewards += rewards
+        self.starts += starts
 
     def set_arrays(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Go on from these counts; plans are made anew."""

@@ -25,6 +25,7 @@ from agents.delegation.bus import (
     post,
     send,
     take,
+    withdraw,
     word_at,
 )
 from agents.delegation.crl.advertising import Advertising
@@ -306,7 +307,7 @@ def after_step(column: Column, events: Events, words: Words, now: int) -> None:
 
 
 def introduce(column: Column, i: int, k: int, j: int, neighbors: int, now: int) -> None:
-    """Put j behind slot k of agent i (nobody when j is −1): what it knew of another one there is void.
+    """Put j behind slot k of agent i (nobody when j is −1): what it knew of another one there is void, messages too.
 
     The first Q (Table 1) depends on the number of `neighbors` that i has, with j.
     """
@@ -315,6 +316,8 @@ def introduce(column: Column, i: int, k: int, j: int, neighbors: int, now: int) 
     before = minds.neighbor[i][k]
     if before >= 0:
         unlink(audience, before, link)
+        for c in range(settings.connected):
+            withdraw(column.mail, link * settings.connected + c)
     minds.neighbor[i][k] = j
     minds.changed[i] = 1
     if j < 0:

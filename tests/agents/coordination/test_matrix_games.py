@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 import crl_envs
 from agents import FMQ, HystereticQ, JointActionLearner, LenientQ
 from agents.boltzmann import ActionValues
 from crl_envs.wrappers import GlobalReward
+from tests.wrappers.foreign import Leavers
 
 INDEPENDENT = [HystereticQ, LenientQ, FMQ]
 EVERY = [*INDEPENDENT, JointActionLearner]
@@ -151,11 +153,44 @@ def test_checkpoints_go_on_as_if_nothing_had_been(learner: Any, tmp_path: Path) 
         assert np.array_equal(array, again.get_arrays()[name]), name
 
 
+class AllAlike(Leavers):
+    """Its agents see the same at every step, the last one too."""
+
+    def observation_space(self, agent: str) -> Any:
+        return spaces.Discrete(1)
+
+    def _observe(self, agents: list[str]) -> dict[str, Any]:
+        return dict.fromkeys(agents, 0)
+
+
 @pytest.mark.parametrize("learner", INDEPENDENT, ids=lambda c: c.__name__)
-def test_masks_and_leaving_agents_are_obeyed(learner: type[ActionValues]) -> None:
-    env = crl_envs.make("crl/bar-v0", n_agents=4)
-    learnt = learner(env, seed=0).learn(total_episodes=30)
-    assert np.isfinite(learnt.q).all()
+def test_nothing_follows_for_who_has_left(learner: type[ActionValues]) -> None:
+    """Agent k has 2 + k actions and leaves after k + 1 steps; in plain Python, from below so that nobody forgives."""
+    learnt = learner(AllAlike(), rate=0.1, discount=0.5, seed=3)
+    learnt.q[:] = -1000.0
+    q = np.full((3, 4), -1000.0)
+    observe = learnt.observe
+
+    def check(frame: Any, actions: Any, transition: Any) -> None:
+        t = learnt.elapsed + 1
+        for k in range(t - 1, 3):
+            a = actions[k, 0]
+            follows = 0.5 * q[k, : 2 + k].max() if t < k + 1 else 0.0
+            q[k, a] += 0.1 * (transition.rewards[k, 0] + follows - q[k, a])
+        observe(frame, actions, transition)
+
+    learnt.observe = check  # type: ignore[method-assign]
+    learnt.learn(total_episodes=4)
+    np.testing.assert_allclose(learnt.q[:, 0, :, 0], q)
+    assert (q > -1000.0).any(axis=1).all()
+
+
+def test_leniency_that_has_cooled_to_nothing_forgives_nothing() -> None:
+    """T = 0 after 108 visits, by way of numbers too small to be divided by."""
+    learner = LenientQ(game(1, payoffs=[[-1.0]]), rate=1.0, forgetting=1e-3, seed=1)
+    learner.learn(total_episodes=120)
+    assert (learner.leniency == 0.0).all()
+    assert (learner.q == -1.0).all()
 
 
 @pytest.mark.parametrize(

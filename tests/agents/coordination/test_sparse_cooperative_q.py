@@ -94,9 +94,38 @@ def test_messages_are_counted() -> None:
     """Of elimination one table up and one action down an agent and step; of max-plus two an edge and round."""
     env = crl_envs.make("crl/coordination_game-v0", n_agents=6)
     learnt = SparseCooperativeQ(env, solver="elimination", seed=0).learn(total_episodes=3)
-    assert [entry["messages"] for entry in learnt.history] == [24, 24, 24]
+    assert [entry["messages"] for entry in learnt.history] == [12, 12, 12]
     learnt = SparseCooperativeQ(env, iterations=3, seed=0).learn(total_episodes=3)
-    assert all(entry["messages"] % 12 == 0 for entry in learnt.history)
+    assert all(entry["messages"] in (12, 24, 36) for entry in learnt.history)
+    env = crl_envs.make("crl/epidemic-v0", n_agents=4, horizon=5)
+    learnt = SparseCooperativeQ(env, solver="elimination", seed=0).learn(total_episodes=2)
+    assert [entry["messages"] for entry in learnt.history] == [40, 40]
+
+
+def test_messages_of_acting_are_not_the_episodes() -> None:
+    def learn(looks: bool) -> Any:
+        env = crl_envs.make("crl/epidemic-v0", n_agents=4, horizon=5)
+        seen = dict.fromkeys(env.possible_agents, 0)
+
+        def look(learner: Any) -> None:
+            if looks:
+                learner.act(seen)
+
+        learner = SparseCooperativeQ(env, seed=0)
+        return learner.learn(total_episodes=3, callback=look, step_callback=look)
+
+    assert learn(True).history == learn(False).history
+
+
+def test_messages_of_an_interrupted_episode_are_forgotten() -> None:
+    def interrupt(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    env = crl_envs.make("crl/epidemic-v0", n_agents=4, horizon=5)
+    learner = SparseCooperativeQ(env, solver="elimination", seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        learner.learn(total_episodes=1, step_callback=interrupt)
+    assert learner.learn(total_episodes=1).history[0]["messages"] == 40
 
 
 @every_way

@@ -309,6 +309,18 @@ def test_messages_under_way_are_in_the_checkpoint(tmp_path: Path) -> None:
     assert_same(learner, loaded)
 
 
+def test_messages_under_way_from_somebody_else_are_lost() -> None:
+    env = make(LOADS, **TINY)
+    learner = DistributedValueFunctions(env, bus={"delay": 40}).learn(total_episodes=1)
+    before = learner.get_arrays()["mail_under_way"][0]
+    link = int(before.any(axis=0).argmax())
+    learner.introduce(0, *divmod(link, learner.heard.shape[2]))
+    after = learner.get_arrays()["mail_under_way"][0]
+    assert not after[:, link].any()
+    assert np.array_equal(np.delete(after, link, 1), np.delete(before, link, 1))
+    learner.learn(total_episodes=1)
+
+
 @learners
 def test_same_seed_same_run_and_another_seed_another(kind: Any, config: Any) -> None:
     runs = [

@@ -225,6 +225,33 @@ def test_ants_remember_their_own_ways() -> None:
     np.testing.assert_allclose(made.p.sum(axis=3), 1.0)
 
 
+def test_backward_ants_by_hand() -> None:
+    """Twelve ants of one node, whose windows are of five: μ, σ², W, r and P from their definitions."""
+    rng, times = np.random.default_rng(0), []
+    env = crl_envs.make_vec(ID, 1, topology=nx.complete_graph(4))
+    made = AntNet(env, window=5, rate=0.3, squash=2.0, least=0.05)
+    p, mean, variance = [1 / 3] * 3, 0.0, 0.0
+    for ant in range(12):
+        time, k = int(rng.integers(3, 30)), int(rng.integers(3))
+        made._now = 100 + time
+        made._retrace(0, 2, [Hop(0, 100, 1 + k)])
+        times.append(time)
+        mean = time if ant == 0 else mean + 0.3 * (time - mean)
+        variance = 0.0 if ant == 0 else variance + 0.3 * ((time - mean) ** 2 - variance)
+        window = times[ant // 5 * 5 :]
+        best = min(window)
+        upper = mean + (variance / len(window) / 0.05) ** 0.5  # z = 1 / √(1 − .95)
+        sure = float(time == best)
+        if upper > best:
+            sure = (upper - best) / (upper - best + time - best)
+        r = 0.7 * best / time + 0.3 * sure
+        r = min(0.9, (1 + np.exp(2 / 3)) / (1 + np.exp(2 / (3 * r))))
+        p = [max(q + r * ((y == k) - q), 0.05) for y, q in enumerate(p)]
+        p = [q / sum(p) for q in p]
+        np.testing.assert_allclose(made.p[0, 0, 2, 1:], p)
+        np.testing.assert_allclose(made.times[0, 0, 2, :3], [mean, variance, best])
+
+
 def test_ants_learn_to_take_shorter_ways() -> None:
     ants, random = (
         played(learner, load=0.5, horizon=3000, queue_size=1000).history[0]["mean_delay"]

@@ -89,6 +89,27 @@ def test_act_takes_the_first_steps_plan() -> None:
     assert not acted[1].any()
     last = learner.plan().act(states.T, 4)
     assert not last.any()  # nothing pays in the last step
+    during: list[Any] = []
+    learner.learn(
+        total_episodes=1, step_callback=lambda it: during.append(it.act(states, deterministic=True))
+    )
+    assert np.array(during).tolist() == [acted.tolist()] * 5  # in the middle of an episode, too
+
+
+def test_an_interrupted_episode_leaves_nothing_behind() -> None:
+    def interrupt(learner: Any) -> None:
+        if learner.elapsed == 3:
+            raise KeyboardInterrupt
+
+    env = crl_envs.make(ID, n_agents=5, start_up=1.0, **SMALL)
+    learner = WindowPlanner(env, trials=2, seed=0, **QUICK)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            learner.learn(total_episodes=1, step_callback=interrupt)
+    learner.learn(total_episodes=2)
+    assert learner.starts.tolist() == [2 * 5]
+    assert learner.counts.sum() == 2 * 5 * env.unwrapped.world.horizon
+    learner.plan()
 
 
 def test_checkpoint_goes_on(tmp_path: Path) -> None:

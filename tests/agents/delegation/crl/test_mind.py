@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from agents.delegation import infos
-from agents.delegation.bus import MessageBus, empty_mail
+from agents.delegation.bus import Counted, MessageBus, empty_mail, post
 from agents.delegation.crl import mind as core
 from agents.delegation.crl.advertising import Advertising
 from agents.delegation.crl.learner import CRLConfig
@@ -488,6 +488,30 @@ def test_meeting_somebody_else_forgets_all_about_the_one_before(other: int) -> N
             2, -5.0, -1.0, infos.DELEGATED
         )  # the first of a new series: no mean with the old
         assert mind.q(9)[2] == pytest.approx(-5.0 + (-22.0 + 12.0))
+
+
+@pytest.mark.parametrize("connected_states", [False, True])
+def test_what_the_one_before_has_said_is_not_heard_as_the_new_ones(connected_states: bool) -> None:
+    """One message is under way and one waits when agent 2 takes agent 1's place behind agent 0's slot."""
+    kinds = infos.NOOP, infos.LOCAL, infos.DELEGATION
+    mind = of_kinds(*kinds, states=2, n=3, connected_states=connected_states)
+    bus, each = MessageBus(delay=1).rules(), mind.column.settings.connected
+    mind.column = mind.column._replace(rules=bus, mail=(mail := empty_mail(bus, 3 * each)))
+    mind.meet(0, 1, 1)
+    mind.meet(0, 2, 1, i=1)
+    late = core.Words(None, None, np.full(3 * each, 2**31, np.uint32))
+    post(mail, 0, -90.0)
+    post(mail, each, -50.0)  # to agent 1
+    core.deliver(mind.column, [1, 1, 1], late, 1)
+    post(mail, 0, -80.0)
+    mind.meet(0, 2, 1, now=1)
+    first = mind.minds.cached[0][0][0]
+    for now in (2, 3):
+        core.deliver(mind.column, [1, 1, 1], late, now)
+    assert mind.minds.cached[0][0][0] == first
+    assert mind.minds.cached[1][0][0] == -50.0
+    assert mail.counts[[Counted.SENT, Counted.LOST, Counted.DELIVERED]].tolist() == [2, 1, 1]
+    assert np.isnan(mail.carried).all()
 
 
 # Connected states
