@@ -82,9 +82,9 @@ class FirefightingEnv(WorldEnv):
     | ``n_agents=100`` | bound | −0.3018 | −0.5742 |
     | ``n_agents=100, layout="grid"`` | bound | 0 | −1.6723 |
 
-    Exact, by value iteration over the houses' levels, for up to four agents in a row. Beyond, ``value`` cuts the row
-    into parts of five houses, between which no fire catches and whose shared agents fight in both; in a grid it is 0,
-    as if no house burnt. ``lower`` is what agents earn in a simulation who see everything and plan together for one
+    Exact, by value iteration over the houses' levels, for up to four agents in a row and two in a grid. Beyond,
+    ``value`` cuts the row into parts of five houses, between which no fire catches and whose shared agents fight in
+    both; in a grid, and with `catch_rate` below `grow_rate`, it is 0, as if no house burnt. ``lower`` is what agents earn in a simulation who see everything and plan together for one
     step, one after the other, less four standard errors. Above 10,000 agents they fight where it burns most.
 
     ## Scaling Knob

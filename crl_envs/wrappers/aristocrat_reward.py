@@ -6,8 +6,8 @@ aristocrat utility). With G the team's reward, z what all do and (z₋ᵢ, a) th
     A_i = G(z) − Σ_a p_i(a) G(z₋ᵢ, a)
 
 As with `DifferenceReward`, what is taken off doesn't depend on what agent i does, so that what is good for A_i is good
-for G; of all such rewards this one has the least variance over the agent's own actions when p is how it acts. The
-expectation is exact: for each other action the world is played again, with the same draws.
+for G; of all such rewards this one has the least variance, over what all agents do, when p is how agent i acts whatever
+the others do. The expectation is exact: for each other action the world is played again, with the same draws.
 """
 
 from __future__ import annotations
