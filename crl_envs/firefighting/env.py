@@ -84,8 +84,9 @@ class FirefightingEnv(WorldEnv):
 
     Exact, by value iteration over the houses' levels, for up to four agents in a row and two in a grid. Beyond,
     ``value`` cuts the row into parts of five houses, between which no fire catches and whose shared agents fight in
-    both; in a grid, and with `catch_rate` below `grow_rate`, it is 0, as if no house burnt. ``lower`` is what agents earn in a simulation who see everything and plan together for one
-    step, one after the other, less four standard errors. Above 10,000 agents they fight where it burns most.
+    both; in a grid, and with `catch_rate` below `grow_rate`, it is 0, as if no house burnt. ``lower`` is what agents
+    earn in a simulation who see everything and plan together for one step, one after the other, less four standard
+    errors. Above 10,000 agents they fight where it burns most.
 
     ## Scaling Knob
     `n_agents`. A fire at one end reaches the other only through all houses between.

@@ -106,7 +106,8 @@ class TrafficEnv(WorldEnv):
 
     ## References
     Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learning", whose first example are
-    100,000 traffic lights. Varaiya 2013, "Max pressure control of a network of signalized intersections".
+    traffic lights (§1), 100,000 of them (§3). Varaiya 2013, "Max pressure control of a network of signalized
+    intersections".
 
     ## Version History
 

@@ -32,8 +32,8 @@ def find_optimum(problem: SysadminProblem) -> Optimum:
     - ``lock``, while n · T is at most 20 million and T 200,000: exact on any graph.
     - Horizons above 10,000, on any graph: a reward of 1 in each step, and 0, without computing anything.
     - Another graph: exact for n ≤ 9, or 14 where rotating it changes nothing. Beyond, the relaxation in which every
-      machine chooses its parents' states, and what a heuristic earns in a simulation, less four standard errors. The same for a large ring whose
-      certificate would have to be computed where scipy isn't installed.
+      machine chooses its parents' states, and what a heuristic earns in a simulation, less four standard errors. The
+      same for a large ring whose certificate would have to be computed where scipy isn't installed.
     """
     missing = ""
     if (
