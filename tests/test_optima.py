@@ -159,18 +159,18 @@ def test_games_both_ways_of_an_edge_are_both_played() -> None:
 
 
 ALIKE = LocalRule(
-    signal=[[0, 0], [0, 0]],
-    transition=[[[[1.0, 0.0]]] * 2] * 2,
-    reward=[[[0.3], [0.3]], [[0.3], [0.3]]],
-    start=[1.0, 0.0],
+    signal=np.zeros((2, 2), np.uint8),
+    transition=np.tile([1.0, 0.0], (2, 2, 1, 1)),
+    reward=np.full((2, 2, 1), 0.3),
+    start=np.array([1.0, 0.0]),
 )
 WAGE = DecPOMDP(
     transition=np.ones((4, 1, 1)),
     observation=np.full((4, 1, 4), 0.25),
     reward=np.full((4, 1), 0.1),
-    start=[1.0],
-    actions=[("a", "b")] * 2,
-    observations=[("x", "y")] * 2,
+    start=np.ones(1),
+    actions=(("a", "b"),) * 2,
+    observations=(("x", "y"),) * 2,
 )
 
 
