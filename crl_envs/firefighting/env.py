@@ -26,7 +26,8 @@ class FirefightingEnv(WorldEnv):
     | one | one level less with `alone_rate`, .6 | one level less |
     | none | one level more with `catch_rate`, .8 | one level more with `grow_rate`, .4, if it burns |
 
-    by the levels at the beginning of the step. The houses aren't agents: there are more of them.
+    by the levels at the beginning of the step. Neighbouring houses are those beside each other, in the grid also those
+    above each other. The houses aren't agents: there are more of them.
 
     ## Action Space
     ``Discrete(2)``: the house at the left, the house at the right; in the grid ``Discrete(4)``: above left, above
