@@ -128,8 +128,8 @@ class EpidemicEnv(RuleEnv):
     | a healthy agent that isolates | ε |
     | an infected agent | 1 − δ |
 
-    An infected agent gains nothing by isolating: what it saves is its neighbours' health. It is the world in which
-    counting only one's own reward fails most.
+    On a large torus an infected agent gains nothing by isolating: what it saves is its neighbours' health, and counting
+    only one's own reward fails. On a small ring it may gain, as those whom it infects may infect it again.
 
     ## Action Space
     ``Discrete(2)``: 0 goes on, 1 isolates; with `relabel`, for a hidden half of the agents, the other way round. Both
