@@ -73,7 +73,7 @@ class CoordinationGameEnv(WorldEnv):
     The fields of `crl_envs.coordination_game.CoordinationGameProblem`, `render_mode` and `encode`.
 
     ## Known Optimum
-    The mean over agents of the best joint action's expected payoffs:
+    The mean over agents of the best joint action's expected payoffs, times `horizon`:
 
     | made with | kind | value | lower |
     |---|---|---|---|
