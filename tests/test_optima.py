@@ -16,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import crl_envs
+from crl_envs.decpomdp import DecPOMDP
 from crl_envs.factored import value_iteration
+from crl_envs.local_rule import LocalRule
 from tests.worlds import needed
 
 
@@ -146,6 +148,50 @@ def test_no_joint_action_of_a_game_pays_more(topology: str, payoffs: str) -> Non
     vec.reset(seed=0)
     best = vec.step(np.array(list(product(range(3), repeat=5))))[1].mean(axis=1).max()
     assert best == pytest.approx(vec.optimum().value, abs=1e-5)
+
+
+def test_games_both_ways_of_an_edge_are_both_played() -> None:
+    """Two agents who are each the first player once: f(a, b) + f(b, a), for which the best pair isn't f's."""
+    payoffs = np.array([[0.0, 9.0], [-7.0, 3.0]])
+    game = {"n_agents": 2, "topology": "directed_ring", "payoffs": payoffs}
+    optimum = crl_envs.make("crl/coordination_game-v0", **game).unwrapped.optimum()
+    assert (optimum.value, optimum.kind) == ((payoffs + payoffs.T).max() / 2, "exact")
+
+
+ALIKE = LocalRule(
+    signal=np.zeros((2, 2), np.uint8),
+    transition=np.tile([1.0, 0.0], (2, 2, 1, 1)),
+    reward=np.full((2, 2, 1), 0.3),
+    start=np.array([1.0, 0.0]),
+)
+WAGE = DecPOMDP(
+    transition=np.ones((4, 1, 1)),
+    observation=np.full((4, 1, 4), 0.25),
+    reward=np.full((4, 1), 0.1),
+    start=np.ones(1),
+    actions=(("a", "b"),) * 2,
+    observations=(("x", "y"),) * 2,
+)
+
+
+@pytest.mark.parametrize(
+    ("id", "kwargs"),
+    [
+        ("crl/sysadmin-v0", {"n_agents": 30, "topology": "star", "horizon": 1}),
+        ("crl/sysadmin-v0", {"n_agents": 50, "topology": "star", "horizon": 1}),
+        ("crl/local_rule-v0", {"n_agents": 9, "topology": "star", "rule": ALIKE, "horizon": 50}),
+        ("crl/local_rule-v0", {"n_agents": 9, "topology": "ring", "rule": ALIKE, "horizon": 50}),
+        ("crl/dec_pomdp-v0", {"model": WAGE, "horizon": 1000}),
+    ],
+    ids=range(5),
+)
+def test_no_end_is_above_the_other_where_every_policy_earns_the_same(
+    id: str, kwargs: dict[str, Any]
+) -> None:
+    """A first step of SYSADMIN pays what the start draws; the others pay the same number in each step."""
+    optimum = crl_envs.make(id, **kwargs).unwrapped.optimum()
+    assert optimum.kind == "bound"
+    assert optimum.lower <= optimum.value
 
 
 @pytest.mark.parametrize("n", [1, 3, 41])

@@ -16,10 +16,11 @@ class CoordinationGameEnv(WorldEnv):
     """On each edge of a graph two agents are paid for how well their actions fit each other.
 
     ## Description
-    n agents on a graph, by default a ring, each with A actions. On each edge (i, j), i < j, a game is played that pays
-    f(a_i, a_j), and each of the two gets half of it. So an agent's reward is half of what its own games pay, and all
-    rewards add up to what all games pay. What is best for an agent depends on its neighbours, and the best joint action
-    may be one that nobody finds by itself: whoever tries its part first is punished.
+    n agents on a graph, by default a ring, each with A actions. On each edge (i, j), i < j, or from i to j on a
+    directed graph, a game is played that pays f(a_i, a_j), and each of the two gets half of it. So an agent's reward is
+    half of what its own games pay, and all rewards add up to what all games pay. What is best for an agent depends on
+    its neighbours, and the best joint action may be one that nobody finds by itself: whoever tries its part first is
+    punished.
 
     | ``payoffs`` | f, by the first and the second player's action |
     |---|---|
@@ -72,7 +73,7 @@ class CoordinationGameEnv(WorldEnv):
     The fields of `crl_envs.coordination_game.CoordinationGameProblem`, `render_mode` and `encode`.
 
     ## Known Optimum
-    The mean over agents of the best joint action's expected payoffs:
+    The mean over agents of the best joint action's expected payoffs, times `horizon`:
 
     | made with | kind | value | lower |
     |---|---|---|---|

@@ -35,7 +35,12 @@ def find_optimum(problem: CoordinationGameProblem) -> Optimum:
     if problem.n <= _MOST_AGENTS:
         means = problem.means.astype(np.float64)
         tables = np.broadcast_to(means, (games, *means.shape[1:]))
-        graph = CoordinationGraph(problem.pairs, tables, np.zeros((problem.n, problem.actions)))
+        turned = problem.pairs[:, 0] > problem.pairs[:, 1]
+        tables = np.where(turned[:, None, None], tables.swapaxes(1, 2), tables)
+        pairs, pair = np.unique(np.sort(problem.pairs, axis=1), axis=0, return_inverse=True)
+        played = np.zeros((len(pairs), *means.shape[1:]))  # two games where edges go both ways
+        np.add.at(played, pair.ravel(), tables)
+        graph = CoordinationGraph(pairs, played, np.zeros((problem.n, problem.actions)))
         if problem.n * graph.entries <= MOST_ENTRIES:
             value = float(graph.eliminate().value[0]) * per_agent
             return Optimum(value, "exact", f"variable elimination, width {graph.width}", value)

@@ -44,7 +44,7 @@ class CoordinationGameProblem(OnGraph):
         n_agents: Number of agents n, 1 to 10,000,000. Default None: 10, or the number of nodes of `topology` when that
             is a graph.
         topology: As of `crl_envs.local_rule.LocalRuleProblem`; there is a game on each edge, whose first player is the
-            agent with the smaller number. Default ``"ring"``.
+            agent with the smaller number, or on a directed graph the edge's source. Default ``"ring"``.
         payoffs: ``"climbing"``, ``"penalty"``, ``"stochastic-climbing"``, ``"random"``, or numbers ``[A, A]`` by the
             first and the second player's action. See the description. Default ``"climbing"``.
         n_actions: Number of actions A of ``payoffs="random"``, 1 to 16. Default 3: as the named games.

@@ -42,6 +42,7 @@ def find_optimum(problem: TeamProblem) -> Optimum:
             upper, above = float(shared), "agents who share what they see"
         except TooLarge:
             pass
+    lower = min(lower, upper)  # but for the rounding of sums
     return Optimum(upper / n, "bound", f"{above}; lower: {how}", lower / n)
 
 

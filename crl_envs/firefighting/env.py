@@ -26,7 +26,8 @@ class FirefightingEnv(WorldEnv):
     | one | one level less with `alone_rate`, .6 | one level less |
     | none | one level more with `catch_rate`, .8 | one level more with `grow_rate`, .4, if it burns |
 
-    by the levels at the beginning of the step. The houses aren't agents: there are more of them.
+    by the levels at the beginning of the step. Neighbouring houses are those beside each other, in the grid also those
+    above each other. The houses aren't agents: there are more of them.
 
     ## Action Space
     ``Discrete(2)``: the house at the left, the house at the right; in the grid ``Discrete(4)``: above left, above
@@ -82,10 +83,11 @@ class FirefightingEnv(WorldEnv):
     | ``n_agents=100`` | bound | −0.3018 | −0.5742 |
     | ``n_agents=100, layout="grid"`` | bound | 0 | −1.6723 |
 
-    Exact, by value iteration over the houses' levels, for up to four agents in a row. Beyond, ``value`` cuts the row
-    into parts of five houses, between which no fire catches and whose shared agents fight in both; in a grid it is 0,
-    as if no house burnt. ``lower`` is what agents earn in a simulation who see everything and plan together for one
-    step, one after the other, less four standard errors. Above 10,000 agents they fight where it burns most.
+    Exact, by value iteration over the houses' levels, for up to four agents in a row and two in a grid. Beyond,
+    ``value`` cuts the row into parts of five houses, between which no fire catches and whose shared agents fight in
+    both; in a grid, and with `catch_rate` below `grow_rate`, it is 0, as if no house burnt. ``lower`` is what agents
+    earn in a simulation who see everything and plan together for one step, one after the other, less four standard
+    errors. Above 10,000 agents they fight where it burns most.
 
     ## Scaling Knob
     `n_agents`. A fire at one end reaches the other only through all houses between.

@@ -128,8 +128,8 @@ class EpidemicEnv(RuleEnv):
     | a healthy agent that isolates | ε |
     | an infected agent | 1 − δ |
 
-    An infected agent gains nothing by isolating: what it saves is its neighbours' health. It is the world in which
-    counting only one's own reward fails most.
+    On a large torus an infected agent gains nothing by isolating: what it saves is its neighbours' health, and counting
+    only one's own reward fails. On a small ring it may gain, as those whom it infects may infect it again.
 
     ## Action Space
     ``Discrete(2)``: 0 goes on, 1 isolates; with `relabel`, for a hidden half of the agents, the other way round. Both
@@ -193,16 +193,17 @@ class EpidemicEnv(RuleEnv):
     `n_agents`. On the torus nothing but the noise of the global reward depends on it.
 
     ## Baseline Curve
-    Mean reward a step of fixed rules on the torus of 10 × 10, defaults, 200 episodes:
+    Mean reward a step of fixed rules on the torus of 10 × 10, defaults, 2,000 episodes, with 95 % intervals; the
+    command is on the environment's page:
 
     | isolates | reward a step |
     |---|---|
-    | never | .245 |
-    | at random, half of the steps | .620 |
-    | when infected | .968 |
-    | when healthy with an infected neighbour | .952 |
-    | in either case | .945 |
-    | always | .725 |
+    | never | .244 ± .001 |
+    | at random, half of the steps | .628 ± .003 |
+    | when infected | .969 ± .001 |
+    | when healthy with an infected neighbour | .953 ± .001 |
+    | in either case | .947 ± .001 |
+    | always | .725 ± .001 |
 
     ## References
     Kermack & McKendrick's compartments without immunity (SIS) on a graph, as in the papers on networked actor-critics:

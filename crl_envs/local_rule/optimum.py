@@ -61,7 +61,7 @@ def find_optimum(problem: RuleOnGraph) -> Optimum:
                         lower, below = least, name
     if below:
         how += f"; lower: {below}, less {ERRORS:g} standard errors"
-    return Optimum(upper, "bound", how, lower)
+    return Optimum(upper, "bound", how, min(lower, upper))  # but for the rounding of sums
 
 
 def _on_windows(table: NDArray[np.int64] | None, horizon: int) -> NDArray[np.uint8]:
@@ -79,7 +79,7 @@ def ring_rule(problem: RuleOnGraph) -> RingRule | None:
     if rule.signal.shape != (2, 2) or n < _WIDTH + 2 or not is_ring:
         return None
     tables = rule.tables(1 + both_ways)
-    return RingRule(tables.transition[..., 1], tables.reward, rule.signal, both_ways)
+    return RingRule(tables.transition[..., 1], _as_paid(tables.reward), rule.signal, both_ways)
 
 
 def exact_value(problem: RuleOnGraph) -> float:
@@ -108,10 +108,11 @@ def relaxed_value(problem: RuleOnGraph) -> float:
     degrees, counts = np.unique(problem.parents.degree, return_counts=True)
     for degree, count in zip(degrees.tolist(), counts.tolist(), strict=True):
         tables = rule.tables(degree)
+        paid = _as_paid(tables.reward)
         felt = _sums(np.unique(rule.signal), degree)
         value = np.zeros(rule.n_states)
         for _ in range(problem.horizon):
-            worth = tables.reward[:, :, felt] + tables.transition[:, :, felt] @ value
+            worth = paid[:, :, felt] + tables.transition[:, :, felt] @ value
             value = worth.max(axis=(1, 2))
         total += count * float(rule.start @ value)
     return total / problem.n
@@ -139,6 +140,11 @@ def best_own_table(problem: RuleOnGraph) -> tuple[float, NDArray[np.int64] | Non
 
         best = max(best, (low_return(form, n, horizon, act, columns), table), key=lambda b: b[0])
     return best
+
+
+def _as_paid(reward: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rewards as the world pays them, rounded to ``float32``."""
+    return reward.astype(np.float32).astype(np.float64)
 
 
 def _sums(values: NDArray[np.uint8], count: int) -> list[int]:

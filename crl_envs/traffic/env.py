@@ -25,8 +25,9 @@ class TrafficEnv(WorldEnv):
        (`leave_rate`); else it goes straight on with .6, left with .2 or right with .2 (`turns`), and enters the queue
        of the next crossing. It waits if that was full before the step, and turns as it is drawn anew in the next step.
        If there was one place and two want it, who come from opposite sides, then the one that turns left gives way;
-    3. at each approach a vehicle arrives with probability λ = .06 (`arrival_rate`). It is turned away if there are C
-       vehicles, those counted that have crossed in this step.
+    3. at each approach a vehicle arrives with probability λ = .06 (`arrival_rate`). It is turned away if the queue had
+       C vehicles before the step, or has them with those that have entered it: the place of a vehicle that crosses is
+       free from the next step on.
 
     So nothing depends on an order of the crossings. On the torus all crossings are alike. With ``boundary="open"``
     vehicles arrive at the approaches from outside only, and leave where a street leads out.
@@ -105,7 +106,8 @@ class TrafficEnv(WorldEnv):
 
     ## References
     Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learning", whose first example are
-    100,000 traffic lights. Varaiya 2013, "Max pressure control of a network of signalized intersections".
+    traffic lights (§1), 100,000 of them (§3). Varaiya 2013, "Max pressure control of a network of signalized
+    intersections".
 
     ## Version History
 

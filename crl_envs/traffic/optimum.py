@@ -22,7 +22,7 @@ def find_optimum(problem: TrafficProblem) -> Optimum:
 
     Where there are too many crossings to simulate them in a moment, `lower` is what full queues cost.
     """
-    value = -least_waiting(problem) / (4 * problem.capacity)
+    value = 0.0 - least_waiting(problem) / (4 * problem.capacity)
     lower, how = longest_pair(problem)
     return Optimum(value, "bound", f"a vehicle waits for a step at least; lower: {how}", lower)
 
@@ -32,7 +32,7 @@ def least_waiting(problem: TrafficProblem) -> float:
 
     With x vehicles at a crossing at most m = min(x, 2) of them cross in a step, each of which leaves with probability ℓ
     (or, where the border is open, at most all); a vehicle arrives with probability λ at each approach, a in sum, and is
-    turned away if C are there, which are x and those that have crossed, less those that have left. So
+    turned away if C are there, which are the x before the step and those that have entered a queue, (1 − ℓ) m. So
 
         x' ≥ x − ℓ m + a − λ (x + (1 − ℓ) m) / C.
 

@@ -112,8 +112,9 @@ class VectorDifferenceReward(VectorGlobalReward):
 class DifferenceReward(RewardWrapper):
     """Give every agent its difference reward; ``infos[agent]["local_reward"]`` keeps its own.
 
-    The null action is 0, what an illegal action becomes: the no-op of load balancing, no reboot in SYSADMIN; in the
-    bandit it is one of two choices. Who takes it anyway (or tried something illegal) has D_i = 0, exactly.
+    The null action is 0, what an illegal action becomes: the no-op of load balancing, which costs an agent with a load
+    `min_q_value` there as well, no reboot in SYSADMIN; in the bandit it is one of two choices. Who takes it anyway (or
+    tried something illegal) has D_i = 0, exactly.
 
     A step with ``clamp="step"`` costs up to n steps of the world more (none for agents that do nothing), with
     ``"episode"`` n always, all at once, in memory for n states: n² numbers where a state has n.

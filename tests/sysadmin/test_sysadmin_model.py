@@ -342,9 +342,10 @@ class TestOptimum:
         assert relaxed_bound(world.problem) >= exact.value - 1e-12
 
     def test_simulated_end_is_below(self) -> None:
-        """Two million agent steps: a standard error below .0005 a step, five of them (false alarm 3e-7)."""
+        """Rebooting when down is the best on the ring to four digits; false alarm 3e-5."""
         world = SysadminWorld(n_agents=8)
-        assert simulated_heuristic(world.problem) <= world.optimum().value + 20 * 5 * 0.0005
+        best = world.optimum().value
+        assert best - 20 * 8 * 0.0005 < simulated_heuristic(world.problem) < best
 
     @each_binary
     @pytest.mark.parametrize("topology", ["ring", "random"])

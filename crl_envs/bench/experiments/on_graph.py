@@ -218,7 +218,8 @@ episodes of 100 steps that begin without vehicles, 300 of them to learn from.
 The optimum is a bound, nobody waiting for more than a step, which nobody comes near: green for the longer pair scores
 about .6. What is counted are the samples to .3, half of that.
 
-Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learning", §1 (100,000 traffic lights).
+Bagnell & Ng 2005, "On Local Rewards and Scaling Distributed Reinforcement Learning", §1 (traffic lights) and §3
+(100,000 of them).
 """,
     values=(16, 100, 961),
     quick=(16, 100),
