@@ -114,8 +114,8 @@ def test_an_optimum_takes_the_problem(world: str) -> None:
     known += [
         f"{home}.{name}"
         for name in (
-            *("problem", "dynamics", "form", "rule", "rules", "factored_model"),
-            *("model", "policy", "approximate", "search"),
+            *("problem", "dynamics", "array_form", "form", "rule", "rules"),
+            *("factored_model", "model", "policy", "approximate", "search"),
         )
     ]
     assert edges(f"{home}.optimum", *known) == []

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.core.optimum import Optimum
-from crl_envs.core.simulated import ERRORS, columns_for
+from crl_envs.core.simulated import ERRORS, columns_for, low_mean
 from crl_envs.core.stream import Purpose, Stream
 from crl_envs.routing.problem import RoutingProblem
 from crl_envs.routing.rules import PURPOSES, Keys, advance, begin, empty_state, paid
@@ -147,8 +147,7 @@ def shortest_paths(problem: RoutingProblem) -> tuple[float, str]:
         head = np.take_along_axis(state.goal, state.first[:, None].astype(np.int64), axis=1)[:, 0]
         advance(rules, state, action[np.arange(n)[:, None], head], _keys(stream))
         total += paid(rules, state).mean(axis=0, dtype=np.float64)
-    low = float(total.mean() - ERRORS * total.std(ddof=1) / columns**0.5)
-    return low, f"shortest paths, simulated, less {ERRORS:g} standard errors"
+    return low_mean(total), f"shortest paths, simulated, less {ERRORS:g} standard errors"
 
 
 def _keys(stream: Stream) -> Keys:

@@ -137,7 +137,7 @@ class SysadminEnv(WorldEnv):
     | ``dynamics="ring-bidirectional"`` | exact | 16.9660 | 16.9660 |
     | ``dynamics="ippc2011"`` | exact | 16.8477 | 16.8477 |
     | ``topology="star", n_agents=9`` | exact | 17.6265 | 17.6265 |
-    | ``topology="star", n_agents=10`` | bound | 18.6168 | 14.6543 |
+    | ``topology="star", n_agents=10`` | bound | 18.6168 | 14.6273 |
     | ``dynamics="status-load"`` | bound | 4.9705 | 0 |
     | ``dynamics="lock"`` | exact | 10 | 10 |
 
