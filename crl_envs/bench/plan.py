@@ -148,7 +148,7 @@ def make_plan(
             because the libraries of all learners are missing.
     """
     check_int("seeds", seeds, low=1, high=_MOST_SEEDS)
-    check_seed("first_seed", first_seed, high=2**63 - seeds)
+    check_seed("seed", first_seed, high=2**63 - seeds)
     check_bool("quick", quick)
     limits = Limits(timeout, memory)
     if not experiments or not learners:

@@ -161,7 +161,7 @@ def sweep(
 
 
 def extend(
-    folder: Folder,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Of a sweep.")],
     learners: Annotated[
         str, typer.Option(help="As in `crl-envs sweep`; those that the sweep has already stay.")
     ],
@@ -265,23 +265,23 @@ def carry_out_and_report(folder: Path, engine: Engine, retry: bool = False) -> N
     try:
         with refusals(), _sweep_bar(Console(stderr=True)) as watch:
             complaints = carry_out(folder, engine, watch, retry)
+        for complaint in complaints:
+            say(complaint, err=True)
+        with refusals():
+            if read_plan(folder).reproduces is not None:
+                figures = drawn(folder)
+                page = write_figures(folder, figures)
+                _print_figures(figures)
+                records = figures.records
+            else:
+                with _landmark_bar() as watch_landmarks:
+                    found = results(folder, watch_landmarks)
+                    page = _write_report(folder, found)
+                _print_scores(found.scores, [])
+                records = found.records
     except KeyboardInterrupt:
         say(f"stopped; go on with: crl-envs resume {folder}", err=True)
         raise typer.Exit(130) from None
-    for complaint in complaints:
-        say(complaint, err=True)
-    with refusals():
-        if read_plan(folder).reproduces is not None:
-            figures = drawn(folder)
-            page = write_figures(folder, figures)
-            _print_figures(figures)
-            records = figures.records
-        else:
-            with _landmark_bar() as watch_landmarks:
-                found = results(folder, watch_landmarks)
-                page = _write_report(folder, found)
-            _print_scores(found.scores, [])
-            records = found.records
     failed = [record for record in records if record.status != "done"]
     for record in failed:
         say(f"{record.id}: {record.status} {reason(record.error)}")

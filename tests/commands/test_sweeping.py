@@ -249,6 +249,21 @@ def test_the_keyboard_stops_a_sweep(tmp_path: Path) -> None:
     assert "go on with: crl-envs resume" in said
 
 
+def test_the_keyboard_stops_the_report_of_a_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When all runs are made it says how to go on, too."""
+    line = f"sweep bandit-n --learners random --seeds 1 --quick --workers 1 --out {tmp_path / 'x'}"
+    with monkeypatch.context() as stopped:
+
+        def stop(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        stopped.setattr("crl_envs.commands.sweeping._write_report", stop)
+        assert "go on with: crl-envs resume" in call(line, 130).output
+    assert "Report: " in call(f"resume {tmp_path / 'x'}").output
+
+
 def _children(pid: int) -> list[int]:
     try:
         texts = [p.read_text() for p in Path(f"/proc/{pid}/task").glob("*/children")]
