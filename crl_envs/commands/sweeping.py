@@ -197,6 +197,7 @@ def resume(
 ) -> None:
     """Go on with a sweep or reproduction that was stopped: only what is missing is run; then the report is written."""
     with refusals():
+        read_plan(folder)  # before there is a bar
         chosen = chosen_engine(engine, address, workers)
     carry_out_and_report(folder, chosen, retry)
 
@@ -390,7 +391,8 @@ def _print_record(record: Record) -> None:
     header = ("budget", "env steps", "agent-steps", "return", "episodes")
     show(Table(header, rows))
     spent = record.provenance.get("seconds") or {}
-    say(f"{record.id}: {record.status}; " + ", ".join(f"{k} {v:.2f} s" for k, v in spent.items()))
+    seconds = ", ".join(f"{k} {v:.2f} s" for k, v in spent.items())
+    say(f"{record.id}: {record.status}" + (f"; {seconds}" if seconds else ""))
     if record.error is not None:
         say(record.error, err=True)
 

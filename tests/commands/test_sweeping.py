@@ -110,7 +110,7 @@ def test_run_prints_the_same_as_it_keeps(tmp_path: Path) -> None:
 def test_run_fails_with_its_traceback() -> None:
     result = call(f"run bandit-n/n=16/bad/seed=0 --learner {LEARNERS}:Crashing", code=1)
     assert "ZeroDivisionError: as it was told to" in result.output
-    assert "bandit-n@1/n=0016/bad/seed=00: failed" in result.output
+    assert "bandit-n@1/n=0016/bad/seed=00: failed\n" in result.output
 
 
 def test_run_out_of_time() -> None:
