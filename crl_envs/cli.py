@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
 from importlib.util import find_spec
 
@@ -31,9 +33,21 @@ def main() -> None:
 
         print(f"crl-envs needs {', '.join(missing)}: {install_hint('bench')}", file=sys.stderr)
         sys.exit(2)
-    from crl_envs.commands.app import app
+    try:
+        from crl_envs.commands.app import app
 
-    app(prog_name="crl-envs")
+        try:
+            app(prog_name="crl-envs")
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:  # a command hasn't begun yet, or has ended
+        sys.exit(130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EPIPE):
+            raise
+        print(f"error: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries once more when it ends
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -125,10 +125,14 @@ def register(id: str, entry_point: Callable[..., ParallelEnv[Any, Any, Any]] | s
         entry_point: Callable (class or function) that returns a ParallelEnv, or ``"module:attribute"``.
 
     Raises:
-        ValueError: The id has another form, or is taken by another entry point.
+        ValueError: The id or the entry point has another form, or the id is taken by another entry point.
     """
     if not isinstance(id, str) or not _ID.fullmatch(id):
         raise ValueError(f"id must look like 'namespace/name-v0', got {shown(id)}")
+    if not (callable(entry_point) or (isinstance(entry_point, str) and ":" in entry_point)):
+        raise ValueError(
+            f"entry_point must be callable or 'module:attribute', got {shown(entry_point)}"
+        )
     if id in _REGISTRY:
         if _REGISTRY[id].entry_point == entry_point:
             return

@@ -16,6 +16,7 @@ import crl_envs
 from crl_envs import cli
 from crl_envs.adapters import MissingLibraryError
 from crl_envs.bench.learners import installed_learners, learner_spec
+from crl_envs.bench.papers import REPRODUCTIONS
 from crl_envs.commands.app import app
 from crl_envs.sysadmin.optimum.certificates import OPTIMA, shipped_table
 
@@ -89,6 +90,13 @@ def test_describe_an_unknown_id(run: CliRunner) -> None:
     assert result.output.endswith("?); `crl-envs list` shows all\n")
 
 
+@pytest.mark.parametrize("name", REPRODUCTIONS)
+def test_describe_a_reproduction(run: CliRunner, name: str) -> None:
+    said = json.loads(run.invoke(app, ["describe", name, "--json"]).stdout)
+    entry = REPRODUCTIONS[name]
+    assert said == {"id": name, "text": f"{entry.title}\n\n{entry.claim}"}
+
+
 def test_reproduce_an_unknown_figure(run: CliRunner) -> None:
     result = run.invoke(app, ["reproduce", "figure3"])
     assert result.exit_code == 2
@@ -143,6 +151,32 @@ def test_without_the_extra_there_is_a_hint(
     assert end.value.code == 2
     hint = f"crl-envs needs {missing}: pip install 'crl-envs[bench]'\n"
     assert capsys.readouterr().err == hint
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a file that is always full")
+@pytest.mark.parametrize("command", [["list"], ["--version"], ["doctor", "--json"]])
+def test_a_full_disk_is_a_sentence(command: list[str]) -> None:
+    """Whether what is printed overflows a buffer or is still in it at the end."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "crl_envs", *command],
+            check=False,
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (done.returncode, done.stderr) == (2, "error: No space left on device\n")
+
+
+def test_the_keyboard_stops_what_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(prog_name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("crl_envs.commands.app.app", stopped)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 130
 
 
 def test_as_a_user_starts_it(tmp_path: Path) -> None:

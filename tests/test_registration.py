@@ -156,6 +156,12 @@ class TestRegister:
             crl_envs.register(id, make_foreign)
         assert crl_envs.registered_ids() == before
 
+    @pytest.mark.parametrize("entry_point", [3, None, "tests.foreign"])
+    def test_bad_entry_point(self, registry: Any, entry_point: Any) -> None:
+        with pytest.raises(ValueError, match="entry_point must be callable or 'module:attribute'"):
+            crl_envs.register("them/foreign-v3", entry_point)
+        assert "them/foreign-v3" not in crl_envs.registered_ids()
+
 
 class TestElsewhere:
     @pytest.mark.skipif(

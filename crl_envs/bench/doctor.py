@@ -125,10 +125,25 @@ def _by_extra(needs: list[Requirement]) -> dict[str, list[Package]]:
             continue
         extra = _extra_of(need)
         if extra not in _COLLECTIONS:
-            found.setdefault(extra, []).append(
-                Package(need.name, str(need.specifier), _installed(need.name))
+            found.setdefault(extra, []).extend(
+                Package(each.name, str(each.specifier), _installed(each.name))
+                for each in (need, *_of_its_extras(need))
             )
     return found
+
+
+def _of_its_extras(need: Requirement) -> list[Requirement]:
+    """What the extras of ``ray[rllib]`` need, where Ray is installed."""
+    if not need.extras or _installed(need.name) is None:
+        return []
+    every = [Requirement(line) for line in requires(need.name) or ()]
+    return [
+        each
+        for each in every
+        if each.marker is not None
+        and not each.marker.evaluate({"extra": ""})
+        and any(each.marker.evaluate({"extra": extra}) for extra in need.extras)
+    ]
 
 
 def _extra_of(need: Requirement) -> str:

@@ -24,6 +24,7 @@ from crl_envs.bench.store import (
 )
 from crl_envs.bench.worker import NO_LIMITS, Limits, case_mismatch, mismatch
 from crl_envs.core.arguments import check_bool, check_int, check_seed
+from crl_envs.registration import has_world
 
 FORMAT: Final = "crl-envs sweep 1"
 ALL: Final = "all"
@@ -144,16 +145,20 @@ def make_plan(
         memory: MiB that it may take.
 
     Raises:
-        ValueError: An unknown experiment or learner, with near matches; a number out of its range; nothing to do, also
-            because the libraries of all learners are missing.
+        ValueError: An unknown experiment or learner, with near matches; a world without the vector view that scores
+            need; a number out of its range; nothing to do, also because the libraries of all learners are missing.
     """
     check_int("seeds", seeds, low=1, high=_MOST_SEEDS)
-    check_seed("first_seed", first_seed, high=2**63 - seeds)
+    check_seed("seed", first_seed, high=2**63 - seeds)
     check_bool("quick", quick)
     limits = Limits(timeout, memory)
     if not experiments or not learners:
         raise ValueError("experiments and learners must be at least one each")
     found = {x.id: x for x in map(find_experiment, experiments)}
+    for x in found.values():
+        id = x.task(x.values[0]).env_id
+        if not x.compiled and not has_world(id):
+            raise ValueError(f"experiment {x.name!r} needs make_vec, which doesn't take {id!r}")
     chosen = {id: _chosen(x, learners) for id, x in found.items()}
     skipped = missing_libraries(_distinct(chosen))
     kept = _without(chosen, skipped)

@@ -57,7 +57,7 @@ def describe(
     id: Annotated[str, typer.Argument(metavar="ID", help="As in `crl-envs list`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Print what is documented about an environment, an experiment or a learner."""
+    """Print what is documented about an environment, an experiment, a learner or a reproduction."""
     with refusals():
         text, facts = _described(id)
         text = printable(text, most=2**20)
@@ -176,7 +176,10 @@ def _described(id: str) -> tuple[str, dict[str, Any]]:
         module = inspect.getdoc(inspect.getmodule(cls)) or ""
         text = f"{module}\n\n{inspect.getdoc(cls) or ''}"
         return text, {"source": spec.source, "config": dict(spec.config)}
-    every = [*crl_envs.registered_ids(), *experiment_names(), *sorted(learners)]
+    if id in REPRODUCTIONS:
+        entry = REPRODUCTIONS[id]
+        return f"{entry.title}\n\n{entry.claim}", {}
+    every = [*crl_envs.registered_ids(), *experiment_names(), *sorted(learners), *REPRODUCTIONS]
     raise ValueError(f"unknown id {id!r}{near_or_all(id, every)}")
 
 

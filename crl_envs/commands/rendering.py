@@ -170,16 +170,16 @@ def _made(id: str, n_agents: int | None, settings: list[str]) -> Any:
     Raises:
         ValueError: A bad argument, or an environment without frames.
     """
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = {} if n_agents is None else {"n_agents": n_agents}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals or not key.isidentifier():
             raise ValueError(f"set must be KEY=VALUE, got {setting!r}")
         if key == "render_mode":
             raise ValueError("set: render_mode is rgb_array here, of which the film is made")
+        if key in arguments:
+            raise ValueError(f"{key} must be given once, got {arguments[key]!r} and {text}")
         arguments[key] = _value(text)
-    if n_agents is not None:
-        arguments["n_agents"] = n_agents
     env = crl_envs.make(id, render_mode="rgb_array", **arguments)
     modes = env.metadata.get("render_modes", [])
     if "rgb_array" not in modes:

@@ -161,7 +161,7 @@ def sweep(
 
 
 def extend(
-    folder: Folder,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Of a sweep.")],
     learners: Annotated[
         str, typer.Option(help="As in `crl-envs sweep`; those that the sweep has already stay.")
     ],
@@ -197,6 +197,7 @@ def resume(
 ) -> None:
     """Go on with a sweep or reproduction that was stopped: only what is missing is run; then the report is written."""
     with refusals():
+        read_plan(folder)  # before there is a bar
         chosen = chosen_engine(engine, address, workers)
     carry_out_and_report(folder, chosen, retry)
 
@@ -265,23 +266,23 @@ def carry_out_and_report(folder: Path, engine: Engine, retry: bool = False) -> N
     try:
         with refusals(), _sweep_bar(Console(stderr=True)) as watch:
             complaints = carry_out(folder, engine, watch, retry)
+        for complaint in complaints:
+            say(complaint, err=True)
+        with refusals():
+            if read_plan(folder).reproduces is not None:
+                figures = drawn(folder)
+                page = write_figures(folder, figures)
+                _print_figures(figures)
+                records = figures.records
+            else:
+                with _landmark_bar() as watch_landmarks:
+                    found = results(folder, watch_landmarks)
+                    page = _write_report(folder, found)
+                _print_scores(found.scores, [])
+                records = found.records
     except KeyboardInterrupt:
         say(f"stopped; go on with: crl-envs resume {folder}", err=True)
         raise typer.Exit(130) from None
-    for complaint in complaints:
-        say(complaint, err=True)
-    with refusals():
-        if read_plan(folder).reproduces is not None:
-            figures = drawn(folder)
-            page = write_figures(folder, figures)
-            _print_figures(figures)
-            records = figures.records
-        else:
-            with _landmark_bar() as watch_landmarks:
-                found = results(folder, watch_landmarks)
-                page = _write_report(folder, found)
-            _print_scores(found.scores, [])
-            records = found.records
     failed = [record for record in records if record.status != "done"]
     for record in failed:
         say(f"{record.id}: {record.status} {reason(record.error)}")
@@ -390,7 +391,8 @@ def _print_record(record: Record) -> None:
     header = ("budget", "env steps", "agent-steps", "return", "episodes")
     show(Table(header, rows))
     spent = record.provenance.get("seconds") or {}
-    say(f"{record.id}: {record.status}; " + ", ".join(f"{k} {v:.2f} s" for k, v in spent.items()))
+    seconds = ", ".join(f"{k} {v:.2f} s" for k, v in spent.items())
+    say(f"{record.id}: {record.status}" + (f"; {seconds}" if seconds else ""))
     if record.error is not None:
         say(record.error, err=True)
 

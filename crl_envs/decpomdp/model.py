@@ -169,7 +169,7 @@ class DecPOMDP:
         """
         if Path(path).suffix == ".dpomdp":
             try:
-                return cls(**parsed(Path(path).read_text(encoding="utf-8")))
+                return cls(**parsed(Path(path).read_text(encoding="utf-8-sig")))
             except ValueError as error:  # of an encoding, too
                 raise ValueError(f"{os.fspath(path)} is not a Dec-POMDP: {error}") from error
         meta, arrays = archive.read(path, _KIND, "a Dec-POMDP")

@@ -235,16 +235,13 @@ class LocalRule:
         meta, arrays = ({}, {}) if is_json else archive.read(path, _KIND, "a local rule")
         try:
             if is_json:
-                given = json.loads(Path(path).read_text(encoding="utf-8"))
-                unknown = set(given) - {
-                    "signal",
-                    "transition",
-                    "reward",
-                    "start",
-                    "states",
-                    "actions",
-                }
-                if unknown:
+                given = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+                if not isinstance(given, dict):
+                    raise ValueError(f"it must be an object with the tables, got {shown(given)}")
+                needed = {"signal", "transition", "reward", "start"}
+                if missing := needed - set(given):
+                    raise ValueError(f"{min(missing)} is missing")
+                if unknown := set(given) - needed - {"states", "actions"}:
                     raise ValueError(f"unknown field {shown(min(unknown))}")
                 return cls(
                     **{**given, **{k: tuple(given.get(k, ())) for k in ("states", "actions")}}

@@ -77,6 +77,23 @@ def test_a_library_that_is_missing_is_no_fault(installation, monkeypatch):
     assert not examine().healthy
 
 
+def test_what_the_extras_of_a_library_need(installation, monkeypatch):
+    """Without old-one there is nothing to look into: it is itself what is missing."""
+    needs = {
+        "crl-envs": ["numpy", "old-one[more]; extra == 'rllib'", "absent[more]; extra == 'docs'"],
+        "old-one": [
+            "numpy>=3; extra == 'more'",
+            "elsewhere; extra == 'more' and python_version < '3'",
+            "numba; extra == 'other'",
+            "gymnasium",
+        ],
+    }
+    monkeypatch.setattr(doctor, "requires", needs.__getitem__)
+    extras = examine().extras
+    assert extras["rllib"] == [Package("old-one", "", "1.9"), Package("numpy", ">=3", "2.0")]
+    assert extras["docs"] == [Package("absent", "", None)]
+
+
 @pytest.mark.parametrize(
     ("needed", "installed", "works"),
     [

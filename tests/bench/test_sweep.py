@@ -16,15 +16,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from crl_envs import Optimum, registration
+from crl_envs.bandit import BanditEnv
 from crl_envs.bench.engines import local
 from crl_envs.bench.engines.local import LocalEngine
+from crl_envs.bench.experiment import Task
 from crl_envs.bench.experiments import find_experiment
 from crl_envs.bench.plan import Plan, make_plan, read_plan
 from crl_envs.bench.report.write import report
 from crl_envs.bench.score.results import as_json, results
 from crl_envs.bench.store import Store, checked, with_checksum
 from crl_envs.bench.sweep import Progress, begin, carry_out, locked
-from tests.bench.sweeps import LEARNERS
+from tests.bench.sweeps import LEARNERS, small
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENT = "bandit-n"
@@ -244,6 +247,21 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     assert checked(small.read_bytes())["of"]["task"]["env_kwargs"]["n_agents"] == 16
 
 
+def test_a_world_of_which_no_policy_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lower end of its optimum is −inf: null in files, and the same when it is read again."""
+    unknown = Optimum(1.0, "bound", "no reward is above 1", float("-inf"))
+    monkeypatch.setattr(BanditEnv, "optimum", lambda env: unknown)
+    folder = swept(tmp_path, plan("random"))
+    first = scores(folder)
+    for path in (folder / "landmarks").rglob("*.json"):
+        assert checked(path.read_bytes())["landmarks"]["lower"] is None
+    monkeypatch.setattr("crl_envs.bench.score.results.landmarks", None)  # none is found again
+    assert scores(folder) == first
+    assert report(folder, results(folder)).exists()
+
+
 def test_records_of_another_sweep_are_set_aside(tmp_path: Path) -> None:
     """A record with the right name that says that it is another learner's, task's or of other budgets."""
     folder = swept(tmp_path, plan("local-means"))
@@ -275,12 +293,30 @@ def test_records_of_another_sweep_are_set_aside(tmp_path: Path) -> None:
         ({"seeds": 0}, "seeds must be an integer in"),
         ({"timeout": 0}, "timeout must be a finite number"),
         ({"memory": 0}, "memory must be an integer ≥ 1"),
-        ({"first_seed": -1}, "first_seed must be"),
+        ({"first_seed": -1}, "^seed must be"),
     ],
 )
 def test_bad_plans(of: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         make_plan(**{"experiments": [EXPERIMENT], "learners": ["random"], "seeds": 1, **of})
+
+
+class OfItsOwn(BanditEnv):
+    """Whose arrays wouldn't know what it does."""
+
+    def step(self, actions: Any) -> Any:
+        return super().step(actions)
+
+
+def test_a_world_without_arrays_is_refused_before_its_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registration, "_REGISTRY", dict(registration._REGISTRY))
+    registration._REGISTRY["them/own-v0"] = replace(
+        registration._REGISTRY["crl/bandit-v0"], entry_point=OfItsOwn
+    )
+    theirs = small(task=lambda n: Task("them/own-v0", {"n_agents": n}))
+    monkeypatch.setattr("crl_envs.bench.plan.find_experiment", lambda name: theirs)
+    with pytest.raises(ValueError, match="needs make_vec, which doesn't take 'them/own-v0'"):
+        make_plan(["small"], ["random"], 1)
 
 
 def test_all_means_the_baselines(tmp_path: Path) -> None:

@@ -178,6 +178,10 @@ def test_a_learner_that_counts_in_steps(run: Any, tmp_path: Path) -> None:
             "set must be KEY=VALUE, got 'horizon'",
         ),
         (
+            ["crl/sysadmin-v0", "--out", "x.gif", "--n-agents", "5", "--set", "n_agents=6"],
+            "n_agents must be given once, got 5 and 6",
+        ),
+        (
             ["crl/sysadmin-v0", "--out", "x.gif", "--set", "horizn=3"],
             "has no argument 'horizn' (did you mean 'horizon'",
         ),

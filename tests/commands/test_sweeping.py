@@ -110,7 +110,7 @@ def test_run_prints_the_same_as_it_keeps(tmp_path: Path) -> None:
 def test_run_fails_with_its_traceback() -> None:
     result = call(f"run bandit-n/n=16/bad/seed=0 --learner {LEARNERS}:Crashing", code=1)
     assert "ZeroDivisionError: as it was told to" in result.output
-    assert "bandit-n@1/n=0016/bad/seed=00: failed" in result.output
+    assert "bandit-n@1/n=0016/bad/seed=00: failed\n" in result.output
 
 
 def test_run_out_of_time() -> None:
@@ -247,6 +247,21 @@ def test_the_keyboard_stops_a_sweep(tmp_path: Path) -> None:
             process.kill()
     assert process.returncode == 130
     assert "go on with: crl-envs resume" in said
+
+
+def test_the_keyboard_stops_the_report_of_a_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When all runs are made it says how to go on, too."""
+    line = f"sweep bandit-n --learners random --seeds 1 --quick --workers 1 --out {tmp_path / 'x'}"
+    with monkeypatch.context() as stopped:
+
+        def stop(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        stopped.setattr("crl_envs.commands.sweeping._write_report", stop)
+        assert "go on with: crl-envs resume" in call(line, 130).output
+    assert "Report: " in call(f"resume {tmp_path / 'x'}").output
 
 
 def _children(pid: int) -> list[int]:

@@ -196,3 +196,10 @@ def test_a_file_is_named(tmp_path: Path) -> None:
     path.write_text("agents: none:\n")
     with pytest.raises(ValueError, match=r"bad\.dpomdp is not a Dec-POMDP: discount must be there"):
         DecPOMDP.load(path)
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    machine = Path(__file__).parents[2] / "examples" / "machine.dpomdp"
+    marked = tmp_path / "marked.dpomdp"
+    marked.write_text(machine.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert DecPOMDP.load(marked) == DecPOMDP.load(machine)

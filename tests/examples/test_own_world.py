@@ -68,6 +68,15 @@ def test_it_is_made_without_importing_the_package_first(site: Path) -> None:
     assert single == column and len(single) == 6
 
 
+def test_other_registries_have_it_once_all_ids_were_asked_for(site: Path) -> None:
+    made = (
+        "import crl_envs, gymnasium\n"
+        "crl_envs.registered_ids()\n"
+        f"print(gymnasium.make({ID.replace('-v', '-joint-v')!r}, n_agents=6).spec.id)"
+    )
+    assert script(site, made) == f"{ID.replace('-v', '-joint-v')}\n"
+
+
 def test_its_optimum_is_that_of_brute_force(site: Path) -> None:
     """Four radios: the best of all 16 joint choices of channels, each then flipped with probability .05."""
     flips = np.array([[(k >> i) & 1 for i in range(4)] for k in range(16)])

@@ -148,11 +148,21 @@ def test_a_rule_without_a_table_for_a_degree_is_refused() -> None:
         LocalRuleProblem(sysadmin_rule("ring", [1]), topology="ring")
 
 
-@pytest.mark.parametrize("content", ['{"signal": 3}', "{", '{"colour": 1}', "[]"])
-def test_files_without_a_rule_are_named(content: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ('{"signal": 3, "reward": 3, "start": 3}', "transition is missing"),
+        ("{", "Expecting property name"),
+        ('{"colour": 1}', "reward is missing"),
+        (json.dumps({"colour": 1, **dict.fromkeys(GOOD, 3)}), "unknown field 'colour'"),
+        ("[]", "it must be an object with the tables, got"),
+        ("3", "it must be an object with the tables, got 3"),
+    ],
+)
+def test_files_without_a_rule_are_named(content: str, why: str, tmp_path: Path) -> None:
     path = tmp_path / "rule.json"
     path.write_text(content)
-    with pytest.raises(ValueError, match=r"rule\.json is not a local rule"):
+    with pytest.raises(ValueError, match=rf"rule\.json is not a local rule: {why}"):
         LocalRule.load(path)
 
 
@@ -167,9 +177,11 @@ def test_a_file_that_is_no_archive_is_named_once_and_with_the_argument(
     assert str(refused.value).count("is not a local rule") == 1
 
 
-def test_a_rule_can_be_written_by_hand(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])  # some editors begin with a mark
+def test_a_rule_can_be_written_by_hand(encoding: str, tmp_path: Path) -> None:
     path = tmp_path / "rule.json"
-    path.write_text(json.dumps({k: np.asarray(v).tolist() for k, v in GOOD.items()}))
+    text = json.dumps({k: np.asarray(v).tolist() for k, v in GOOD.items()})
+    path.write_text(text, encoding=encoding)
     assert LocalRule.load(path) == LocalRule(**GOOD)
 
 

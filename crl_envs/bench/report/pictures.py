@@ -114,10 +114,7 @@ def landmarks_of(scores: Mapping[str, Any], record: Record) -> Landmarks | None:
     if experiment is None:
         return None
     ends = experiment["summary"]["landmarks"].get(str(record.id.value))
-    if ends is None:
-        return None
-    lower = float("-inf") if ends["lower"] is None else ends["lower"]
-    return Landmarks(ends["random"], ends["upper"], lower)
+    return None if ends is None else Landmarks.kept(ends)
 
 
 class Curves(NamedTuple):

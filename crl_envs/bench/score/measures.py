@@ -78,6 +78,17 @@ class Landmarks:
         """Return the landmarks of a task whose environment knows that optimum."""
         return cls(random, optimum.value, optimum.lower)
 
+    @classmethod
+    def kept(cls, plain: Mapping[str, Any]) -> Landmarks:
+        """Return the landmarks that were put down in JSON's types, where an unknown lower end is null.
+
+        Raises:
+            KeyError: One is missing.
+            ValueError: As the class.
+        """
+        lower = -math.inf if plain["lower"] is None else plain["lower"]
+        return cls(plain["random"], plain["upper"], lower)
+
     def level(self, share: float) -> float:
         """Return the return at a share of the gain from random actions to the lower end, the best policy known."""
         return self.random + share * (self.lower - self.random)

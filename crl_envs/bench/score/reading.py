@@ -116,7 +116,7 @@ def _by_score(found: Found) -> list[str]:
 
 
 def cautions(found: Found) -> list[str]:
-    """Say why intervals and exponents of few seeds or few sizes shouldn't be trusted; none where there are enough."""
+    """Say why scores with failed runs, and intervals and exponents of few seeds or few sizes, shouldn't be trusted."""
     runs = [
         value["runs"]
         for learner in found["summary"]["learners"].values()
@@ -125,6 +125,11 @@ def cautions(found: Found) -> list[str]:
     if not runs:
         return []
     said = []
+    failed = sum(run["status"] != "running" for run in found["unfinished"])
+    if failed:
+        said.append(
+            f"Caution, {failed} of {sum(runs)} runs failed: each counts with the last score that it had, 0 if none."
+        )
     if max(runs) == 1:
         said.append(
             f"Caution, {NO_INTERVAL}: another seed may give other numbers, and another order."

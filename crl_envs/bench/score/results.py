@@ -525,9 +525,10 @@ def _kept_landmarks(path: Path, experiment: Experiment, value: Value) -> Landmar
     with suppress(OSError, KeyError, TypeError, ValueError):
         kept = checked(path.read_bytes())
         if kept["of"] == as_read(of):
-            return Landmarks(**kept["landmarks"])
+            return Landmarks.kept(kept["landmarks"])
     found, how = landmarks(experiment, value)
     with refusals_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, with_checksum({"of": of, "landmarks": asdict(found), **how}))
+        ends = plain(asdict(found), rounds=False)
+        write_atomically(path, with_checksum({"of": of, "landmarks": ends, **how}))
     return found

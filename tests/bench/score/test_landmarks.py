@@ -41,6 +41,8 @@ DEAR = [
     for value in x.values
     if (x.name, value) not in CHEAP
 ]
+# Whose optimum lies between ends that are far apart; of all others a score is known to .001.
+LOOSE = {"access-n", "epidemic-n", "firefighting-n", "routing-load", "routing-n", "traffic-n"}
 
 
 def check(name, value):
@@ -52,7 +54,7 @@ def check(name, value):
     assert (found.upper, found.lower) == (optimum.value, optimum.lower)
     assert (how["kind"], how["method"]) == (optimum.kind, optimum.method)
     assert how["kind"] in ("exact", "bound")
-    assert found.upper - found.lower <= 0.001 * span
+    assert (found.upper - found.lower <= 0.001 * span) == (name not in LOOSE)
     accuracy = ACCURACY_IN_TURN if experiment.compiled else ACCURACY
     assert 0 < how["standard_error"] <= accuracy * span
     assert json.loads(json.dumps(how)) == how

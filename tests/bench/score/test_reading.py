@@ -41,6 +41,7 @@ def experiment(**learners):
         "epsilon": 0.1,
         "values": values,
         "verdict": ["The verdict."],
+        "unfinished": [],
         "summary": {"learners": learners, "settings": {"share": None}},
     }
 
@@ -116,6 +117,14 @@ def test_few_seeds_and_few_sizes_are_warned_of(runs, sizes, said):
     assert len(found) == len(said)
     for sentence, part in zip(found, said, strict=True):
         assert sentence.startswith(f"Caution, {part}: ")
+
+
+def test_runs_that_failed_are_warned_of():
+    """They are in the scores, as what they had reached; those that are still running aren't."""
+    found = experiment(local=LOCAL)
+    found["unfinished"] = [{"status": of} for of in ("failed", "running", "timeout")]
+    said = "Caution, 2 of 15 runs failed: each counts with the last score that it had, 0 if none."
+    assert cautions(found) == [said]
 
 
 def test_values_that_are_no_sizes_need_not_be_many():
