@@ -13,6 +13,7 @@ from crl_envs.core.backend import Compiled, resolve_backend
 from crl_envs.core.optimum import KeepsOptimum
 from crl_envs.core.stream import Purpose, Stream
 from crl_envs.core.topology import Edges
+from crl_envs.core.vector import small_dtype
 from crl_envs.core.world import World, check_actions
 from crl_envs.routing.problem import RoutingArguments, RoutingProblem
 from crl_envs.routing.rules import (
@@ -127,11 +128,11 @@ class RoutingWorld(KeepsOptimum, World[State]):
         """
         return paid(self.rules, next_state)
 
-    def observation(self, state: State) -> NDArray[np.int32]:
+    def observation(self, state: State) -> NDArray[np.integer]:
         """Return the destination of each head, n for none; with ``observe="queues"`` also queue lengths, by `level`."""
         heads = self._head(state.goal, state, self.n_agents)
         if self.problem.observe == "destination":
-            return heads
+            return heads.astype(small_dtype(self.n_agents + 1))
         lengths = level(state.length)
         theirs = np.where(linked(self.rules, state), lengths[self.rules.successors], LEVELS)
         return np.concatenate([heads[:, None], lengths[:, None], theirs], axis=1, dtype=np.int32)

@@ -46,6 +46,7 @@ from crl_envs.testing.seeding import (
     check_stream,
 )
 from crl_envs.testing.subject import EnvFn, Settings, Subject
+from crl_envs.testing.views import check_views
 
 __all__ = [
     "ALL_CHECKS",
@@ -77,6 +78,7 @@ __all__ = [
     "check_spaces",
     "check_state",
     "check_stream",
+    "check_views",
     "find_faults",
 ]
 
@@ -112,6 +114,7 @@ ALL_CHECKS: Final[tuple[Check, ...]] = (
     Check("seeds-differ", check_seeds_differ),
     Check("stream", check_stream),
     Check("seed-zero", check_seed_zero),
+    Check("views", check_views),
     Check("pickle", check_pickle),
     Check("object-store", check_object_store),
     Check("deepcopy", check_deepcopy),

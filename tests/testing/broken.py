@@ -6,13 +6,18 @@ import copy
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import EzPickle
 
+from crl_envs.core.parallel import WorldEnv
+from tests.core.toy import ToyWorld
+
 from .lamps import RAISE, Lamps
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Fault:
         pettingzoo: Names of PettingZoo's own tests that fail too.
     """
 
-    env_class: type[Lamps]
+    env_class: type[Any]
     check: str
     match: str
     pettingzoo: frozenset[str]
@@ -38,8 +43,8 @@ class Fault:
 FAULTS: list[Fault] = []
 
 
-def fails(check: str, match: str, pettingzoo: str = "") -> Callable[[type[Lamps]], type[Lamps]]:
-    def register(env_class: type[Lamps]) -> type[Lamps]:
+def fails(check: str, match: str, pettingzoo: str = "") -> Callable[[type[T]], type[T]]:
+    def register(env_class: type[T]) -> type[T]:
         FAULTS.append(Fault(env_class, check, match, frozenset(pettingzoo.split())))
         return env_class
 
@@ -748,3 +753,40 @@ def _rebuild(env_class: type[Lamps], attributes: dict[str, Any]) -> Lamps:
     env = env_class.__new__(env_class)
     vars(env).update(attributes)
     return env
+
+
+# Worlds, each with one column sound
+
+
+class OneRewardForAll(ToyWorld):
+    def reward(self, *transition: Any) -> Any:
+        paid = super().reward(*transition)
+        return np.repeat(paid[:, :1], paid.shape[1], axis=1)
+
+
+class DoubleRewards(ToyWorld):
+    def reward(self, *transition: Any) -> Any:
+        return super().reward(*transition).astype(np.float64)
+
+
+class EndsInARow(ToyWorld):
+    def terminal(self, state: Any) -> Any:
+        return (state.fuse == 0)[0, None]
+
+
+@fails("views", r"step 1: rewards in column 1 of the array view: saw .*, expected .*\(float\)")
+class ColumnsShareRewards(WorldEnv):
+    def __init__(self) -> None:
+        super().__init__(OneRewardForAll())
+
+
+@fails("views", r"step 1: saw rewards of dtype float64 in the array view, expected float32")
+class RewardsInDoublePrecision(WorldEnv):
+    def __init__(self) -> None:
+        super().__init__(DoubleRewards())
+
+
+@fails("views", r"step \d+: the array view raised IndexError")
+class EndsOfAnotherShape(WorldEnv):
+    def __init__(self) -> None:
+        super().__init__(EndsInARow())
