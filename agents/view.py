@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from agents.encoder import ObservationEncoder
-from crl_envs.core import WorldEnv, WorldVectorEnv, arrays
+from crl_envs.core import arrays
 from crl_envs.core.arguments import shown
 from crl_envs.core.copies import OwnsArrays
+from crl_envs.core.neighborhood import neighbor_pairs
 from crl_envs.core.overrides import overridden
 from crl_envs.core.returns import Returns
-from crl_envs.core.topology import sorted_edges
 from crl_envs.load_balancing import LoadBalancingEnv, LoadBalancingWorld
 
 MOST_ENTRIES: Final = 50_000_000  # of a learner's table
@@ -140,24 +140,10 @@ class View(OwnsArrays):
     def neighbors(self) -> NDArray[np.int64]:
         """Return pairs (agent, neighbour) of indices, both ways: ``int64[E, 2]``; after a reset.
 
-        Out of ``infos[agent]["neighbors"]`` of the last reset of a ParallelEnv, where None is nobody and two agents are
-        neighbours when either one names the other; else out of ``env.unwrapped.topology``.
-
         Raises:
-            ValueError: The environment doesn't tell.
+            ValueError: The environment doesn't tell; see `crl_envs.core.neighborhood.neighbor_pairs`.
         """
-        infos = {} if self.is_vector else self.infos
-        if not infos or not all("neighbors" in info for info in infos.values()):
-            return pairs_both_ways(topology_edges(self.env, self.agents))
-        index = {agent: i for i, agent in enumerate(self.agents)}
-        named = [(a, b) for a, info in infos.items() for b in info["neighbors"] if b is not None]
-        strangers = [b for _, b in named if b not in index]
-        if strangers:
-            raise ValueError(
-                f"infos[agent]['neighbors'] must hold ids of agents, got {shown(strangers[0])}"
-            )
-        pairs = [(index[a], index[b]) for a, b in named]
-        return pairs_both_ways(np.array(pairs, np.int64).reshape(-1, 2))
+        return neighbor_pairs(self.env, self.agents, {} if self.is_vector else self.infos)
 
     def metrics(self) -> dict[str, NDArray[Any]]:
         """Return ``env.unwrapped.metrics()``, ``(B, …)``: measurements of the present states, if it has any."""
@@ -364,48 +350,6 @@ class Episode(OwnsArrays):
                 self.metrics[name][ended] = values[ended]
             else:
                 self.metrics[name] = np.array(values)
-
-
-def topology_edges(env: Any, agents: list[Any]) -> NDArray[np.int64]:
-    """Return the edges of ``env.unwrapped.topology`` as indices of agents: ``int64[E, 2]``, each as it is there.
-
-    A shipped environment has them as an array beside the graph, which saves making the graph.
-
-    Raises:
-        ValueError: There is no topology, or its nodes are neither 0 … n−1 nor the agents' ids.
-    """
-    base = env.unwrapped
-    if isinstance(base, WorldEnv | WorldVectorEnv) and not overridden(base):
-        return base.edges
-    graph = getattr(base, "topology", None)
-    if graph is None:
-        raise ValueError(
-            "the learner needs to know the agents' neighbors: env must have "
-            "infos[agent]['neighbors'] or env.unwrapped.topology, got neither"
-        )
-    index = node_indices(graph, agents)
-    pairs = [(index[a], index[b]) for a, b in graph.edges()]
-    return np.array(pairs, np.int64).reshape(-1, 2)
-
-
-def node_indices(graph: Any, agents: list[Any]) -> dict[Any, int]:
-    """Return the index of the agent that each node of a graph stands for, in the agents' order.
-
-    Raises:
-        ValueError: The nodes are neither 0 … n−1 nor the agents' ids.
-    """
-    for nodes in (agents, range(len(agents))):
-        if set(graph.nodes) == set(nodes):
-            return {node: i for i, node in enumerate(nodes)}
-    raise ValueError(
-        f"env.unwrapped.topology must have the nodes 0 … {len(agents) - 1} or the agents' ids, got {graph}"
-    )
-
-
-def pairs_both_ways(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return each pair of ``int64[E, 2]`` and its reverse, sorted, without repeats and without self-loops."""
-    both = np.concatenate([pairs, pairs[:, ::-1]])
-    return sorted_edges(both[:, 0], both[:, 1])
 
 
 def runs_compiled(

@@ -18,6 +18,7 @@ from crl_envs.wrappers import (
     DifferenceReward,
     GlobalReward,
     JointAction,
+    NeighborhoodReward,
     NoisyObservation,
     NoisyReward,
 )
@@ -55,6 +56,7 @@ def noisy_observations(env: Any) -> Any:
 WRAPPERS: dict[str, Any] = {
     "bare": lambda env: env,
     "global": GlobalReward,
+    "neighborhood": NeighborhoodReward,
     "difference": lambda env: DifferenceReward(env, clamp="episode"),
     "aristocrat": AristocratReward,
     "noisy observations": noisy_observations,

@@ -37,8 +37,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.learner import Learner, global_reward
-from agents.view import Frame, Transition, pairs_both_ways, topology_edges
+from agents.view import Frame, Transition
 from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed, keep
+from crl_envs.core.neighborhood import pairs_both_ways, topology_edges
 from crl_envs.factored import CoordinationGraph
 
 FloatArray = NDArray[np.float64]

@@ -29,8 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.learner import Learner
-from agents.view import MOST_ENTRIES, Frame, Transition, topology_edges
+from agents.view import MOST_ENTRIES, Frame, Transition
 from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed, keep
+from crl_envs.core.neighborhood import topology_edges
 from crl_envs.core.topology import neighbors_of
 from crl_envs.factored import CoordinationGraph
 from crl_envs.factored.elimination import Plan, elimination_order

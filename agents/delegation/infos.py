@@ -23,10 +23,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.view import Frame, Transition, View, node_indices
+from agents.view import Frame, Transition, View
 from crl_envs.core.arguments import shown
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.delegation import Dop, Kind
+from crl_envs.core.neighborhood import node_indices
 
 ABSENT: Final = -1  # an action that this agent doesn't have
 NOOP, LOCAL, DELEGATION, DISCOVERY = map(int, Kind)  # as numbers, which compiled code takes

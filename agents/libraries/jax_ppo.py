@@ -81,8 +81,6 @@ class JaxPPOConfig(LibraryConfig):
         ValueError: A value out of its range.
     """
 
-    allowed_rewards: ClassVar[tuple[str, ...]] = ("local", "neighborhood", "global")
-
     copies: int = 8
     n_steps: int = 20
     n_minibatches: int = 2

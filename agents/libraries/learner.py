@@ -30,7 +30,8 @@ from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.returns import EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
-from crl_envs.wrappers import GlobalReward, NoisyReward, VectorNoisyReward
+from crl_envs.wrappers import NoisyReward, VectorNoisyReward
+from crl_envs.wrappers.neighborhood_reward import REWARDS, paid_as
 
 TAG: Final = 0x616374  # sets the stream of `act` apart from others derived from a seed
 
@@ -40,8 +41,8 @@ class LibraryConfig:
     """Hyperparameters that the learners of all libraries have.
 
     Attributes:
-        rewards: What agents learn from. ``"local"`` (default): their own rewards; ``"global"``: the mean over agents,
-            with noise that grows with n.
+        rewards: What agents learn from. ``"local"`` (default): their own rewards; ``"neighborhood"``: the means over
+            their neighbourhoods; ``"global"``: the mean over agents, with noise that grows with n.
         agent_ids: Whether the network sees which agent it acts for, True by default. Without it agents that observe
             the same do the same, which is faster to learn where that is best and can't solve the bandit.
         learning_rate: Adam's step size > 0, 0.005 by default: the networks are small and the runs short.
@@ -52,7 +53,7 @@ class LibraryConfig:
         ValueError: A value out of its range.
     """
 
-    allowed_rewards: ClassVar[tuple[str, ...]] = ("local", "global")
+    allowed_rewards: ClassVar[tuple[str, ...]] = REWARDS
 
     rewards: str = "local"
     agent_ids: bool = True
@@ -77,11 +78,11 @@ class LibraryLearner(OwnsArrays, ABC):
 
     Args:
         env: A `WorldVectorEnv` with one column, perhaps with noisy rewards, or a `WorldEnv`.
-        **config: Fields of `config_class`: ``seed``, ``rewards`` (``"local"`` or ``"global"``) and the library's own.
+        **config: Fields of `config_class`: ``seed``, ``rewards`` and the library's own.
 
     Attributes:
         config: The hyperparameters, an object of `config_class`.
-        vec: The environment as a vector env, its rewards local or global as `config` says.
+        vec: The environment as a vector env, with the rewards that `config` says.
         n_agents: Number of agents n.
         observation_space: Of one agent.
         n_actions: Of one agent.
@@ -109,7 +110,7 @@ class LibraryLearner(OwnsArrays, ABC):
         self.agents = [f"agent_{i}" for i in range(self.n_agents)]
         self.observation_space: spaces.Space[Any] = world.single_observation_space
         self.n_actions = int(world.single_action_space.n)
-        self.vec = GlobalReward(vec) if self.config.rewards == "global" else vec
+        self.vec = paid_as(vec, self.config.rewards)
         self.env_steps = np.zeros(1, np.int64)
         self.episodes = 0
         self.history: list[dict[str, Any]] = []

@@ -35,7 +35,7 @@ from crl_envs.core.arguments import (
     keep,
     shown,
 )
-from crl_envs.wrappers import GlobalReward
+from crl_envs.wrappers.neighborhood_reward import paid_as
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class PPO:
         self.config = PPOConfig(**config)
         if not isinstance(env, ParallelEnv):
             raise ValueError(f"env must be a ParallelEnv, got {shown(env)}")
-        given = GlobalReward(env) if self.config.rewards == "global" else env
+        given = paid_as(env, self.config.rewards)
         columns = ParallelColumns([given])
         if not isinstance(columns.action_space, spaces.Discrete):
             raise ValueError(f"actions must be Discrete, got {columns.action_space}")

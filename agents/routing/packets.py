@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.learner import Learner
-from agents.view import MOST_ENTRIES, Frame, topology_edges
+from agents.view import MOST_ENTRIES, Frame
+from crl_envs.core.neighborhood import topology_edges
 from crl_envs.core.topology import slot_table
 from crl_envs.routing import Outcome
 

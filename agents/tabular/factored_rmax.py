@@ -35,8 +35,9 @@ from numpy.typing import NDArray
 
 from agents.learner import Learner
 from agents.tabular.model_based import TransitionCounts
-from agents.view import Episode, Frame, Transition, topology_edges
+from agents.view import Episode, Frame, Transition
 from crl_envs.core.arguments import check_int, check_real, check_seed, keep
+from crl_envs.core.neighborhood import topology_edges
 from crl_envs.core.topology import sorted_edges
 from crl_envs.factored import FactoredMDP, Scopes, TablePolicy, coordinate_ascent, find_policy_class
 

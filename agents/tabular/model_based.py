@@ -37,10 +37,11 @@ from agents.tabular.exploration import (
     find_exploration,
 )
 from agents.tabular.reward_regression import Regression, make_regressions, make_rooms, pack, unpack
-from agents.view import Episode, Frame, Transition, topology_edges
+from agents.view import Episode, Frame, Transition
 from crl_envs.bounds import Exploration
 from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed, keep, shown
 from crl_envs.core.copies import OwnsArrays
+from crl_envs.core.neighborhood import topology_edges
 from crl_envs.core.topology import Edges, sorted_edges, sources_of
 from crl_envs.factored import (
     FactoredMDP,

@@ -46,6 +46,7 @@ from agents.view import Episode, Frame, Transition, runs_compiled
 from crl_envs.core import WorldVectorEnv
 from crl_envs.core.arguments import check_choice, check_real, check_seed, keep
 from crl_envs.core.backend import Compiled, resolve_backend
+from crl_envs.core.neighborhood import Neighborhoods
 from crl_envs.core.stream import threshold
 from crl_envs.sysadmin import SysadminEnv, SysadminWorld
 
@@ -131,7 +132,7 @@ class Reinforce(Learner):
         self._compiled = o <= _FEW_ROWS and resolve_backend("auto") == "numba"
         if self._compiled:
             self._counts = np.zeros((n * o * b, a), np.uint32)  # visits with each action
-        self._closed: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]] | None = None
+        self._closed: Neighborhoods | None = None
         self._last: tuple[Frame, NDArray[np.intp], NDArray[np.uint64]] | None = None
 
     @property
@@ -172,7 +173,7 @@ class Reinforce(Learner):
     def begin_episode(self) -> None:
         """Find out who the neighbours are; forget what an interrupted episode may have left."""
         if self._closed is None and self.config.credit == "local":
-            self._closed = self._find_neighborhoods()
+            self._closed = Neighborhoods(self.view.neighbors(), self.view.n_agents)
         self._visits, self._unread, self._last = [], 0, None
         self._eligibility[self._take_touched()] = 0.0
         if self._compiled:
@@ -247,25 +248,7 @@ class Reinforce(Learner):
     def _local_mean(self, returns: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return means over closed neighbourhoods: ``float64[n, B]`` of the same."""
         assert self._closed is not None
-        target, source, size = self._closed
-        weights = returns[source].ravel()
-        sums = np.bincount(target, weights=weights, minlength=returns.size)
-        return sums.reshape(returns.shape) / size
-
-    def _find_neighborhoods(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-        """Return closed neighbourhoods as pairs in one fixed order.
-
-        Returns:
-            For each pair and column, where to add in a flat ``[n, B]``: ``intp[E·B]``; whose return: ``intp[E]``;
-            and the sizes of the neighbourhoods: ``float64[n, 1]``.
-        """
-        n, b = self.view.n_agents, self.view.num_envs
-        alone = np.repeat(np.arange(n)[:, None], 2, axis=1)
-        pairs = np.concatenate([alone, self.view.neighbors()])  # none of them twice
-        agent, source = np.divmod(np.sort(pairs @ (n, 1)), n)
-        target = (agent[:, None] * b + np.arange(b)).ravel()
-        size = np.bincount(agent, minlength=n)[:, None].astype(np.float64)
-        return target, source, size
+        return self._closed.means(returns)
 
     def _counts_visits(self, frame: Frame) -> bool:
         """Return whether all agents act, by the table's limits, and compiled loops are there for it."""

@@ -39,16 +39,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.learner import Learner
-from agents.view import (
-    MOST_ENTRIES,
-    Episode,
-    Frame,
-    Transition,
-    pairs_both_ways,
-    topology_edges,
-)
+from agents.view import MOST_ENTRIES, Episode, Frame, Transition
 from crl_envs.core.arguments import check_choice, check_int, check_real, check_seed, keep
 from crl_envs.core.backend import Compiled
+from crl_envs.core.neighborhood import pairs_both_ways, topology_edges
 from crl_envs.core.topology import neighbors_of
 
 FloatArray = NDArray[np.float64]

@@ -32,8 +32,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.learner import Learner
-from agents.view import Episode, Frame, Transition, topology_edges
+from agents.view import Episode, Frame, Transition
 from crl_envs.core.arguments import check_int, check_seed, keep
+from crl_envs.core.neighborhood import topology_edges
 from crl_envs.core.topology import directed_ring, ring, sorted_edges
 from crl_envs.factored.window_policy import RADIUS, greedy_table, window_codes
 from crl_envs.factored.window_program import WIDEST, window_bound

@@ -80,7 +80,8 @@ def make_vec_env(
         copies: Number of environments B.
         policies: ``"shared"``: one policy for all agents, which are B·n environments of one agent to AgileRL; for
             IPPO. ``"own"``: one policy an agent; for IPPO, MADDPG and MATD3.
-        rewards: What the agents are given: ``"local"``, their own, or ``"global"``, their mean.
+        rewards: What the agents are given: ``"local"``, their own, ``"neighborhood"``, the means over their
+            neighbourhoods, or ``"global"``, their mean.
         agent_ids: Whether observations end in a one-hot vector of the agent's number.
         masks: What to do about actions that the mask forbids: ``"check"``: raise; ``"ignore"``: leave it to the
             environment.

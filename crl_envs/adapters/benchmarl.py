@@ -70,8 +70,9 @@ def make_task(
 
     Args:
         env_fn_or_id: A registered id, or a callable that returns any ParallelEnv (a class, a function).
-        rewards: ``"local"``: as the environment gives them; ``"global"``: their mean for every agent, with the own ones
-            in the infos, which BenchMARL logs.
+        rewards: ``"local"``: as the environment gives them; ``"neighborhood"``: the mean of each agent's neighbourhood;
+            ``"global"``: their mean for every agent. Where others are given, the own ones are in the infos, which
+            BenchMARL logs.
         agent_ids: Whether observations end in the agent's number as a one-hot vector.
         max_steps: Longest episode of an evaluation in environment steps. By default the horizon of our worlds, of those
             that have one; 1 is right for the bandit.

@@ -24,14 +24,13 @@ from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.returns import EpisodeReturn, EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.registration import has_world, make, make_vec
-from crl_envs.wrappers import GlobalReward
+from crl_envs.wrappers.neighborhood_reward import REWARDS, paid_as
 
-Rewards = Literal["local", "global"]
+Rewards = Literal["local", "neighborhood", "global"]
 Masks = Literal["check", "ignore"]
 
 EnvOrId = str | Callable[..., ParallelEnv[Any, Any, Any]]
 
-_REWARDS: Final = ("local", "global")
 _MASKS: Final = ("check", "ignore")
 
 
@@ -225,18 +224,19 @@ def columns_of(env: EnvOrId, copies: int, rewards: Rewards = "local", **kwargs: 
     Args:
         env: A registered id, or a callable that returns a ParallelEnv (a class, a function).
         copies: Number of environments B.
-        rewards: ``"local"``: as the environment gives them; ``"global"``: their mean for every agent.
+        rewards: ``"local"``: as the environment gives them; ``"neighborhood"``: the mean of each agent's neighbourhood;
+            ``"global"``: their mean for every agent.
         **kwargs: Arguments of the environment.
 
     Raises:
         ValueError: A bad argument; an unknown id; agents with different spaces.
     """
-    check_choice("rewards", rewards, _REWARDS)
+    check_choice("rewards", rewards, REWARDS)
     first, vec = first_of(env, copies, **kwargs)
     if vec is not None:
-        return WorldColumns(GlobalReward(vec) if rewards == "global" else vec, first)
+        return WorldColumns(paid_as(vec, rewards), first)
     envs = [first, *(made(env, **kwargs) for _ in range(copies - 1))]
-    return ParallelColumns([GlobalReward(e) for e in envs] if rewards == "global" else envs)
+    return ParallelColumns([paid_as(e, rewards) for e in envs])
 
 
 def first_of(

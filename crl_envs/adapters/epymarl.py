@@ -61,7 +61,8 @@ class TupleEnv(gymnasium.Env[tuple[Any, ...], tuple[Any, ...]]):
     Args:
         env: A registered id, or a callable that returns a ParallelEnv whose agents have equal spaces, act at every
             step and leave together.
-        rewards: What the list has: ``"local"``, the agents' own, or ``"global"``, their mean n times.
+        rewards: What the list has: ``"local"``, the agents' own, ``"neighborhood"``, the means over their
+            neighbourhoods, or ``"global"``, their mean n times.
         masks: What to do about actions that the mask forbids: ``"check"``: raise; ``"ignore"``: leave it to the
             environment.
         **kwargs: Arguments of the environment.

@@ -131,7 +131,8 @@ def make_env(
 
     Args:
         env: A registered id, or a callable that returns a ParallelEnv whose agents have equal spaces.
-        rewards: What the agents are given: ``"local"``, their own, or ``"global"``, their mean.
+        rewards: What the agents are given: ``"local"``, their own, ``"neighborhood"``, the means over their
+            neighbourhoods, or ``"global"``, their mean.
         agent_ids: Whether observations end in a one-hot vector of the agent's number.
         masks: What to do about actions that the mask forbids: ``"check"``: raise; ``"ignore"``: leave it to the
             environment.

@@ -92,7 +92,8 @@ def make_vec_env(
     Args:
         env: A registered id, or a callable that returns a ParallelEnv whose agents have equal spaces.
         copies: Number of environments.
-        rewards: What the agents are given: ``"local"``, their own, or ``"global"``, their mean.
+        rewards: What the agents are given: ``"local"``, their own, ``"neighborhood"``, the means over their
+            neighbourhoods, or ``"global"``, their mean.
         agent_ids: Whether observations end in a one-hot vector of the agent's number; they are then a Box, with
             Discrete and MultiDiscrete parts one-hot too.
         masks: What to do about actions that the mask forbids: ``"check"``: raise; ``"ignore"``: leave it to the

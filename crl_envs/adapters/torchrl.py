@@ -17,7 +17,7 @@ Tested with torch 2.13, TorchRL 0.11.1 and tensordict 0.11 (the pair that BenchM
 | ``agents, action_mask`` | ``bool (B, n, A)`` | only where masks vary |
 | ``agents, action`` | ``int64 (B, n)`` | categorical; Box actions ``float32 (B, n, …)`` |
 | ``agents, reward`` | ``float32 (B, n, 1)`` | own or team's, as `rewards` says |
-| ``agents, info, local_reward`` | ``float32 (B, n, 1)`` | own ones, with ``rewards="global"`` |
+| ``agents, info, local_reward`` | ``float32 (B, n, 1)`` | own ones, where others are given |
 | ``done``, ``terminated``, ``truncated`` | ``bool (B, 1)`` | all agents end together |
 | ``agents, done`` and so on | ``bool (B, n, 1)`` | the same for each agent, as multi-agent losses want it |
 | ``state`` | ``float32 (B, d)`` | where the environment has one |
@@ -86,8 +86,8 @@ def make_env(
     Args:
         env_fn_or_id: A registered id, or a callable that returns any ParallelEnv (a class, a function).
         copies: Number of environments B.
-        rewards: ``"local"``: as the environment gives them; ``"global"``: their mean for every agent, with the own
-            ones in the infos.
+        rewards: ``"local"``: as the environment gives them; ``"neighborhood"``: the mean of each agent's neighbourhood;
+            ``"global"``: their mean for every agent. Where others are given, the own ones are in the infos.
         agent_ids: Whether observations end in the agent's number as a one-hot vector, without which agents that share a
             policy do the same where they observe the same.
         masks: What to do about actions that the mask forbids, from a policy that doesn't read ``action_mask``:
@@ -103,7 +103,7 @@ def make_env(
     return ColumnsEnv(
         columns,
         agent_ids=agent_ids,
-        local_rewards=rewards == "global",
+        local_rewards=rewards != "local",
         masks=masks,
         seed=seed,
         device=device,

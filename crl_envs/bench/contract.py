@@ -14,6 +14,8 @@ from __future__ import annotations
 import os
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
+from crl_envs.wrappers.neighborhood_reward import REWARDS
+
 
 @runtime_checkable
 class BenchLearner(Protocol):
@@ -56,8 +58,8 @@ class Traits:
     """The attributes of a learner's class that tell the bench how to treat it, with what it assumes without them.
 
     Attributes:
-        trains_on: ``"local"`` (default): rewards are the agents' own. ``"global"``: every agent is given the team's
-            mean reward. What is measured doesn't depend on it.
+        trains_on: ``"local"`` (default): rewards are the agents' own. ``"neighborhood"``: every agent is given its
+            neighbourhood's mean reward; ``"global"``: the team's. What is measured doesn't depend on it.
         evaluates_greedily: Whether evaluations ask for deterministic actions. False by default: the policy that is
             executed is the one that is scored. True for those that explore for as long as they learn.
         resumable: See `ResumableLearner`. False by default.
@@ -66,7 +68,7 @@ class Traits:
         packages: Distributions whose versions matter to what it learns: a run's record has them. None by default.
     """
 
-    trains_on: Literal["local", "global"]
+    trains_on: Literal["local", "neighborhood", "global"]
     evaluates_greedily: bool
     resumable: bool
     measures_itself: bool
@@ -78,7 +80,7 @@ class Traits:
         self.resumable = bool(getattr(cls, "resumable", False))
         self.measures_itself = bool(getattr(cls, "measures_itself", False))
         self.packages = tuple(getattr(cls, "packages", ()))
-        if self.trains_on not in ("local", "global"):
+        if self.trains_on not in REWARDS:
             raise ValueError(
-                f"trains_on of {cls.__name__} must be 'local' or 'global', got {self.trains_on!r}"
+                f"trains_on of {cls.__name__} must be one of {REWARDS}, got {self.trains_on!r}"
             )

@@ -57,7 +57,7 @@ from crl_envs.bench.text import printable
 from crl_envs.core.arguments import check_int, check_real
 from crl_envs.core.backend import HEAD_START
 from crl_envs.core.random_state import random_state, set_random_state
-from crl_envs.wrappers import GlobalReward
+from crl_envs.wrappers.neighborhood_reward import paid_as
 
 _MIB: Final = 2**20
 _FRAMES: Final = 100  # of a traceback, the innermost
@@ -571,8 +571,7 @@ def _student(
     vector = traits.measures_itself and not experiment.compiled
     env = task.make_vec(1) if vector else task.make()
     n_agents = env.n_agents if vector else len(env.possible_agents)
-    if traits.trains_on == "global":
-        env = GlobalReward(env)
+    env = paid_as(env, traits.trains_on)
     if not traits.measures_itself:
         env = MeasuredEnv(env, seed)
     learner = cls(env, seed=seed, **spec.config)

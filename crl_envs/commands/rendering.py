@@ -18,7 +18,7 @@ from crl_envs.bench.store import writable_folder
 from crl_envs.commands.console import counting_bar, refusals, say
 from crl_envs.core.arguments import check_int, check_seed
 from crl_envs.rendering.film import Film
-from crl_envs.wrappers import GlobalReward
+from crl_envs.wrappers.neighborhood_reward import paid_as
 
 _MOST_STEPS: Final = 100_000
 _LONGEST: Final = 10_000  # steps of an episode that a learner which counts in steps is trained on
@@ -105,7 +105,7 @@ class _Student:
             and not traits.evaluates_greedily
             and "step_callback" in inspect.signature(cls.learn).parameters
         )
-        self._env = GlobalReward(env) if traits.trains_on == "global" else env
+        self._env = paid_as(env, traits.trains_on)
         if not traits.measures_itself:
             self._env = MeasuredEnv(self._env, seed)
         elif self._learns_on:  # no compiled loops, whose actions the pictures wouldn't know

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crl_envs.bench.contract import Traits
+from crl_envs.core.neighborhood import Neighborhoods
 
 Colour = Literal["state", "policy", "value", "credit", "render"]
 FloatArray = NDArray[np.float64]
@@ -130,10 +131,11 @@ def credit(learner: Any, edges: NDArray[np.int64], earned: FloatArray, steps: in
         return unknown("It is known after the first step.")
     config = getattr(learner, "config", None)
     own = earned / steps
-    if getattr(config, "credit", "") == "local":
-        return Shade(_closed_means(edges, own))
-    kinds = (getattr(config, "credit", ""), getattr(config, "rewards", ""))
-    if "global" in (*kinds, Traits(type(learner)).trains_on):
+    credit = getattr(config, "credit", "")
+    kinds = (credit, getattr(config, "rewards", ""), Traits(type(learner)).trains_on)
+    if credit == "local" or "neighborhood" in kinds:
+        return Shade(Neighborhoods(edges, own.size).means(own[:, None])[:, 0])
+    if "global" in kinds:
         return Shade(np.full_like(own, own.mean()))
     return Shade(own)
 
@@ -141,14 +143,3 @@ def credit(learner: Any, edges: NDArray[np.int64], earned: FloatArray, steps: in
 def unknown(why: str) -> Shade:
     """Return a quantity that isn't known."""
     return Shade(np.empty(0), why)
-
-
-def _closed_means(edges: NDArray[np.int64], own: FloatArray) -> FloatArray:
-    """Return means over each agent and those that share an edge with it."""
-    n = own.size
-    pairs = np.unique(
-        np.concatenate([edges, edges[:, ::-1], np.arange(n)[:, None] + [0, 0]]), axis=0
-    )
-    sums = np.bincount(pairs[:, 0], own[pairs[:, 1]], n)
-    means: FloatArray = sums / np.bincount(pairs[:, 0], minlength=n)
-    return means

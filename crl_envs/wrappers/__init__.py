@@ -5,6 +5,7 @@ from crl_envs.wrappers.client_views import MaskInObservation, NumericInfos
 from crl_envs.wrappers.difference_reward import DifferenceReward, VectorDifferenceReward
 from crl_envs.wrappers.global_reward import GlobalReward, VectorGlobalReward
 from crl_envs.wrappers.joint_action import JointAction
+from crl_envs.wrappers.neighborhood_reward import NeighborhoodReward, VectorNeighborhoodReward
 from crl_envs.wrappers.noisy_observation import NoisyObservation, VectorNoisyObservation
 from crl_envs.wrappers.noisy_reward import NoisyReward, VectorNoisyReward
 
@@ -14,12 +15,14 @@ __all__ = [
     "GlobalReward",
     "JointAction",
     "MaskInObservation",
+    "NeighborhoodReward",
     "NoisyObservation",
     "NoisyReward",
     "NumericInfos",
     "VectorAristocratReward",
     "VectorDifferenceReward",
     "VectorGlobalReward",
+    "VectorNeighborhoodReward",
     "VectorNoisyObservation",
     "VectorNoisyReward",
 ]

@@ -301,7 +301,10 @@ class TestBadInput:
         ("arguments", "message"),
         [
             ({"max_steps": 0}, "max_steps must be an integer ≥ 1, got 0"),
-            ({"rewards": "team"}, "rewards must be one of 'local', 'global', got 'team'"),
+            (
+                {"rewards": "team"},
+                "rewards must be one of 'local', 'neighborhood', 'global', got 'team'",
+            ),
             ({"state": 1}, "state must be True or False, got 1"),
             ({"agent_ids": None}, "agent_ids must be True or False, got None"),
             ({"n_machines": 3}, "no argument 'n_machines'"),

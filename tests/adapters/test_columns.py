@@ -87,7 +87,7 @@ def played(columns: Columns, steps: int, seed: int) -> list[Any]:
     return log
 
 
-@pytest.mark.parametrize("rewards", ["local", "global"])
+@pytest.mark.parametrize("rewards", ["local", "neighborhood", "global"])
 @pytest.mark.parametrize(
     ("native", "foreign"),
     [
@@ -199,7 +199,10 @@ def test_different_spaces_are_named() -> None:
     ("arguments", "message"),
     [
         ((Constant, 0), "copies must be an integer ≥ 1, got 0"),
-        ((Constant, 1, "team"), "rewards must be one of 'local', 'global', got 'team'"),
+        (
+            (Constant, 1, "team"),
+            "rewards must be one of 'local', 'neighborhood', 'global', got 'team'",
+        ),
         ((Constant(), 2), "env must be an id or a callable"),
         ((3, 2), "env must be an id or a callable"),
         ((lambda: 3, 2), "env must make a ParallelEnv, got 3"),

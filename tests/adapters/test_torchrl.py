@@ -18,7 +18,7 @@ from pettingzoo.utils.wrappers import BaseParallelWrapper
 
 import crl_envs
 from crl_envs.adapters import MissingLibraryError
-from crl_envs.wrappers import GlobalReward
+from crl_envs.wrappers import GlobalReward, NeighborhoodReward
 from tests.adapters.foreign import WORLDS, Asked, Constant
 from tests.core.toy import ToyEnv
 from tests.wrappers.foreign import Leavers, Spaced
@@ -39,12 +39,18 @@ with warnings.catch_warnings():
 
 torch.set_num_threads(1)
 
-ALL = pytest.mark.parametrize(("world", "kwargs"), WORLDS.values(), ids=WORLDS)
-REWARDS = pytest.mark.parametrize("rewards", ["local", "global"])
+PAID = pytest.mark.parametrize(
+    ("world", "kwargs", "rewards"),
+    [
+        pytest.param(*given, rewards, id=f"{name}-{rewards}")
+        for name, given in WORLDS.items()
+        for rewards in ("local", "neighborhood", "global")
+        if (name, rewards) != ("constant", "neighborhood")  # it names no neighbours
+    ],
+)
 
 
-@REWARDS
-@ALL
+@PAID
 def test_specs_are_what_the_steps_give(world: Any, kwargs: Any, rewards: Any) -> None:
     env = make_env(world, 3, rewards=rewards, agent_ids=True, **kwargs)
     check_env_specs(env, break_when_any_done="both")
@@ -52,13 +58,13 @@ def test_specs_are_what_the_steps_give(world: Any, kwargs: Any, rewards: Any) ->
     env.step_and_maybe_reset(env.rand_action(env.reset()))
 
 
-@REWARDS
-@ALL
+@PAID
 def test_it_shows_what_the_dict_envs_show(world: Any, kwargs: Any, rewards: Any) -> None:
     copies, steps = 3, 25
     env = make_env(world, copies, rewards=rewards, seed=11, **kwargs)
     make = partial(crl_envs.make, world) if isinstance(world, str) else world
-    twins = [GlobalReward(make(**kwargs)) for _ in range(copies)]
+    wrap = NeighborhoodReward if rewards == "neighborhood" else GlobalReward
+    twins = [wrap(make(**kwargs)) for _ in range(copies)]
     agents = twins[0].possible_agents
     shown = env.rollout(steps, break_when_any_done=False)
     n_episodes = 0
@@ -72,7 +78,7 @@ def test_it_shows_what_the_dict_envs_show(world: Any, kwargs: Any, rewards: Any)
             own = [told[agent]["local_reward"] for agent in agents]
             given = own if rewards == "local" else list(team.values())
             np.testing.assert_allclose(after["agents", "reward"][:, 0], given, rtol=1e-6)
-            if rewards == "global":
+            if rewards != "local":
                 np.testing.assert_allclose(
                     after["agents", "info", "local_reward"][:, 0], own, rtol=1e-6
                 )
@@ -326,7 +332,10 @@ class TestBadInput:
         ("arguments", "message"),
         [
             ({"copies": 0}, "copies must be an integer ≥ 1, got 0"),
-            ({"rewards": "team"}, "rewards must be one of 'local', 'global', got 'team'"),
+            (
+                {"rewards": "team"},
+                "rewards must be one of 'local', 'neighborhood', 'global', got 'team'",
+            ),
             ({"seed": -1}, "seed must be an integer in .*, got -1"),
             ({"agent_ids": 1}, "agent_ids must be True or False, got 1"),
             ({"n_machines": 3}, "no argument 'n_machines'"),

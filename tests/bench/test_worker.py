@@ -195,6 +195,18 @@ def test_a_learner_of_the_team_is_given_its_reward(tmp_path: Path) -> None:
         assert len(set(rewards.values())) == 1
 
 
+def test_a_learner_of_its_neighborhood_is_given_that_reward(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three machines on the ring one is up, or two."""
+    monkeypatch.setattr(learners_for_tests.Team, "trains_on", "neighborhood")
+    learners_for_tests.Team.rewards = []
+    played(tmp_path, "Team", small(task=lambda n: Task("crl/sysadmin-v0", {"n_agents": 7})))
+    assert {
+        round(3 * reward, 9) for each in learners_for_tests.Team.rewards for reward in each.values()
+    } >= {1.0, 2.0}
+
+
 def test_evaluation_is_without_noise_and_leaves_learning_alone() -> None:
     task = Task("crl/sysadmin-v0", {"n_agents": 4, "horizon": 5})
     learner = Reinforce(task.make_vec(1), seed=1)

@@ -272,7 +272,7 @@ def test_neighbors_are_those_of_an_own_topology() -> None:
         def topology(self) -> Any:
             return nx.DiGraph([(0, 2), (1, 2)])
 
-    from agents.view import topology_edges
+    from crl_envs.core.neighborhood import topology_edges
 
     env = OwnTopology(n_agents=3)
     assert topology_edges(env, env.possible_agents).tolist() == [[0, 2], [1, 2]]

@@ -79,6 +79,8 @@ def test_credit_is_whose_rewards_are_learnt_from() -> None:
     assert credit(Reinforce(env, credit="own")) == [2.0, 0.0, 1.0, 1.0]
     assert credit(Reinforce(env, credit="global")) == [1.0] * 4
     assert credit(Reinforce(env, credit="local")) == [1.0, 1.0, 2 / 3, 4 / 3]
+    near = type("Near", (), {"trains_on": "neighborhood"})()
+    assert credit(near) == [1.0, 1.0, 2 / 3, 4 / 3]
     assert shades.credit(Reinforce(env), edges, earned, 0).missing
     assert "learns nothing" in shades.credit(RandomPolicy(env), edges, earned, 2).missing
 

@@ -127,9 +127,9 @@ def test_a_dict_gives_a_dict(learner: Any) -> None:
 
 
 @ALL
-@pytest.mark.parametrize("rewards", ["local", "global"])
+@pytest.mark.parametrize("rewards", ["local", "neighborhood", "global"])
 def test_the_steps_of_all_copies_count(learner: Any, rewards: str) -> None:
-    if learner is JointPPO and rewards == "local":
+    if learner is JointPPO and rewards != "global":
         pytest.skip("a joint agent has the team's reward")
     noisy = NoisyReward(sysadmin(), 100.0, shared=False)
     config = SMALL[learner] | {"copies": 4, "rewards": rewards}
@@ -210,7 +210,7 @@ def test_what_the_bench_reads() -> None:
 @pytest.mark.parametrize(
     ("learner", "config", "message"),
     [
-        (PPO, {"rewards": "team"}, "rewards must be one of 'local', 'global'"),
+        (PPO, {"rewards": "team"}, "rewards must be one of 'local', 'neighborhood', 'global'"),
         (PPO, {"n_step": 3}, "did you mean 'n_steps'"),
         (PPO, {"n_steps": 3}, "n_steps must be an integer ≥ 4, got 3"),
         (PPO, {"copies": 0}, "copies must be an integer ≥ 1"),
