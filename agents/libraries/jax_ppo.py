@@ -155,7 +155,7 @@ class IPPO(LibraryLearner):
                 "rewards by rewards='global'"
             )
         self.env = JaxEnv(vec.world)
-        # The base would wrap the environment for other rewards; here they are made on the device (`_pay`).
+        # The base would wrap the environment for other rewards; here they are made on the device.
         super().__init__(env, **{**config, "rewards": "local"})
         self.config = self.config_class(**config)
         self.env.check_room(self.config.copies * self.config.n_steps)
@@ -290,7 +290,7 @@ class IPPO(LibraryLearner):
         next_value = self._values(networks, last, last_whole)  # detail 1
         next_value = jnp.where(info["terminated"][:, None], 0.0, next_value)
         agents, team = learnt.returns[0] + own, learnt.returns[1] + own.mean(axis=0)
-        reward = self._pay(own).T
+        reward = self.env.paid_as(own, self.config.rewards).T
         kept = Turns(seen, whole, action, log_chance, value, next_value, reward, done, legal)
         fresh = jnp.where(done, 0.0, agents), jnp.where(done, 0.0, team)
         following = learnt._replace(env=state, observation=observation, returns=fresh)
@@ -298,22 +298,6 @@ class IPPO(LibraryLearner):
             kept,
             {"done": done, "agents": agents, "team": team, "steps": info["steps"]},
         )
-
-    def _pay(self, own: Array) -> Array:
-        """Return what agents learn from, ``[n, B]``."""
-        if self.config.rewards == "local":
-            return own
-        if self.config.rewards == "global":
-            return jnp.broadcast_to(own.mean(axis=0), own.shape)
-        source, target, degree = self._neighborhood
-        return (own + jnp.zeros_like(own).at[target].add(own[source])) / degree
-
-    @cached_property
-    def _neighborhood(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        edges = self.env.world.edges
-        both = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
-        degree = 1 + np.bincount(both[:, 1], minlength=self.n_agents)
-        return both[:, 0], both[:, 1], degree[:, None].astype(np.float32)
 
     def _inputs(self, observation: Array, state: Any) -> tuple[Array, Array]:
         """Return what the networks see: of each agent ``[B, n, d]``, of the state ``[B, m]``."""
@@ -381,7 +365,7 @@ class IPPO(LibraryLearner):
         return jax.jit(self.update)
 
     def __getstate__(self) -> dict[str, Any]:
-        made = ("_compiled", "_adam", "_neighborhood")
+        made = ("_compiled", "_adam")
         kept = {name: value for name, value in vars(self).items() if name not in made}
         return {**kept, "learnt": jax.tree.map(np.asarray, self.learnt)}
 

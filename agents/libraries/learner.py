@@ -28,10 +28,10 @@ from crl_envs.core.arguments import (
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
-from crl_envs.core.returns import EpisodeTally
+from crl_envs.core.returns import REWARDS, EpisodeTally
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.wrappers import NoisyReward, VectorNoisyReward
-from crl_envs.wrappers.neighborhood_reward import REWARDS, paid_as
+from crl_envs.wrappers.neighborhood_reward import paid_as
 
 TAG: Final = 0x616374  # sets the stream of `act` apart from others derived from a seed
 

@@ -41,9 +41,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from crl_envs.adapters.columns import EnvOrId, Rewards, WorldColumns, columns_of
+from crl_envs.adapters.columns import EnvOrId, WorldColumns, columns_of
 from crl_envs.adapters.library import require
 from crl_envs.core.arguments import check_bool, check_int
+from crl_envs.core.returns import Rewards
 
 require("benchmarl", "1.5", extra="torchrl")
 

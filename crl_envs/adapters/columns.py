@@ -21,12 +21,11 @@ from crl_envs.core.arguments import check_choice, check_int
 from crl_envs.core.arrays import EnvArrays, Frame, Options, ParallelArrays, Step, VectorArrays
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
-from crl_envs.core.returns import EpisodeReturn, EpisodeTally
+from crl_envs.core.returns import REWARDS, EpisodeReturn, EpisodeTally, Rewards
 from crl_envs.core.vector import WorldVectorEnv
 from crl_envs.registration import has_world, make, make_vec
-from crl_envs.wrappers.neighborhood_reward import REWARDS, paid_as
+from crl_envs.wrappers.neighborhood_reward import paid_as
 
-Rewards = Literal["local", "neighborhood", "global"]
 Masks = Literal["check", "ignore"]
 
 EnvOrId = str | Callable[..., ParallelEnv[Any, Any, Any]]

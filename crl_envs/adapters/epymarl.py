@@ -49,7 +49,8 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.registration import registry
 
-from crl_envs.adapters.columns import EnvOrId, Masks, Play, Rewards, columns_of, ends
+from crl_envs.adapters.columns import EnvOrId, Masks, Play, columns_of, ends
+from crl_envs.core.returns import Rewards
 from crl_envs.registration import registered_ids
 
 _ENTRY_POINT: Final = "crl_envs.adapters.epymarl:TupleEnv"

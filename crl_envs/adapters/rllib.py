@@ -74,10 +74,11 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from crl_envs.adapters.columns import Columns, EnvOrId, Masks, Play, Rewards, columns_of, ends
+from crl_envs.adapters.columns import Columns, EnvOrId, Masks, Play, columns_of, ends
 from crl_envs.adapters.library import require
 from crl_envs.core.arrays import Frame
 from crl_envs.core.encoding import AgentEncoder
+from crl_envs.core.returns import Rewards
 
 require("ray", "2.50", extra="rllib")
 require("dm-tree", "0.1", extra="rllib")  # Ray may be there without RLlib

@@ -51,7 +51,6 @@ from crl_envs.adapters.columns import (
     MaskGuard,
     Masks,
     Play,
-    Rewards,
     WorldColumns,
     columns_of,
     first_of,
@@ -62,7 +61,7 @@ from crl_envs.core.arguments import check_choice, check_seed
 from crl_envs.core.arrays import Step
 from crl_envs.core.copies import OwnsArrays
 from crl_envs.core.encoding import AgentEncoder
-from crl_envs.core.returns import EpisodeReturn, Reduce, team_reward
+from crl_envs.core.returns import EpisodeReturn, Reduce, Rewards, team_reward
 from crl_envs.wrappers import JointAction
 from crl_envs.wrappers.joint_action import join_observations
 

@@ -54,11 +54,12 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from crl_envs.adapters.columns import Columns, EnvOrId, Masks, Play, Rewards, columns_of, ends
+from crl_envs.adapters.columns import Columns, EnvOrId, Masks, Play, columns_of, ends
 from crl_envs.adapters.library import require
 from crl_envs.core.arguments import check_seed
 from crl_envs.core.arrays import Frame
 from crl_envs.core.encoding import AgentEncoder
+from crl_envs.core.returns import Rewards
 
 require("torchrl", "0.11", extra="torchrl")
 

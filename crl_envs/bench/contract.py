@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
-from crl_envs.wrappers.neighborhood_reward import REWARDS
+from crl_envs.core.returns import REWARDS
 
 
 @runtime_checkable

@@ -23,22 +23,24 @@ class Neighborhoods:
         n: Number of agents.
 
     Attributes:
+        agent: ``int64[E']``, of all pairs (agent, who is in its neighbourhood), in their order.
+        source: ``int64[E']``, who that is.
         size: ``int64[n]``, agents in each.
     """
 
     def __init__(self, edges: NDArray[np.integer], n: int) -> None:
         alone = np.repeat(np.arange(n)[:, None], 2, axis=1)
         pairs = np.concatenate([alone, edges, edges[:, ::-1]])
-        self._agent, self._source = np.divmod(np.unique(pairs @ (n, 1)), n)
-        self.size = np.bincount(self._agent, minlength=n)
-        self._target = self._agent  # where the pairs' values are added in a flat [n, B]
+        self.agent, self.source = np.divmod(np.unique(pairs @ (n, 1)), n)
+        self.size = np.bincount(self.agent, minlength=n)
+        self._target = self.agent  # where the pairs' values are added in a flat [n, B]
 
     def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Return sums over neighbourhoods, ``[n, B]`` to ``float64[n, B]``, in one order whatever B is."""
         b = values.shape[1]
-        if self._target.size != self._agent.size * b:
-            self._target = (self._agent[:, None] * b + np.arange(b)).ravel()
-        weights = values[self._source].ravel()
+        if self._target.size != self.agent.size * b:
+            self._target = (self.agent[:, None] * b + np.arange(b)).ravel()
+        weights = values[self.source].ravel()
         sums = np.bincount(self._target, weights, values.size).reshape(values.shape)
         return np.asarray(sums, np.float64)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,11 @@ from crl_envs.core.backend import Compiled
 from crl_envs.core.copies import OwnsArrays
 
 Reduce = Literal["mean", "sum"]
+
+Rewards = Literal["local", "neighborhood", "global"]
+"""What agents are paid: what each earns itself, the mean over its neighbourhood, the mean over all."""
+
+REWARDS: Final = get_args(Rewards)
 
 _MOST_WAITING: Final = 128  # steps whose rewards are added up together
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import jax
@@ -14,6 +15,7 @@ import crl_envs
 from crl_envs.core.arguments import (
     about_bytes,
     check_bool,
+    check_choice,
     check_int,
     check_seed,
     check_size,
@@ -21,7 +23,9 @@ from crl_envs.core.arguments import (
 )
 from crl_envs.core.array_form import ArrayForm
 from crl_envs.core.encoding import AgentEncoder
+from crl_envs.core.neighborhood import Neighborhoods
 from crl_envs.core.optimum import Optimum
+from crl_envs.core.returns import REWARDS
 from crl_envs.core.stream import Purpose
 from crl_envs.core.world import World
 from crl_envs.jax.stream import advance, keys, pair, words
@@ -101,6 +105,29 @@ class JaxEnv:
     def optimum(self) -> Optimum:
         """Return what is known about the best expected episode return, mean over agents."""
         return self.world.optimum()
+
+    def paid_as(self, own: Array, rewards: str) -> Array:
+        """Return what agents are paid for their own rewards ``[n, …]``, as `crl_envs.wrappers` does.
+
+        Args:
+            own: What `step` gives.
+            rewards: ``"local"``: that; ``"neighborhood"``: means over neighbourhoods; ``"global"``: over all agents.
+
+        Raises:
+            ValueError: An unknown `rewards`.
+        """
+        check_choice("rewards", rewards, REWARDS)
+        if rewards == "local":
+            return own
+        if rewards == "global":
+            return jnp.broadcast_to(own.mean(axis=0), own.shape)
+        near = self._neighborhoods
+        sums = jnp.zeros_like(own).at[near.agent].add(own[near.source])
+        return sums / near.size.astype(np.float32).reshape(-1, *(1,) * (own.ndim - 1))
+
+    @cached_property
+    def _neighborhoods(self) -> Neighborhoods:
+        return Neighborhoods(self.world.edges, self.n_agents)
 
     def bytes_needed(self, num_envs: int) -> int:
         """Return about how many bytes a step of so many environments takes on the device."""

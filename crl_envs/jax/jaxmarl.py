@@ -23,11 +23,12 @@ import runpy
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from crl_envs.adapters.library import require
 from crl_envs.core.arguments import check_choice, shown
 from crl_envs.core.encoding import AgentEncoder
+from crl_envs.core.returns import REWARDS, Rewards
 from crl_envs.jax.env import JaxEnv, State, make
 from crl_envs.registration import registered_ids
 
@@ -42,7 +43,6 @@ from jaxmarl.environments.multi_agent_env import MultiAgentEnv  # noqa: E402
 from jaxmarl.environments.spaces import Box, Discrete  # noqa: E402
 
 ByAgent = dict[str, Array]
-Rewards = Literal["local", "global"]
 
 _SPECIAL: Final = ("smax", "overcooked", "hanabi")  # JaxMARL's scripts treat these otherwise
 _NAMES: dict[str, tuple[str, dict[str, Any]]] = {}
@@ -59,7 +59,8 @@ class JaxMARLEnv(MultiAgentEnv):
 
     Args:
         env: The world; its own ``autoreset`` doesn't matter here.
-        rewards: What agents get: ``"local"``, their own, or ``"global"``, the mean over agents.
+        rewards: What agents get: ``"local"``, their own, ``"neighborhood"``, the means over their neighbourhoods, or
+            ``"global"``, the mean over agents.
         agent_ids: Whether observations end in the agent's number, one-hot: without it, a network that all share can't
             tell agents apart that observe the same.
 
@@ -72,7 +73,7 @@ class JaxMARLEnv(MultiAgentEnv):
 
     def __init__(self, env: JaxEnv, rewards: Rewards = "local", agent_ids: bool = False) -> None:
         super().__init__(env.n_agents)
-        self._global = check_choice("rewards", rewards, ("local", "global")) == "global"
+        self._rewards = check_choice("rewards", rewards, REWARDS)
         self._env = JaxEnv(env.world, autoreset=False)
         self._env.params = env.params
         space = AgentEncoder(env.observation_space, env.n_agents, agent_ids).space
@@ -138,8 +139,7 @@ class JaxMARLEnv(MultiAgentEnv):
         """
         action = jnp.stack([jnp.reshape(actions[agent], ()) for agent in self.agents])
         _, state, rewards, done, info = self._env.step(state, action)
-        if self._global:
-            rewards = jnp.broadcast_to(rewards.mean(), rewards.shape)
+        rewards = self._env.paid_as(rewards, self._rewards)
         infos = {
             "truncated": jnp.broadcast_to(info["truncated"], rewards.shape),
             "illegal_action": info["illegal_action"],
@@ -179,7 +179,7 @@ def to_jaxmarl(env: JaxEnv, rewards: Rewards = "local", agent_ids: bool = False)
 
     Args:
         env: From `crl_envs.jax.make`.
-        rewards: ``"local"`` or ``"global"``.
+        rewards: ``"local"``, ``"neighborhood"`` or ``"global"``.
         agent_ids: Whether observations end in the agent's number.
 
     Raises:

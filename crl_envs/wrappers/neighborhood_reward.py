@@ -9,7 +9,7 @@ These are the local rewards of Bagnell & Ng's demonstration (2005, §5, Figure 3
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from gymnasium.vector import VectorEnv
@@ -27,8 +27,6 @@ from crl_envs.wrappers.global_reward import (
     VectorRewardWrapper,
     with_own,
 )
-
-REWARDS: Final = ("local", "neighborhood", "global")
 
 
 class VectorNeighborhoodReward(VectorRewardWrapper):
@@ -109,7 +107,7 @@ def paid_as(env: Any, rewards: str) -> Any:
 
     Args:
         env: A ParallelEnv or a `WorldVectorEnv`.
-        rewards: One of `REWARDS`: ``"local"``, ``"neighborhood"`` or ``"global"``.
+        rewards: ``"local"``, ``"neighborhood"`` or ``"global"``.
 
     Raises:
         ValueError: Another kind of environment.

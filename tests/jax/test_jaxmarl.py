@@ -23,7 +23,7 @@ from jaxmarl.wrappers.baselines import CTRolloutManager, LogWrapper, MPELogWrapp
 import crl_envs
 from crl_envs import jax as crl_jax
 from crl_envs.jax.jaxmarl import JaxMARLEnv, register, register_ids
-from crl_envs.wrappers import GlobalReward
+from crl_envs.wrappers.neighborhood_reward import paid_as
 
 SYSADMIN, BANDIT = "crl/sysadmin-v0", "crl/bandit-v0"
 KEY = jax.random.key(0)
@@ -51,15 +51,14 @@ def stacked(env: JaxMARLEnv, values: dict[str, Any]) -> Any:
     return np.stack([np.asarray(values[agent]) for agent in env.agents])
 
 
-@pytest.mark.parametrize("rewards", ["local", "global"])
+@pytest.mark.parametrize("rewards", ["local", "neighborhood", "global"])
 @pytest.mark.parametrize(("id", "arguments"), CASES.values(), ids=CASES)
 def test_episodes_are_those_of_the_arrays(id: str, arguments: dict[str, Any], rewards: Any) -> None:
     """Whatever the keys are, over the ends of episodes, of `crl_envs.jax` and of `make_vec`."""
     ours = crl_jax.make(id, **arguments)
     env = crl_jax.to_jaxmarl(ours, rewards=rewards)
     vec: Any = crl_envs.make_vec(id, 1, encode="onehot", autoreset_mode="SameStep", **arguments)
-    if rewards == "global":
-        vec = GlobalReward(vec)
+    vec = paid_as(vec, rewards)
     step = jax.jit(ours.step)
     for seed in (0, 2**40 + 3):
         _, arrays = ours.reset(seed)

@@ -121,7 +121,7 @@ def test_histories_are_those_of_the_worlds_that_were_played() -> None:
 def test_what_agents_are_paid(rewards: str) -> None:
     made = IPPO(world(n_agents=5, topology="star"), rewards=rewards, **SMALL)
     own = np.random.default_rng(0).random((5, 4)).astype(np.float32)
-    paid = np.asarray(made._pay(jnp.asarray(own)))
+    paid = np.asarray(made.env.paid_as(jnp.asarray(own), rewards))
     if rewards == "local":
         expected = own
     elif rewards == "global":
