@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from numpy.random import bit_generator
 
 from crl_envs.core.backend import HEAD_START
@@ -15,7 +15,14 @@ from crl_envs.core.backend import HEAD_START
 os.environ[HEAD_START] = "0"
 
 # The same examples, and the same draws of what isn't seeded, in every run: a failure is a change and not a draw.
-settings.register_profile("crl", deadline=None, derandomize=True, database=None)
+# And no clock decides: neither a deadline nor a check of how soon examples are drawn, on a machine that stalls.
+settings.register_profile(
+    "crl",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("crl")
 
 ENTROPY = random.Random()
