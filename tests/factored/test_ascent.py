@@ -72,9 +72,7 @@ class TestAscent:
         found = evaluate(model, plan.policy)
         assert found >= best_of_class(model, policy_class) - 0.005 * model.horizon
 
-    @settings(
-        max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @settings(max_examples=25, suppress_health_check=[*HealthCheck])
     @given(models(), st.sampled_from(sorted(POLICY_CLASSES)), st.integers(0, 100))
     def test_local_optimum(self, model: FactoredMDP, name: str, seed: int) -> None:
         """No other action in any single entry has a higher mean return on the episodes of the search."""
@@ -84,9 +82,7 @@ class TestAscent:
             other = simulate(model, changed(plan.policy, entry, action), 20, seed)
             assert other.value <= plan.fitted + 1e-9
 
-    @settings(
-        max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @settings(max_examples=20, suppress_health_check=[*HealthCheck])
     @given(
         st.sampled_from(
             [
