@@ -56,6 +56,7 @@ class LearnerSpec:
 # Learners of the group with settings that have names of their own.
 PRESETS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "benchmarl-ippo-global": ("benchmarl-ippo", {"rewards": "global"}),
+    "benchmarl-ippo-neighborhood": ("benchmarl-ippo", {"rewards": "neighborhood"}),
     "benchmarl-ippo-unshared": ("benchmarl-ippo", {"share_parameters": False}),
     "benchmarl-ippo-unshared-global": (
         "benchmarl-ippo",
@@ -69,11 +70,15 @@ PRESETS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "reinforce-local": ("reinforce", {"credit": "local"}),
     "reinforce-own": ("reinforce", {"credit": "own"}),
     "rllib-ppo-global": ("rllib-ppo", {"rewards": "global"}),
+    "rllib-ppo-neighborhood": ("rllib-ppo", {"rewards": "neighborhood"}),
     "sb3-dqn-global": ("sb3-dqn", {"rewards": "global"}),
+    "sb3-dqn-neighborhood": ("sb3-dqn", {"rewards": "neighborhood"}),
     "sb3-maskable-ppo-global": ("sb3-maskable-ppo", {"rewards": "global"}),
+    "sb3-maskable-ppo-neighborhood": ("sb3-maskable-ppo", {"rewards": "neighborhood"}),
     "sb3-ppo-anonymous": ("sb3-ppo", {"agent_ids": False}),
     "sb3-ppo-anonymous-global": ("sb3-ppo", {"agent_ids": False, "rewards": "global"}),
     "sb3-ppo-global": ("sb3-ppo", {"rewards": "global"}),
+    "sb3-ppo-neighborhood": ("sb3-ppo", {"rewards": "neighborhood"}),
 }
 
 
