@@ -21,6 +21,8 @@ SHIPPED = {
     "bench/networks": ("bench/leaderboard.md", 10),
     "bench/networks-ppo": ("bench/leaderboard.md", 5),
     "bench/access-ppo": ("bench/leaderboard.md", 5),
+    "bench/networks-neighborhood": ("bench/leaderboard.md", 5),
+    "bench/access-neighborhood": ("bench/leaderboard.md", 5),
     "bench/networks-coordination": ("bench/leaderboard.md", 5),
     "adapters/scaling": ("adapters/scaling.md", 5),
     "adapters/fillings": ("adapters/scaling.md", 5),
