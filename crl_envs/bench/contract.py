@@ -12,9 +12,10 @@ group ``crl_envs.learners``. Everything random in it must follow from its seed, 
 from __future__ import annotations
 
 import os
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
-from crl_envs.core.returns import REWARDS
+from crl_envs.core.arguments import check_choice
+from crl_envs.core.returns import REWARDS, Rewards
 
 
 @runtime_checkable
@@ -68,7 +69,7 @@ class Traits:
         packages: Distributions whose versions matter to what it learns: a run's record has them. None by default.
     """
 
-    trains_on: Literal["local", "neighborhood", "global"]
+    trains_on: Rewards
     evaluates_greedily: bool
     resumable: bool
     measures_itself: bool
@@ -80,7 +81,4 @@ class Traits:
         self.resumable = bool(getattr(cls, "resumable", False))
         self.measures_itself = bool(getattr(cls, "measures_itself", False))
         self.packages = tuple(getattr(cls, "packages", ()))
-        if self.trains_on not in REWARDS:
-            raise ValueError(
-                f"trains_on of {cls.__name__} must be one of {REWARDS}, got {self.trains_on!r}"
-            )
+        check_choice(f"trains_on of {cls.__name__}", self.trains_on, REWARDS)

@@ -31,9 +31,9 @@ def columns_for(n: int, horizon: int, policies: int = 1) -> int:
 
 
 def low_mean(returns: NDArray[np.float64]) -> float:
-    """Return the mean of episodes' returns, less `ERRORS` standard errors: too high with probability 3e-5 to 3e-3.
+    """Return the mean of the returns of B ≥ 8 episodes, ``float64[B]``, less `ERRORS` standard errors.
 
-    The first is with very many episodes, the second with 8.
+    Where returns are normal it is above the expectation with probability 3e-5 (very many episodes) to 3e-3 (8).
     """
     return float(returns.mean() - ERRORS * returns.std(ddof=1) / len(returns) ** 0.5)
 

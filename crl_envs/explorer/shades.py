@@ -131,9 +131,9 @@ def credit(learner: Any, edges: NDArray[np.int64], earned: FloatArray, steps: in
         return unknown("It is known after the first step.")
     config = getattr(learner, "config", None)
     own = earned / steps
-    credit = getattr(config, "credit", "")
-    kinds = (credit, getattr(config, "rewards", ""), Traits(type(learner)).trains_on)
-    if credit == "local" or "neighborhood" in kinds:
+    credited = getattr(config, "credit", "")
+    kinds = (credited, getattr(config, "rewards", ""), Traits(type(learner)).trains_on)
+    if credited == "local" or "neighborhood" in kinds:
         return Shade(Neighborhoods(edges, own.size).means(own[:, None])[:, 0])
     if "global" in kinds:
         return Shade(np.full_like(own, own.mean()))

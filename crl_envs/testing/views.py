@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode
 from crl_envs.core.overrides import overridden
 from crl_envs.core.parallel import WorldEnv
 from crl_envs.core.vector import WorldVectorEnv
-from crl_envs.testing.errors import fault, quote
+from crl_envs.testing.errors import ConformanceError, fault, quote
 from crl_envs.testing.rollouts import STEP_DATA, Step
 from crl_envs.testing.subject import Subject
 
@@ -77,7 +77,9 @@ def _compare(
             for b, steps in enumerate(played):
                 if t < len(steps):
                     _compare_column(env, steps[t], b, seen)
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except ConformanceError:
+        raise
+    except Exception as error:
         what = f"the array view raised {type(error).__name__}: {error}"
         raise fault("views", what, step=t) from error
 

@@ -345,7 +345,12 @@ class TestOptimum:
         """Rebooting when down is the best on the ring to four digits; false alarm 3e-5."""
         world = SysadminWorld(n_agents=8)
         best = world.optimum().value
-        assert best - 20 * 8 * 0.0005 < simulated_heuristic(world.problem) < best
+        assert best - 20 * 8 * 0.0005 < simulated_heuristic(world.problem)[0] < best
+
+    def test_a_world_that_is_too_large_to_simulate_says_so(self) -> None:
+        optimum = SysadminWorld(n_agents=2_000_000, topology="star").optimum()
+        assert optimum.lower == 0.0
+        assert optimum.method.endswith("lower: no reward is negative")
 
     @each_binary
     @pytest.mark.parametrize("topology", ["ring", "random"])

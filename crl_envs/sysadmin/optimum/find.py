@@ -32,8 +32,9 @@ def find_optimum(problem: SysadminProblem) -> Optimum:
     - ``lock``, while n · T is at most 20 million and T 200,000: exact on any graph.
     - Horizons above 10,000, on any graph: a reward of 1 in each step, and 0, without computing anything.
     - Another graph: exact for n ≤ 9, or 14 where rotating it changes nothing. Beyond, the relaxation in which every
-      machine chooses its parents' states, and what a heuristic earns in a simulation, less four standard errors. The
-      same for a large ring whose certificate would have to be computed where scipy isn't installed.
+      machine chooses its parents' states, and what a heuristic earns in a simulation, less four standard errors, or 0
+      where simulating would take too long. The same for a large ring whose certificate would have to be computed where
+      scipy isn't installed.
     """
     missing = ""
     if (
@@ -60,14 +61,9 @@ def find_optimum(problem: SysadminProblem) -> Optimum:
     elif exact:
         value = exact_value(problem)
         return Optimum(value, "exact", "value iteration over joint states", value)
-    upper = relaxed_bound(problem)
-    return Optimum(
-        upper,
-        "bound",
-        "upper: each machine chooses its parents' states; lower: reboot-when-down or never rebooting, simulated, less "
-        f"{ERRORS:g} standard errors{missing}",
-        min(simulated_heuristic(problem), upper),
-    )
+    upper, (lower, how) = relaxed_bound(problem), simulated_heuristic(problem)
+    method = f"upper: each machine chooses its parents' states; lower: {how}{missing}"
+    return Optimum(upper, "bound", method, min(lower, upper))
 
 
 def lock_value(problem: SysadminProblem) -> float:
@@ -113,13 +109,14 @@ def relaxed_bound(problem: SysadminProblem) -> float:
     return float(total / problem.n)
 
 
-def simulated_heuristic(problem: SysadminProblem) -> float:
-    """Return what the better of "reboot when down" and never rebooting earns at least, mean over machines."""
+def simulated_heuristic(problem: SysadminProblem) -> tuple[float, str]:
+    """Return what a simulated rule earns at least, mean over machines, and how that is known."""
     columns = columns_for(problem.n, problem.horizon, 2)
     if not columns:
-        return 0.0
+        return 0.0, "no reward is negative"
     # More than elsewhere, where they are cheap: in a star, machines are up and down together, so that episodes differ.
     columns = max(columns, _SIMULATED_AGENT_STEPS // (problem.n * problem.horizon))
     form = array_form(replace(problem, relabel=False))
     rules = (lambda up: 1 - up, np.zeros_like)
-    return max(low_return(form, problem.n, problem.horizon, rule, columns) for rule in rules)
+    low = max(low_return(form, problem.n, problem.horizon, rule, columns) for rule in rules)
+    return low, f"reboot-when-down or never rebooting, simulated, less {ERRORS:g} standard errors"
